@@ -1,0 +1,145 @@
+"""The seams between the parts of the embedded cluster.
+
+Each part is written against these and knows no other part: the API server implements
+:class:`Client`; controllers, node and mesh use it; the node implements :class:`PodRuntime`;
+injection and Istio's validation are :data:`AdmissionPlugin` functions. The daemon wires them.
+
+A *resource* is named as kubectl names it: ``pods``, ``deployments.apps``,
+``virtualservices.networking.istio.io``. The whole cluster runs on one asyncio loop, so a
+synchronous call is atomic: nothing changes between a read and the write that follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from labkit.embedded.objects import Obj
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One change. ``SYNCED`` closes the objects that were there when the watch began."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "SYNCED"]
+    resource: str
+    object: Obj
+    """The object after the change; for DELETED its last state; empty for SYNCED."""
+
+
+class Client(Protocol):
+    """The API as the cluster's own parts use it: same rules as over HTTP, no HTTP.
+
+    Objects returned are shared: read-only (see :mod:`labkit.embedded.objects`). Every method but
+    :meth:`find` raises :class:`labkit.embedded.status.ApiError` for what the API refuses.
+    """
+
+    @property
+    def revision(self) -> int:
+        """The newest resourceVersion in the store."""
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Obj: ...
+
+    def find(self, resource: str, name: str, namespace: str = "") -> Obj | None:
+        """As :meth:`get`, with ``None`` for what is not there."""
+
+    def list(
+        self, resource: str, namespace: str = "", *, labels: Mapping[str, str] | None = None
+    ) -> list[Obj]:
+        """All objects, of all namespaces where *namespace* is empty, that have *labels*."""
+
+    def create(self, resource: str, obj: Obj) -> Obj: ...
+
+    def update(self, resource: str, obj: Obj) -> Obj:
+        """Replace all but the status; 409 where the object's resourceVersion is given and stale."""
+
+    def update_status(self, resource: str, obj: Obj) -> Obj:
+        """Replace the status only."""
+
+    def patch(self, resource: str, name: str, namespace: str, patch: Obj, *, subresource: str = "") -> Obj:
+        """JSON merge patch (RFC 7386)."""
+
+    def delete(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
+        uid: str = "",
+    ) -> None:
+        """As DELETE. A pod with a grace period is only marked; its kubelet ends with ``grace_seconds=0``."""
+
+    def finalize_namespace(self, name: str) -> None:
+        """Drop the ``kubernetes`` finalizer of an emptied namespace, which removes it."""
+
+    def watch(self, *resources: str) -> AsyncIterator[WatchEvent]:
+        """ADDED for all there is, one SYNCED, then every change, in order, without loss."""
+
+
+@dataclass(frozen=True)
+class AdmissionRequest:
+    """A write about to happen; ``object`` is a private copy that a plug-in may change."""
+
+    operation: Literal["CREATE", "UPDATE"]
+    resource: str
+    namespace: str
+    object: Obj
+    old: Obj | None
+    dry_run: bool
+
+
+AdmissionPlugin = Callable[[AdmissionRequest], list[str]]
+"""May change ``request.object`` in place; returns warnings for the client; raises ApiError to refuse."""
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """The query of ``GET …/pods/NAME/log``."""
+
+    container: str = ""
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    tail_lines: int | None = None
+    since_seconds: int | None = None
+    since_time: str = ""
+    limit_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class TcpAddress:
+    """Where a pod's port really listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class UnixAddress:
+    """A pod's port that is kept off the network (Envoy's admin, istiod's debug port)."""
+
+    path: Path
+
+
+class PodRuntime(Protocol):
+    """What the API server asks of the node."""
+
+    def logs(self, namespace: str, pod: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """The bytes of a container's log; ApiError 400/404 before the first byte where there is none."""
+
+    def dial(self, namespace: str, pod: str, port: int) -> TcpAddress | UnixAddress:
+        """Where to connect for ``pods/NAME:PORT/proxy``; ApiError 404/503 where nothing listens."""
+
+
+class BuiltinContainer(Protocol):
+    """A container that runs inside the daemon (istiod), with a process's life: start, log, stop."""
+
+    async def run(self, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]) -> int:
+        """Run until cancelled; the return value is the exit code. *log* writes a line of its log."""
+
+    def dial(self, port: int) -> UnixAddress | None:
+        """Where *port* of this container listens, if it does."""
