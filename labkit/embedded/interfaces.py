@@ -11,8 +11,8 @@ synchronous call is atomic: nothing changes between a read and the write that fo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -143,3 +143,32 @@ class BuiltinContainer(Protocol):
 
     def dial(self, port: int) -> UnixAddress | None:
         """Where *port* of this container listens, if it does."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What an image's entry is told about the container it shall describe."""
+
+    pod: Obj
+    container: Obj
+    """The container's entry in the pod's spec."""
+    run_dir: Path
+    """The container's own directory: its working directory, short enough for Unix sockets."""
+    pod_ip: str
+    app_ip: str
+    """Where the pod's app listens: behind the sidecar :func:`addresses.app_address`, else ``pod_ip``."""
+    environment: Mapping[str, str]
+    """The container's ``env`` with references resolved and ``$(VAR)`` expanded."""
+
+
+@dataclass(frozen=True)
+class ProcessCommand:
+    """A component as data: everything needed to start one process."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to what every container gets."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Written into the run directory before the start: name → content."""
+    unix_ports: Mapping[int, Path] = field(default_factory=dict)
+    """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
