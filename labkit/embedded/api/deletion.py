@@ -1,0 +1,110 @@
+"""Deletion: preconditions, finalizers, propagation, and the grace period of pods.
+
+The rules of ``rest.BeforeDelete`` and ``registry.Store.Delete``. Dependents are the garbage
+collector's business; here only the finalizer that asks for it is recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.embedded.api import metadata
+from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, uid_of
+from labkit.embedded.status import bad_request, conflict, forbidden
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_PROPAGATIONS = {"Background": "", "Foreground": FOREGROUND, "Orphan": ORPHAN}
+_PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
+_DEFAULT_GRACE = 30
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """``metav1.DeleteOptions``, from a body, a query, or inside."""
+
+    propagation: str = "Background"
+    grace_seconds: int | None = None
+    uid: str = ""
+    resource_version: str = ""
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.propagation not in _PROPAGATIONS:
+            allowed = ", ".join(sorted(_PROPAGATIONS))
+            raise bad_request(f'invalid propagationPolicy "{self.propagation}": must be one of {allowed}')
+        if self.grace_seconds is not None and self.grace_seconds < 0:
+            raise bad_request("gracePeriodSeconds must not be negative")
+
+
+def begin(kind: ResourceType, obj: Obj, options: DeleteOptions) -> Obj | None:
+    """The marked copy of *obj* to store; *obj* itself where nothing changes; None to remove it now."""
+    _check_preconditions(kind, obj, options)
+    if kind.name == "namespaces" and name_of(obj) in _PROTECTED_NAMESPACES:
+        raise forbidden(kind.name, name_of(obj), "this namespace may not be deleted")
+    grace = _grace(kind, obj, options)
+    finalizers = _finalizers(obj, options)
+    if not grace and not finalizers and not _holds_namespace(kind, obj):
+        return None
+    return _marked(kind, obj, grace, finalizers)
+
+
+def is_complete(kind: ResourceType, obj: Obj) -> bool:
+    """Whether nothing keeps an object that is being deleted any more."""
+    if not is_terminating(obj) or obj["metadata"].get("finalizers") or _holds_namespace(kind, obj):
+        return False
+    return not obj["metadata"].get("deletionGracePeriodSeconds")
+
+
+def _check_preconditions(kind: ResourceType, obj: Obj, options: DeleteOptions) -> None:
+    if options.uid and options.uid != uid_of(obj):
+        raise metadata.uid_conflict(kind, name_of(obj), options.uid, uid_of(obj))
+    found = obj["metadata"]["resourceVersion"]
+    if options.resource_version and options.resource_version != found:
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
+            f"ResourceVersion in object meta: {found}"
+        )
+        raise conflict(kind.name, name_of(obj), why)
+
+
+def _grace(kind: ResourceType, obj: Obj, options: DeleteOptions) -> int:
+    """Seconds the pod's kubelet gets; 0 for what ends at once. Never longer than already granted."""
+    if kind.name != "pods":
+        return 0
+    spec: dict[str, Any] = obj.get("spec", {})
+    started = spec.get("nodeName") and obj.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+    if not started:
+        return 0
+    grace = options.grace_seconds
+    if grace is None:
+        grace = int(spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE))
+    granted = obj["metadata"].get("deletionGracePeriodSeconds")
+    return grace if granted is None else min(grace, int(granted))
+
+
+def _finalizers(obj: Obj, options: DeleteOptions) -> list[str]:
+    kept = [each for each in obj["metadata"].get("finalizers") or () if each not in (FOREGROUND, ORPHAN)]
+    asked = _PROPAGATIONS[options.propagation]
+    return [*kept, asked] if asked else kept
+
+
+def _holds_namespace(kind: ResourceType, obj: Obj) -> bool:
+    return kind.name == "namespaces" and bool(obj.get("spec", {}).get("finalizers"))
+
+
+def _marked(kind: ResourceType, obj: Obj, grace: int, finalizers: list[str]) -> Obj:
+    meta = obj["metadata"]
+    already = is_terminating(obj) and meta.get("deletionGracePeriodSeconds", 0) == grace
+    if already and (meta.get("finalizers") or []) == finalizers:
+        return obj
+    marked = mutable(obj)
+    marked["metadata"].pop("finalizers", None)
+    if finalizers:
+        marked["metadata"]["finalizers"] = finalizers
+    if not already:
+        metadata.mark_deleted(marked, grace)
+    if kind.name == "namespaces":
+        marked.setdefault("status", {})["phase"] = "Terminating"
+    return marked

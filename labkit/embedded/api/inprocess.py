@@ -1,0 +1,115 @@
+"""The API for the cluster's own parts: the same verbs and rules as over HTTP, without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from labkit.embedded.api.deletion import DeleteOptions
+from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.interfaces import AdmissionPlugin, WatchEvent
+from labkit.embedded.objects import Obj, has_labels, labels_of, mutable
+from labkit.embedded.status import ApiError
+from labkit.embedded.store import Change, Store
+
+
+class InProcessClient:
+    """:class:`labkit.embedded.interfaces.Client` over a store; see there for each method."""
+
+    def __init__(self, store: Store, admission: Sequence[AdmissionPlugin] = ()) -> None:
+        self.verbs = Verbs(store, admission)
+
+    @property
+    def store(self) -> Store:
+        return self.verbs.store
+
+    @property
+    def revision(self) -> int:
+        return self.store.revision
+
+    def add_admission(self, plugin: AdmissionPlugin) -> None:
+        """Add a plug-in that itself needs this client."""
+        self.verbs.admission.append(plugin)
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Obj:
+        return self.verbs.get(resource, name, namespace)
+
+    def find(self, resource: str, name: str, namespace: str = "") -> Obj | None:
+        try:
+            return self.verbs.get(resource, name, namespace)
+        except ApiError:
+            return None
+
+    def list(
+        self, resource: str, namespace: str = "", *, labels: Mapping[str, str] | None = None
+    ) -> list[Obj]:
+        objects = self.verbs.objects(resource, namespace)
+        return [obj for obj in objects if has_labels(labels_of(obj), labels)] if labels else objects
+
+    def create(self, resource: str, obj: Obj) -> Obj:
+        return self.verbs.create(resource, mutable(obj)).object
+
+    def update(self, resource: str, obj: Obj) -> Obj:
+        return self.verbs.update(resource, mutable(obj)).object
+
+    def update_status(self, resource: str, obj: Obj) -> Obj:
+        return self.verbs.update(resource, mutable(obj), subresource="status").object
+
+    def patch(self, resource: str, name: str, namespace: str, patch: Obj, *, subresource: str = "") -> Obj:
+        current = mutable(self.verbs.get(resource, name, namespace))
+        changed = merged(current, mutable(patch))
+        return self.verbs.update(
+            resource, changed, name=name, namespace=namespace, subresource=subresource
+        ).object
+
+    def delete(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
+        uid: str = "",
+    ) -> None:
+        self.verbs.delete(resource, name, namespace, DeleteOptions(propagation, grace_seconds, uid))
+
+    def finalize_namespace(self, name: str) -> None:
+        self.verbs.finalize_namespace(name)
+
+    async def watch(self, *resources: str) -> AsyncIterator[WatchEvent]:
+        changes: deque[Change] = deque()
+        arrived = asyncio.Event()
+
+        def keep(change: Change) -> None:
+            changes.append(change)
+            arrived.set()
+
+        stop = self.store.subscribe(resources, keep)
+        try:
+            for resource, obj in [(each, obj) for each in resources for obj in self.store.objects(each)]:
+                yield WatchEvent("ADDED", resource, obj)
+            yield WatchEvent("SYNCED", "", {})
+            while True:
+                while changes:
+                    change = changes.popleft()
+                    yield WatchEvent(change.type, change.resource, change.object)
+                arrived.clear()
+                await arrived.wait()
+        finally:
+            stop()
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7386); changes and returns *target*."""
+    if not isinstance(patch, dict):
+        return patch
+    result = target if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result

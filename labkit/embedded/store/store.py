@@ -1,0 +1,97 @@
+"""All objects, decoded, in memory; every write on disk before anybody sees it.
+
+Reads are dictionary look-ups and hand out shared objects (read-only). A write goes to SQLite
+first; only when that transaction stands does memory change and are listeners told, so a full disk
+leaves both as they were. One asyncio loop calls all this, hence no locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from labkit.embedded.objects import Obj, name_of, namespace_of
+from labkit.embedded.store.database import Database
+from labkit.embedded.store.history import Change, History
+
+Listener = Callable[[Change], None]
+
+
+class Store:
+    """Objects by resource (``pods``, ``deployments.apps``), namespace and name; one rising revision."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+        self._revision = self._database.revision()
+        self._history = History(self._revision)
+        self._objects: dict[str, dict[str, dict[str, Obj]]] = {}
+        self._listeners: dict[str, dict[Listener, None]] = {}
+        for resource, obj in self._database.objects():
+            self._keep(resource, obj)
+
+    @property
+    def revision(self) -> int:
+        """The newest resourceVersion."""
+        return self._revision
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Obj | None:
+        return self._objects.get(resource, {}).get(namespace, {}).get(name)
+
+    def objects(self, resource: str, namespace: str = "") -> list[Obj]:
+        """By namespace and name, of all namespaces where *namespace* is empty."""
+        spaces = self._objects.get(resource, {})
+        names = [namespace] if namespace else sorted(spaces)
+        return [obj for space in names for _, obj in sorted(spaces.get(space, {}).items())]
+
+    def put(self, resource: str, obj: Obj) -> Obj:
+        """Write *obj* (new or changed) under the next revision; returns it as stored."""
+        revision = self._revision + 1
+        stored = _at(obj, revision)
+        previous = self.get(resource, name_of(obj), namespace_of(obj))
+        self._database.put(resource, stored, revision)
+        self._keep(resource, stored)
+        self._tell(Change(revision, "MODIFIED" if previous else "ADDED", resource, stored, previous))
+        return stored
+
+    def remove(self, resource: str, obj: Obj) -> Obj:
+        """Remove what *obj* names; returns its last state under the deletion's revision."""
+        revision = self._revision + 1
+        last = _at(obj, revision)
+        self._database.remove(resource, last, revision)
+        previous = self._objects[resource][namespace_of(obj)].pop(name_of(obj))
+        self._tell(Change(revision, "DELETED", resource, last, previous))
+        return last
+
+    def changes(self, resource: str, since: int) -> list[Change]:
+        """Every change after revision *since*; ApiError 410 where some are forgotten."""
+        return self._history.since(resource, since)
+
+    def subscribe(self, resources: Iterable[str], listener: Listener) -> Callable[[], None]:
+        """Call *listener* with every later change, inside the write; returns the way to stop."""
+        names = tuple(resources)
+        for resource in names:
+            self._listeners.setdefault(resource, {})[listener] = None
+
+        def stop() -> None:
+            for resource in names:
+                self._listeners[resource].pop(listener, None)
+
+        return stop
+
+    def close(self) -> None:
+        """Close the file; later writes are refused."""
+        self._database.close()
+
+    def _keep(self, resource: str, obj: Obj) -> None:
+        spaces = self._objects.setdefault(resource, {})
+        spaces.setdefault(namespace_of(obj), {})[name_of(obj)] = obj
+
+    def _tell(self, change: Change) -> None:
+        self._revision = change.revision
+        self._history.append(change)
+        for listener in tuple(self._listeners.get(change.resource, ())):
+            listener(change)
+
+
+def _at(obj: Obj, revision: int) -> Obj:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
