@@ -1,0 +1,31 @@
+"""Installing Istio into a cluster of labkit's, as ``istioctl install`` does on a real one."""
+
+from labkit.istio.flags import judge, merged, parse
+from labkit.istio.install import install, is_installed, uninstall
+from labkit.istio.profiles import NAMESPACE, VERSION, Settings, settings
+
+__all__ = [
+    "LESSON_FLAGS",
+    "NAMESPACE",
+    "VERSION",
+    "Settings",
+    "install",
+    "is_installed",
+    "judge",
+    "merged",
+    "parse",
+    "settings",
+    "uninstall",
+]
+
+LESSON_FLAGS = [
+    "meshConfig.accessLogFile=/dev/stdout",
+    "meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY",
+    "values.pilot.resources.requests.memory=128Mi",
+    "values.pilot.resources.requests.cpu=50m",
+    "values.global.proxy.resources.requests.cpu=10m",
+    "values.global.proxy.resources.requests.memory=32Mi",
+    "values.global.proxy.resources.limits.memory=64Mi",
+    "values.pilot.resources.limits.memory=256Mi",
+]
+"""The ``--set`` flags the first lesson installs Istio with, and `labkit up` too."""

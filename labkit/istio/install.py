@@ -1,0 +1,97 @@
+"""``istioctl install``, through the Kubernetes API like the real one: apply, wait, prune.
+
+Running it twice changes nothing the second time; running it with fewer components removes the ones
+it installed before and nothing else (they are found by the labels it gave them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from labkit.errors import ClusterError
+from labkit.istio import manifests
+from labkit.istio.profiles import NAMESPACE, Settings
+from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.resources import Resource, resource_of
+from labkit.kube.wait import wait_for_rollouts
+
+FIELD_MANAGER = "istio-operator"
+OPENED_PORTS = "/api/v1/namespaces/kube-public/configmaps/labkit-load-balancer"
+"""Where an embedded cluster says which ports its node can open for a load balancer."""
+
+PRUNED = (
+    Resource("apps", "v1", "Deployment", "deployments", True),
+    Resource("", "v1", "Service", "services", True),
+    Resource("", "v1", "ServiceAccount", "serviceaccounts", True),
+    Resource("", "v1", "ConfigMap", "configmaps", True),
+    Resource("rbac.authorization.k8s.io", "v1", "Role", "roles", True),
+    Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", True),
+)
+
+
+def install(api: Api, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+    """Install what *settings* ask for and wait until it runs; *say* hears each part that is done.
+
+    Raises ClusterError where the cluster is not an embedded one: a real cluster gets the real Istio.
+    """
+    ports = _opened_ports(api)
+    _apply(api, [manifests.namespace()])
+    kept = _apply(api, manifests.core(settings))
+    say("Istio core installed")
+    if settings.istiod:
+        kept += _apply(api, manifests.istiod(settings), wait=True)
+        say("Istiod installed")
+    gateways = {kind: settings.of_kind(kind) for kind in ("ingress", "egress")}
+    objects = {
+        kind: [o for g in found for o in manifests.gateway(g, ports)] for kind, found in gateways.items()
+    }
+    kept += [obj for found in objects.values() for obj in _apply(api, found)]
+    for kind, found in objects.items():
+        if found:
+            _wait(api, found)
+            say(f"{kind.capitalize()} gateways installed")
+    _prune(api, kept)
+    say("Installation complete")
+
+
+def uninstall(api: Api) -> None:
+    """Remove everything an install made; what others put into the namespace stays."""
+    _prune(api, [])
+
+
+def is_installed(api: Api) -> bool:
+    """Whether there is an istiod."""
+    return api.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/istiod") is not None
+
+
+def _opened_ports(api: Api) -> manifests.ListenPorts:
+    found = api.find(OPENED_PORTS)
+    if found is None:
+        raise ClusterError(
+            f"{api.host} is no cluster of labkit's; install Istio there with the real istioctl."
+        )
+    return manifests.ListenPorts(int(found["data"]["http"]), int(found["data"]["https"]))
+
+
+def _apply(api: Api, objects: Sequence[Obj], *, wait: bool = False) -> list[Obj]:
+    query = {"fieldManager": FIELD_MANAGER, "force": True}
+    for obj in objects:
+        path = resource_of(api, obj).path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        api.request("PATCH", path, query=query, body=obj, content_type=APPLY_PATCH)
+    if wait:
+        _wait(api, objects)
+    return list(objects)
+
+
+def _wait(api: Api, objects: Sequence[Obj]) -> None:
+    wait_for_rollouts(api, [(NAMESPACE, o["metadata"]["name"]) for o in objects if o["kind"] == "Deployment"])
+
+
+def _prune(api: Api, kept: Sequence[Obj]) -> None:
+    wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in kept}
+    for resource in PRUNED:
+        for obj in api.items(resource.path(NAMESPACE), labelSelector=manifests.OWNER):
+            name = obj["metadata"]["name"]
+            # Pods' templates carry the same labels, so do the ReplicaSets: they go with their Deployment.
+            if (resource.kind, name) not in wanted:
+                api.request("DELETE", resource.path(NAMESPACE, name))
