@@ -58,6 +58,9 @@ def _with_object_meta(schema: Schema) -> Schema:
 def _linked() -> Schema:
     content = json.loads(gzip.decompress(DATA_FILE.read_bytes()), object_hook=_without_description)
     definitions = content["definitions"]
+    for name, schema in definitions.items():
+        if "properties" in schema:
+            schema["x-go-type"] = ".".join(name.split(".")[-2:])
     for schema in (*definitions.values(), *content["custom"].values()):
         _link(schema, definitions)
     return content  # type: ignore[no-any-return]

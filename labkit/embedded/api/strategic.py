@@ -1,0 +1,244 @@
+"""Strategic merge patch: JSON merge patch that knows which lists are keyed.
+
+The schema says of each list whether it is replaced or merged, and by which key; directives inside
+the patch (``$patch``, ``$setElementOrder/…``, ``$deleteFromPrimitiveList/…``, ``$retainKeys``) say
+what a merge alone can't. Behaviour and wording follow ``k8s.io/apimachinery/pkg/util/strategicpatch``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labkit.embedded.api import golang
+from labkit.embedded.api.schemas import Schema
+from labkit.embedded.objects import Obj
+from labkit.embedded.status import ApiError, bad_request
+
+_DIRECTIVE, _RETAIN = "$patch", "$retainKeys"
+_DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
+_BAD_ORDER = "invalid patch format of setElementOrder list"
+
+
+def merge(original: Obj, patch: Obj, schema: Schema) -> Obj:
+    """*original* changed as *patch* says. Both are consumed: pass private copies."""
+    if _DIRECTIVE in patch:
+        return _whole_map(patch)
+    _retain_keys(original, patch)
+    for key in [key for key in patch if key.startswith(_ORDER)]:
+        _merge_ordered(original, patch, key, schema)
+    for key, value in patch.items():
+        _merge_field(original, key, value, schema)
+    return original
+
+
+def _failed(message: str) -> ApiError:
+    """What the real server answers for a patch it can't make sense of."""
+    return ApiError(500, "InternalError", message)
+
+
+def _whole_map(patch: Obj) -> Obj:
+    directive = patch.pop(_DIRECTIVE)
+    if directive == "replace":
+        return patch
+    if directive == "delete":
+        return {}
+    raise _failed(f"unknown patch type: {golang.value(directive)} in map: {golang.value(patch)}")
+
+
+def _retain_keys(original: Obj, patch: Obj) -> None:
+    if _RETAIN not in patch:
+        return
+    kept = patch.pop(_RETAIN)
+    given = {
+        key
+        for key, value in patch.items()
+        if value is not None and not key.startswith((_ORDER, _DELETE_FROM))
+    }
+    if not isinstance(kept, list) or not given <= set(kept):
+        raise bad_request("invalid patch format of retainKeys")
+    for key in original.keys() - set(kept):
+        del original[key]
+
+
+def _merge_field(original: Obj, key: str, value: Any, schema: Schema) -> None:
+    deleting = key.startswith(_DELETE_FROM)
+    key = key.removeprefix(_DELETE_FROM)
+    if value is None:
+        original.pop(key, None)
+    elif deleting:
+        if isinstance(original.get(key), list):
+            original[key] = [item for item in original[key] if item not in value]
+    elif isinstance(original.get(key), dict) and isinstance(value, dict):
+        field = _field(schema, key)
+        replaced = "replace" in _strategies(field)
+        original[key] = value if replaced else merge(original[key], value, field)
+    elif isinstance(original.get(key), list) and isinstance(value, list):
+        original[key] = _merge_list(original[key], value, _field(schema, key))
+    else:
+        _take(original, key, value)
+
+
+def _take(original: Obj, key: str, value: Any) -> None:
+    """Put *value* in as it is, without its directives."""
+    kept = _without_directives(value)
+    if kept is None:
+        original.pop(key, None)
+    else:
+        original[key] = kept
+
+
+def _without_directives(value: Any) -> Any:
+    if isinstance(value, dict):
+        if _DIRECTIVE in value:
+            return None
+        fields = {key: _without_directives(each) for key, each in value.items() if each is not None}
+        return {key: each for key, each in fields.items() if each is not None}
+    if isinstance(value, list):
+        items = [_without_directives(item) for item in value]
+        return [item for item in items if item is not None]
+    return value
+
+
+def _field(schema: Schema, key: str) -> Schema:
+    field = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
+    if isinstance(field, dict):
+        return field
+    if schema.get("properties"):
+        raise _failed(
+            f"unable to find api field in struct {_name(schema)} for the json field {golang.quoted(key)}"
+        )
+    return {}
+
+
+def _name(schema: Schema) -> str:
+    return str(schema.get("x-go-type", "")).rpartition(".")[2]
+
+
+def _strategies(field: Schema) -> list[str]:
+    return str(field.get("x-kubernetes-patch-strategy", "")).split(",")
+
+
+def _merge_list(original: list[Any], patch: list[Any], field: Schema) -> list[Any]:
+    if "merge" not in _strategies(field):
+        return patch
+    if not original and not patch:
+        return original
+    key, schema = field.get("x-kubernetes-patch-merge-key", ""), field.get("items", {})
+    _check_same_type([*original, *patch])
+    if isinstance((original + patch)[0], dict):
+        if not key:
+            raise _failed(f"cannot merge lists without merge key for {_name(schema)}")
+        merged = _merge_maps(original, patch, key, schema)
+    else:
+        merged = list(dict.fromkeys(original + patch))
+    order = [item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item)]
+    return _in_order(merged, order, original, key)
+
+
+def _check_same_type(items: list[Any]) -> None:
+    kinds = {type(item) for item in items}
+    if list in kinds:
+        message = "lists of lists are not supported"
+        raise ApiError(422, "Invalid", message)
+    if len(kinds) > 1:
+        raise _failed(f"list element types are not identical: {golang.value(items)}")
+
+
+def _merge_maps(original: list[Obj], patch: list[Obj], key: str, schema: Schema) -> list[Obj]:
+    merged, plain = _list_directives(original, patch, key)
+    for item in plain:
+        index = _index(merged, _key_of(item, key), key)
+        if index is None:
+            merged.append(_without_directives(item))
+        else:
+            merged[index] = merge(merged[index], item, schema)
+    return merged
+
+
+def _list_directives(original: list[Obj], patch: list[Obj], key: str) -> tuple[list[Obj], list[Obj]]:
+    """*original* after the deletions and replacements in *patch*, and the rest of *patch*."""
+    kept, plain = list(original), [item for item in patch if _DIRECTIVE not in item]
+    for item in patch:
+        directive = item.get(_DIRECTIVE)
+        if directive == "delete":
+            kept = [each for each in kept if each.get(key) != _key_of(item, key)]
+        elif directive == "replace":
+            return [], plain
+        elif directive == "merge":
+            raise _failed("merging lists cannot yet be specified in the patch")
+        elif directive is not None:
+            raise _failed(f"unknown patch type: {golang.value(directive)} in map: {golang.value(item)}")
+    return kept, plain
+
+
+def _key_of(item: Obj, key: str) -> Any:
+    if key not in item:
+        raise _failed(f"map: {golang.value(item)} does not contain declared merge key: {key}")
+    return item[key]
+
+
+def _index(items: list[Any], wanted: Any, key: str) -> int | None:
+    """Where *wanted* (a key's value, or a primitive) stands in *items*."""
+    values = (item.get(key) if key else item for item in items)
+    return next((index for index, value in enumerate(values) if value == wanted), None)
+
+
+def _merge_ordered(original: Obj, patch: Obj, directive: str, schema: Schema) -> None:
+    """One list whose whole order the patch gives."""
+    order = patch.pop(directive)
+    name = directive.removeprefix(_ORDER)
+    given, live = patch.pop(name, None), original.get(name)
+    if any(not isinstance(each, (list, type(None))) for each in (order, given, live)) or order is None:
+        raise bad_request(_BAD_ORDER)
+    field = _field(schema, name)
+    key = field.get("x-kubernetes-patch-merge-key", "")
+    _check_order(given or [], order, key)
+    if live is None and given is None:
+        return
+    merged = live if given is None else _without_directives(given)
+    if live is not None and given is not None:
+        merged = _merge_list(live, given, field)
+    original[name] = _in_order(merged or [], order, live or [], key)
+
+
+def _check_order(given: list[Any], order: list[Any], key: str) -> None:
+    """Every item of the patch must stand in the order list, in the same sequence."""
+    plain = [item for item in given if not (isinstance(item, dict) and _DIRECTIVE in item)]
+    if not plain or not order:
+        return
+    values = iter(_identity(item, key) for item in order)
+    if not all(any(_identity(item, key) == value for value in values) for item in plain):
+        raise _failed(
+            f"The order in patch list:\n{golang.value(given)}\n doesn't match $setElementOrder list:\n"
+            f"{golang.value(order)}\n"
+        )
+
+
+def _identity(item: Any, key: str) -> Any:
+    return _key_of(item, key) if key else item
+
+
+def _in_order(merged: list[Any], order: list[Any], live: list[Any], key: str) -> list[Any]:
+    """The patch's items in *order*, with the server's own kept where they stood among them."""
+    ranks = [_identity(item, key) for item in order]
+    live_ranks = [_identity(item, key) for item in live]
+    ours = [item for item in merged if _identity(item, key) in ranks]
+    theirs = [item for item in merged if _identity(item, key) not in ranks]
+    ours.sort(key=lambda item: ranks.index(_identity(item, key)))
+    theirs.sort(key=lambda item: _rank(live_ranks, item, key))
+    result: list[Any] = []
+    for item in ours:
+        while theirs and _stands_before(theirs[0], item, live_ranks, key):
+            result.append(theirs.pop(0))
+        result.append(item)
+    return result + theirs
+
+
+def _rank(ranks: list[Any], item: Any, key: str) -> int:
+    identity = _identity(item, key)
+    return ranks.index(identity) if identity in ranks else len(ranks)
+
+
+def _stands_before(left: Any, right: Any, ranks: list[Any], key: str) -> bool:
+    found = _identity(left, key), _identity(right, key)
+    return all(each in ranks for each in found) and ranks.index(found[0]) < ranks.index(found[1])
