@@ -1,0 +1,146 @@
+"""The one process that is the cluster: ``python -m labkit.embedded.cluster.daemon HOME REPORT``.
+
+It takes the home's lock and the network it needs, tells its parent through the descriptor REPORT
+that it is ready (or why it can't be), and then runs until SIGTERM or SIGINT. A part that fails
+takes the daemon down with it: the store keeps all that was applied, and `labkit up` brings it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from labkit.embedded.cluster import files, kubeconfig, logs, network
+from labkit.embedded.cluster.certificates import Certificates
+from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster.lock import try_lock
+from labkit.embedded.cluster.settings import Settings
+from labkit.embedded.cluster.wiring import Cluster, Plan
+from labkit.errors import ClusterError, LabkitError
+
+SHUTDOWN_LIMIT = 12.0
+"""Seconds from the signal to the end, whatever hangs; less than a `labkit down` waits."""
+
+log = logging.getLogger("labkit.embedded.cluster")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the daemon of one home; the exit status."""
+    home, parent = Home(Path(arguments[0])), Parent(int(arguments[1]))
+    os.umask(0o077)
+    lock = try_lock(home.lock)
+    if lock is None:
+        parent.tell(f"Another daemon runs in {home.root} already.")
+        return 1
+    try:
+        with _sentences(home):
+            logs.begin(home.log)
+            asyncio.run(_run(home, parent))
+    except LabkitError as error:
+        log.error("%s", error)
+        parent.tell(str(error))
+        return 1
+    finally:
+        os.close(lock)
+    return 0
+
+
+class Parent:
+    """Who started us, waiting at the other end of a pipe for one word."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+        os.set_inheritable(descriptor, False)  # or our children would keep the pipe open
+
+    def tell(self, failure: str | None) -> None:
+        """Say that we are ready, or why not; nobody listens to a second word."""
+        if self._descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, json.dumps({"failure": failure}).encode() + b"\n")
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+@contextlib.contextmanager
+def _sentences(home: Home) -> Iterator[None]:
+    """Turn what a learner can mend into a sentence; anything else is our fault and is logged whole."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if "full" in str(error):
+            raise ClusterError(
+                f"The disk that holds {home.root} is full; free some space, then `labkit up`."
+            ) from error
+        raise ClusterError(f"{home.database} can't be used ({error}); `labkit clean` removes it.") from error
+    except OSError as error:
+        log.exception("stopped by the system")
+        raise ClusterError(files.explanation(error, home.root)) from error
+    except Exception as error:
+        log.exception("stopped by a fault of its own")
+        raise ClusterError(f"The cluster stopped: {error!r}. Details are in {home.log}.") from error
+
+
+async def _run(home: Home, parent: Parent) -> None:
+    stopped = _stop_signal()
+    settings = Settings.load(home.settings)
+    block, claim = network.claim_block(settings.block)
+    listener = network.listen(settings.port)
+    server = "https://{}:{}".format(*listener.getsockname())
+    Settings(block, listener.getsockname()[1]).save(home.settings)
+    with claim:
+        plan = _plan(home, block)
+        async with Cluster(plan, listener) as cluster:
+            kubeconfig.update(
+                home.kubeconfig, server=server, authority=plan.certificates.authority, token=plan.token
+            )
+            record = {"pid": os.getpid(), "server": server, "block": block, "run": str(plan.run)}
+            files.write_json(home.record, record)
+            gc.collect()
+            gc.freeze()  # what was imported stays: not walked again by every collection
+            log.info("ready at %s, address block %d", server, block)
+            parent.tell(None)
+            await cluster.until(stopped)
+            log.info("stopping")
+            _limit_shutdown()
+    home.record.unlink(missing_ok=True)
+
+
+def _plan(home: Home, block: int) -> Plan:
+    return Plan(
+        database=home.database,
+        node=files.private_folder(home.node),
+        run=files.private_folder(home.run_folder()),
+        block=block,
+        token=home.token.read_text().strip(),
+        certificates=Certificates.of(home.pki),
+        ports=network.load_balancer_ports(block),
+    )
+
+
+def _stop_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def _limit_shutdown() -> None:
+    """Leave after SHUTDOWN_LIMIT even if a part hangs; its children die with this process."""
+    timer = threading.Timer(SHUTDOWN_LIMIT, os._exit, [1])
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

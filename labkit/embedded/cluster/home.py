@@ -1,0 +1,138 @@
+"""The state folder: one cluster's files, private to its user.
+
+::
+
+    LABKIT_HOME (default: $XDG_STATE_HOME/labkit, that is ~/.local/state/labkit)
+      kubeconfig        context `labkit`; a learner's own changes in it are kept
+      settings.json     what stays the same from start to start: address block, API port
+      token, pki/       the key to the API, its certificate authority and its certificate
+      cluster.db        the objects
+      node/             pods: logs and working folders
+      run/              sockets (elsewhere where this path would be too long for a socket's)
+      daemon.lock       held by the running daemon: the one proof that it runs
+      daemon.json       what the running daemon says about itself: pid, API address, run folder
+      daemon.log        JSON lines, rotated;  daemon.stderr: whatever else it printed
+
+Every home in use is on record in ``labkit-homes`` beside the default home, so that
+``labkit clean`` finds them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.embedded.cluster import files
+
+SOCKET_PATH_LIMIT = 107
+"""Bytes of a Unix socket's path (``sockaddr_un`` less its closing NUL)."""
+
+LONGEST_SOCKET = 64
+"""What the node and the mesh put behind the run folder at most: a pod's UID, a container, a name."""
+
+
+def user_state_folder() -> Path:
+    """``$XDG_STATE_HOME``, or ``~/.local/state``."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where one cluster keeps everything."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> Home:
+        """The home that ``LABKIT_HOME`` names, or the user's default one."""
+        chosen = os.environ.get("LABKIT_HOME")
+        return cls((Path(chosen).expanduser() if chosen else user_state_folder() / "labkit").absolute())
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.root / "kubeconfig"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "settings.json"
+
+    @property
+    def token(self) -> Path:
+        return self.root / "token"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "cluster.db"
+
+    @property
+    def node(self) -> Path:
+        return self.root / "node"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "daemon.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held while somebody starts or stops the cluster."""
+        return self.root / "start.lock"
+
+    @property
+    def record(self) -> Path:
+        return self.root / "daemon.json"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "daemon.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.root / "daemon.stderr"
+
+    @property
+    def digest(self) -> str:
+        """Eight characters that stand for this home's path."""
+        return hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
+
+    @property
+    def entry(self) -> Path:
+        """This home's line in the record of all homes."""
+        return homes_folder() / f"{self.digest}.json"
+
+    def create(self) -> None:
+        """Make the folder and put it on record; harmless where both are done."""
+        files.private_folder(self.root)
+        entry = {"home": str(self.root), "run": str(self.run_folder())}
+        if files.read_json(self.entry) != entry:
+            files.private_folder(homes_folder())
+            files.write_json(self.entry, entry)
+
+    def run_folder(self) -> Path:
+        """Where sockets go: in the home, unless their paths would be too long there."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside)) + 1 + LONGEST_SOCKET <= SOCKET_PATH_LIMIT:
+            return inside
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        short = Path(runtime) / f"labkit-{self.digest}"
+        fits = len(os.fsencode(short)) + 1 + LONGEST_SOCKET <= SOCKET_PATH_LIMIT
+        if runtime and fits and os.access(runtime, os.W_OK):
+            return short
+        # Short by design: $TMPDIR may be as long as the home. The mode and the owner are checked on use.
+        return Path(f"/tmp/labkit-{os.getuid()}-{self.digest}")
+
+
+def homes_folder() -> Path:
+    """The record of every home of this user that was ever used and not cleaned away."""
+    return user_state_folder() / "labkit-homes"
+
+
+def known_homes() -> list[Home]:
+    """Every home on record."""
+    entries = sorted(homes_folder().glob("*.json"))
+    return [Home(Path(path)) for entry in entries if (path := files.read_json(entry).get("home"))]

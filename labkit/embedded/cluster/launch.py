@@ -1,0 +1,192 @@
+"""Start, find and stop the daemon of one home.
+
+A start has three endings, told apart by a pipe the daemon reports through: it says that it is
+ready, or why it can't be; the pipe closes without a word, so it died; nothing comes in time.
+Whether a daemon runs is asked of the lock it holds, never of a pid file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.embedded.cluster import certificates, files, logs
+from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster.lock import is_locked, locked
+from labkit.errors import ClusterError, StartFailed
+
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 15.0
+"""Seconds; the daemon gives its children less than that."""
+
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Daemons this process started: asked for their end now and then, so that none stays a zombie."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a running daemon says about itself."""
+
+    home: Home
+    pid: int
+    server: str
+    """The API, as ``https://127.0.0.1:PORT``."""
+    block: int
+    """Its address block, see :mod:`labkit.embedded.addresses`."""
+    run: Path
+    """Its folder of sockets."""
+
+
+def find(home: Home) -> Running | None:
+    """The daemon of *home*, or ``None`` where none runs."""
+    if not is_locked(home.lock):
+        return None
+    record = files.read_json(home.record)
+    try:
+        run = Path(record["run"])
+        return Running(home, record["pid"], record["server"], record["block"], run)
+    except KeyError:
+        return None  # it holds the lock but is not ready yet
+
+
+def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
+    """Start the daemon of *home*, or find the one that runs; back when its API answers.
+
+    Raises StartFailed with the reason where there is one.
+    """
+    with files.explained(home.root):
+        home.create()
+    with _alone(home):
+        running = find(home)
+        if running is None:
+            with files.explained(home.root):
+                _prepare(home)
+                process, report = _spawn(home)
+            _await_ready(home, process, report, timeout)
+            running = find(home)
+    if running is None:
+        raise StartFailed(
+            f"The cluster of {home.root} stopped right after its start; `labkit up` to try again."
+        )
+    return running
+
+
+def stop(home: Home) -> bool:
+    """Stop the daemon of *home* and all it started; whether there was one."""
+    if not home.root.is_dir():
+        return False
+    with _alone(home):
+        running = find(home)
+        if running:
+            _end(running)
+        _sweep(home)
+    return running is not None
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    try:
+        with locked(home.start_lock, START_TIMEOUT + STOP_TIMEOUT):
+            yield
+    except TimeoutError:
+        why = "is still being started or stopped by another command; wait for it, then try again."
+        raise ClusterError(f"The cluster of {home.root} {why}") from None
+
+
+def _prepare(home: Home) -> None:
+    """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
+    _sweep(home)
+    certificates.ensure(home.pki)
+    if not home.token.exists():
+        files.write_private(home.token, secrets.token_urlsafe(32))
+
+
+def _sweep(home: Home) -> None:
+    """Remove what only a running daemon needs (its children died with it)."""
+    home.record.unlink(missing_ok=True)
+    run = home.run_folder()
+    if run.exists():
+        shutil.rmtree(files.private_folder(run), ignore_errors=True)
+
+
+def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
+    """The daemon, on its own, and the end of the pipe its report comes from."""
+    report, its_end = os.pipe()
+    command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
+    try:
+        with home.stderr.open("wb") as stderr:
+            process = subprocess.Popen(
+                command,
+                env=_environment(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                pass_fds=[its_end],
+                start_new_session=True,
+            )
+    finally:
+        os.close(its_end)
+    _children[:] = [child for child in _children if child.poll() is None] + [process]
+    return process, report
+
+
+def _environment() -> dict[str, str]:
+    # One arena less memory; gRPC's fork handlers would run for every child the node starts.
+    tuned = {"MALLOC_ARENA_MAX": "2", "GRPC_ENABLE_FORK_SUPPORT": "false", "GRPC_VERBOSITY": "NONE"}
+    return os.environ | tuned
+
+
+def _await_ready(home: Home, process: subprocess.Popen[bytes], report: int, timeout: float) -> None:
+    with os.fdopen(report, "rb") as pipe:
+        readable, _, _ = select.select([pipe], [], [], timeout)
+        line = pipe.readline() if readable else b""
+    if not readable:
+        process.kill()
+        process.wait()
+        raise StartFailed(f"The cluster was not ready after {timeout:g} s.{_last_words(home)}")
+    failure = json.loads(line)["failure"] if line else None
+    if failure or not line:
+        process.wait()
+        raise StartFailed(failure or f"The cluster's daemon died while starting.{_last_words(home)}")
+
+
+def _last_words(home: Home) -> str:
+    lines = logs.last_lines(home.stderr) + logs.last_lines(home.log)
+    return "".join(f"\n  {line}" for line in [f" Its last words ({home.log}):", *lines]) if lines else ""
+
+
+def _end(running: Running) -> None:
+    """SIGTERM, and SIGKILL where that takes too long; back when the process is gone."""
+    try:
+        handle = os.pidfd_open(running.pid)
+    except ProcessLookupError:
+        return
+    try:
+        for number, seconds in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, STOP_TIMEOUT)):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, number)
+            if select.select([handle], [], [], seconds)[0]:
+                break
+    finally:
+        os.close(handle)
+    _children[:] = [child for child in _children if child.poll() is None]
+    _await_unlocked(running.home)
+
+
+def _await_unlocked(home: Home) -> None:
+    deadline = time.monotonic() + 2
+    while is_locked(home.lock) and time.monotonic() < deadline:
+        time.sleep(0.01)  # the kernel closes the descriptors of a process that was just reaped

@@ -1,0 +1,65 @@
+"""The embedded cluster, for those who talk to a Kubernetes API: find, start and stop it.
+
+The one module outside :mod:`labkit.embedded` that knows it. What it hands out is a kubeconfig.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.errors import NotRunning
+
+if TYPE_CHECKING:
+    from labkit.embedded.cluster.launch import Running
+
+
+def home() -> Path:
+    """The state folder: ``LABKIT_HOME``, or the default one."""
+    from labkit.embedded.cluster.home import Home
+
+    return Home.current().root
+
+
+def kubeconfig() -> Path:
+    """Where the kubeconfig is, or will be once the cluster has been started."""
+    from labkit.embedded.cluster.home import Home
+
+    return Home.current().kubeconfig
+
+
+def running() -> Running | None:
+    """What the running daemon says about itself, or ``None`` where none runs."""
+    from labkit.embedded.cluster import launch
+    from labkit.embedded.cluster.home import Home
+
+    return launch.find(Home.current())
+
+
+def find() -> Path:
+    """The kubeconfig of the running cluster; raises NotRunning where none runs."""
+    if running() is None:
+        raise NotRunning(f"No cluster runs in {home()}; start it with `labkit up`.")
+    return kubeconfig()
+
+
+def start() -> Running:
+    """Start the cluster, or find it running; back when its API answers. Raises StartFailed."""
+    from labkit.embedded.cluster import launch
+    from labkit.embedded.cluster.home import Home
+
+    return launch.start(Home.current())
+
+
+def find_or_start() -> Path:
+    """The kubeconfig of the cluster, which is started where it does not run."""
+    start()
+    return kubeconfig()
+
+
+def stop() -> bool:
+    """Stop the cluster and all it started; whether there was one. What was applied is kept."""
+    from labkit.embedded.cluster import launch
+    from labkit.embedded.cluster.home import Home
+
+    return launch.stop(Home.current())
