@@ -11,7 +11,7 @@ synchronous call is atomic: nothing changes between a read and the write that fo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -172,3 +172,5 @@ class ProcessCommand:
     """Written into the run directory before the start: name → content."""
     unix_ports: Mapping[int, Path] = field(default_factory=dict)
     """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
+    drain: Callable[[], Awaitable[None]] | None = None
+    """Awaited when the pod is to stop, *before* any of its processes gets SIGTERM; bounds itself (5 s)."""
