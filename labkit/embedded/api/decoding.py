@@ -210,7 +210,7 @@ def _check_scalar(value: Any, schema: Schema, place: _Place) -> None:
 
 def _fits(value: int, schema: Schema) -> bool:
     bits = 31 if schema.get("format") == "int32" else 63
-    return -(2**bits) <= value < 2**bits
+    return -(1 << bits) <= value < 1 << bits
 
 
 def _mismatch(value: Any, schema: Schema, place: _Place) -> TypeMismatchError:
@@ -254,4 +254,4 @@ def _structural(value: Any, schema: Schema, path: str, unknown: list[str]) -> An
 
 
 def _is_closed(schema: Schema) -> bool:
-    return "properties" in schema or "additionalProperties" in schema or schema.get("type") in ("object",)
+    return "properties" in schema or "additionalProperties" in schema or schema.get("type") == "object"
