@@ -1,0 +1,131 @@
+"""The cluster's DNS and kube-proxy, as two pure questions about Services.
+
+:func:`resolve` answers what CoreDNS would for a pod's ``/etc/resolv.conf`` (search path
+``NS.svc.cluster.local svc.cluster.local cluster.local``); :func:`endpoint` does for a connection to
+a cluster IP what kube-proxy's rules do. Both read Services and EndpointSlices at the moment they
+are asked, so neither can be stale.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from labkit.embedded.addresses import SERVICE_NETWORK
+from labkit.embedded.interfaces import Client, TcpAddress
+from labkit.embedded.objects import Obj, name_of, namespace_of
+
+CLUSTER_DOMAIN = "cluster.local"
+SLICES = "endpointslices.discovery.k8s.io"
+SERVICE_NAME = "kubernetes.io/service-name"
+LONGEST_ALIAS_CHAIN = 8
+
+
+@dataclass(frozen=True)
+class AskHost:
+    """The cluster has no say on this name: the host's resolver may know it."""
+
+    name: str
+
+
+def resolve(client: Client, namespace: str, pod: str, name: str) -> list[str] | AskHost:
+    """The addresses of *name* for that pod; an empty list where the name does not exist."""
+    name = name.rstrip(".").lower()
+    for _ in range(LONGEST_ALIAS_CHAIN):
+        if addresses := _hosts_file(client.find("pods", pod, namespace), name):
+            return addresses
+        service = _service(client, namespace, name)
+        if service is None:
+            return [] if _is_ours(name) else AskHost(name)
+        alias = service.get("spec", {}).get("externalName")
+        if not alias:
+            return _addresses(client, service)
+        name = str(alias).rstrip(".").lower()
+    return []
+
+
+def endpoint(client: Client, address: str, port: int) -> TcpAddress | Literal["direct", "refused"]:
+    """Where a connection to *address*:*port* really goes, for a pod that no proxy serves."""
+    service = _service_at(client, address)
+    if service is None:
+        in_network = any(address.startswith(prefix) for prefix in _SERVICE_PREFIXES)
+        return "refused" if in_network else "direct"
+    ports = service.get("spec", {}).get("ports") or []
+    entry = next((entry for entry in ports if entry.get("port") == port), None)
+    candidates = list(_backends(client, service, entry)) if entry else []
+    return random.choice(candidates) if candidates else "refused"
+
+
+_SERVICE_PREFIXES = (str(SERVICE_NETWORK.network_address).removesuffix("0.0"),)
+
+
+def _hosts_file(pod: Obj | None, name: str) -> list[str]:
+    """What the pod's ``/etc/hosts`` says: its own name and its ``hostAliases``."""
+    if pod is None:
+        return []
+    own = [pod.get("status", {}).get("podIP")] if name == name_of(pod) else []
+    aliases = pod.get("spec", {}).get("hostAliases") or []
+    return [str(ip) for ip in own if ip] + [
+        str(alias["ip"])
+        for alias in aliases
+        if name in [str(host).lower() for host in alias.get("hostnames") or []]
+    ]
+
+
+def _is_ours(name: str) -> bool:
+    return "." not in name or name.endswith((f".{CLUSTER_DOMAIN}", ".svc"))
+
+
+def _service(client: Client, namespace: str, name: str) -> Obj | None:
+    """The Service that *name* means in *namespace*: ``s``, ``s.n``, ``s.n.svc`` or in full."""
+    labels = name.removesuffix(f".{CLUSTER_DOMAIN}").split(".")
+    match labels:
+        case [service] if labels[0] == name:
+            return client.find("services", service, namespace)
+        case [service, where] if not name.endswith(f".{CLUSTER_DOMAIN}"):
+            return client.find("services", service, where)
+        case [service, where, "svc"]:
+            return client.find("services", service, where)
+    return None
+
+
+def _addresses(client: Client, service: Obj) -> list[str]:
+    spec = service.get("spec", {})
+    if spec.get("clusterIP") and spec["clusterIP"] != "None":
+        return [str(spec["clusterIP"])]
+    found = {
+        str(address)
+        for slice_ in _slices(client, service)
+        for entry in slice_.get("endpoints") or []
+        if spec.get("publishNotReadyAddresses") or _is_ready(entry)
+        for address in entry.get("addresses") or []
+    }
+    return random.sample(sorted(found), len(found))
+
+
+def _service_at(client: Client, address: str) -> Obj | None:
+    return next((service for service in client.list("services") if address in _ips(service)), None)
+
+
+def _ips(service: Obj) -> list[str]:
+    spec = service.get("spec", {})
+    return [spec.get("clusterIP", ""), *(spec.get("clusterIPs") or []), *(spec.get("externalIPs") or [])]
+
+
+def _slices(client: Client, service: Obj) -> list[Obj]:
+    return client.list(SLICES, namespace_of(service), labels={SERVICE_NAME: name_of(service)})
+
+
+def _backends(client: Client, service: Obj, entry: Obj) -> Iterator[TcpAddress]:
+    for slice_ in _slices(client, service):
+        for port in slice_.get("ports") or []:
+            if (port.get("name") or "") == (entry.get("name") or "") and port.get("port"):
+                for backend in slice_.get("endpoints") or []:
+                    if _is_ready(backend):
+                        yield TcpAddress(str(backend["addresses"][0]), int(port["port"]))
+
+
+def _is_ready(entry: Obj) -> bool:
+    return (entry.get("conditions") or {}).get("ready") is not False

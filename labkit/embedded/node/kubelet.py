@@ -1,0 +1,150 @@
+"""The kubelet: the pods bound to this node as the API has them, against the ones at work here.
+
+One watch on pods drives it. Each pod has a worker of its own, so a slow one holds up nobody. The
+node's processes die with the daemon, whatever kills it; when it comes back, every pod starts its
+containers anew on the address it had, with one restart more, as after the reboot of a real node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from labkit.embedded.events import Recorder
+from labkit.embedded.interfaces import Client, LogOptions, TcpAddress, UnixAddress, WatchEvent
+from labkit.embedded.node import node_object, pod_logs, pod_network, scheduler
+from labkit.embedded.node.catalogue import Catalogue
+from labkit.embedded.node.context import NodeContext
+from labkit.embedded.node.pod_addresses import PodAddresses
+from labkit.embedded.node.pod_worker import PodWorker
+from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, uid_of
+from labkit.embedded.status import ApiError, not_found
+
+BACK_OFF_SECONDS = 10.0
+SHUTDOWN_GRACE = 3.0
+RECORDS = "processes"
+
+
+class Kubelet:
+    """The node *node_name*; also the API server's :class:`~labkit.embedded.interfaces.PodRuntime`."""
+
+    def __init__(
+        self,
+        client: Client,
+        node_name: str,
+        state_dir: Path,
+        run_dir: Path,
+        block: int,
+        catalogue: Catalogue,
+        *,
+        back_off_seconds: float = BACK_OFF_SECONDS,
+    ) -> None:
+        """*state_dir* keeps logs; *run_dir* (short) sockets and, in ``processes``, the run records."""
+        self._client, self._name, self._block = client, node_name, block
+        self._state_dir, self._run_dir = state_dir, run_dir
+        self._scheduler_events = Recorder(client, "default-scheduler")
+        self._context = NodeContext(
+            name=node_name,
+            client=client,
+            recorder=Recorder(client, "kubelet"),
+            catalogue=catalogue,
+            addresses=PodAddresses(block),
+            records=RunRecords(run_dir / RECORDS),
+            log_dir=state_dir / "logs",
+            run_dir=run_dir / "pods",
+            network_socket=run_dir / "network.sock",
+            back_off_seconds=back_off_seconds,
+        )
+        self._workers: dict[str, PodWorker] = {}
+        self._removals: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Be the node until cancelled; then end all its containers."""
+        self._clear_the_past()
+        node_object.register(self._client, self._name, self._block, self._state_dir)
+        async with pod_network.serve(self._client, self._context.network_socket):
+            beat = asyncio.create_task(node_object.keep_alive(self._client, self._name))
+            try:
+                async for event in self._client.watch("pods"):
+                    self._handle(event)
+            finally:
+                beat.cancel()
+                await self._shut_down()
+
+    def logs(self, namespace: str, pod: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """The bytes of a container's log; see :class:`~labkit.embedded.interfaces.PodRuntime`."""
+        return pod_logs.stream(self._worker(namespace, pod), options)
+
+    def dial(self, namespace: str, pod: str, port: int) -> TcpAddress | UnixAddress:
+        """Where *port* of a pod listens."""
+        worker = self._worker(namespace, pod)
+        for container in worker.containers:
+            if container.current and (address := container.current.dial(port)):
+                return address
+        if not any(container.current for container in worker.containers):
+            raise ApiError(503, "ServiceUnavailable", f'no container of pod "{pod}" is running')
+        return TcpAddress(worker.sandbox.pod_ip, port)
+
+    def _worker(self, namespace: str, name: str) -> PodWorker:
+        pod = self._client.find("pods", name, namespace)
+        if pod is None:
+            raise not_found("pods", name)
+        worker = self._workers.get(uid_of(pod))
+        if worker is None:
+            raise pod_logs.no_node(name)
+        return worker
+
+    def _handle(self, event: WatchEvent) -> None:
+        if event.type == "SYNCED":
+            self._remove_old_logs()
+        elif event.type == "DELETED":
+            self._forget(event.object)
+        elif worker := self._workers.get(uid_of(event.object)):
+            worker.update(event.object)
+        else:
+            self._begin(event.object)
+
+    def _begin(self, pod: Obj) -> None:
+        """Bind, or start, a pod that is new to us."""
+        node = pod["spec"].get("nodeName")
+        finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        if not node and not is_terminating(pod):
+            scheduler.schedule(self._client, self._scheduler_events, self._name, pod)
+        elif node == self._name and is_terminating(pod):
+            self._finish(pod)
+        elif node == self._name and not finished:
+            self._workers[uid_of(pod)] = PodWorker(self._context, pod)
+
+    def _finish(self, pod: Obj) -> None:
+        """A pod that was being deleted when the node went down: nothing of it runs any more."""
+        with contextlib.suppress(ApiError):
+            self._client.delete("pods", name_of(pod), namespace_of(pod), grace_seconds=0, uid=uid_of(pod))
+
+    def _forget(self, pod: Obj) -> None:
+        if worker := self._workers.pop(uid_of(pod), None):
+            removal = asyncio.get_running_loop().create_task(worker.remove())
+            self._removals.add(removal)
+            removal.add_done_callback(self._removals.discard)
+
+    def _clear_the_past(self) -> None:
+        """End what an earlier daemon may have left, and make room for new sockets."""
+        self._context.records.kill_all()
+        shutil.rmtree(self._context.run_dir, ignore_errors=True)
+        for directory in (self._context.run_dir, self._context.log_dir):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _remove_old_logs(self) -> None:
+        known = {self._context.pod_log_dir(pod).name for pod in self._client.list("pods")}
+        for directory in self._context.log_dir.iterdir():
+            if directory.name not in known:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    async def _shut_down(self) -> None:
+        """End every process; the pods stay in the API, to be started again with the node."""
+        stops = [worker.shut_down(SHUTDOWN_GRACE) for worker in self._workers.values()]
+        await asyncio.gather(*stops, *self._removals, return_exceptions=True)
+        shutil.rmtree(self._context.run_dir, ignore_errors=True)

@@ -1,0 +1,71 @@
+"""The node's half of the pod network: answers the shims' questions on a Unix socket.
+
+A pod's Python process carries the other half (``shim/sitecustomize.py``), which asks one question
+a connection, in one line of words, and gets one line back::
+
+    resolve NAMESPACE POD NAME   →  addresses IP…  (none: no such name)  |  host NAME
+    endpoint IP PORT             →  to IP PORT  |  direct  |  refused
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from labkit.embedded.interfaces import Client, TcpAddress
+from labkit.embedded.node import dns
+
+SHIM = Path(__file__).parent / "shim"
+VARIABLE = "LABKIT_POD_NETWORK"
+SIDECAR_PORT = 15001
+
+
+def shim_environment(
+    socket: Path, *, namespace: str, pod: str, pod_ip: str, app_ip: str, sidecar: bool
+) -> dict[str, str]:
+    """The variables that put a Python process into the pod's network."""
+    place = {
+        "socket": str(socket),
+        "namespace": namespace,
+        "pod": pod,
+        "pod_ip": pod_ip,
+        "app_ip": app_ip,
+        "sidecar_port": SIDECAR_PORT if sidecar else 0,
+    }
+    return {"PYTHONPATH": str(SHIM), VARIABLE: json.dumps(place)}
+
+
+@contextlib.asynccontextmanager
+async def serve(client: Client, socket: Path) -> AsyncIterator[None]:
+    """Answer on *socket* while the context lasts."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            question = (await reader.readline()).decode().split()
+            writer.write(answer(client, question).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    socket.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(handle, socket, backlog=512)
+    socket.chmod(0o600)
+    try:
+        yield
+    finally:
+        server.close()
+        socket.unlink(missing_ok=True)
+
+
+def answer(client: Client, question: list[str]) -> str:
+    """The line that answers *question*."""
+    match question:
+        case ["resolve", namespace, pod, name]:
+            found = dns.resolve(client, namespace, pod, name)
+            return f"host {found.name}" if isinstance(found, dns.AskHost) else " ".join(["addresses", *found])
+        case ["endpoint", address, port]:
+            target = dns.endpoint(client, address, int(port))
+            return f"to {target.host} {target.port}" if isinstance(target, TcpAddress) else target
+    raise ValueError(f"no such question: {question}")

@@ -1,0 +1,142 @@
+"""A pod's status out of what its containers do: pure, by the rules of the kubelet's ``status`` package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from labkit.embedded.addresses import NODE_ADDRESS
+from labkit.embedded.objects import Obj, condition_of, timestamp
+
+Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
+
+
+@dataclass
+class ContainerState:
+    """What is known of one container; at most one of ``running`` and ``terminated`` is set."""
+
+    name: str
+    image: str
+    waiting: tuple[str, str] = ("ContainerCreating", "")
+    """Reason and message, while it neither runs nor has ended."""
+    running: Obj | None = None
+    terminated: Obj | None = None
+    last: Obj | None = None
+    """``lastState.terminated``."""
+    restart_count: int = 0
+    container_id: str = ""
+    started: bool = False
+    ready: bool = False
+
+    def status(self) -> Obj:
+        """The entry of ``containerStatuses``."""
+        return {
+            "name": self.name,
+            "image": self.image,
+            "imageID": f"labkit://{self.image}" if self.container_id else "",
+            "restartCount": self.restart_count,
+            "ready": self.ready,
+            "started": self.started,
+            "state": self._state(),
+            "lastState": {"terminated": self.last} if self.last else {},
+        } | ({"containerID": self.container_id} if self.container_id else {})
+
+    def _state(self) -> Obj:
+        if self.running:
+            return {"running": self.running}
+        if self.terminated:
+            return {"terminated": self.terminated}
+        reason, message = self.waiting
+        return {"waiting": {"reason": reason} | ({"message": message} if message else {})}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended well."""
+        return self.terminated is not None and self.terminated.get("exitCode") == 0
+
+
+def pod_status(
+    pod: Obj,
+    containers: Sequence[ContainerState],
+    init_containers: Sequence[ContainerState],
+    *,
+    pod_ip: str,
+    start_time: str,
+) -> Obj:
+    """The whole ``status`` of *pod*."""
+    old: dict[str, Any] = pod.get("status") or {}
+    current = phase(pod, containers, init_containers)
+    status = {
+        "phase": current,
+        "conditions": _conditions(pod, current, containers, init_containers),
+        "hostIP": NODE_ADDRESS,
+        "hostIPs": [{"ip": NODE_ADDRESS}],
+        "podIP": pod_ip,
+        "podIPs": [{"ip": pod_ip}],
+        "startTime": start_time,
+        "qosClass": old.get("qosClass", "BestEffort"),
+        "containerStatuses": [container.status() for container in containers],
+    }
+    if init_containers:
+        status["initContainerStatuses"] = [container.status() for container in init_containers]
+    return status
+
+
+def phase(pod: Obj, containers: Sequence[ContainerState], init_containers: Sequence[ContainerState]) -> Phase:
+    """Where in its life the pod is."""
+    policy = pod.get("spec", {}).get("restartPolicy", "Always")
+    if not all(each.succeeded for each in init_containers):
+        failed = policy == "Never" and any(each.terminated and not each.succeeded for each in init_containers)
+        return "Failed" if failed else "Pending"
+    if any(not (each.running or each.terminated or each.last) for each in containers):
+        return "Pending"
+    if policy == "Always" or not all(each.terminated for each in containers):
+        return "Running"
+    if all(each.succeeded for each in containers):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def _conditions(
+    pod: Obj, current: Phase, containers: Sequence[ContainerState], init_containers: Sequence[ContainerState]
+) -> list[Obj]:
+    initialized = _initialized(init_containers)
+    ready = _ready(current, containers)
+    return [
+        _condition(pod, "PodReadyToStartContainers"),
+        _condition(pod, "Initialized", *initialized),
+        _condition(pod, "Ready", *ready),
+        _condition(pod, "ContainersReady", *ready),
+        _condition(pod, "PodScheduled"),
+    ]
+
+
+def _initialized(init_containers: Sequence[ContainerState]) -> tuple[str, str]:
+    waiting = [each.name for each in init_containers if not each.succeeded]
+    if not waiting:
+        return "", ""
+    return "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting)}]"
+
+
+def _ready(current: Phase, containers: Sequence[ContainerState]) -> tuple[str, str]:
+    if current == "Succeeded":
+        return "PodCompleted", ""
+    waiting = [each.name for each in containers if not each.ready]
+    if not waiting and current == "Running":
+        return "", ""
+    return "ContainersNotReady", f"containers with unready status: [{' '.join(waiting)}]"
+
+
+def _condition(pod: Obj, kind: str, reason: str = "", message: str = "") -> Obj:
+    """A condition: True where there is no *reason* against it; its time moves only with its status."""
+    old = condition_of(pod, kind) or {}
+    value = "False" if reason else "True"
+    since = old.get("lastTransitionTime") if old.get("status") == value else None
+    condition = {
+        "type": kind,
+        "status": value,
+        "lastProbeTime": None,
+        "lastTransitionTime": since or timestamp(),
+    }
+    return condition | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})

@@ -1,0 +1,214 @@
+"""One pod: its containers in order, its status told, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+
+from labkit.embedded.node import pod_status
+from labkit.embedded.node.container import Container
+from labkit.embedded.node.context import NodeContext
+from labkit.embedded.node.sandbox import Sandbox
+from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp, uid_of
+from labkit.embedded.status import ApiError
+
+log = logging.getLogger(__name__)
+
+STATUS_RETRY = 1.0
+LINGER_SECONDS = 0.2
+LAST_GRACE = 2.0  # what a kubelet leaves a container however long the hooks took
+SPECIAL_VOLUMES = ("istio", "workload-", "credential-", "kube-api-access-")
+
+
+class PodWorker:
+    """Runs *pod* from the moment it is bound to this node until nothing of it is left."""
+
+    def __init__(self, node: NodeContext, pod: Obj) -> None:
+        self._node, self.uid = node, uid_of(pod)
+        status = pod.get("status") or {}
+        address = self._address(status.get("podIP", ""))
+        self.sandbox = Sandbox(node, pod, address, self._changed)
+        self._start_time = status.get("startTime") or timestamp()
+        spec = pod.get("spec", {})
+        policy = spec.get("restartPolicy", "Always")
+        init_policy = "Never" if policy == "Never" else "OnFailure"
+        self.init_containers = self._containers(
+            spec.get("initContainers"), init_policy, status.get("initContainerStatuses")
+        )
+        self.containers = self._containers(spec.get("containers"), policy, status.get("containerStatuses"))
+        self._publish_soon = False
+        self._ending: asyncio.Task[None] | None = None
+        self._gone = False
+        self._main = asyncio.get_running_loop().create_task(self._run())
+        self._main.add_done_callback(self._report_failure)
+
+    @property
+    def pod(self) -> Obj:
+        """The pod as last seen."""
+        return self.sandbox.pod
+
+    def update(self, pod: Obj) -> None:
+        """Take the changed *pod*: perhaps a new image, perhaps its end."""
+        self.sandbox.pod = pod
+        for container, spec in zip(self.containers, pod["spec"].get("containers") or [], strict=False):
+            container.replace(spec)
+        if pod["metadata"].get("deletionTimestamp"):
+            grace = pod["metadata"].get("deletionGracePeriodSeconds")
+            self.end(self.sandbox.grace if grace is None else float(grace))
+
+    def end(self, grace: float) -> None:
+        """Begin to end the pod; then remove it from the API."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end(grace))
+            self._ending.add_done_callback(self._report_failure)
+
+    async def remove(self) -> None:
+        """The pod's object has gone: end at once whatever still runs."""
+        self._gone = True
+        await self.stop(0.0)
+        self._clean()
+
+    async def shut_down(self, grace: float) -> None:
+        """The node goes down: end all containers, and leave the pod in the API as it is."""
+        self._gone = True
+        if self._ending:
+            self._ending.cancel()
+        await self.stop(grace)
+
+    async def stop(self, grace: float) -> None:
+        """End all containers, the proxies after the others; the API is not told."""
+        everything = [*self.init_containers, *self.containers]
+        deadline = asyncio.get_running_loop().time() + grace
+        for group in (
+            [each for each in everything if not each.is_proxy],
+            [each for each in everything if each.is_proxy],
+        ):
+            left = max(deadline - asyncio.get_running_loop().time(), 0.0)
+            await asyncio.gather(*(each.stop(left) for each in group))
+        await asyncio.wait([self._main])
+        await self.sandbox.close()
+
+    def find(self, name: str) -> Container | None:
+        """The container called *name*."""
+        return next((each for each in (*self.containers, *self.init_containers) if each.name == name), None)
+
+    async def _run(self) -> None:
+        self._warn_of_unsupported()
+        self._changed()
+        for container in self.init_containers:
+            await container.run()
+            if not container.state.succeeded:
+                return
+        # A task each, begun in the order of the spec; none waits for another to be ready.
+        await asyncio.gather(*(container.run() for container in self.containers))
+
+    async def _end(self, grace: float) -> None:
+        for container in self.containers:
+            if container.current:
+                message = f"Stopping container {container.name}"
+                self._node.recorder.event(self.pod, "Normal", "Killing", message)
+        begin = asyncio.get_running_loop().time()
+        await self._drain(grace)
+        await self.stop(max(grace - (asyncio.get_running_loop().time() - begin), LAST_GRACE))
+        self._publish()
+        with contextlib.suppress(ApiError):  # somebody was quicker
+            self._node.client.delete(
+                "pods", name_of(self.pod), namespace_of(self.pod), grace_seconds=0, uid=self.uid
+            )
+        self._gone = True
+        self._clean()
+
+    async def _drain(self, grace: float) -> None:
+        """Let a ready pod serve on while the endpoints and the other proxies learn of its end.
+
+        A proxy knows when it is left alone. A pod without one can't know, so it gets a moment: on a
+        real node the way from the API to the runtime takes longer than that by itself.
+        """
+        runs = [each.current for each in self.containers if each.current]
+        if (condition_of(self.pod, "Ready") or {}).get("status") != "True":
+            return
+        pause = asyncio.sleep(0 if any(each.is_proxy for each in self.containers) else LINGER_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await asyncio.gather(pause, *(run.drain() for run in runs))
+
+    def _containers(
+        self, specs: list[Obj] | None, policy: str, statuses: list[Obj] | None
+    ) -> list[Container]:
+        before = {status["name"]: status for status in statuses or []}
+        return [
+            Container(self.sandbox, spec, policy=policy, previous=before.get(spec["name"]))
+            for spec in specs or []
+        ]
+
+    def _address(self, before: str) -> str:
+        if before and self._node.addresses.keep(before, self.uid):
+            return before
+        return self._node.addresses.take(self.uid)
+
+    def _warn_of_unsupported(self) -> None:
+        spec = self.pod["spec"]
+        volumes = [str(each["name"]) for each in spec.get("volumes") or []]
+        volumes = [name for name in volumes if not name.startswith(SPECIAL_VOLUMES)]
+        if volumes:
+            self._warn(
+                "FailedMount", f"This node's containers see no volumes: not mounted are {', '.join(volumes)}"
+            )
+        for container in spec["containers"]:
+            name = container["name"]
+            if container.get("command"):
+                self._warn("CommandIgnored", f"Container {name} runs what its image says, not its command")
+            if (container.get("lifecycle") or {}).keys() & {"preStop", "postStart"}:
+                self._warn(
+                    "LifecycleIgnored", f"Lifecycle hooks of container {name} are not run by this node"
+                )
+
+    def _warn(self, reason: str, message: str) -> None:
+        self._node.recorder.event(self.pod, "Warning", reason, message)
+
+    def _changed(self) -> None:
+        """Something happened: tell the API, once for all that happened in this turn of the loop."""
+        if not self._publish_soon:
+            self._publish_soon = True
+            asyncio.get_running_loop().call_soon(self._publish)
+
+    def _publish(self) -> None:
+        self._publish_soon = False
+        pod = self._node.client.find("pods", name_of(self.pod), namespace_of(self.pod))
+        if self._gone or pod is None or uid_of(pod) != self.uid:
+            return
+        status = self.status(pod)
+        if status == pod.get("status"):
+            return
+        try:
+            self._node.client.update_status("pods", {**pod, "status": status})
+        except Exception as error:  # a full disk, say: the pod runs on, and we try again
+            log.warning("status of pod %s/%s not written: %s", namespace_of(pod), name_of(pod), error)
+            asyncio.get_running_loop().call_later(STATUS_RETRY, self._changed)
+
+    def status(self, pod: Obj) -> Obj:
+        """The status *pod* should show now."""
+        for container in self.containers:
+            if self.init_containers and not all(each.state.succeeded for each in self.init_containers):
+                container.state.waiting = ("PodInitializing", "")
+            elif container.state.waiting[0] == "PodInitializing":
+                container.state.waiting = ("ContainerCreating", "")
+        return pod_status.pod_status(
+            pod,
+            [each.state for each in self.containers],
+            [each.state for each in self.init_containers],
+            pod_ip=self.sandbox.pod_ip,
+            start_time=self._start_time,
+        )
+
+    def _clean(self) -> None:
+        self._node.addresses.release(self.sandbox.pod_ip)
+        shutil.rmtree(self._node.pod_run_dir(self.pod), ignore_errors=True)
+        shutil.rmtree(self._node.pod_log_dir(self.pod), ignore_errors=True)
+
+    def _report_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.error("pod %s/%s: %s", namespace_of(self.pod), name_of(self.pod), error, exc_info=error)
+            self._warn("FailedSync", f"Error syncing pod: {error}")

@@ -1,0 +1,120 @@
+"""Probes: one attempt at asking a container how it is.
+
+``httpGet`` and ``tcpSocket`` are made over the network as the kubelet makes them. An app behind a
+sidecar is asked at its private address, past the proxy, which is what Istio's probe rewriting
+comes to. ``exec`` and ``grpc`` are not supported: they count as passed, and the pod gets a warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labkit.embedded.objects import Obj
+
+if TYPE_CHECKING:
+    import ssl
+
+LONGEST_HEAD = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one attempt gave."""
+
+    ok: bool
+    message: str = ""
+
+
+def is_supported(probe: Obj) -> bool:
+    """Whether this node can make *probe*."""
+    return "httpGet" in probe or "tcpSocket" in probe
+
+
+async def attempt(probe: Obj, container: Obj, address: str) -> Outcome:
+    """Make *probe* of *container*, which listens at *address*, within its ``timeoutSeconds``."""
+    seconds = probe.get("timeoutSeconds") or 1
+    try:
+        async with asyncio.timeout(seconds):
+            if action := probe.get("httpGet"):
+                return await _http(action, container, address)
+            return await _tcp(probe.get("tcpSocket") or {}, container, address)
+    except TimeoutError:
+        return Outcome(False, f"no answer within {seconds} s (Client.Timeout exceeded)")
+
+
+async def listens(address: str, port: int) -> bool:
+    """Whether something accepts connections at *address*:*port*."""
+    return (await _tcp({"port": port}, {}, address)).ok
+
+
+def port_number(container: Obj, port: int | str) -> int:
+    """A probe's port, which may be the name of one of the container's; 0 where there is none such."""
+    if isinstance(port, int) or port.isdigit():
+        return int(port)
+    ports = container.get("ports") or []
+    return next((int(entry["containerPort"]) for entry in ports if entry.get("name") == port), 0)
+
+
+async def _tcp(action: Obj, container: Obj, address: str) -> Outcome:
+    target = action.get("host") or address, port_number(container, action.get("port", 0))
+    try:
+        _, writer = await asyncio.open_connection(*target)
+    except OSError as error:
+        return Outcome(False, f"dial tcp {target[0]}:{target[1]}: connect: {_reason(error)}")
+    await _close(writer)
+    return Outcome(True)
+
+
+async def _http(action: Obj, container: Obj, address: str) -> Outcome:
+    host, port = action.get("host") or address, port_number(container, action.get("port", 0))
+    path = "/" + str(action.get("path") or "").removeprefix("/")
+    try:
+        status = await _status(action, host, port, path)
+    except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+        url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port}{path}"
+        return Outcome(False, f'Get "{url}": dial tcp {host}:{port}: connect: {_reason(error)}')
+    if 200 <= status < 400:
+        return Outcome(True)
+    return Outcome(False, f"HTTP probe failed with statuscode: {status}")
+
+
+async def _status(action: Obj, host: str, port: int, path: str) -> int:
+    """The status of one GET; like the kubelet, we trust any certificate."""
+    context = _any_certificate() if action.get("scheme") == "HTTPS" else None
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=LONGEST_HEAD)
+    try:
+        writer.write(_request(action, host, port, path))
+        line = await reader.readuntil(b"\r\n")
+        return int(line.split(None, 2)[1])
+    except IndexError as error:
+        raise ValueError("malformed HTTP response") from error
+    finally:
+        await _close(writer)
+
+
+def _request(action: Obj, host: str, port: int, path: str) -> bytes:
+    headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.34", "Accept": "*/*"}
+    headers |= {str(each["name"]): str(each["value"]) for each in action.get("httpHeaders") or []}
+    lines = [f"GET {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items())]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode()
+
+
+def _any_certificate() -> ssl.SSLContext:
+    import ssl  # late: no probe of the lab needs it
+
+    return ssl._create_unverified_context()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

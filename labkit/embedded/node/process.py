@@ -1,0 +1,161 @@
+"""One supervised process: started through the launcher, its output read, its end awaited, stopped politely.
+
+Every process leads a session of its own, so that it goes together with whatever it may have
+started. Standard output and error share one pipe, which keeps their lines in order, as ``kubectl
+logs`` shows them. Spawn from the main thread only: a child's death signal is tied to the thread
+that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from labkit.embedded.node import launcher
+from labkit.embedded.node.run_records import RunRecords
+
+CHUNK = 64 * 1024
+READY_STEP = 0.01  # seconds between two looks at a process that starts
+
+
+class StartEnding(enum.Enum):
+    """The three ways a start can end."""
+
+    READY = "ready"
+    EXITED = "exited before it was ready"
+    TOO_SLOW = "still not ready"
+
+
+class SupervisedProcess:
+    """A running process. Make one with :meth:`start`."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], pipe: int, on_output: Callable[[bytes], None]) -> None:
+        self._popen, self._pipe, self._on_output = popen, pipe, on_output
+        self._loop = asyncio.get_running_loop()
+        self._pidfd = -1
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        """The exit code as a container reports it: 137 for SIGKILL."""
+
+    @classmethod
+    def start(
+        cls,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        on_output: Callable[[bytes], None],
+        records: RunRecords,
+        what: str = "",
+    ) -> SupervisedProcess:
+        """Start *argv* with exactly *environment* in *directory*; *on_output* gets its bytes as they come."""
+        read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(write_end, True)
+        try:
+            popen = _spawn(argv, environment, directory, write_end)
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        records.add(popen.pid, what)
+        process = cls(popen, read_end, on_output)
+        process.exited.add_done_callback(lambda _: records.remove(popen.pid))
+        process._watch()
+        return process
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also its process group's."""
+        return self._popen.pid
+
+    async def ready(self, is_ready: Callable[[], Awaitable[bool]], *, within: float) -> StartEnding:
+        """Ask *is_ready* every few milliseconds until it holds, the process ends, or *within* seconds."""
+        deadline = self._loop.time() + within
+        while not self.exited.done():
+            if await is_ready():
+                return StartEnding.READY
+            if self._loop.time() >= deadline:
+                return StartEnding.TOO_SLOW
+            await asyncio.wait([self.exited], timeout=READY_STEP)
+        return StartEnding.EXITED
+
+    async def stop(self, grace: float) -> int:
+        """SIGTERM, up to *grace* seconds of patience, SIGKILL; the exit code. Twice is fine."""
+        self._signal(signal.SIGTERM)
+        await asyncio.wait([self.exited], timeout=grace)
+        self.kill()
+        return await asyncio.shield(self.exited)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self.exited.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._pipe, self._read)
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):  # an old kernel, or a sandbox that has no pidfds
+            self._loop.run_in_executor(None, self._wait_in_thread)
+        else:
+            self._loop.add_reader(self._pidfd, self._reap)
+
+    def _wait_in_thread(self) -> None:
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+            self._loop.call_soon_threadsafe(self._reap)
+
+    def _read(self) -> bool:
+        """One chunk of output; False where there is none now, or never again."""
+        try:
+            chunk = os.read(self._pipe, CHUNK)
+        except BlockingIOError:
+            return False
+        if chunk:
+            self._on_output(chunk)
+        else:
+            self._loop.remove_reader(self._pipe)
+        return bool(chunk)
+
+    def _reap(self) -> None:
+        # Still a zombie here, so the process group's number can't be anybody else's yet.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        code = self._popen.wait()
+        while self._read():
+            pass
+        self._close()
+        if not self.exited.done():
+            self.exited.set_result(code if code >= 0 else 128 - code)
+
+    def _close(self) -> None:
+        for descriptor in (self._pipe, self._pidfd):
+            if descriptor >= 0:
+                self._loop.remove_reader(descriptor)
+                os.close(descriptor)
+
+
+def _spawn(
+    argv: Sequence[str], environment: Mapping[str, str], directory: Path, output: int
+) -> subprocess.Popen[bytes]:
+    launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
+    return subprocess.Popen(
+        [*launch, *argv],
+        env=dict(environment),
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )

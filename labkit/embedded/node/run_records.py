@@ -1,0 +1,82 @@
+"""Which processes we started: one small file each, from birth to death.
+
+A pid alone may have passed to somebody else's process, so a record also holds the start time the
+kernel gives; only a process that matches both is ours. ``labkit clean`` ends what is left by these
+records and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One process of ours."""
+
+    pid: int
+    start_time: int
+    """Field 22 of ``/proc/PID/stat``: clock ticks after boot."""
+    what: str
+    """For people: ``namespace/pod/container``."""
+
+
+def start_time_of(pid: int) -> int | None:
+    """When process *pid* started, in the kernel's ticks; ``None`` where there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+class RunRecords:
+    """The records in *directory*."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def add(self, pid: int, what: str) -> None:
+        """Record the process *pid*, just born."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        record = RunRecord(pid, start_time_of(pid) or 0, what)
+        self._path(pid).write_text(json.dumps(asdict(record)))
+
+    def remove(self, pid: int) -> None:
+        """Forget *pid*: it has died."""
+        with contextlib.suppress(OSError):
+            self._path(pid).unlink()
+
+    def alive(self) -> list[RunRecord]:
+        """The recorded processes that still run; records of the dead are removed."""
+        found = []
+        for record in list(self._read()):
+            if start_time_of(record.pid) == record.start_time:
+                found.append(record)
+            else:
+                self.remove(record.pid)
+        return found
+
+    def kill_all(self) -> list[RunRecord]:
+        """End, with their process groups, all that still runs; returns what that was."""
+        strays = self.alive()
+        for record in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(record.pid, signal.SIGKILL)
+            self.remove(record.pid)
+        return strays
+
+    def _read(self) -> Iterator[RunRecord]:
+        for path in self.directory.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                yield RunRecord(**json.loads(path.read_text()))
+
+    def _path(self, pid: int) -> Path:
+        return self.directory / f"{pid}.json"

@@ -1,0 +1,158 @@
+"""A pod's network, for a Python process: what resolv.conf, iptables and a namespace do for a container.
+
+Python imports a module of this name before the program, unasked; the node puts its directory on the
+pod's PYTHONPATH. From then on, for any code that uses the ``socket`` module (asyncio, aiohttp,
+http.client, ssl …; not uvloop, which does not):
+
+* ``getaddrinfo`` asks the cluster's DNS, through the node; other names go to the host's resolver.
+* ``bind`` to any or a local address lands on the pod's own; behind a sidecar, on the private one.
+* ``connect`` goes to the sidecar's outbound listener first, in a PROXY header (version 2) that names
+  the real destination, as iptables' REDIRECT leaves it for SO_ORIGINAL_DST. In a pod without
+  sidecar a cluster IP is swapped for one of the Service's endpoints, as kube-proxy does.
+
+IPv4 only: a name never resolves to an IPv6 address, so no program tries one. It imports nothing of
+labkit, for it lives in other programs' processes.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import struct
+from typing import Any
+
+_PLACE = json.loads(os.environ.get("LABKIT_POD_NETWORK", "null"))
+_LOCAL = ("127.0.0.1", "localhost")
+_ANY = ("", "0.0.0.0")
+_SIDECAR_SECONDS = 5.0  # the sidecar is on this machine: longer means that it hangs
+_IP_BIND_ADDRESS_NO_PORT = 24  # Linux: choose the port at connect, so that ports can be shared
+_PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11]) + struct.pack("!H", 12)
+
+_connect = socket.socket.connect
+_bind = socket.socket.bind
+_getaddrinfo = socket.getaddrinfo
+
+
+def _ask(*question: str) -> list[str]:
+    """One question to the node; an empty answer where the node does not answer."""
+    with socket.socket(socket.AF_UNIX) as node:
+        node.settimeout(_SIDECAR_SECONDS)
+        try:
+            _connect(node, _PLACE["socket"])
+            node.sendall(" ".join(question).encode() + b"\n")
+            with node.makefile("rb") as answer:
+                return answer.readline().decode().split()
+        except OSError:
+            return []
+
+
+def _is_address(host: str) -> bool:
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return ":" in host
+    return True
+
+
+def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
+    """As ``socket.getaddrinfo``, in the pod's network."""
+    name = host.decode() if isinstance(host, bytes) else host
+    if name == "::" and flags & socket.AI_PASSIVE:
+        name = None
+    if family == socket.AF_INET6 and (name is None or not _is_address(name)):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    if name is None or name in ("", "localhost") or _is_address(name):
+        return _getaddrinfo(name, port, family or socket.AF_INET, type, proto, flags)
+    return _lookup(name, port, type, proto, flags)
+
+
+def _lookup(name: str, port: Any, type: int, proto: int, flags: int) -> Any:
+    match _ask("resolve", _PLACE["namespace"], _PLACE["pod"], name):
+        case ["addresses", first, *rest]:
+            return [
+                found
+                for address in (first, *rest)
+                for found in _getaddrinfo(address, port, socket.AF_INET, type, proto, flags)
+            ]
+        case ["host", alias]:
+            return _getaddrinfo(alias, port, socket.AF_INET, type, proto, flags)
+        case ["addresses"]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
+def bind(self: socket.socket, address: Any) -> None:
+    """As ``socket.bind``; the pod has one address."""
+    if self.family == socket.AF_INET and address[0] in (*_ANY, *_LOCAL, _PLACE["pod_ip"]):
+        address = (_PLACE["app_ip"], address[1])
+    elif self.family == socket.AF_INET6 and address[0] in ("", "::", "::1"):
+        self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        address = (f"::ffff:{_PLACE['app_ip']}", address[1])
+    _bind(self, address)
+
+
+def connect(self: socket.socket, address: Any) -> None:
+    """As ``socket.connect``, by way of the sidecar or of a Service's endpoint."""
+    if self.family != socket.AF_INET or self.type != socket.SOCK_STREAM:
+        return _connect(self, address)
+    host, port = address[0], address[1]
+    if not _is_address(host):  # a blocking connect may be given a name
+        host = getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
+    if host in (*_ANY, *_LOCAL, _PLACE["app_ip"]):
+        return _connect(self, (_PLACE["app_ip"], port))
+    if _PLACE["sidecar_port"]:
+        return _through_sidecar(self, host, port)
+    return _directly(self, host, port)
+
+
+def connect_ex(self: socket.socket, address: Any) -> int:
+    """As ``socket.connect_ex``: an error number instead of an exception."""
+    try:
+        connect(self, address)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def _through_sidecar(self: socket.socket, host: str, port: int) -> None:
+    """Connect to the sidecar and name the destination: takes no longer than a loopback handshake."""
+    _come_from_pod(self)
+    patience = self.gettimeout()
+    if patience == 0:
+        self.settimeout(_SIDECAR_SECONDS)
+    try:
+        _connect(self, (_PLACE["pod_ip"], _PLACE["sidecar_port"]))
+        source, source_port = self.getsockname()
+        ends = socket.inet_aton(source) + socket.inet_aton(host)
+        self.sendall(_PROXY_V2 + ends + struct.pack("!HH", source_port, port))
+    finally:
+        self.settimeout(patience)
+
+
+def _directly(self: socket.socket, host: str, port: int) -> None:
+    match _ask("endpoint", host, str(port)):
+        case ["to", endpoint, target]:
+            host, port = endpoint, int(target)
+        case ["refused"]:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    if host.startswith("127."):
+        _come_from_pod(self)
+    _connect(self, (host, port))
+
+
+def _come_from_pod(self: socket.socket) -> None:
+    """Let the other end see the pod's address, unless the program chose one."""
+    if self.getsockname() == ("0.0.0.0", 0):
+        self.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        _bind(self, (_PLACE["pod_ip"], 0))
+
+
+if _PLACE:
+    socket.getaddrinfo = getaddrinfo
+    socket.gethostname = lambda: _PLACE["pod"]
+    socket.has_ipv6 = False
+    socket.socket.bind = bind  # type: ignore[method-assign,assignment]
+    socket.socket.connect = connect  # type: ignore[method-assign,assignment]
+    socket.socket.connect_ex = connect_ex  # type: ignore[method-assign,assignment]
