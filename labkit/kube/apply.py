@@ -1,0 +1,97 @@
+"""Server-side apply, the way `kubectl apply --server-side --force-conflicts` does it.
+
+The field manager is ``labkit``. Conflicts are forced: a learner changes the same VirtualService from a
+notebook and from a terminal in turn, and what was asked last has to hold, wherever it was asked. The
+fields others have set and the manifest does not name stay theirs, as ever with server-side apply.
+
+A source of several objects is tried in a dry run first, so that a mistake in the third leaves the
+first two untouched; kubectl would have applied them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from labkit.errors import ApiRefused
+from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.manifests import Manifest, Source, parse
+from labkit.kube.resources import Resource, resource_of
+
+FIELD_MANAGER = "labkit"
+
+
+@dataclass(frozen=True)
+class AppliedObject:
+    """One object as the server holds it now."""
+
+    resource: Resource
+    object: Obj
+    created: bool
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Its ``metadata.name``."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace; empty for a cluster-scoped object."""
+        return str(self.object["metadata"].get("namespace", ""))
+
+    @property
+    def line(self) -> str:
+        """What kubectl prints for it."""
+        return f"{self.resource.title(self.name)} serverside-applied"
+
+
+def apply(api: Api, source: Source, namespace: str) -> list[AppliedObject]:
+    """Apply every object of *source*; those that name no namespace go to *namespace*.
+
+    Raises ManifestError for what can't be read, ApiRefused for what the API refuses.
+    """
+    manifests = parse(source)
+    targets = [(manifest, resource_of(api, manifest.object)) for manifest in manifests]
+    if len(targets) > 1:
+        _try_all(api, targets, namespace)
+    return [_apply(api, manifest, resource, namespace) for manifest, resource in targets]
+
+
+def _try_all(api: Api, targets: Sequence[tuple[Manifest, Resource]], namespace: str) -> None:
+    """A dry run of all but what goes into a namespace that the same source is about to make."""
+    made_here = {m.object["metadata"]["name"] for m, resource in targets if resource.kind == "Namespace"}
+    for manifest, resource in targets:
+        if _namespace_of(manifest, resource, namespace) not in made_here:
+            _apply(api, manifest, resource, namespace, dry_run=True)
+
+
+def _apply(
+    api: Api, manifest: Manifest, resource: Resource, namespace: str, *, dry_run: bool = False
+) -> AppliedObject:
+    name = manifest.object["metadata"]["name"]
+    query = {
+        "fieldManager": FIELD_MANAGER,
+        "force": True,
+        "fieldValidation": "Strict",
+        "dryRun": "All" if dry_run else None,
+    }
+    path = resource.path(_namespace_of(manifest, resource, namespace), name)
+    try:
+        reply = api.request("PATCH", path, query=query, body=manifest.object, content_type=APPLY_PATCH)
+    except ApiRefused as error:
+        thing = resource.title(name)
+        message = f"{manifest.place}: the cluster refused {thing}:\n{error}"
+        raise ApiRefused(message, code=error.code, reason=error.reason, thing=thing) from error
+    return AppliedObject(resource, reply.object, reply.code == 201, reply.warnings)
+
+
+def _namespace_of(manifest: Manifest, resource: Resource, default: str) -> str:
+    return str(manifest.object["metadata"].get("namespace") or default) if resource.namespaced else ""
+
+
+def kubectl_command(source: Source, namespace: str) -> str:
+    """The command that does the same in a terminal."""
+    file = shlex.quote(str(source.path)) if source.path else "-"
+    return f"kubectl apply --server-side --force-conflicts -n {namespace} -f {file}"

@@ -1,0 +1,85 @@
+"""Find the cluster: a kubeconfig's context, or the embedded cluster, found or started.
+
+Who says nothing gets the embedded cluster. ``LABKIT_CONTEXT`` (a context of the usual kubeconfig) or
+an argument choose another one; nothing above this module knows which it is.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.errors import NotRunning
+from labkit.kube.api import Api
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+
+def connect(*, kubeconfig: str | Path | None = None, context: str | None = None, start: bool = True) -> Api:
+    """Connect to a cluster and make sure it answers.
+
+    kubeconfig: path of a kubeconfig file; by default ``KUBECONFIG`` and then ``~/.kube/config`` are
+        read where a context is asked for.
+    context: a context in it; by default ``LABKIT_CONTEXT``, or the file's current context.
+    start: whether the embedded cluster may be started where neither is given.
+
+    Raises NotRunning where there is no such kubeconfig or context, ConnectionLost where nothing answers.
+    """
+    context = context or os.environ.get("LABKIT_CONTEXT") or None
+    if kubeconfig is None and context is None:
+        kubeconfig = _embedded(start=start)
+    api = _load(Path(kubeconfig).expanduser() if kubeconfig else None, context)
+    api.get("/version")
+    return api
+
+
+def _embedded(*, start: bool) -> Path:
+    from labkit.kube import embedded
+
+    return embedded.find_or_start() if start else embedded.find()
+
+
+def _load(kubeconfig: Path | None, context: str | None) -> Api:
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
+
+    file = str(kubeconfig) if kubeconfig else None
+    configuration = Configuration()
+    try:
+        # Certificates given inline become files for a moment: the TLS context reads them, then they go.
+        with tempfile.TemporaryDirectory(prefix="labkit-") as folder:
+            load_kube_config(file, context, configuration, persist_config=False, temp_file_path=folder)
+            client = ApiClient(configuration)
+            _keep_tls_in_memory(client)
+        contexts, current = list_kube_config_contexts(file)
+    except (ConfigException, OSError) as error:
+        raise NotRunning(_no_config(kubeconfig, context, error)) from error
+    chosen = next((entry for entry in contexts if entry["name"] == context), current)
+    namespace = chosen.get("context", {}).get("namespace") or "default"
+    return Api(client, namespace=namespace, context=chosen["name"], kubeconfig=kubeconfig)
+
+
+def _keep_tls_in_memory(client: ApiClient) -> None:
+    configuration = client.configuration
+    if not configuration.host.startswith("https"):
+        return
+    tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if configuration.cert_file:
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    keywords = client.rest_client.pool_manager.connection_pool_kw
+    for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
+        keywords.pop(name, None)
+    keywords["ssl_context"] = tls
+    keywords["maxsize"] = 8
+
+
+def _no_config(kubeconfig: Path | None, context: str | None, error: Exception) -> str:
+    place = str(kubeconfig) if kubeconfig else "the default kubeconfig"
+    wanted = f"the context {context!r} in {place}" if context else place
+    return f"Can't use {wanted}: {error}. `kubectl config get-contexts` lists what is there."

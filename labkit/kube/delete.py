@@ -1,0 +1,28 @@
+"""Delete objects, and wait until they are gone."""
+
+from __future__ import annotations
+
+from labkit.errors import ApiRefused
+from labkit.kube.api import Api, Obj
+from labkit.kube.resources import Resource, resource_of
+from labkit.kube.wait import wait_until_gone
+
+
+def delete(api: Api, resource: Resource, namespace: str, name: str, *, wait: bool = True) -> bool:
+    """Delete one object and, with *wait*, all that belongs to it; false where it was not there."""
+    policy = {"propagationPolicy": "Foreground" if wait else "Background"}
+    try:
+        api.request("DELETE", resource.path(namespace, name), body=policy)
+    except ApiRefused as error:
+        if error.code != 404:
+            raise
+        return False
+    if wait:
+        wait_until_gone(api, resource, namespace, name)
+    return True
+
+
+def delete_object(api: Api, obj: Obj, *, wait: bool = True) -> bool:
+    """Delete *obj*, as it was read from the API; false where it was gone already."""
+    metadata = obj["metadata"]
+    return delete(api, resource_of(api, obj), metadata.get("namespace", ""), metadata["name"], wait=wait)

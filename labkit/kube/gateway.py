@@ -1,0 +1,83 @@
+"""Where requests enter the mesh: the address of the ingress gateway's Service.
+
+Tried in this order, the first that accepts a connection wins: the load balancer's address (IP or host
+name) with the port named ``http2``, and a node's address with that port's node port. Only a connection
+shows whether an address written in a status is one that this machine can reach.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from labkit.errors import ClusterError
+from labkit.kube.api import Api, Obj
+from labkit.kube.resources import NODES, SERVICES
+
+NAMESPACE, NAME, PORT_NAME = "istio-system", "istio-ingressgateway", "http2"
+
+
+@dataclass(frozen=True)
+class GatewayAddress:
+    """What the scenario calls ``GATEWAY_URL``: ``str()`` is ``host:port``."""
+
+    host: str
+    port: int
+    via: str
+    """``load balancer`` or ``node port``."""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def url(self, path: str) -> str:
+        """The URL of *path* behind this gateway; a full URL stays as it is."""
+        return path if "://" in path else f"http://{self}/{path.lstrip('/')}"
+
+
+def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:
+    """The ingress gateway's address; ClusterError where there is none or none that can be reached."""
+    service = api.find(SERVICES.path(NAMESPACE, NAME))
+    if service is None:
+        raise ClusterError(
+            f"There is no Service {NAME} in {NAMESPACE}: Istio is not installed. "
+            "Try `labkit istio install -y`."
+        )
+    candidates = _candidates(api, service)
+    for candidate in candidates:
+        if _accepts(candidate, connect_seconds):
+            return candidate
+    tried = ", ".join(f"{candidate} ({candidate.via})" for candidate in candidates) or "it has no address yet"
+    raise ClusterError(f"The ingress gateway can't be reached: {tried}. Is its pod running? See lab.pods().")
+
+
+def _candidates(api: Api, service: Obj) -> list[GatewayAddress]:
+    port = _http_port(service)
+    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    hosts = [entry.get("ip") or entry.get("hostname") for entry in ingress]
+    found = [GatewayAddress(host, port["port"], "load balancer") for host in hosts if host]
+    if node_port := port.get("nodePort"):
+        found += [GatewayAddress(host, node_port, "node port") for host in _node_addresses(api)]
+    return found
+
+
+def _http_port(service: Obj) -> Obj:
+    ports: list[Obj] = service["spec"].get("ports") or []
+    for port in ports:
+        if port.get("name") == PORT_NAME:
+            return port
+    raise ClusterError(
+        f"The Service {NAME} has no port {PORT_NAME}: was Istio installed in another way?"
+    )
+
+
+def _node_addresses(api: Api) -> list[str]:
+    addresses = [a for node in api.items(NODES.path()) for a in node.get("status", {}).get("addresses") or []]
+    return [a["address"] for kind in ("ExternalIP", "InternalIP") for a in addresses if a["type"] == kind]
+
+
+def _accepts(candidate: GatewayAddress, seconds: float) -> bool:
+    try:
+        with socket.create_connection((candidate.host, candidate.port), timeout=seconds):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,60 @@
+"""Which URL an object lives at: discovery, as kubectl uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.errors import ManifestError
+from labkit.kube.api import Api, Obj
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of object the server knows."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def group_version(self) -> str:
+        """``apps/v1``, or ``v1`` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """The URL path of one object, of a namespace's collection, or of all namespaces' (both empty)."""
+        prefix = "/apis" if self.group else "/api"
+        middle = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{prefix}/{self.group_version}{middle}/{self.plural}{f'/{name}' if name else ''}"
+
+    def title(self, name: str) -> str:
+        """As kubectl prints it: ``deployment.apps/service-b-deployment``."""
+        return f"{self.kind.lower()}{f'.{self.group}' if self.group else ''}/{name}"
+
+
+def resource_of(api: Api, obj: Obj) -> Resource:
+    """The resource *obj* belongs to; raises ManifestError where the server has no such kind."""
+    return find_resource(api, str(obj["apiVersion"]), str(obj["kind"]))
+
+
+def find_resource(api: Api, api_version: str, kind: str) -> Resource:
+    """The resource of *kind* in *api_version* (``apps/v1``)."""
+    for entry in api.resources_of(api_version):
+        if entry["kind"] == kind and "/" not in entry["name"]:
+            group, _, version = api_version.rpartition("/")
+            return Resource(group, version, kind, entry["name"], bool(entry["namespaced"]))
+    raise ManifestError(
+        f'The cluster knows no kind "{kind}" in version "{api_version}". '
+        "Check both for a typing error; `kubectl api-resources` lists what it knows."
+    )
+
+
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", False)
+PODS = Resource("", "v1", "Pod", "pods", True)
+SERVICES = Resource("", "v1", "Service", "services", True)
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
+NODES = Resource("", "v1", "Node", "nodes", False)
+DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments", True)
+VIRTUAL_SERVICES = Resource("networking.istio.io", "v1", "VirtualService", "virtualservices", True)

@@ -1,0 +1,171 @@
+"""Wait for a rollout: until it is done, or until it can no longer succeed.
+
+Both endings are conditions, looked at whenever the Deployment or one of its pods changes. Waiting for
+success alone would make a learner sit through the time-out of every misspelt image.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from labkit.errors import WaitFailed, WaitTimeout
+from labkit.kube.api import Api, Obj
+from labkit.kube.resources import DEPLOYMENTS, PODS, Resource
+from labkit.kube.watch import Watches
+
+_HOPELESS = {
+    "ImagePullBackOff": "Check the image's name.",
+    "InvalidImageName": "Check the image's name.",
+    "ErrImageNeverPull": "The image is not on the node, and imagePullPolicy forbids to fetch it.",
+    "CreateContainerConfigError": "Check what the container refers to.",
+    "CrashLoopBackOff": "Its log says why: `kubectl logs` with `--previous`.",
+}
+"""Reasons a container waits for that no more waiting cures, and what to do about each."""
+
+
+def is_rolled_out(deployment: Obj) -> bool:
+    """Whether every replica is of the newest template and available (`kubectl rollout status`)."""
+    status = deployment.get("status") or {}
+    wanted: int = deployment["spec"].get("replicas", 1)
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
+        and status.get("updatedReplicas", 0) >= wanted
+        and status.get("replicas", 0) <= status.get("updatedReplicas", 0)
+        and status.get("availableReplicas", 0) >= status.get("updatedReplicas", 0)
+    )
+
+
+def wait_for_rollouts(api: Api, deployments: Sequence[tuple[str, str]], *, timeout: float = 120.0) -> None:
+    """Wait until each of *deployments*, (namespace, name), is rolled out.
+
+    Raises WaitFailed as soon as one can't succeed any more, WaitTimeout after *timeout* seconds.
+    """
+    if not deployments:
+        return
+    state = _Rollouts(set(deployments))
+    namespaces = {namespace for namespace, _ in deployments}
+    paths = [kind.path(namespace) for namespace in sorted(namespaces) for kind in (DEPLOYMENTS, PODS)]
+    with Watches(api, *paths) as watches:
+        for event in watches.until(time.monotonic() + timeout):
+            if event.object:
+                state.observe(event.object, gone=event.type == "DELETED", pods=event.path.endswith("/pods"))
+            if state.is_done():
+                return
+    raise WaitTimeout(state.sentence(timeout))
+
+
+class _Rollouts:
+    """What the watches have told so far."""
+
+    def __init__(self, wanted: set[tuple[str, str]]) -> None:
+        self.wanted = wanted
+        self.deployments: dict[tuple[str, str], Obj] = {}
+        self.pods: dict[tuple[str, str], Obj] = {}
+
+    def observe(self, obj: Obj, *, gone: bool, pods: bool) -> None:
+        known = self.pods if pods else self.deployments
+        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        if gone:
+            known.pop(key, None)
+        else:
+            known[key] = obj
+        if gone and not pods and key in self.wanted:
+            raise WaitFailed(f"The Deployment {key[1]} was deleted while it was rolled out.")
+        self._fail_if_hopeless()
+
+    def _fail_if_hopeless(self) -> None:
+        for key in self.pending():
+            deployment = self.deployments.get(key)
+            if deployment is None:
+                continue
+            for problem in _problems(deployment, self._pods_of(deployment)):
+                raise WaitFailed(f"The Deployment {key[1]} can't be rolled out: {problem}")
+
+    def _pods_of(self, deployment: Obj) -> list[Obj]:
+        """Pods of the newest template: an older one may well be broken, its pods are on their way out."""
+        labels = deployment["spec"]["selector"].get("matchLabels") or {}
+        namespace = deployment["metadata"]["namespace"]
+        pods = [
+            pod
+            for (its_namespace, _), pod in self.pods.items()
+            if its_namespace == namespace and labels.items() <= (pod["metadata"].get("labels") or {}).items()
+        ]
+        images = _images(deployment["spec"]["template"]["spec"])
+        return [pod for pod in pods if images <= _images(pod["spec"]) and not _is_leaving(pod)]
+
+    def pending(self) -> list[tuple[str, str]]:
+        return sorted(
+            key for key in self.wanted if not (d := self.deployments.get(key)) or not is_rolled_out(d)
+        )
+
+    def is_done(self) -> bool:
+        return not self.pending()
+
+    def sentence(self, timeout: float) -> str:
+        reports = [self._report(key) for key in self.pending()]
+        return f"After {timeout:.0f} s there is still no end of the rollout of {'; '.join(reports)}"
+
+    def _report(self, key: tuple[str, str]) -> str:
+        deployment = self.deployments.get(key)
+        if deployment is None:
+            return f"{key[1]} (there is no such Deployment in {key[0]})"
+        status = deployment.get("status") or {}
+        ready, wanted = status.get("availableReplicas", 0), deployment["spec"].get("replicas", 1)
+        states = ", ".join(_state(pod) for pod in self._pods_of(deployment)) or "no pod yet"
+        return f"{key[1]} ({ready} of {wanted} available; {states})"
+
+
+def _is_leaving(pod: Obj) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _images(pod_spec: Obj) -> set[tuple[str, str]]:
+    return {(c["name"], c["image"]) for c in pod_spec.get("containers") or [] if c.get("image") != "auto"}
+
+
+def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[str]:
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            yield str(condition.get("message"))
+        if condition.get("reason") == "ProgressDeadlineExceeded":
+            yield str(condition.get("message"))
+    for pod in pods:
+        for container, waiting in _waiting(pod):
+            reason = waiting.get("reason", "")
+            if reason in _HOPELESS:
+                message = waiting.get("message") or "no further message"
+                yield f"container {container} is in {reason}: {message}\n{_HOPELESS[reason]}"
+
+
+def _waiting(pod: Obj) -> list[tuple[str, dict[str, Any]]]:
+    status = pod.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    return [(c["name"], c["state"]["waiting"]) for c in containers if (c.get("state") or {}).get("waiting")]
+
+
+def _state(pod: Obj) -> str:
+    status = pod.get("status") or {}
+    waiting = ", ".join(f"{name} {state.get('reason', 'waiting')}" for name, state in _waiting(pod))
+    return (
+        f"pod {pod['metadata']['name']} {status.get('phase', 'Unknown')}{f' ({waiting})' if waiting else ''}"
+    )
+
+
+def wait_until_gone(
+    api: Api, resource: Resource, namespace: str, name: str, *, timeout: float = 60.0
+) -> None:
+    """Wait until an object is deleted and its finalizers are done; WaitTimeout after *timeout* seconds."""
+    there = False
+    with Watches(api, resource.path(namespace)) as watches:
+        for event in watches.until(time.monotonic() + timeout):
+            if event.type == "SYNCED":
+                if not there:
+                    return
+                there = False  # until a fresh list says so again
+            elif event.object["metadata"]["name"] == name:
+                if event.type == "DELETED":
+                    return
+                there = True
+    raise WaitTimeout(f"{resource.title(name)} is still being deleted after {timeout:.0f} s.")

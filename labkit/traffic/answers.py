@@ -1,0 +1,107 @@
+"""Answers as a frame: one row a request.
+
+==============  =====================  =======================================================
+column          type                   meaning
+==============  =====================  =======================================================
+time            datetime64[us, UTC]    when the request was sent
+status          Int16                  HTTP status; missing where there was no answer
+service         category               who answered: see :func:`answering_service`
+total_ms        float64                from start to the last byte
+first_byte_ms   float64                … to the first byte
+connect_ms      float64                … to the TCP connection; 0 where an open one was used again
+dns_ms          float64                … to the address
+error           str                    libcurl's words where there was no answer, else missing
+request_id      str                    the mesh's id of it, once found in the gateway's log
+tag             str                    our mark in the request's User-Agent
+body            category               the answer
+==============  =====================  =======================================================
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+
+from labkit.errors import UsageError
+from labkit.traffic.exchange import Columns, exchange
+
+_GREETING = re.compile(r"Hello from ([^!]+)!")
+
+
+def send(
+    url: str,
+    *,
+    requests: int,
+    concurrency: int = 1,
+    timeout: float = 30.0,
+    stop: Callable[[], bool] | None = None,
+) -> pd.DataFrame:
+    """GET *url* *requests* times, *concurrency* at once; one row a request, in order of sending.
+
+    timeout: seconds for one request. ``attrs`` of the frame hold ``url``, ``concurrency`` and ``seconds``.
+    """
+    if requests < 1 or concurrency < 1:
+        raise UsageError(
+            f"send() needs at least 1 request and a concurrency of 1, not {requests} and {concurrency}."
+        )
+    started = time.perf_counter()
+    columns = Columns()
+    for batch in exchange(url, requests=requests, concurrency=concurrency, timeout=timeout, stop=stop):
+        for column in fields(Columns):
+            getattr(columns, column.name).extend(getattr(batch, column.name))
+    seconds = time.perf_counter() - started
+    frame = to_frame(columns)
+    frame.attrs = {"url": url, "concurrency": concurrency, "seconds": round(seconds, 6)}
+    return frame
+
+
+def to_frame(columns: Columns) -> pd.DataFrame:
+    """*columns* as the frame described above."""
+    codes, bodies = _distinct(columns.body)
+    services = [answering_service(body) for body in bodies]
+    status = np.array(columns.status, dtype="int16")
+    frame = pd.DataFrame(
+        {
+            "time": pd.to_datetime(np.array(columns.started) * 1e6, unit="us", utc=True).as_unit("us"),
+            "status": pd.array(status, dtype="Int16"),
+            "service": pd.Categorical([services[code] for code in codes]),
+            "total_ms": _milliseconds(columns.total),
+            "first_byte_ms": _milliseconds(columns.first_byte),
+            "connect_ms": _milliseconds(columns.connect),
+            "dns_ms": _milliseconds(columns.dns),
+            "error": pd.array(columns.error, dtype="str"),
+            "request_id": pd.array([None] * len(columns), dtype="str"),
+            "tag": pd.array(columns.tag, dtype="str"),
+            "body": pd.Categorical.from_codes(codes, categories=pd.Index(bodies, dtype="str")),
+        }
+    )
+    frame.loc[status == 0, "status"] = pd.NA
+    return frame.sort_values("time", kind="stable", ignore_index=True)
+
+
+def answering_service(body: str) -> str | None:
+    """Who answered, by the greeting in *body*: the service that ServiceA reached, else who greets first.
+
+    An answer of ServiceA's holds the greeting of the service it called, and that one is the question
+    of every split. ``None`` where nobody greets, as in an error that Envoy sent.
+    """
+    greeting = _GREETING.findall(body)
+    return greeting[1] if len(greeting) > 1 else greeting[0] if greeting else None
+
+
+def _distinct(bodies: list[bytes]) -> tuple[list[int], list[str]]:
+    """Each body's number, and the texts by number: there are few different answers."""
+    seen: dict[bytes, int] = {}
+    codes = [seen.setdefault(body, len(seen)) for body in bodies]
+    texts: dict[str, int] = {}
+    renumber = [texts.setdefault(body.decode(errors="replace"), len(texts)) for body in seen]
+    return [renumber[code] for code in codes], list(texts)
+
+
+def _milliseconds(seconds: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.round(np.array(seconds, dtype="float64") * 1e3, 3)

@@ -1,0 +1,106 @@
+"""One request, with the transcript `curl -v` prints.
+
+libcurl is the engine of curl itself, and its debug callback hands out the very lines: ``*`` for what
+it does, ``>`` and ``<`` for the headers sent and received.
+"""
+
+from __future__ import annotations
+
+import html
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import pycurl
+
+from labkit.errors import RequestFailed
+from labkit.traffic.answers import answering_service
+from labkit.traffic.exchange import USER_AGENT
+
+_PREFIX = {pycurl.INFOTYPE_TEXT: "* ", pycurl.INFOTYPE_HEADER_IN: "< ", pycurl.INFOTYPE_HEADER_OUT: "> "}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from one request. Prints as `curl -v` does; ``text`` is the answer alone."""
+
+    command: str
+    status: int
+    headers: dict[str, str]
+    """By lower-case name."""
+    text: str
+    transcript: str
+    seconds: float
+    tag: str = field(repr=False)
+
+    @property
+    def service(self) -> str | None:
+        """Who answered: the service that ServiceA reached, else who greets first."""
+        return answering_service(self.text)
+
+    def __str__(self) -> str:
+        return f"$ {self.command}\n{self.transcript}{self.text}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
+
+    def _repr_html_(self) -> str:
+        lines = "\n".join(_coloured(line) for line in self.transcript.splitlines())
+        return (
+            f'<pre style="margin:0;line-height:1.35">$ {html.escape(self.command)}\n{lines}\n'
+            f"<b>{html.escape(self.text)}</b></pre>"
+        )
+
+
+def _coloured(line: str) -> str:
+    colour = {"*": "#767676", ">": "#0072B2", "<": "#009E73"}.get(line[:1], "inherit")
+    return f'<span style="color:{colour}">{html.escape(line)}</span>'
+
+
+def curl(url: str, *, timeout: float = 30.0) -> Answer:
+    """GET *url* on a connection of its own; RequestFailed where no answer comes within *timeout* s."""
+    transcript: list[str] = []
+    body: list[bytes] = []
+    headers: list[bytes] = []
+    tag = secrets.token_hex(6)
+    handle = pycurl.Curl()
+    try:
+        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.USERAGENT, f"{USER_AGENT} ({tag})")
+        handle.setopt(pycurl.NOPROXY, "*")
+        handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(pycurl.TIMEOUT_MS, round(timeout * 1000))
+        handle.setopt(pycurl.WRITEFUNCTION, body.append)
+        handle.setopt(pycurl.HEADERFUNCTION, headers.append)
+        handle.setopt(pycurl.VERBOSE, 1)
+        handle.setopt(pycurl.DEBUGFUNCTION, lambda kind, data: transcript.extend(_lines(kind, data)))
+        handle.perform()
+        status, seconds = handle.getinfo(pycurl.RESPONSE_CODE), handle.getinfo(pycurl.TOTAL_TIME)
+    except pycurl.error as error:
+        raise RequestFailed(f"curl: ({error.args[0]}) {error.args[1]}") from error
+    finally:
+        handle.close()
+    return Answer(
+        command=f"curl -v {url}",
+        status=status,
+        headers=_headers(headers),
+        text=b"".join(body).decode(errors="replace"),
+        transcript="".join(f"{line}\n" for line in transcript),
+        seconds=seconds,
+        tag=tag,
+    )
+
+
+def _lines(kind: int, data: bytes) -> list[str]:
+    prefix = _PREFIX.get(kind)
+    if prefix is None:  # the body itself
+        return []
+    return [f"{prefix}{line}".rstrip() for line in data.decode(errors="replace").splitlines()]
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    pairs = (line.decode(errors="replace").partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
