@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labkit.embedded.api import deletion, metadata, strategy
+from labkit.embedded.api.defaults import apply_defaults
 from labkit.embedded.api.resources import REGISTRY, ResourceType
 from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
@@ -149,8 +150,11 @@ class Verbs:
 
     def _admit(self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool) -> list[str]:
         operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
+        apply_defaults(obj)
         request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run)
-        return [warning for plugin in self.admission for warning in plugin(request)]
+        warnings = [warning for plugin in self.admission for warning in plugin(request)]
+        apply_defaults(obj)  # of what admission has added
+        return warnings
 
 
 def _typed(kind: ResourceType, obj: Obj) -> Obj:

@@ -1,0 +1,56 @@
+"""What a real API server puts into an empty cluster: its namespaces and the Service it is reached by."""
+
+from __future__ import annotations
+
+from labkit.embedded.api.allocation import API_SERVICE_IP
+from labkit.embedded.interfaces import Client
+from labkit.embedded.objects import Obj
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_META: Obj = {"name": "kubernetes", "namespace": "default"}
+
+
+def ensure(client: Client, host: str, port: int) -> None:
+    """Make what is missing; *host* and *port* are where the API listens now."""
+    for name in NAMESPACES:
+        _ensure(client, "namespaces", {"metadata": {"name": name}})
+    _ensure(client, "services", _service(port))
+    _ensure(client, "endpoints", _endpoints(host, port))
+    _ensure(client, "endpointslices.discovery.k8s.io", _slice(host, port))
+
+
+def _ensure(client: Client, resource: str, wanted: Obj) -> None:
+    """Create *wanted*, or bring what is there up to it."""
+    meta = wanted["metadata"]
+    namespace = meta.get("namespace", "")
+    if client.find(resource, meta["name"], namespace) is None:
+        client.create(resource, wanted)
+    else:
+        client.patch(resource, meta["name"], namespace, wanted)
+
+
+def _service(port: int) -> Obj:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]
+    return {
+        "metadata": {**_META, "labels": labels},
+        "spec": {"type": "ClusterIP", "clusterIP": API_SERVICE_IP, "ports": ports},
+    }
+
+
+def _endpoints(host: str, port: int) -> Obj:
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    return {
+        "metadata": {**_META, "labels": labels},
+        "subsets": [{"addresses": [{"ip": host}], "ports": ports}],
+    }
+
+
+def _slice(host: str, port: int) -> Obj:
+    return {
+        "metadata": {**_META, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }

@@ -1,0 +1,98 @@
+"""From method and target to the function that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from labkit.embedded.api import options, responses, reviews
+from labkit.embedded.api.call import Call
+from labkit.embedded.api.listing import Lister, check_revision
+from labkit.embedded.api.logs import Logs
+from labkit.embedded.api.proxy import Proxy
+from labkit.embedded.api.subresources import Subresources
+from labkit.embedded.api.target import Target, not_allowed
+from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.api.watching import Watches
+from labkit.embedded.api.writing import Writing
+from labkit.embedded.interfaces import PodRuntime
+
+Answer = web.StreamResponse | Awaitable[web.StreamResponse]
+
+
+class Handlers:
+    """Everything below ``/api/v1`` and ``/apis/GROUP/VERSION`` that names a resource."""
+
+    def __init__(self, verbs: Verbs, runtime: PodRuntime) -> None:
+        self.verbs = verbs
+        self.watches = Watches(verbs.store)
+        self.proxy = Proxy(verbs, runtime)
+        self._lister = Lister(verbs.store)
+        self._writing = Writing(verbs)
+        self._logs = Logs(verbs, runtime)
+        self._subresources = Subresources(verbs, self._writing)
+
+    def streams_body(self, target: Target) -> bool:
+        """Whether the request's body is passed on as it arrives, not read first."""
+        return target.subresource == "proxy"
+
+    def answer(self, call: Call) -> Answer:
+        """The answer, or the coroutine that makes it; ApiError for what is refused."""
+        method, target = call.request.method, call.target
+        if target.subresource:
+            return self._subresource(call)
+        if not target.kind.persisted:
+            if method != "POST":
+                raise not_allowed()
+            return reviews.answer(call)
+        table = self._object_methods() if target.name else self._collection_methods()
+        if method not in table or _VERBS[method, bool(target.name)] not in target.kind.verbs:
+            raise not_allowed()
+        return table[method](call)
+
+    def _object_methods(self) -> dict[str, Callable[[Call], Answer]]:
+        writing = self._writing
+        return {"GET": self._get, "PUT": writing.update, "PATCH": writing.patch, "DELETE": writing.delete}
+
+    def _collection_methods(self) -> dict[str, Callable[[Call], Answer]]:
+        def delete_collection(call: Call) -> web.Response:
+            return self._writing.delete_collection(call, self._lister)
+
+        return {"GET": self._list_or_watch, "POST": self._writing.create, "DELETE": delete_collection}
+
+    def _get(self, call: Call) -> Answer:
+        if options.flag(call.query, "watch"):
+            query = {**call.query, "fieldSelector": f"metadata.name={call.target.name}"}
+            return self.watches.stream(call.request, call.presenter, query)
+        check_revision(self.verbs.store, call.query)
+        target = call.target
+        obj = self.verbs.get(target.kind.name, target.name, target.namespace)
+        return responses.answer(call.request, call.presenter.object(obj), form=call.form)
+
+    def _list_or_watch(self, call: Call) -> Answer:
+        if options.flag(call.query, "watch"):
+            return self.watches.stream(call.request, call.presenter, call.query)
+        page = self._lister.page(call.target, call.query)
+        return responses.answer(call.request, call.presenter.list(page), form=call.form)
+
+    def _subresource(self, call: Call) -> Answer:
+        name = call.target.subresource
+        if name == "proxy":
+            return self.proxy.answer(call)
+        if name == "log":
+            return self._logs.answer(call)
+        if name == "status" and call.request.method == "GET":
+            return self._get(call)
+        return self._subresources.answer(call)
+
+
+_VERBS = {
+    ("GET", True): "get",
+    ("PUT", True): "update",
+    ("PATCH", True): "patch",
+    ("DELETE", True): "delete",
+    ("GET", False): "list",
+    ("POST", False): "create",
+    ("DELETE", False): "deletecollection",
+}

@@ -1,0 +1,75 @@
+"""``pods/NAME/log``: which container is meant, and its bytes as they come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import web
+
+from labkit.embedded.api import options
+from labkit.embedded.api.call import Call
+from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.interfaces import LogOptions, PodRuntime
+from labkit.embedded.objects import Obj, name_of, namespace_of
+from labkit.embedded.status import bad_request
+
+
+class Logs:
+    """Answers logs from the node."""
+
+    def __init__(self, verbs: Verbs, runtime: PodRuntime) -> None:
+        self._verbs = verbs
+        self._runtime = runtime
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        """Stream the log; refusals come before the first byte."""
+        if call.request.method != "GET":
+            raise not_allowed()
+        pod = self._verbs.get("pods", call.target.name, call.target.namespace)
+        chosen = log_options(pod, call.query)
+        chunks = self._runtime.logs(namespace_of(pod), name_of(pod), chosen)
+        first = await anext(chunks, b"")
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(call.request)
+        await _pass_on(response, first, chunks)
+        return response
+
+
+async def _pass_on(response: web.StreamResponse, first: bytes, chunks: AsyncIterator[bytes]) -> None:
+    if first:
+        await response.write(first)
+    async for chunk in chunks:
+        if chunk:
+            await response.write(chunk)
+
+
+def log_options(pod: Obj, query: Mapping[str, str]) -> LogOptions:
+    """Of the query; ApiError 400 where it does not name a container of *pod*."""
+    return LogOptions(
+        container=_container(pod, query.get("container", "")),
+        follow=options.flag(query, "follow"),
+        previous=options.flag(query, "previous"),
+        timestamps=options.flag(query, "timestamps"),
+        tail_lines=options.number(query, "tailLines"),
+        since_seconds=options.number(query, "sinceSeconds"),
+        since_time=query.get("sinceTime", ""),
+        limit_bytes=options.number(query, "limitBytes"),
+    )
+
+
+def _container(pod: Obj, asked: str) -> str:
+    spec, name = pod.get("spec", {}), name_of(pod)
+    containers = [each["name"] for each in spec.get("containers") or ()]
+    init = [each["name"] for each in spec.get("initContainers") or ()]
+    if asked:
+        if asked not in (*containers, *init):
+            raise bad_request(f"container {asked} is not valid for pod {name}")
+        return asked
+    if len(containers) == 1:
+        return str(containers[0])
+    choices = f"choose one of: [{' '.join(containers)}]"
+    if init:
+        choices += f" or one of the init containers: [{' '.join(init)}]"
+    raise bad_request(f"a container name must be specified for pod {name}, {choices}")

@@ -1,0 +1,102 @@
+"""The query parameters of a request, with the real server's refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.embedded.api.deletion import DeleteOptions
+from labkit.embedded.objects import Obj
+from labkit.embedded.status import ApiError, bad_request, invalid
+
+FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
+_LONGEST_MANAGER = 128
+_TRUE = ("true", "1", "")
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """A boolean parameter: absent is false, ``?watch`` alone is true."""
+    return name in query and query[name].lower() in _TRUE
+
+
+def number(query: Mapping[str, str], name: str) -> int | None:
+    """A non-negative integer parameter; ApiError 400 where it is none."""
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise bad_request(
+            f'invalid value "{text}" for query parameter {name}: a non-negative number is needed'
+        )
+    return int(text)
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """``metav1.CreateOptions``, ``UpdateOptions`` and ``PatchOptions``."""
+
+    dry_run: bool = False
+    field_validation: str = "Warn"
+    field_manager: str = ""
+    force: bool | None = None
+
+
+def write_options(query: Mapping[str, str], user_agent: str, verb: str) -> WriteOptions:
+    """Of the query; the manager's default is the first word of the user agent."""
+    validation = query.get("fieldValidation") or "Warn"
+    if validation not in FIELD_VALIDATION:
+        raise _unsupported(verb, "fieldValidation", validation, ("", *FIELD_VALIDATION))
+    manager = query.get("fieldManager", "")
+    if len(manager) > _LONGEST_MANAGER:
+        message = f"Invalid value: may not be more than {_LONGEST_MANAGER} bytes"
+        raise _refused(verb, "fieldManager", "FieldValueTooLong", message)
+    force = flag(query, "force") if "force" in query else None
+    return WriteOptions(is_dry_run(query, verb), validation, manager or default_manager(user_agent), force)
+
+
+def default_manager(user_agent: str) -> str:
+    """``kubectl/v1.33 (linux/amd64) …`` → ``kubectl``."""
+    return user_agent.partition("/")[0][:_LONGEST_MANAGER] or "unknown"
+
+
+def is_dry_run(query: Mapping[str, str], verb: str) -> bool:
+    """``?dryRun=All``; anything else is refused."""
+    return _dry_run([query["dryRun"]] if query.get("dryRun") else [], verb)
+
+
+def _dry_run(values: list[str], verb: str) -> bool:
+    for value in values:
+        if value != "All":
+            raise _unsupported(verb, "dryRun", value, ("All",))
+    return bool(values)
+
+
+def delete_options(query: Mapping[str, str], body: Any) -> DeleteOptions:
+    """Of the body where there is one, with the query's values for what it leaves out."""
+    given: Obj = body if isinstance(body, dict) else {}
+    preconditions: Obj = given.get("preconditions") or {}
+    propagation = given.get("propagationPolicy") or query.get("propagationPolicy")
+    if propagation is None and _orphans(given, query):
+        propagation = "Orphan"
+    return DeleteOptions(
+        propagation or "Background",
+        given.get("gracePeriodSeconds", number(query, "gracePeriodSeconds")),
+        preconditions.get("uid", ""),
+        preconditions.get("resourceVersion", ""),
+        _dry_run(given.get("dryRun") or [], "Delete") or is_dry_run(query, "Delete"),
+    )
+
+
+def _orphans(given: Obj, query: Mapping[str, str]) -> bool:
+    return bool(given.get("orphanDependents")) or flag(query, "orphanDependents")
+
+
+def _unsupported(verb: str, name: str, value: str, supported: tuple[str, ...]) -> ApiError:
+    listed = ", ".join(f'"{each}"' for each in supported)
+    message = f'Unsupported value: "{value}": supported values: {listed}'
+    return _refused(verb, name, "FieldValueNotSupported", message)
+
+
+def _refused(verb: str, name: str, reason: str, message: str) -> ApiError:
+    return invalid(f"{verb}Options", "meta.k8s.io", "", [(name, reason, message)])

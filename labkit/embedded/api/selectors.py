@@ -1,0 +1,218 @@
+"""``labelSelector`` and ``fieldSelector``: parsed once, then asked of each object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.objects import Obj, labels_of
+from labkit.embedded.status import bad_request
+
+Predicate = Callable[[Obj], bool]
+
+_TOKEN = re.compile(r"\s*(?:(?P<op>==|!=|=|!|<|>|\(|\)|,)|(?P<word>[^\s=!<>(),]+))")
+_LABEL_KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
+_LABEL_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
+
+
+def everything(_: Obj) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which objects of a collection a request is about."""
+
+    labels: Predicate = everything
+    fields: Predicate = everything
+
+    @property
+    def is_everything(self) -> bool:
+        return self.labels is everything and self.fields is everything
+
+    def matches(self, obj: Obj) -> bool:
+        return self.labels(obj) and self.fields(obj)
+
+
+def selection(kind: ResourceType, query: Mapping[str, str]) -> Selection:
+    """Of a request's query; ApiError 400 for what can't be parsed or asked of *kind*."""
+    return Selection(
+        label_selector(query.get("labelSelector", "")), field_selector(kind, query.get("fieldSelector", ""))
+    )
+
+
+# --- labels
+
+
+def label_selector(text: str) -> Predicate:
+    """A predicate for ``a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1``."""
+    if not text.strip():
+        return everything
+    tests = _LabelParser(text).requirements()
+
+    def matches(obj: Obj) -> bool:
+        labels = labels_of(obj)
+        return all(test(labels) for test in tests)
+
+    return matches
+
+
+LabelTest = Callable[[Mapping[str, str]], bool]
+
+
+class _LabelParser:
+    """The grammar of ``k8s.io/apimachinery/pkg/labels``."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = [match.group("op") or match.group("word") for match in _TOKEN.finditer(text)]
+        self._at = 0
+
+    def requirements(self) -> list[LabelTest]:
+        tests = [self._requirement()]
+        while self._peek():
+            self._expect(",")
+            if self._peek():
+                tests.append(self._requirement())
+        return tests
+
+    def _requirement(self) -> LabelTest:
+        if self._peek() == "!":
+            self._next()
+            key = self._key()
+            return lambda labels: key not in labels
+        key, operator = self._key(), self._peek()
+        if operator in ("", ","):
+            return lambda labels: key in labels
+        return self._comparison(key, self._next())
+
+    def _comparison(self, key: str, operator: str) -> LabelTest:
+        if operator in ("in", "notin"):
+            values = self._values()
+            wanted = operator == "in"
+            return lambda labels: (labels.get(key) in values) is wanted
+        if operator in (">", "<"):
+            return _ordered(key, operator, self._number())
+        if operator not in ("=", "==", "!="):
+            raise self._error(f"found '{operator}', expected: in, notin, =, ==, !=, >, <")
+        value = self._value()
+        if operator == "!=":
+            return lambda labels: labels.get(key) != value
+        return lambda labels: labels.get(key) == value
+
+    def _values(self) -> frozenset[str]:
+        self._expect("(")
+        values = {self._value()}
+        while self._peek() == ",":
+            self._next()
+            values.add(self._value())
+        self._expect(")")
+        return frozenset(values)
+
+    def _key(self) -> str:
+        key = self._next()
+        if not _LABEL_KEY.match(key):
+            raise self._error(f'key: Invalid value: "{key}": not a qualified name')
+        return key
+
+    def _value(self) -> str:
+        value = "" if self._peek() in ("", ",", ")") else self._next()
+        if not _LABEL_VALUE.match(value):
+            raise self._error(f'values: Invalid value: "{value}": not a valid label value')
+        return value
+
+    def _number(self) -> int:
+        value = self._value()
+        if not value.isdigit():
+            raise self._error(f"values: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, an integer")
+        return int(value)
+
+    def _expect(self, token: str) -> None:
+        found = self._next()
+        if found != token:
+            raise self._error(f"found '{found}', expected: '{token}'")
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _next(self) -> str:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def _error(self, why: str) -> Exception:
+        return bad_request(f'unable to parse requirement: "{self._text}": {why}')
+
+
+def _ordered(key: str, operator: str, bound: int) -> LabelTest:
+    def compares(labels: Mapping[str, str]) -> bool:
+        value = labels.get(key, "")
+        if not value.isdigit():
+            return False
+        return int(value) > bound if operator == ">" else int(value) < bound
+
+    return compares
+
+
+# --- fields
+
+_INVOLVED = tuple(
+    f"involvedObject.{each}"
+    for each in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+)
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "pods": (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+    "events": (*_INVOLVED, "reason", "reportingComponent", "source", "type"),
+    "nodes": ("spec.unschedulable",),
+    "namespaces": ("status.phase",),
+    "secrets": ("type",),
+    "services": ("spec.clusterIP", "spec.type"),
+    "replicasets.apps": ("status.replicas",),
+}
+_EVENT_ALIASES = {"regarding.": "involvedObject.", "reportingController": "reportingComponent"}
+_DEFAULTS = {"spec.schedulerName": "default-scheduler"}
+
+
+def field_selector(kind: ResourceType, text: str) -> Predicate:
+    """A predicate for ``metadata.name=a,status.phase!=Running``; 400 for a field *kind* doesn't offer."""
+    terms = [_field_term(kind, term) for term in text.split(",") if term.strip()]
+    if not terms:
+        return everything
+    return lambda obj: all((_field(obj, path) == value) is equal for path, equal, value in terms)
+
+
+def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, str]:
+    match = re.fullmatch(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)", term)
+    if not match:
+        raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
+    name, operator, value = match.groups()
+    if kind.name == "events.events.k8s.io":
+        for new, old in _EVENT_ALIASES.items():
+            name = name.replace(new, old)
+    if name not in ("metadata.name", "metadata.namespace", *_FIELDS.get(kind.stored_as, ())):
+        raise bad_request(f"field label not supported: {name}")
+    return tuple(name.split(".")), operator != "!=", value.strip()
+
+
+def _field(obj: Obj, path: tuple[str, ...]) -> str:
+    if path == ("source",):
+        return str((obj.get("source") or {}).get("component") or obj.get("reportingComponent") or "")
+    value: object = obj
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "false" if path[-1] in ("unschedulable", "hostNetwork") else _DEFAULTS.get(".".join(path), "")
+    return str(value)

@@ -1,0 +1,89 @@
+"""The API server: HTTPS, one bearer token, and the way from a path to its handler."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import socket
+import ssl
+from typing import Any
+
+from aiohttp import web
+
+from labkit.embedded.api import documents, responses
+from labkit.embedded.api.call import Call
+from labkit.embedded.api.handlers import Handlers
+from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.target import Target, resolve
+from labkit.embedded.interfaces import PodRuntime
+from labkit.embedded.status import ApiError
+
+_OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
+_LARGEST_BODY = 3 * 1024 * 1024  # bytes, as the real server
+_SHUTDOWN_SECONDS = 2.0
+
+log = logging.getLogger("labkit.embedded.api")
+
+
+class ApiServer:
+    """The Kubernetes API of one cluster."""
+
+    def __init__(self, client: InProcessClient, runtime: PodRuntime, token: str) -> None:
+        self._authorization = f"Bearer {token}".encode()
+        self._handlers = Handlers(client.verbs, runtime)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Serve on *listener* (bound and listening) until :meth:`stop`."""
+        server = web.Server(self._answer, request_factory=_request, handler_cancellation=True)
+        self._runner = web.ServerRunner(server, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, ssl_context=tls).start()
+
+    async def stop(self) -> None:
+        """End all watches, finish what is under way, close the listener."""
+        self._handlers.watches.close()
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._dispatch(request)
+        except ApiError as error:
+            return responses.refusal(error)
+        except web.HTTPRequestEntityTooLarge:
+            message = f"Request entity too large: limit is {_LARGEST_BODY}"
+            return responses.refusal(ApiError(413, "RequestEntityTooLarge", message))
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            log.exception("%s %s", request.method, request.path)
+            return responses.refusal(_fault(error))
+
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        if not self._may_enter(request) and path.rstrip("/") not in _OPEN_PATHS:
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+        target = resolve(path)
+        if target is None:
+            return documents.answer(request, path)
+        return await self._resource(request, target)
+
+    async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        streams = self._handlers.streams_body(target)
+        body = b"" if streams or not request.body_exists else await request.read()
+        answer = self._handlers.answer(Call(request, target, dict(request.rel_url.query), body))
+        return answer if isinstance(answer, web.StreamResponse) else await answer
+
+    def _may_enter(self, request: web.BaseRequest) -> bool:
+        given = request.headers.get("Authorization", "").encode()
+        return hmac.compare_digest(given, self._authorization)
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    loop = task.get_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
+
+
+def _fault(error: Exception) -> ApiError:
+    return ApiError(500, "InternalError", f"Internal error occurred: {error!r}")

@@ -1,0 +1,153 @@
+"""Create, update, patch and delete as asked over HTTP: decoding and patching around the verbs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from aiohttp import web
+
+from labkit.embedded.api import metadata, options, patch, responses
+from labkit.embedded.api.bodies import parse
+from labkit.embedded.api.call import Call
+from labkit.embedded.api.decoding import Decoded, FieldValidation, decode
+from labkit.embedded.api.listing import Lister, Page
+from labkit.embedded.api.negotiation import JSON, YAML, body_type, unsupported_body
+from labkit.embedded.api.resources import REGISTRY, ResourceType
+from labkit.embedded.api.verbs import Verbs, Written
+from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
+from labkit.embedded.status import invalid
+
+_BODY_TYPES = (JSON, YAML, "text/yaml", "application/x-yaml")
+
+
+class Writing:
+    """The HTTP side of every write to an object."""
+
+    def __init__(self, verbs: Verbs) -> None:
+        self._verbs = verbs
+
+    def create(self, call: Call) -> web.Response:
+        """POST to a collection."""
+        chosen = call.write_options("Create")
+        decoded = decoded_body(call, chosen.field_validation)
+        written = self._verbs.create(
+            _stored(call).name, decoded.object, namespace=call.target.namespace, dry_run=chosen.dry_run
+        )
+        return _written(call, written, decoded.warnings, status=201)
+
+    def update(self, call: Call) -> web.Response:
+        """PUT of an object or its status."""
+        chosen = call.write_options("Update")
+        decoded = decoded_body(call, chosen.field_validation)
+        _require_version(call, decoded.object)
+        return self._update(call, decoded, chosen)
+
+    def patch(self, call: Call) -> web.Response:
+        """PATCH of an object or its status, in any of the four ways."""
+        chosen = call.write_options("Patch")
+        if chosen.force is not None:
+            message = "Forbidden: may not be specified for non-apply patch"
+            raise invalid("PatchOptions", "meta.k8s.io", "", [("force", "FieldValueForbidden", message)])
+        target = call.target
+        current = self._verbs.get(_stored(call).name, target.name, target.namespace)
+        decoded = patch.apply_patch(
+            call.content_type,
+            call.presenter.in_version(current),
+            call.body,
+            target.kind,
+            target.version,
+            field_validation=cast(FieldValidation, chosen.field_validation),
+        )
+        return self._update(call, decoded, chosen)
+
+    def delete(self, call: Call) -> web.Response:
+        """DELETE of one object."""
+        chosen = options.delete_options(call.query, delete_body(call))
+        target = call.target
+        written = self._verbs.delete(_stored(call).name, target.name, target.namespace, chosen)
+        if written.gone and target.kind.name not in _RETURNED_WHEN_DELETED:
+            value = deleted_status(target.kind, written.object)
+            return responses.answer(call.request, value, form=call.form, warnings=written.warnings)
+        return _written(call, written)
+
+    def delete_collection(self, call: Call, lister: Lister) -> web.Response:
+        """DELETE of all that a list with the same query would show."""
+        chosen = options.delete_options(call.query, delete_body(call))
+        page = lister.page(call.target, call.query)
+        for obj in page.objects:
+            self._verbs.delete(_stored(call).name, name_of(obj), namespace_of(obj), chosen)
+        meta = {"resourceVersion": str(self._verbs.store.revision)}
+        value = call.presenter.list(Page(page.objects, meta))
+        return responses.answer(call.request, value, form=call.form)
+
+    def _update(self, call: Call, decoded: Decoded, chosen: options.WriteOptions) -> web.Response:
+        target = call.target
+        written = self._verbs.update(
+            _stored(call).name,
+            decoded.object,
+            name=target.name,
+            namespace=target.namespace,
+            subresource=target.subresource,
+            dry_run=chosen.dry_run,
+        )
+        return _written(call, written, decoded.warnings)
+
+
+_RETURNED_WHEN_DELETED = ("pods", "namespaces", "serviceaccounts", "services")
+
+
+def _stored(call: Call) -> ResourceType:
+    return REGISTRY[call.target.kind.stored_as]
+
+
+def _written(
+    call: Call, written: Written, warnings: list[str] | None = None, status: int = 200
+) -> web.Response:
+    value = call.presenter.object(written.object)
+    said = [*(warnings or ()), *written.warnings]
+    return responses.answer(call.request, value, form=call.form, status=status, warnings=said)
+
+
+def decoded_body(call: Call, field_validation: str, kind: str = "") -> Decoded:
+    """The object in the body; ApiError 415 for a form that isn't read, 400 for what can't be."""
+    media_type = body_type(call.content_type)
+    if media_type not in _BODY_TYPES:
+        raise unsupported_body()
+    return decode(
+        call.body,
+        call.target.kind,
+        call.target.version,
+        content_type=media_type,
+        field_validation=cast(FieldValidation, field_validation),
+        kind=kind,
+    )
+
+
+def delete_body(call: Call) -> object:
+    """The DeleteOptions sent along, if any."""
+    if not call.body.strip():
+        return None
+    media_type = body_type(call.content_type)
+    if media_type not in _BODY_TYPES:
+        raise unsupported_body()
+    return parse(call.body, media_type).value
+
+
+def _require_version(call: Call, obj: Obj) -> None:
+    """Custom kinds are not updated unconditionally."""
+    if call.target.kind.custom and not (obj.get("metadata") or {}).get("resourceVersion"):
+        metadata.check_identity(call.target.kind, obj, call.target.name, call.target.namespace)
+        cause = (
+            "metadata.resourceVersion",
+            "FieldValueInvalid",
+            "Invalid value: 0: must be specified for an update",
+        )
+        raise invalid(call.target.kind.kind, call.target.kind.group, call.target.name, [cause])
+
+
+def deleted_status(kind: ResourceType, obj: Obj) -> Obj:
+    """The answer to a deletion that is done."""
+    details = {"name": name_of(obj), "kind": kind.plural, "uid": uid_of(obj)}
+    if kind.group:
+        details["group"] = kind.group
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
