@@ -1,0 +1,111 @@
+"""Mesh-wide settings: what istiod reads from the ConfigMap ``istio``, key ``mesh``.
+
+Defaults are those of Istio 1.30 for everything the map leaves out. Fields that have no effect here
+are kept in :attr:`MeshConfig.not_enforced`, so that whoever applies the map can be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import yaml
+
+from labkit.embedded.objects import Obj
+
+ROOT_NAMESPACE = "istio-system"
+CONFIG_MAP = "istio"
+ALLOW_ANY = "ALLOW_ANY"
+REGISTRY_ONLY = "REGISTRY_ONLY"
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class MeshConfigError(ValueError):
+    """The text under ``mesh`` can't be used; istiod keeps what it had."""
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """``MeshConfig``, as far as the translation reads it."""
+
+    access_log_file: str = ""
+    """Empty: no access log."""
+    access_log_encoding: str = "TEXT"
+    access_log_format: str = ""
+    """Empty: Istio's default format."""
+    outbound_traffic_policy: str = ALLOW_ANY
+    root_namespace: str = ROOT_NAMESPACE
+    trust_domain: str = "cluster.local"
+    connect_timeout: str = "10s"
+    protocol_detection_timeout: str = "0s"
+    path_normalization: str = "DEFAULT"
+    default_http_retry_policy: Mapping[str, Any] | None = None
+    """``HTTPRetry`` in its JSON form; None: Istio's own default."""
+    default_service_export_to: tuple[str, ...] = ("*",)
+    default_virtual_service_export_to: tuple[str, ...] = ("*",)
+    default_destination_rule_export_to: tuple[str, ...] = ("*",)
+    not_enforced: tuple[str, ...] = field(default=(), compare=False)
+    """Fields of the map that change nothing here."""
+
+    @classmethod
+    def parse(cls, text: str) -> MeshConfig:
+        """The settings in *text*, YAML; :class:`MeshConfigError` where it is none."""
+        try:
+            values = yaml.load(text or "{}", Loader=_LOADER)
+        except yaml.YAMLError as error:
+            raise MeshConfigError(f"the mesh config is not YAML: {error}") from error
+        if not isinstance(values, dict):
+            raise MeshConfigError("the mesh config is not a mapping")
+        return cls(**_known(values), not_enforced=_unknown(values))
+
+    @classmethod
+    def from_config_map(cls, config_map: Obj | None) -> MeshConfig:
+        """The settings in the ConfigMap ``istio``; all defaults where there is none."""
+        return cls.parse(((config_map or {}).get("data") or {}).get("mesh", ""))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+_FIELDS = {_camel(each.name): each.name for each in fields(MeshConfig) if each.name != "not_enforced"}
+_RENAMED = {"outboundTrafficPolicy", "pathNormalization"}
+# Settings that the installed map carries and that hold here, or whose default is what we do.
+_HARMLESS = {"defaultConfig", "defaultProviders", "enablePrometheusMerge", "rootNamespace", "trustDomain"}
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for key, name in _FIELDS.items():
+        if values.get(key) is not None and key not in _RENAMED:
+            known[name] = _plain(values[key])
+    mode = (values.get("outboundTrafficPolicy") or {}).get("mode")
+    normalization = (values.get("pathNormalization") or {}).get("normalization")
+    known |= {"outbound_traffic_policy": str(mode)} if mode else {}
+    known |= {"path_normalization": str(normalization)} if normalization else {}
+    _refuse_unknown_enums(known)
+    return known
+
+
+def _plain(value: Any) -> Any:
+    return tuple(str(each) for each in value) if isinstance(value, list) else value
+
+
+_ENUMS = {
+    "outbound_traffic_policy": (ALLOW_ANY, REGISTRY_ONLY),
+    "access_log_encoding": ("TEXT", "JSON"),
+    "path_normalization": ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"),
+}
+
+
+def _refuse_unknown_enums(known: Mapping[str, Any]) -> None:
+    for name, allowed in _ENUMS.items():
+        if name in known and known[name] not in allowed:
+            raise MeshConfigError(f"{_camel(name)} is {known[name]!r}; it can be {', '.join(allowed)}")
+
+
+def _unknown(values: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(set(values) - set(_FIELDS) - _HARMLESS))

@@ -1,0 +1,212 @@
+"""What a translation is made from, and what it makes.
+
+``translate(state, proxy) -> Snapshot`` (:mod:`labkit.embedded.mesh.translate`) is a pure function.
+Its :class:`MeshState` is built once per change, from plain Kubernetes objects, and then shared by
+the translations for all proxies; everything looked up often is indexed in it, lazily. Its result, a
+:class:`Snapshot`, holds Envoy's resources in proto3 JSON form. No input or output, no protobuf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from labkit.embedded.mesh.configs import Config, configs_of
+from labkit.embedded.mesh.destination_rules import DestinationRules
+from labkit.embedded.mesh.kubernetes_services import kubernetes_services
+from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
+from labkit.embedded.mesh.service_entries import service_entry_services
+from labkit.embedded.mesh.services import Service
+from labkit.embedded.mesh.virtual_services import VirtualServices
+from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
+
+Resource: TypeAlias = dict[str, Any]
+"""One Envoy resource in proto3 JSON form, ``@type`` inside every Any (not at the top)."""
+
+SERVICES = "services"
+ENDPOINT_SLICES = "endpointslices.discovery.k8s.io"
+PODS = "pods"
+CONFIG_MAPS = "configmaps"
+GATEWAYS = "gateways.networking.istio.io"
+VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
+DESTINATION_RULES = "destinationrules.networking.istio.io"
+SERVICE_ENTRIES = "serviceentries.networking.istio.io"
+
+WATCHED = (
+    SERVICES,
+    ENDPOINT_SLICES,
+    PODS,
+    CONFIG_MAPS,
+    GATEWAYS,
+    VIRTUAL_SERVICES,
+    DESTINATION_RULES,
+    SERVICE_ENTRIES,
+)
+"""Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
+
+CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+ROUTE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+
+PUSH_ORDER = (CLUSTER, ENDPOINT, LISTENER, ROUTE)
+"""Make before break: what is referred to goes out before what refers to it."""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One Envoy that asks for its configuration."""
+
+    id: str
+    """``sidecar~<pod IP>~<pod>.<namespace>~<namespace>.svc.cluster.local``."""
+    kind: Literal["sidecar", "router"]
+    name: str
+    """The pod's name."""
+    namespace: str
+    pod_ip: str
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The pod's labels as the proxy knew them at its start; the state's own pod wins over them."""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def from_node(cls, node_id: str, metadata: Mapping[str, Any]) -> Proxy:
+        """The proxy that names itself *node_id*; ValueError where that is no Istio node id."""
+        parts = node_id.split("~")
+        if len(parts) != 4 or parts[0] not in ("sidecar", "router") or "." not in parts[2]:
+            raise ValueError(f"{node_id!r} is not the id of an Istio proxy: type~ip~pod.namespace~domain")
+        name, _, namespace = parts[2].rpartition(".")
+        kind: Literal["sidecar", "router"] = "router" if parts[0] == "router" else "sidecar"
+        return cls(node_id, kind, name, namespace, parts[1], dict(metadata.get("LABELS") or {}), metadata)
+
+
+def node_id(kind: Literal["sidecar", "router"], pod_ip: str, pod: str, namespace: str) -> str:
+    """The id under which a pod's proxy asks for its configuration."""
+    return f"{kind}~{pod_ip}~{pod}.{namespace}~{namespace}.svc.cluster.local"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything one proxy shall have: by type, name → resource."""
+
+    clusters: Mapping[str, Resource]
+    endpoints: Mapping[str, Resource]
+    listeners: Mapping[str, Resource]
+    routes: Mapping[str, Resource]
+
+    def of_type(self, type_url: str) -> Mapping[str, Resource]:
+        """The resources of an xDS type URL; KeyError for a type the mesh does not speak."""
+        return dict(zip(PUSH_ORDER, self._by_type(), strict=True))[type_url]
+
+    def _by_type(self) -> tuple[Mapping[str, Resource], ...]:
+        return self.clusters, self.endpoints, self.listeners, self.routes
+
+    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Resource]]]:
+        """(type URL, resources), in push order."""
+        return iter(zip(PUSH_ORDER, self._by_type(), strict=True))
+
+
+class MeshState:
+    """Kubernetes' objects at one revision, indexed for the translation. Never changed once built."""
+
+    def __init__(
+        self,
+        objects: Mapping[str, Iterable[Obj]],
+        *,
+        mesh: MeshConfig | None = None,
+        lowest_port: int = 1024,
+    ) -> None:
+        """*objects* by resource name (:data:`WATCHED`; a missing one is empty).
+
+        *mesh*: the settings; read from the ConfigMap among *objects* where it is not given.
+        *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
+        """
+        self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
+        self.mesh = mesh if mesh is not None else MeshConfig.from_config_map(self._config_map())
+        self.lowest_port = lowest_port
+        self.memo: dict[Any, Any] = {}
+        """Results the translations for several proxies share; keys begin with their owner's name."""
+
+    def _config_map(self) -> Obj | None:
+        wanted = (ROOT_NAMESPACE, CONFIG_MAP)
+        maps = self._objects[CONFIG_MAPS]
+        return next((each for each in maps if (namespace_of(each), name_of(each)) == wanted), None)
+
+    @cached_property
+    def pods(self) -> Mapping[tuple[str, str], Obj]:
+        """By (namespace, name)."""
+        return {(namespace_of(pod), name_of(pod)): pod for pod in self._objects[PODS]}
+
+    def pod_of(self, proxy: Proxy) -> Obj | None:
+        return self.pods.get((proxy.namespace, proxy.name))
+
+    def labels_of(self, proxy: Proxy) -> Mapping[str, str]:
+        """The proxy's pod labels: live where the pod is known, else those it came with."""
+        pod = self.pod_of(proxy)
+        return labels_of(pod) if pod is not None else proxy.labels
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """The registry, oldest first, one service a host: Kubernetes beats a ServiceEntry."""
+        defaults = self.mesh.default_service_export_to
+        slices = self._objects[ENDPOINT_SLICES]
+        found = kubernetes_services(self._objects[SERVICES], slices, self.pods, defaults)
+        found += service_entry_services(self._objects[SERVICE_ENTRIES], defaults)
+        first: dict[str, Service] = {}
+        for service in sorted(found, key=lambda each: (not each.from_kubernetes, *_age(each))):
+            first.setdefault(service.host, service)
+        return tuple(sorted(first.values(), key=_age))
+
+    @cached_property
+    def service_by_host(self) -> Mapping[str, Service]:
+        return {service.host: service for service in self.services}
+
+    def services_visible_from(self, namespace: str) -> tuple[Service, ...]:
+        """The registry as a proxy of *namespace* sees it, oldest first."""
+        key = ("services", namespace)
+        if key not in self.memo:
+            self.memo[key] = tuple(each for each in self.services if each.is_visible_from(namespace))
+        found: tuple[Service, ...] = self.memo[key]
+        return found
+
+    def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Obj]:
+        """Kubernetes Services of *namespace* whose selector fits *labels*, oldest first."""
+        return [
+            service
+            for service in self._services_by_age
+            if namespace_of(service) == namespace and _selects(service, labels)
+        ]
+
+    @cached_property
+    def _services_by_age(self) -> list[Obj]:
+        return sorted(self._objects[SERVICES], key=_object_age)
+
+    @cached_property
+    def gateways(self) -> tuple[Config, ...]:
+        """All Gateways, oldest first."""
+        return tuple(configs_of(self._objects[GATEWAYS]))
+
+    @cached_property
+    def virtual_services(self) -> VirtualServices:
+        defaults = self.mesh.default_virtual_service_export_to
+        return VirtualServices(configs_of(self._objects[VIRTUAL_SERVICES], defaults))
+
+    @cached_property
+    def destination_rules(self) -> DestinationRules:
+        defaults = self.mesh.default_destination_rule_export_to
+        rules = configs_of(self._objects[DESTINATION_RULES], defaults)
+        return DestinationRules(rules, self.mesh.root_namespace)
+
+
+def _age(service: Service) -> tuple[str, str, str]:
+    return service.created, service.name, service.namespace
+
+
+def _object_age(obj: Obj) -> tuple[str, str, str]:
+    return str(obj["metadata"].get("creationTimestamp") or ""), name_of(obj), namespace_of(obj)
+
+
+def _selects(service: Obj, labels: Mapping[str, str]) -> bool:
+    selector: dict[str, str] = (service.get("spec") or {}).get("selector") or {}
+    return bool(selector) and has_labels(labels, selector)
