@@ -1,7 +1,7 @@
 """Installing Istio into a cluster of labkit's, as ``istioctl install`` does on a real one."""
 
 from labkit.istio.flags import judge, merged, parse
-from labkit.istio.install import install, is_installed, uninstall
+from labkit.istio.install import install, is_installed, uninstall, wait
 from labkit.istio.profiles import NAMESPACE, VERSION, Settings, settings
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "parse",
     "settings",
     "uninstall",
+    "wait",
 ]
 
 LESSON_FLAGS = [

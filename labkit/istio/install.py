@@ -64,6 +64,13 @@ def is_installed(api: Api) -> bool:
     return api.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/istiod") is not None
 
 
+def wait(api: Api) -> None:
+    """Wait until all that an install made runs."""
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+    found = api.items(path, labelSelector=manifests.OWNER)
+    wait_for_rollouts(api, [(NAMESPACE, deployment["metadata"]["name"]) for deployment in found])
+
+
 def _opened_ports(api: Api) -> manifests.ListenPorts:
     found = api.find(OPENED_PORTS)
     if found is None:

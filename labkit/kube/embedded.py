@@ -63,3 +63,33 @@ def stop() -> bool:
     from labkit.embedded.cluster.home import Home
 
     return launch.stop(Home.current())
+
+
+def known_homes() -> dict[Path, bool]:
+    """Every home on this user's record, and whether a cluster runs there."""
+    from labkit.embedded.cluster import launch
+    from labkit.embedded.cluster.home import known_homes
+
+    return {home.root: launch.find(home) is not None for home in known_homes()}
+
+
+def remove(path: Path) -> None:
+    """Stop the cluster of the home at *path*, and remove its files and the record of it."""
+    from labkit.embedded.cluster import launch
+    from labkit.embedded.cluster.home import Home
+
+    launch.stop(Home(path))
+    Home(path).remove()
+
+
+def memory() -> list[tuple[str, int]]:
+    """The running cluster's processes, each with its program's name and its memory in bytes (PSS)."""
+    from labkit.embedded.cluster import processes
+
+    found = running()
+    return [(name, processes.memory(pid)) for pid, name in processes.of(found.pid).items()] if found else []
+
+
+def disk_usage() -> int:
+    """Bytes of the home's files."""
+    return sum(path.lstat().st_size for path in home().rglob("*") if path.is_file())

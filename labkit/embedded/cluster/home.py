@@ -19,8 +19,10 @@ Every home in use is on record in ``labkit-homes`` beside the default home, so t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,13 @@ SOCKET_PATH_LIMIT = 107
 
 LONGEST_SOCKET = 64
 """What the node and the mesh put behind the run folder at most: a pod's UID, a container, a name."""
+
+
+_OURS = (
+    *("kubeconfig", "kubeconfig.lock", ".kubeconfig.*", "settings.json", ".settings.json.*", "token", "pki"),
+    *("cluster.db*", "node", "run", "daemon.*", ".daemon.json.*", "start.lock"),
+)
+"""What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
 
 
 def user_state_folder() -> Path:
@@ -112,6 +121,23 @@ class Home:
         if files.read_json(self.entry) != entry:
             files.private_folder(homes_folder())
             files.write_json(self.entry, entry)
+
+    def remove(self) -> None:
+        """Remove what labkit made here, and nothing else: the folder itself only goes when it is empty."""
+        for pattern in _OURS:
+            for path in self.root.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(
+                    missing_ok=True
+                )
+        recorded = files.read_json(self.entry).get("run")
+        for run in {self.run_folder(), Path(recorded) if recorded else self.run_folder()}:
+            if run.exists():
+                shutil.rmtree(files.private_folder(run))
+        with contextlib.suppress(OSError):
+            self.root.rmdir()
+        self.entry.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            homes_folder().rmdir()
 
     def run_folder(self) -> Path:
         """Where sockets go: in the home, unless their paths would be too long there."""

@@ -24,6 +24,7 @@ from pathlib import Path
 from labkit.embedded.cluster import certificates, files, logs
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked
+from labkit.embedded.node.run_records import RECORDS, RunRecords
 from labkit.errors import ClusterError, StartFailed
 
 START_TIMEOUT = 30.0
@@ -114,11 +115,12 @@ def _prepare(home: Home) -> None:
 
 
 def _sweep(home: Home) -> None:
-    """Remove what only a running daemon needs (its children died with it)."""
+    """Remove what only a running daemon needs; end its children where any outlived it."""
     home.record.unlink(missing_ok=True)
     run = home.run_folder()
     if run.exists():
-        shutil.rmtree(files.private_folder(run), ignore_errors=True)
+        RunRecords(files.private_folder(run) / RECORDS).kill_all()
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:

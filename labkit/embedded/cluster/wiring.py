@@ -6,15 +6,24 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from labkit.embedded.api import bootstrap
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.server import ApiServer
 from labkit.embedded.cluster.certificates import Certificates
+from labkit.embedded.interfaces import Client
+from labkit.embedded.node.catalogue import Catalogue, service_images
+from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.store import Store
+
+NODE_NAME = "labkit"
+OPENED_PORTS = {"name": "labkit-load-balancer", "namespace": "kube-public"}
 
 log = logging.getLogger("labkit.embedded.cluster")
 
@@ -37,17 +46,28 @@ class Cluster:
     """All parts, running from ``async with`` to its end."""
 
     def __init__(self, plan: Plan, listener: socket.socket) -> None:
-        self._listener = listener
+        self._plan, self._listener = plan, listener
+        self._tasks: list[asyncio.Task[None]] = []
         self._store = Store(plan.database)
         self._client = InProcessClient(self._store)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
+        self._api = ApiServer(self._client, self._kubelet, plan.token)
+
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(service_images())
 
     async def __aenter__(self) -> Cluster:
+        bootstrap.ensure(self._client, *self._listener.getsockname())
+        _publish_ports(self._client, self._plan.ports)
+        self._run("node", self._kubelet.run())
+        await self._api.start(self._listener, _tls(self._plan.certificates))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The API first, so that nobody watches the pods end; the node last, so that nothing makes new ones.
+        await self._api.stop()
         for task in reversed(self._tasks):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
@@ -65,3 +85,18 @@ class Cluster:
         for task in done - {waiting}:
             task.result()
             raise RuntimeError(f"{task.get_name()} ended by itself")
+
+
+def _tls(certificates: Certificates) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    return context
+
+
+def _publish_ports(client: Client, ports: dict[str, int]) -> None:
+    """Say in the API which ports a load balancer can have here, for whoever installs one."""
+    wanted = {"metadata": dict(OPENED_PORTS), "data": {name: str(port) for name, port in ports.items()}}
+    if client.find("configmaps", **OPENED_PORTS) is None:
+        client.create("configmaps", wanted)
+    else:
+        client.update("configmaps", wanted)

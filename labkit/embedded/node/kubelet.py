@@ -20,13 +20,12 @@ from labkit.embedded.node.catalogue import Catalogue
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.pod_addresses import PodAddresses
 from labkit.embedded.node.pod_worker import PodWorker
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.run_records import RECORDS, RunRecords
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, uid_of
 from labkit.embedded.status import ApiError, not_found
 
 BACK_OFF_SECONDS = 10.0
 SHUTDOWN_GRACE = 3.0
-RECORDS = "processes"
 
 
 class Kubelet:

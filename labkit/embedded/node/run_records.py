@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+RECORDS = "processes"
+"""The folder of the records, in a cluster's run folder."""
+
 
 @dataclass(frozen=True)
 class RunRecord:

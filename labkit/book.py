@@ -1,0 +1,26 @@
+"""Where the lab book's own files are: beside the package in a checkout, inside it in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labkit.errors import LabkitError
+
+_PACKAGE = Path(__file__).parent
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks ``00-…`` to ``06-…``."""
+    return _folder("notebooks")
+
+
+def manifests() -> Path:
+    """The folder of the manifests, a folder per step."""
+    return _folder("manifests")
+
+
+def _folder(name: str) -> Path:
+    for parent in (_PACKAGE.parent, _PACKAGE / "book"):
+        if (parent / name).is_dir():
+            return parent / name
+    raise LabkitError(f"This installation of labkit has no {name}; install it again from its repository.")

@@ -1,0 +1,28 @@
+"""``labkit clean``: remove all that labkit ever left, by its own records."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labkit.cli.progress import progress
+
+
+def clean(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Stop every cluster of yours and remove its files."""
+    from labkit.kube import embedded
+
+    homes = embedded.known_homes()
+    if not homes:
+        print("Nothing to clean.")
+        return
+    for path, runs in homes.items():
+        print(f"{path}{' (runs)' if runs else ''}")
+    question = "Stop what runs and remove these, with everything applied in them?"
+    if not yes and not typer.confirm(question):
+        raise typer.Exit(1)
+    with progress() as shown:
+        for path in homes:
+            embedded.remove(path)
+            shown.done(f"Removed {path}")

@@ -1,0 +1,121 @@
+"""``labkit up``, ``down``, ``status``, ``kubeconfig``."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labkit.cli.progress import Progress, progress
+
+if TYPE_CHECKING:
+    from labkit.kube.api import Api
+
+NODE_TIMEOUT = 30.0
+
+
+def up(
+    istio: Annotated[bool, typer.Option(help="Install Istio as the first lesson does.")] = True,
+) -> None:
+    """Start the cluster, or find it running."""
+    with progress() as shown:
+        api = bring_up(shown, istio=istio)
+        address = gateway_address(api) if istio else None
+    print(f"kubeconfig: {api.kubeconfig}")
+    if address:
+        print(f"gateway:    http://{address}")
+    print(f'Next: export KUBECONFIG="{api.kubeconfig}"; kubectl get pods --all-namespaces')
+
+
+def bring_up(shown: Progress, *, istio: bool = True) -> Api:
+    """A running cluster of the current home, with Istio, connected to."""
+    from labkit.kube import embedded
+
+    # The client takes as long to import as the cluster to start, so do both at once.
+    importing = threading.Thread(target=_import_client)
+    importing.start()
+    shown.doing("starting the cluster")
+    was_running = embedded.running() is not None
+    running = embedded.start()
+    importing.join()
+    from labkit.kube.connect import connect
+
+    api = connect(kubeconfig=embedded.kubeconfig())
+    _await_node(api)
+    shown.done(f"Cluster {'runs already' if was_running else 'started'}: {running.server}")
+    if istio:
+        shown.doing("Istio")
+        _ensure_istio(api, shown.done)
+    return api
+
+
+def _import_client() -> None:
+    for module in ("kubernetes.config", "labkit.istio", "labkit.kube.connect"):
+        importlib.import_module(module)
+
+
+def _await_node(api: Api) -> None:
+    import time
+
+    from labkit.errors import WaitTimeout
+    from labkit.kube.resources import NODES
+    from labkit.kube.watch import Watches
+
+    with Watches(api, NODES.path()) as watches:
+        for event in watches.until(time.monotonic() + NODE_TIMEOUT):
+            conditions = event.object.get("status", {}).get("conditions") or []
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+                return
+    raise WaitTimeout(f"The node is not Ready after {NODE_TIMEOUT:g} s; `labkit status` shows what it says.")
+
+
+def _ensure_istio(api: Api, say: Callable[[str], None]) -> None:
+    """Install Istio where it is not; what a learner installed otherwise stays as it is."""
+    from labkit import istio
+
+    if istio.is_installed(api):
+        istio.wait(api)
+        say("Istio runs")
+    else:
+        istio.install(api, istio.settings(istio.parse(istio.LESSON_FLAGS)), say)
+
+
+def gateway_address(api: Api) -> str | None:
+    """``host:port`` of the ingress gateway as its Service tells it; ``None`` where it has none."""
+    from labkit.kube.resources import SERVICES
+
+    service = api.find(SERVICES.path("istio-system", "istio-ingressgateway"))
+    ingress = ((service or {}).get("status") or {}).get("loadBalancer", {}).get("ingress") or []
+    if not service or not ingress:
+        return None
+    port = next(p["port"] for p in service["spec"]["ports"] if p["name"] == "http2")
+    return f"{ingress[0]['ip']}:{port}"
+
+
+def down() -> None:
+    """Stop the cluster; what was applied is kept for the next `labkit up`."""
+    from labkit.kube import embedded
+
+    with progress() as shown:
+        shown.doing("stopping the cluster")
+        if embedded.stop():
+            shown.done("Cluster stopped; everything applied is kept.")
+        else:
+            shown.done("No cluster runs.")
+
+
+def kubeconfig() -> None:
+    """Print the path of the kubeconfig, and nothing else."""
+    from labkit.kube import embedded
+
+    print(embedded.kubeconfig())
+
+
+def status() -> None:
+    """Show nodes, pods, proxies, the gateway and what all of it takes."""
+    from labkit.cli.report import report
+
+    report()

@@ -1,0 +1,206 @@
+"""``labkit run`` and ``labkit lab``: the notebooks, executed by papermill or opened in JupyterLab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labkit.cli.progress import Progress, progress
+
+CELL_TIMEOUT = 300
+"""Seconds a cell may take before the notebook counts as failed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook ended."""
+
+    notebook: Path
+    seconds: float
+    problem: str = ""
+
+
+def run(
+    notebooks: Annotated[list[Path], typer.Argument(help="Notebooks; default: all, in order.")] = [],  # noqa: B006
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the executed copies and pages go.")
+    ] = Path("output"),
+    parameter: Annotated[
+        list[str],
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter for every notebook."),
+    ] = [],  # noqa: B006
+) -> None:
+    """Execute notebooks on a cluster of their own and write an HTML page for each."""
+    from labkit.cli.cluster import bring_up
+
+    chosen = _existing(notebooks) or all_notebooks()
+    parameters = _parameters(parameter)
+    output.mkdir(parents=True, exist_ok=True)
+    with progress() as shown, cluster_of_its_own():
+        bring_up(shown)
+        outcomes = [_execute(notebook, output, parameters, shown) for notebook in chosen]
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    passed, total = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
+    print(f"{passed} of {len(outcomes)} notebooks passed in {total:.0f} s; pages in {output}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def all_notebooks() -> list[Path]:
+    """The book's notebooks, in order."""
+    from labkit import book
+    from labkit.errors import LabkitError
+
+    found = sorted(book.notebooks().glob("[0-9][0-9]-*.ipynb"))
+    if not found:
+        raise LabkitError(f"There are no notebooks in {book.notebooks()}.")
+    return found
+
+
+def _existing(notebooks: list[Path]) -> list[Path]:
+    from labkit.errors import UsageError
+
+    for notebook in notebooks:
+        if not notebook.is_file():
+            raise UsageError(f"There is no notebook {notebook}.")
+    return [notebook.absolute() for notebook in notebooks]
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from labkit.errors import UsageError
+
+    pairs = [text.partition("=") for text in given]
+    for name, equals, _ in pairs:
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--parameter {name} is no name=value.")
+    return {name: yaml.safe_load(value) for name, _, value in pairs}
+
+
+@contextmanager
+def cluster_of_its_own() -> Iterator[None]:
+    """A home that exists for this block: other clusters of this user are not touched, nothing is left."""
+    from labkit.kube import embedded
+
+    before = os.environ.get("LABKIT_HOME")
+    folder = tempfile.mkdtemp(prefix="labkit-")
+    os.environ["LABKIT_HOME"] = folder
+    try:
+        yield
+    finally:
+        embedded.remove(Path(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ["LABKIT_HOME"]
+        else:
+            os.environ["LABKIT_HOME"] = before
+
+
+def _execute(notebook: Path, output: Path, parameters: dict[str, Any], shown: Progress) -> Outcome:
+    import time
+
+    copy = output / notebook.name
+    shown.doing(f"{notebook.name} …")
+    began = time.monotonic()
+    problem = _problem(notebook, copy, parameters)
+    seconds = time.monotonic() - began
+    if copy.exists():
+        _write_page(copy)
+    if problem:
+        shown.failed(f"{notebook.name} failed after {seconds:.1f} s; the executed copy is {copy}\n{problem}")
+    else:
+        shown.done(f"{notebook.name} {seconds:.1f} s")
+    return Outcome(notebook, seconds, problem)
+
+
+def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
+    """Execute *notebook* into *copy* (kept whatever happens); what went wrong, or nothing."""
+    _quiet()
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        papermill.execute_notebook(
+            notebook,
+            copy,
+            parameters=_declared(notebook, parameters),
+            cwd=notebook.parent,
+            progress_bar=False,
+            execution_timeout=CELL_TIMEOUT,
+            kernel_name="python3",
+        )
+    except PapermillExecutionError as error:
+        return f"  cell {error.exec_count}: {error.ename}: {error.evalue}"
+    except Exception as error:
+        return f"  {type(error).__name__}: {error}"
+    return ""
+
+
+def _declared(notebook: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Those of *parameters* that *notebook* has a parameter for."""
+    if not parameters:
+        return {}
+    import papermill
+
+    known = papermill.inspect_notebook(str(notebook))
+    return {name: value for name, value in parameters.items() if name in known}
+
+
+def _quiet() -> None:
+    """This very Python as the kernel, and no advice on stderr."""
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+
+def _write_page(executed: Path) -> None:
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter().from_filename(str(executed))  # type: ignore[no-untyped-call]
+    executed.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+def lab(
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    port: Annotated[
+        int | None, typer.Option(help="JupyterLab's port; default: a free one from 8888.")
+    ] = None,
+) -> None:
+    """Start the cluster and open the first notebook in JupyterLab."""
+    from labkit.cli.cluster import bring_up
+    from labkit.kube import embedded
+
+    first = _writable(all_notebooks())[0]
+    with progress() as shown:
+        bring_up(shown)
+    os.environ |= {"KUBECONFIG": str(embedded.kubeconfig()), "LABKIT_HOME": str(embedded.home())}
+    _quiet()
+    options = ["--notebook-dir", str(first.parent), *([] if browser else ["--no-browser"])]
+    options += [f"--port={port}"] if port else []
+    print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options, str(first)])
+
+
+def _writable(notebooks: list[Path]) -> list[Path]:
+    """The notebooks, or copies of them in the current folder where they lie in an installed package."""
+    from labkit import book
+
+    folder = notebooks[0].parent
+    if os.access(folder, os.W_OK) and book.__file__ and not folder.is_relative_to(Path(book.__file__).parent):
+        return notebooks
+    copies = Path.cwd() / "labkit-notebooks"
+    copies.mkdir(exist_ok=True)
+    for notebook in notebooks:
+        if not (copies / notebook.name).exists():
+            shutil.copy(notebook, copies)
+    return [copies / notebook.name for notebook in notebooks]

@@ -1,0 +1,72 @@
+"""What a person sees while waiting: a spinner on a terminal, plain lines in a file or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+TICK, CROSS, NOTE = "✔", "✘", "!"
+
+
+class Progress:
+    """Lines that stay (``done``) above one line that changes (``doing``)."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+        self.began = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if sys.stdout.isatty():
+            from rich.console import Console
+
+            self._status = Console().status("", spinner="dots")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def doing(self, what: str) -> None:
+        """What is going on now; only a terminal shows it."""
+        if self._status:
+            self._status.update(what)
+
+    def done(self, what: str) -> None:
+        """One thing is done."""
+        self._line(f"{TICK} {what}")
+
+    def note(self, what: str) -> None:
+        """Something worth knowing."""
+        self._line(f"{NOTE} {what}")
+
+    def failed(self, what: str) -> None:
+        """One thing went wrong."""
+        self._line(f"{CROSS} {what}")
+
+    def _line(self, text: str) -> None:
+        if self._status:
+            self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """A Progress for one command."""
+    with Progress() as shown:
+        yield shown
