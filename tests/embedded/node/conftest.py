@@ -1,0 +1,129 @@
+"""A node for tests: a store in a temporary folder, addresses nobody else uses, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.interfaces import LogOptions
+from labkit.embedded.node.catalogue import Catalogue, service_images
+from labkit.embedded.node.kubelet import Kubelet
+from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.objects import Obj
+from labkit.embedded.store import Store
+
+NAMESPACES = ("default", "other", "kube-node-lease")
+
+
+@pytest.fixture
+def run_dir() -> Iterator[Path]:
+    """Short, for the sake of Unix sockets."""
+    directory = Path(tempfile.mkdtemp(prefix="lk", dir="/tmp"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def block() -> int:
+    """An address block of this test's own."""
+    return random.randrange(100, 250, 2)
+
+
+@pytest.fixture
+def records(run_dir: Path) -> Iterator[RunRecords]:
+    """Fails the test that leaves a process behind."""
+    records = RunRecords(run_dir / "processes")
+    yield records
+    assert not records.kill_all()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[InProcessClient]:
+    store = Store(tmp_path / "cluster.db")
+    client = InProcessClient(store)
+    for name in NAMESPACES:
+        client.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield client
+    store.close()
+
+
+class Node:
+    """A kubelet at work, and the questions tests ask of it."""
+
+    def __init__(self, client: InProcessClient, kubelet: Kubelet) -> None:
+        self.client, self.kubelet = client, kubelet
+
+    async def until(self, name: str, holds: Callable[[Obj], bool]) -> Obj:
+        """The pod called *name*, as soon as it *holds*."""
+        async with asyncio.timeout(20):
+            async for event in self.client.watch("pods"):
+                if event.object.get("metadata", {}).get("name") == name and holds(event.object):
+                    return event.object
+        raise AssertionError
+
+    async def gone(self, name: str) -> None:
+        """Wait until the pod is no more."""
+        async with asyncio.timeout(20):
+            async for _ in self.client.watch("pods"):
+                if self.client.find("pods", name, "default") is None:
+                    return
+
+    async def ready(self, name: str) -> Obj:
+        """The pod, once it is Ready."""
+        return await self.until(name, is_ready)
+
+    async def log(self, name: str, options: LogOptions | None = None) -> str:
+        """A container's log."""
+        chunks = [chunk async for chunk in self.kubelet.logs("default", name, options or LogOptions())]
+        return b"".join(chunks).decode()
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """(reason, message) of the pod's events."""
+        events = self.client.list("events")
+        return [
+            (each["reason"], each["message"]) for each in events if each["involvedObject"]["name"] == name
+        ]
+
+
+def is_ready(pod: Obj) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    return Catalogue(service_images())
+
+
+@contextlib.asynccontextmanager
+async def running(kubelet: Kubelet) -> AsyncIterator[None]:
+    """Run *kubelet*; fails where it fails."""
+    task = asyncio.create_task(kubelet.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def node(
+    client: InProcessClient,
+    catalogue: Catalogue,
+    tmp_path: Path,
+    run_dir: Path,
+    records: RunRecords,
+    block: int,
+) -> AsyncIterator[Node]:
+    kubelet = Kubelet(client, "labkit", tmp_path, run_dir, block, catalogue, back_off_seconds=0.2)
+    async with running(kubelet):
+        yield Node(client, kubelet)
