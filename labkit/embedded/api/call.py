@@ -9,7 +9,7 @@ from functools import cached_property
 from aiohttp import web
 
 from labkit.embedded.api import options
-from labkit.embedded.api.negotiation import Form, answer_form
+from labkit.embedded.api.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.present import Presenter
 from labkit.embedded.api.target import Target
 
@@ -22,10 +22,8 @@ class Call:
     target: Target
     query: Mapping[str, str]
     body: bytes = b""
-
-    @property
-    def content_type(self) -> str:
-        return self.request.headers.get("Content-Type", "application/json")
+    content_type: str = JSON
+    """Of the body: never protobuf, which has been turned into JSON."""
 
     @property
     def user_agent(self) -> str:

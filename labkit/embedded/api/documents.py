@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import discovery, responses
-from labkit.embedded.api.negotiation import Form, answer_form
+from labkit.embedded.api import discovery, openapi, responses
+from labkit.embedded.api.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.target import not_allowed
 
 _HEALTH = ("healthz", "livez", "readyz")
+_ONE_YEAR = "public, max-age=31536000, immutable"
 
 
-def answer(request: web.BaseRequest, path: str) -> web.Response:
+async def answer(request: web.BaseRequest, path: str) -> web.Response:
     """The document at *path*; ``404 page not found`` for every other path."""
     if request.method not in ("GET", "HEAD"):
         raise not_allowed()
     parts = path.strip("/").split("/")
     if parts[0] in _HEALTH:
         return responses.text("ok")
-    document = _document(request, parts)
+    document = await _openapi(request, parts[1:]) if parts[0] == "openapi" else _discovery(request, parts)
     return document or responses.text("404 page not found\n", status=404)
 
 
-def _document(request: web.BaseRequest, parts: list[str]) -> web.Response | None:
+# --- discovery
+
+
+def _discovery(request: web.BaseRequest, parts: list[str]) -> web.Response | None:
     if parts in (["api"], ["apis"]):
         return _root(request, parts[0])
     value: Any = None
@@ -32,9 +38,10 @@ def _document(request: web.BaseRequest, parts: list[str]) -> web.Response | None
         value = discovery.version_info()
     elif parts[0] == "apis" and len(parts) == 2:
         value = discovery.group(parts[1])
-    elif parts[0] in ("api", "apis"):
-        group, version = ("", parts[1]) if parts[0] == "api" else ("/".join(parts[1:-1]), parts[-1])
-        value = discovery.resource_list(group, version)
+    elif parts[0] == "api" and len(parts) == 2:
+        value = discovery.resource_list("", parts[1])
+    elif parts[0] == "apis" and len(parts) == 3:
+        value = discovery.resource_list(parts[1], parts[2])
     return value and responses.answer(request, value, form=_plain(request))
 
 
@@ -50,3 +57,38 @@ def _root(request: web.BaseRequest, name: str) -> web.Response:
 
 def _plain(request: web.BaseRequest) -> Form:
     return Form(answer_form(request.headers.get("Accept", "")).media_type)
+
+
+# --- OpenAPI
+
+
+async def _openapi(request: web.BaseRequest, parts: list[str]) -> web.Response | None:
+    """The documents are built (in a thread: they take a while) when first wanted."""
+    if parts == ["v3"]:
+        return responses.answer(request, openapi.v3_index(), form=Form())
+    if parts == ["v2"]:
+        return await _version_2(request)
+    if parts[:1] != ["v3"]:
+        return None
+    key = "/".join(parts[1:])
+    headers = {"ETag": openapi.v3_etag(key), "Content-Type": JSON}
+    if "hash" in request.rel_url.query:
+        headers["Cache-Control"] = _ONE_YEAR
+    return await _built(request, lambda: openapi.v3(key), headers)
+
+
+async def _version_2(request: web.BaseRequest) -> web.Response | None:
+    headers = {"ETag": openapi.v2_etag(), "Content-Type": JSON, "Vary": "Accept"}
+    if openapi.wants_protobuf(request.headers.get("Accept", "")):
+        headers["Content-Type"] = openapi.PROTOBUF_V2
+        return await _built(request, openapi.v2_protobuf, headers)
+    return await _built(request, openapi.v2_json, headers)
+
+
+async def _built(
+    request: web.BaseRequest, build: Callable[[], bytes | None], headers: dict[str, str]
+) -> web.Response | None:
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return web.Response(status=304, headers=headers)
+    body = await asyncio.to_thread(build)
+    return None if body is None else web.Response(body=body, headers=headers)

@@ -10,10 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import documents, responses
+from labkit.embedded.api import documents, protobuf, responses
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.negotiation import JSON
 from labkit.embedded.api.target import Target, resolve
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError
@@ -66,13 +67,17 @@ class ApiServer:
             raise ApiError(401, "Unauthorized", "Unauthorized")
         target = resolve(path)
         if target is None:
-            return documents.answer(request, path)
+            return await documents.answer(request, path)
         return await self._resource(request, target)
 
     async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         streams = self._handlers.streams_body(target)
         body = b"" if streams or not request.body_exists else await request.read()
-        answer = self._handlers.answer(Call(request, target, dict(request.rel_url.query), body))
+        content_type = request.headers.get("Content-Type", JSON)
+        if body and content_type.startswith(protobuf.CONTENT_TYPE):
+            body, content_type = responses.encode(protobuf.to_object(body)), JSON
+        call = Call(request, target, dict(request.rel_url.query), body, content_type)
+        answer = self._handlers.answer(call)
         return answer if isinstance(answer, web.StreamResponse) else await answer
 
     def _may_enter(self, request: web.BaseRequest) -> bool:

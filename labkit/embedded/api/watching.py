@@ -29,7 +29,7 @@ _MOST_PENDING = 20_000  # changes a client may lag behind
 _INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Watch:
     """One client's watch: what it still has to be sent, and what wakes it."""
 
