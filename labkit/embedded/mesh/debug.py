@@ -1,0 +1,133 @@
+"""istiod's debug pages, over HTTP on a Unix socket: port 15014 of the pod, through the API server.
+
+``/debug/syncz[?revision=R&timeout=S]`` · ``/debug/config_dump?proxyID=POD.NAMESPACE`` ·
+``/debug/registryz`` · ``/debug/endpointz`` · ``/ready`` · ``/version``
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from google.protobuf.json_format import MessageToDict
+
+from labkit.embedded.mesh.bootstrap import ISTIO_VERSION
+from labkit.embedded.mesh.fleet import Connection, Fleet
+from labkit.embedded.mesh.services import Service
+from labkit.embedded.mesh.sync_status import SyncStatus
+from labkit.embedded.mesh.xds.resources import Snapshot
+from labkit.embedded.mesh.xds.types import Type
+
+LONGEST_WAIT = 300.0
+_DUMPS = {
+    Type.CLUSTER: ("ClustersConfigDump", "dynamic_active_clusters", "cluster"),
+    Type.ENDPOINT: ("EndpointsConfigDump", "dynamic_endpoint_configs", "endpoint_config"),
+    Type.LISTENER: ("ListenersConfigDump", "dynamic_listeners", "listener"),
+    Type.ROUTE: ("RoutesConfigDump", "dynamic_route_configs", "route_config"),
+}
+
+
+class DebugServer:
+    """Serves the pages on *socket*, from ``async with`` to its end."""
+
+    def __init__(self, socket: Path, fleet: Fleet, status: SyncStatus) -> None:
+        self._socket = socket
+        self._fleet = fleet
+        self._status = status
+        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0)
+
+    async def __aenter__(self) -> DebugServer:
+        self._socket.unlink(missing_ok=True)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self._socket)).start()
+        self._socket.chmod(0o600)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+        self._socket.unlink(missing_ok=True)
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/debug/syncz", self._syncz)
+        application.router.add_get("/debug/config_dump", self._config_dump)
+        application.router.add_get("/debug/registryz", self._registryz)
+        application.router.add_get("/debug/endpointz", self._endpointz)
+        application.router.add_get("/ready", self._ready)
+        application.router.add_get("/version", self._version)
+        return application
+
+    async def _syncz(self, request: web.Request) -> web.Response:
+        try:
+            revision = int(request.query.get("revision", 0))
+            seconds = float(request.query.get("timeout", 0))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"revision and timeout are numbers: {error}\n") from None
+        if seconds > 0:
+            await self._status.wait(revision, min(seconds, LONGEST_WAIT))
+        return _json(self._status.report(revision))
+
+    async def _config_dump(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("proxyID", "")
+        found = [each for each in self._fleet.connections if f"~{wanted}~" in each.node_id]
+        if not wanted or not found:
+            raise web.HTTPNotFound(text=f"no proxy {wanted!r} is connected; proxyID is POD.NAMESPACE\n")
+        return _json({"configs": [_dump(found[-1], kind) for kind in Type]})
+
+    async def _registryz(self, _: web.Request) -> web.Response:
+        return _json([_service(each) for each in self._services()])
+
+    async def _endpointz(self, _: web.Request) -> web.Response:
+        return _json(
+            [
+                {
+                    "svc": f"{service.host}:{port.name}",
+                    "ep": [asdict(each) for each in service.endpoints_of(port)],
+                }
+                for service in self._services()
+                for port in service.ports
+            ]
+        )
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        return web.Response(status=503 if self._fleet.state is None else 200)
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.Response(text=f"{ISTIO_VERSION}-labkit-Clean\n")
+
+    def _services(self) -> tuple[Service, ...]:
+        return self._fleet.state.services if self._fleet.state is not None else ()
+
+
+def _service(service: Service) -> dict[str, Any]:
+    described = asdict(service)
+    del described["endpoints"]
+    return {"hostname": service.host, **described}
+
+
+def _dump(connection: Connection, kind: Type) -> dict[str, Any]:
+    """What the proxy shall use, in the shape of Envoy's own ``/config_dump``."""
+    message, field, key = _DUMPS[kind]
+    target = connection.conversation.target
+    subscription = connection.conversation.subscriptions.get(kind)
+    version = {"version_info": subscription.version if subscription else ""}
+    entries = []
+    for name, body in _bodies(target, kind).items():
+        entry = {**version, key: body}
+        entries.append({"name": name, "active_state": entry} if kind is Type.LISTENER else entry)
+    return {"@type": f"type.googleapis.com/envoy.admin.v3.{message}", field: entries}
+
+
+def _bodies(target: Snapshot | None, kind: Type) -> dict[str, Any]:
+    if target is None:
+        return {}
+    messages = {name: target.message(kind, name) for name in target.resources[kind]}
+    return {name: MessageToDict(each, preserving_proto_field_name=True) for name, each in messages.items()}
+
+
+def _json(body: Any) -> web.Response:
+    text = json.dumps(body, indent=2, default=sorted) + "\n"
+    return web.Response(text=text, content_type="application/json")

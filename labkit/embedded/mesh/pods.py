@@ -1,0 +1,30 @@
+"""What a Pod says of its proxy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from labkit.embedded.objects import Obj
+
+PROXY_CONTAINER = "istio-proxy"
+
+
+def proxy_container_of(pod: Obj) -> Obj | None:
+    """The entry of the container ``istio-proxy``, a native sidecar's included."""
+    spec = pod.get("spec") or {}
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    return next((each for each in containers if each.get("name") == PROXY_CONTAINER), None)
+
+
+def node_type_of(container: Obj) -> Literal["sidecar", "router"]:
+    """What the container's ``proxy sidecar …`` or ``proxy router …`` asks for."""
+    args = [str(each) for each in container.get("args") or ()]
+    return "router" if args[:2] == ["proxy", "router"] else "sidecar"
+
+
+def is_running_proxy(pod: Obj) -> bool:
+    """Whether the pod's proxy process runs now, connected or not."""
+    status = pod.get("status") or {}
+    statuses = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    states = (each.get("state") or {} for each in statuses if each.get("name") == PROXY_CONTAINER)
+    return any("running" in state for state in states)

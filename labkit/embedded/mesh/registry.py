@@ -1,0 +1,127 @@
+"""The mesh's objects, watched: when something that matters changes, the whole is published anew.
+
+The watch is only the bell. What is published is read from the API in one go, so that a state is
+always that of exactly one revision. Changes that come close together are published once: real
+istiod waits 100 ms for silence, which a learner feels at every slider; here the writers live in
+the same process, so two milliseconds are enough to catch what belongs together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from labkit.embedded.interfaces import Client, WatchEvent
+from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
+from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, WATCHED, MeshState
+from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of
+
+QUIET = 0.002
+"""Seconds without a change after which what came is published …"""
+LONGEST = 0.02
+"""… and seconds after which it is published in any case."""
+
+Publish = Callable[[MeshState, int, str], Awaitable[None]]
+"""Takes a new state, its revision, and what changed, in words."""
+
+
+class Registry:
+    """Rings *publish* for every new state of the mesh, one at a time."""
+
+    def __init__(self, client: Client, publish: Publish) -> None:
+        self._client = client
+        self._publish = publish
+        self._changes: list[WatchEvent] = []
+        self._changed = asyncio.Event()
+        self._is_published = False
+        self._lowest_port = lowest_port()
+
+    @property
+    def revision(self) -> int:
+        """The newest revision that all that was published takes in; 0 before the first time."""
+        return self._client.revision if self._is_published and not self._changes else 0
+
+    async def run(self) -> None:
+        """Watch and publish until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch())
+            tasks.create_task(self._publish_changes())
+
+    async def _watch(self) -> None:
+        pods: dict[tuple[str, str], object] = {}
+        async for event in self._client.watch(*WATCHED):
+            if _matters(event) and not _is_known(event, pods):
+                self._changes.append(event)
+                if self._is_published:
+                    self._changed.set()
+            elif event.type == "SYNCED":
+                self._changes.append(event)
+                self._changed.set()
+
+    async def _publish_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            await self._silence()
+            changes, revision = list(self._changes), self._client.revision
+            self._changed.clear()
+            await self._publish(self._state(), revision, _words(changes))
+            del self._changes[: len(changes)]
+            self._is_published = True
+            if self._changes:
+                self._changed.set()
+
+    async def _silence(self) -> None:
+        deadline = asyncio.get_running_loop().time() + LONGEST
+        seen = -1
+        while len(self._changes) != seen and asyncio.get_running_loop().time() < deadline:
+            seen = len(self._changes)
+            await asyncio.sleep(QUIET)
+
+    def _state(self) -> MeshState:
+        objects = {resource: self._client.list(resource) for resource in WATCHED}
+        return MeshState(objects, lowest_port=self._lowest_port)
+
+
+def lowest_port() -> int:
+    """The lowest port this process may bind."""
+    if os.geteuid() == 0:
+        return 1
+    setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return int(setting.read_text()) if setting.exists() else 1024
+
+
+def _matters(event: WatchEvent) -> bool:
+    if event.type == "SYNCED":
+        return False
+    if event.resource != CONFIG_MAPS:
+        return True
+    return (namespace_of(event.object), name_of(event.object)) == (ROOT_NAMESPACE, CONFIG_MAP)
+
+
+def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:
+    """Whether *event* tells nothing new of a pod: most of what happens to pods is not the mesh's."""
+    if event.resource != PODS:
+        return False
+    key = namespace_of(event.object), name_of(event.object)
+    before, now = pods.get(key), None if event.type == "DELETED" else _mesh_side(event.object)
+    pods[key] = now
+    if now is None:
+        del pods[key]
+    return before == now
+
+
+def _mesh_side(pod: Obj) -> object:
+    """What of a pod the mesh is made from; readiness comes with the EndpointSlices."""
+    address = (pod.get("status") or {}).get("podIP")
+    return labels_of(pod), annotations_of(pod), address, pod.get("spec")
+
+
+def _words(changes: list[WatchEvent]) -> str:
+    told = [each for each in changes if each.type != "SYNCED"]
+    if len(told) != len(changes):
+        return "all that is there"
+    last = told[-1].object
+    name = f"{last.get('kind', '')}/{namespace_of(last)}/{name_of(last)}"
+    return name if len(told) == 1 else f"{name} and {len(told) - 1} more"

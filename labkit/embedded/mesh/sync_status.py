@@ -1,0 +1,165 @@
+"""``/debug/syncz``: what each proxy was sent, what it acknowledged, and what it refused.
+
+One JSON object::
+
+    {"revision": 412,            the store's revision that has been published
+     "converged": true,          every proxy that runs is connected and has answered everything
+     "proxies": [{...}, ...]}    one entry a proxy, those that should be connected included
+
+An entry has istiod's fields (``proxy``, ``proxy_type``, ``cluster_id``, ``istio_version`` and
+``cluster_sent``, ``cluster_acked``, the same for ``endpoint``, ``listener``, ``route``), and ours:
+``pod``, ``namespace``, ``state``, ``error``, ``revision`` (the newest one it has answered), and
+``types``: for CDS, EDS, LDS, RDS its ``state``, ``sent``, ``acked``, ``error``, ``sent_at``, ``answered_at``
+(seconds since 1970) and ``resources`` (names sent).
+
+========================  ==========================================================================
+state                     meaning
+========================  ==========================================================================
+``SYNCED``                uses everything it was sent
+``STALE``                 was sent something that it has not answered yet
+``NACK``                  refused what it was sent last and goes on with what it had; see ``error``
+``ERROR``                 was not sent the newest configuration, which is faulty; see ``error``
+``NOT SENT``              connected, and nothing sent yet (its pod is not known, or it is just starting)
+``NOT CONNECTED``         its pod says that it runs, but it has not called
+========================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from labkit.embedded.interfaces import Client
+from labkit.embedded.mesh.bootstrap import ISTIO_VERSION
+from labkit.embedded.mesh.fleet import Connection, Fleet
+from labkit.embedded.mesh.model import PODS
+from labkit.embedded.mesh.pods import is_running_proxy, node_type_of, proxy_container_of
+from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.xds.conversation import Subscription
+from labkit.embedded.mesh.xds.types import Type
+from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of
+
+_ISTIOD_NAMES = {
+    Type.CLUSTER: "cluster",
+    Type.ENDPOINT: "endpoint",
+    Type.LISTENER: "listener",
+    Type.ROUTE: "route",
+}
+
+
+class SyncStatus:
+    """The answer to "who has what", and a way to wait until everybody has it."""
+
+    def __init__(self, client: Client, registry: Registry, fleet: Fleet) -> None:
+        self._client = client
+        self._registry = registry
+        self._fleet = fleet
+
+    def report(self, revision: int = 0) -> dict[str, Any]:
+        """The page, see the module; ``converged`` is as of *revision* (0: whatever is published)."""
+        published = self._registry.revision or self._fleet.revision
+        entries = [_connected(each, self._registry.revision) for each in self._fleet.connections]
+        entries += [_absent(pod) for pod in self._missing()]
+        return {"revision": published, "converged": self.has_converged(revision), "proxies": entries}
+
+    def has_converged(self, revision: int) -> bool:
+        """Whether every proxy that runs is connected and has answered everything up to *revision*."""
+        if self._missing() or self._fleet.state is None:
+            return False
+        revision = revision or self._fleet.revision
+        awaited = [each for each in self._fleet.connections if each.proxy and not each.is_leaving]
+        return all(_answered(each, self._registry.revision) >= revision for each in awaited)
+
+    async def wait(self, revision: int, seconds: float) -> bool:
+        """Wait until :meth:`has_converged`; whether it has, after *seconds* at the latest."""
+        await asyncio.sleep(0)  # a write of this very turn of the loop is not yet in the registry
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.has_converged(revision):
+                    await self._fleet.news()
+        except TimeoutError:
+            return self.has_converged(revision)
+        return True
+
+    def _missing(self) -> list[Obj]:
+        """The pods whose proxy runs but is not connected."""
+        here = {(each.proxy.namespace, each.proxy.name) for each in self._fleet.connections if each.proxy}
+        running = (
+            pod for pod in self._client.list(PODS) if is_running_proxy(pod) and not is_terminating(pod)
+        )
+        return [pod for pod in running if (namespace_of(pod), name_of(pod)) not in here]
+
+
+def _answered(connection: Connection, revision: int) -> int:
+    """The newest revision the proxy has answered; *revision*: the newest of all, 0 if one is under way."""
+    settled = connection.conversation.is_settled
+    return max(revision if settled else 0, connection.answered_revision)
+
+
+def _connected(connection: Connection, revision: int) -> dict[str, Any]:
+    """The entry of a connected proxy; *revision* as in :func:`_answered`."""
+    subscriptions = {kind: connection.conversation.subscriptions.get(kind) for kind in Type}
+    kind, _, full_name, *_ = [*connection.node_id.split("~"), "", "", ""]
+    pod, _, namespace = full_name.rpartition(".")
+    entry = _entry(pod, namespace, kind, _state(connection), _error(connection))
+    entry["revision"] = _answered(connection, revision)
+    entry["connected_at"] = connection.connected_at
+    entry["types"] = {kind.service: _type(each) for kind, each in subscriptions.items()}
+    for kind_, prefix in _ISTIOD_NAMES.items():
+        subscription = subscriptions[kind_]
+        entry[f"{prefix}_sent"] = subscription.nonce and subscription.version if subscription else ""
+        entry[f"{prefix}_acked"] = subscription.acknowledged if subscription else ""
+    return entry
+
+
+def _absent(pod: Obj) -> dict[str, Any]:
+    """The entry of a proxy that should be connected."""
+    kind = node_type_of(proxy_container_of(pod) or {})
+    reason = "its container runs, but it has not connected to istiod"
+    return {**_entry(name_of(pod), namespace_of(pod), kind, "NOT CONNECTED", reason), "types": {}}
+
+
+def _entry(pod: str, namespace: str, kind: str, state: str, error: str) -> dict[str, Any]:
+    return {
+        "cluster_id": "Kubernetes",
+        "istio_version": ISTIO_VERSION,
+        "proxy": f"{pod}.{namespace}",
+        "proxy_type": kind,
+        "pod": pod,
+        "namespace": namespace,
+        "state": state,
+        "error": error,
+        "revision": 0,
+    }
+
+
+def _type(subscription: Subscription | None) -> dict[str, Any]:
+    if subscription is None:
+        return {"state": "NOT SENT", "sent": "", "acked": "", "error": "", "resources": []}
+    return {
+        "state": subscription.state,
+        "sent": subscription.version,
+        "acked": subscription.acknowledged,
+        "error": subscription.error,
+        "sent_at": subscription.sent_at,
+        "answered_at": subscription.answered_at,
+        "resources": sorted(subscription.sent),
+    }
+
+
+def _state(connection: Connection) -> str:
+    conversation = connection.conversation
+    states = {each.state for each in conversation.subscriptions.values()}
+    if conversation.target is None or not states:
+        return "NOT SENT"
+    if "NACK" in states:
+        return "NACK"
+    if connection.error and not connection.is_leaving:
+        return "ERROR"
+    return "SYNCED" if conversation.is_settled else "STALE"
+
+
+def _error(connection: Connection) -> str:
+    refused = connection.conversation.subscriptions.items()
+    errors = [f"{kind.service}: {each.error}" for kind, each in refused if each.error]
+    return "\n".join(errors) or connection.error
