@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import os
 import time
 from array import array
 from bisect import bisect_left, bisect_right
@@ -171,18 +172,19 @@ def _stamped(directory: Path, number: int, offset: int, unfinished: bool) -> Ite
     """Lines, each behind the time its first byte came; a last one without end only where *unfinished*."""
     times, offsets = _index(directory, number)
     with _data(directory, number).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size  # what comes after this is not in the index we have
         file.seek(offset)
-        while lines := file.readlines(BLOCK):
-            stamped = []
+        while offset < size:
+            lines = file.readlines(min(BLOCK, size - offset))
+            if not (unfinished or lines[-1].endswith(b"\n")):
+                size = offset + sum(map(len, lines)) - len(lines.pop())
+            stamped = bytearray()
             for line in lines:
-                if not (unfinished or line.endswith(b"\n")):
-                    break
                 chunk = max(bisect_right(offsets, offset) - 1, 0)
-                stamped.append(_rfc3339(times[chunk]) + b" " + line)
+                stamped += _rfc3339(times[chunk]) + b" " + line
                 offset += len(line)
-            if not stamped:
-                return
-            yield b"".join(stamped), offset
+            if stamped:
+                yield bytes(stamped), offset
 
 
 def _rfc3339(nanoseconds: int) -> bytes:

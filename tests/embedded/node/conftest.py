@@ -85,6 +85,17 @@ class Node:
         chunks = [chunk async for chunk in self.kubelet.logs("default", name, options or LogOptions())]
         return b"".join(chunks).decode()
 
+    async def said(self, name: str, text: str, container: str = "") -> str:
+        """The log, followed until *text* is in it."""
+        log = ""
+        options = LogOptions(container=container, follow=True)
+        async with asyncio.timeout(10):
+            async for chunk in self.kubelet.logs("default", name, options):
+                log += chunk.decode()
+                if text in log:
+                    break
+        return log
+
     def events(self, name: str) -> list[tuple[str, str]]:
         """(reason, message) of the pod's events."""
         events = self.client.list("events")
@@ -103,27 +114,35 @@ def catalogue() -> Catalogue:
     return Catalogue(service_images())
 
 
-@contextlib.asynccontextmanager
-async def running(kubelet: Kubelet) -> AsyncIterator[None]:
-    """Run *kubelet*; fails where it fails."""
-    task = asyncio.create_task(kubelet.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+StartNode = Callable[[], contextlib.AbstractAsyncContextManager[Node]]
 
 
 @pytest.fixture
-async def node(
+def start_node(
     client: InProcessClient,
     catalogue: Catalogue,
     tmp_path: Path,
     run_dir: Path,
     records: RunRecords,
     block: int,
-) -> AsyncIterator[Node]:
-    kubelet = Kubelet(client, "labkit", tmp_path, run_dir, block, catalogue, back_off_seconds=0.2)
-    async with running(kubelet):
-        yield Node(client, kubelet)
+) -> StartNode:
+    """Starts a kubelet, each time over the same state; fails where it fails."""
+
+    @contextlib.asynccontextmanager
+    async def start() -> AsyncIterator[Node]:
+        kubelet = Kubelet(client, "labkit", tmp_path, run_dir, block, catalogue, back_off_seconds=0.2)
+        task = asyncio.create_task(kubelet.run())
+        try:
+            yield Node(client, kubelet)
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return start
+
+
+@pytest.fixture
+async def node(start_node: StartNode) -> AsyncIterator[Node]:
+    async with start_node() as node:
+        yield node
