@@ -20,7 +20,7 @@ from labkit.embedded.objects import Obj
 from labkit.embedded.status import bad_request
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
-_DROPPED = object()
+_KEPT_EMPTY = ("managedFields",)  # an empty list asks to forget all managers
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _typed_struct(value: Any, schema: Schema, place: _Place, unknown: list[str])
             unknown.append(f'unknown field "{path}"')
         elif each is not None:
             kept = _typed(each, field_schema, _Place(path, join(place.fields, key), struct), unknown)
-            if not _is_omitted(kept, field_schema) or key in required:
+            if not _is_omitted(kept, field_schema) or key in required or key in _KEPT_EMPTY:
                 made[key] = kept
     return made
 
