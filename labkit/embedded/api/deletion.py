@@ -106,5 +106,6 @@ def _marked(kind: ResourceType, obj: Obj, grace: int, finalizers: list[str]) -> 
     if not already:
         metadata.mark_deleted(marked, grace)
     if kind.name == "namespaces":
+        marked["metadata"].pop("deletionGracePeriodSeconds", None)
         marked.setdefault("status", {})["phase"] = "Terminating"
     return marked

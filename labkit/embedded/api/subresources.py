@@ -9,10 +9,11 @@ from aiohttp import web
 from labkit.embedded.api import patch, responses, tokens
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.decoding import Decoded
+from labkit.embedded.api.options import WriteOptions
 from labkit.embedded.api.schemas import definition
 from labkit.embedded.api.target import not_allowed
 from labkit.embedded.api.verbs import Verbs
-from labkit.embedded.api.writing import Writing, decoded_body
+from labkit.embedded.api.writing import Writing, decoded_body, tracker
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import conflict, invalid
 
@@ -50,7 +51,7 @@ class Subresources:
     def _put_scale(self, call: Call) -> web.Response:
         chosen = call.write_options("Update")
         decoded = decoded_body(call, chosen.field_validation, kind="Scale")
-        return self._rescale(call, decoded, chosen.dry_run)
+        return self._rescale(call, decoded, chosen)
 
     def _patch_scale(self, call: Call) -> web.Response:
         chosen = call.write_options("Patch")
@@ -61,9 +62,9 @@ class Subresources:
             call.target.kind,
             schema=definition(_SCALE_SCHEMA),
         )
-        return self._rescale(call, decoded, chosen.dry_run)
+        return self._rescale(call, decoded, chosen)
 
-    def _rescale(self, call: Call, decoded: Decoded, dry_run: bool) -> web.Response:
+    def _rescale(self, call: Call, decoded: Decoded, chosen: WriteOptions) -> web.Response:
         current, scale = self._current(call), decoded.object
         replicas = (scale.get("spec") or {}).get("replicas", 0)
         if replicas < 0:
@@ -76,7 +77,9 @@ class Subresources:
             raise conflict(call.target.kind.name, call.target.name)
         changed = mutable(current)
         changed["spec"]["replicas"] = replicas
-        written = self._verbs.update(call.target.kind.name, changed, dry_run=dry_run)
+        written = self._verbs.update(
+            call.target.kind.name, changed, dry_run=chosen.dry_run, track=tracker(call, chosen)
+        )
         said = [*decoded.warnings, *written.warnings]
         return responses.answer(call.request, scale_of(written.object), form=call.form, warnings=said)
 

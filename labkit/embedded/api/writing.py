@@ -6,16 +6,16 @@ from typing import cast
 
 from aiohttp import web
 
-from labkit.embedded.api import metadata, options, patch, responses
+from labkit.embedded.api import apply, metadata, options, patch, responses
 from labkit.embedded.api.bodies import parse
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.decoding import Decoded, FieldValidation, decode
 from labkit.embedded.api.listing import Lister, Page
 from labkit.embedded.api.negotiation import JSON, YAML, body_type, unsupported_body
 from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.verbs import Verbs, Written
+from labkit.embedded.api.verbs import Track, Verbs, Written
 from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
-from labkit.embedded.status import invalid
+from labkit.embedded.status import invalid, not_found
 
 _BODY_TYPES = (JSON, YAML, "text/yaml", "application/x-yaml")
 
@@ -31,7 +31,11 @@ class Writing:
         chosen = call.write_options("Create")
         decoded = decoded_body(call, chosen.field_validation)
         written = self._verbs.create(
-            _stored(call).name, decoded.object, namespace=call.target.namespace, dry_run=chosen.dry_run
+            _stored(call).name,
+            decoded.object,
+            namespace=call.target.namespace,
+            dry_run=chosen.dry_run,
+            track=tracker(call, chosen),
         )
         return _written(call, written, decoded.warnings, status=201)
 
@@ -40,14 +44,14 @@ class Writing:
         chosen = call.write_options("Update")
         decoded = decoded_body(call, chosen.field_validation)
         _require_version(call, decoded.object)
-        return self._update(call, decoded, chosen)
+        return self._update(call, decoded, chosen, tracker(call, chosen))
 
     def patch(self, call: Call) -> web.Response:
         """PATCH of an object or its status, in any of the four ways."""
         chosen = call.write_options("Patch")
-        if chosen.force is not None:
-            message = "Forbidden: may not be specified for non-apply patch"
-            raise invalid("PatchOptions", "meta.k8s.io", "", [("force", "FieldValueForbidden", message)])
+        _check_patch_options(call, chosen)
+        if _is_apply(call):
+            return self._apply(call, chosen)
         target = call.target
         current = self._verbs.get(_stored(call).name, target.name, target.namespace)
         decoded = patch.apply_patch(
@@ -58,7 +62,29 @@ class Writing:
             target.version,
             field_validation=cast(FieldValidation, chosen.field_validation),
         )
-        return self._update(call, decoded, chosen)
+        return self._update(call, decoded, chosen, tracker(call, chosen))
+
+    def _apply(self, call: Call, chosen: options.WriteOptions) -> web.Response:
+        """Server-side apply: what it is applied to may not be there yet."""
+        target, name = call.target, _stored(call).name
+        live = self._verbs.store.get(name, target.name, target.namespace)
+        if live is None and target.subresource:
+            raise not_found(name, target.name)
+        decoded = apply.server_side_apply(
+            live,
+            call.body,
+            target.kind,
+            target.version,
+            manager=chosen.field_manager,
+            force=bool(chosen.force),
+            subresource=target.subresource,
+            field_validation=cast(FieldValidation, chosen.field_validation),
+        )
+        if live is not None:
+            return self._update(call, decoded, chosen, track=None)
+        metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
+        written = self._verbs.create(name, decoded.object, dry_run=chosen.dry_run)
+        return _written(call, written, decoded.warnings, status=201)
 
     def delete(self, call: Call) -> web.Response:
         """DELETE of one object."""
@@ -80,7 +106,9 @@ class Writing:
         value = call.presenter.list(Page(page.objects, meta))
         return responses.answer(call.request, value, form=call.form)
 
-    def _update(self, call: Call, decoded: Decoded, chosen: options.WriteOptions) -> web.Response:
+    def _update(
+        self, call: Call, decoded: Decoded, chosen: options.WriteOptions, track: Track | None
+    ) -> web.Response:
         target = call.target
         written = self._verbs.update(
             _stored(call).name,
@@ -89,11 +117,44 @@ class Writing:
             namespace=target.namespace,
             subresource=target.subresource,
             dry_run=chosen.dry_run,
+            track=track,
         )
         return _written(call, written, decoded.warnings)
 
 
 _RETURNED_WHEN_DELETED = ("pods", "namespaces", "serviceaccounts", "services")
+
+
+def tracker(call: Call, chosen: options.WriteOptions) -> Track:
+    """Keeps ``managedFields`` for a write by the request's field manager."""
+    target = call.target
+
+    def track(new: Obj, old: Obj | None) -> Obj:
+        return apply.track_update(
+            new,
+            old,
+            _stored(call),
+            chosen.field_manager,
+            api_version=target.api_version,
+            subresource=target.subresource,
+        )
+
+    return track
+
+
+def _is_apply(call: Call) -> bool:
+    return body_type(call.content_type) == patch.APPLY_PATCH
+
+
+def _check_patch_options(call: Call, chosen: options.WriteOptions) -> None:
+    """``fieldManager`` is needed to apply, ``force`` only means something there."""
+    if _is_apply(call) and not call.query.get("fieldManager"):
+        cause = ("fieldManager", "FieldValueRequired", "Required value: is required for apply patch")
+    elif chosen.force is not None and not _is_apply(call):
+        cause = ("force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch")
+    else:
+        return
+    raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
 
 
 def _stored(call: Call) -> ResourceType:
