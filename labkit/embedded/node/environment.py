@@ -8,8 +8,10 @@ container waits as CreateContainerConfigError.
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from labkit.embedded.addresses import NODE_ADDRESS
 from labkit.embedded.interfaces import Client
@@ -17,7 +19,10 @@ from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, nam
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()\s]+)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
-_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 1000, "M": 10**6, "G": 10**9, "m": 0.001}
+_SUFFIXES: dict[str, Decimal] = {
+    **{"Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30)},
+    **{"k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "m": Decimal("0.001")},
+}
 
 
 class ConfigError(Exception):
@@ -118,13 +123,13 @@ def _resource(container: Obj, reference: Obj) -> str:
     """``limits.memory`` and its kin as a whole number, in units of the divisor."""
     group, _, name = str(reference.get("resource", "")).partition(".")
     asked = (container.get("resources") or {}).get(group, {}).get(name, "0")
-    divisor = quantity(str(reference.get("divisor") or "1")) or 1
-    return str(-int(-quantity(str(asked)) // divisor))
+    divisor = quantity(str(reference.get("divisor") or "1")) or Decimal(1)
+    return str(math.ceil(quantity(str(asked)) / divisor))
 
 
-def quantity(text: str) -> float:
+def quantity(text: str) -> Decimal:
     """A Kubernetes quantity (``100m``, ``32Mi``) as a number."""
     for suffix, factor in _SUFFIXES.items():
         if text.endswith(suffix):
-            return float(text.removesuffix(suffix)) * factor
-    return float(text or 0)
+            return Decimal(text.removesuffix(suffix)) * factor
+    return Decimal(text or 0)

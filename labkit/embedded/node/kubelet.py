@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +24,8 @@ from labkit.embedded.node.pod_worker import PodWorker
 from labkit.embedded.node.run_records import RECORDS, RunRecords
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, uid_of
 from labkit.embedded.status import ApiError, not_found
+
+log = logging.getLogger(__name__)
 
 BACK_OFF_SECONDS = 10.0
 SHUTDOWN_GRACE = 3.0
@@ -69,7 +72,7 @@ class Kubelet:
             beat = asyncio.create_task(node_object.keep_alive(self._client, self._name))
             try:
                 async for event in self._client.watch("pods"):
-                    self._handle(event)
+                    self._handle_safely(event)
             finally:
                 beat.cancel()
                 await self._shut_down()
@@ -96,6 +99,14 @@ class Kubelet:
         if worker is None:
             raise pod_logs.no_node(name)
         return worker
+
+    def _handle_safely(self, event: WatchEvent) -> None:
+        """One pod that can't be handled must not end the node."""
+        try:
+            self._handle(event)
+        except Exception as error:
+            log.exception("pod %s/%s", namespace_of(event.object), name_of(event.object))
+            self._context.recorder.event(event.object, "Warning", "FailedSync", f"Error syncing pod: {error}")
 
     def _handle(self, event: WatchEvent) -> None:
         if event.type == "SYNCED":
