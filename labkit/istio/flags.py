@@ -188,7 +188,7 @@ def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(tree, list) and tree:
         for index, value in enumerate(tree):
             yield from _leaves(value, f"{path}[{index}]")
-    else:
+    elif path:
         yield path, tree
 
 

@@ -96,6 +96,8 @@ class Watches:
         response = self._api.stream(path, query=query)
         self._open[path] = response
         try:
+            if self._closing.is_set():
+                return  # close() may have looked before there was anything to shut
             for line in _lines(response):
                 if not self._hand_on(path, json.loads(line)):
                     return

@@ -29,9 +29,7 @@ def explanation(error: OSError, path: Path) -> str:
     place = error.filename or path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk that holds {path} is full; free some space, then try again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{place} can't be written ({error.strerror}); set LABKIT_HOME to a folder of yours."
-    return f"{place} can't be used: {error.strerror or error}."
+    return f"{place} can't be used ({error.strerror or error}); set LABKIT_HOME to a folder of yours."
 
 
 def private_folder(path: Path) -> Path:

@@ -75,7 +75,12 @@ def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
             with files.explained(home.root):
                 _prepare(home)
                 process, report = _spawn(home)
-            _await_ready(home, process, report, timeout)
+            try:
+                _await_ready(home, process, report, timeout)
+            except BaseException:  # Ctrl-C as well: nothing half-started stays
+                process.kill()
+                process.wait()
+                raise
             running = find(home)
     if running is None:
         raise StartFailed(
@@ -156,8 +161,6 @@ def _await_ready(home: Home, process: subprocess.Popen[bytes], report: int, time
         readable, _, _ = select.select([pipe], [], [], timeout)
         line = pipe.readline() if readable else b""
     if not readable:
-        process.kill()
-        process.wait()
         raise StartFailed(f"The cluster was not ready after {timeout:g} s.{_last_words(home)}")
     failure = json.loads(line)["failure"] if line else None
     if failure or not line:

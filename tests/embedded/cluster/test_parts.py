@@ -1,0 +1,165 @@
+"""Locks, certificates, kubeconfig, network: each by itself."""
+
+import datetime as dt
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+import yaml
+from cryptography import x509
+
+from labkit.embedded.cluster import certificates, kubeconfig, network
+from labkit.embedded.cluster.lock import is_locked, locked, try_lock
+from labkit.embedded.cluster.settings import Settings
+
+
+def test_a_lock_has_one_holder(tmp_path):
+    path = tmp_path / "lock"
+    held = try_lock(path)
+    assert is_locked(path)
+    assert try_lock(path) is None
+    os.close(held)
+    assert not is_locked(path)
+
+
+def test_a_lock_dies_with_its_holder(tmp_path):
+    path = tmp_path / "lock"
+    code = f"""
+from pathlib import Path
+from labkit.embedded.cluster.lock import try_lock
+try_lock(Path({str(path)!r})); print("held", flush=True); input()
+"""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        assert is_locked(path)
+        holder.kill()
+    assert not is_locked(path)
+
+
+def test_waiting_for_a_lock_ends(tmp_path):
+    held = try_lock(tmp_path / "lock")
+    with pytest.raises(TimeoutError), locked(tmp_path / "lock", timeout=0.05):
+        pass
+    os.close(held)
+
+
+def test_the_certificate_is_what_strict_clients_want(tmp_path):
+    files = certificates.ensure(tmp_path / "pki")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files.certificate, files.key)
+    client = ssl.create_default_context(cafile=str(files.authority))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    for name in ("127.0.0.1", "localhost", "kubernetes.default.svc"):
+        _shake_hands(server, client, name)
+
+
+def _shake_hands(server, client, name):
+    ours, theirs = socket.socketpair()
+    accepting = threading.Thread(target=lambda: server.wrap_socket(theirs, server_side=True).close())
+    accepting.start()
+    client.wrap_socket(ours, server_hostname=name).close()
+    accepting.join()
+
+
+def test_certificates_are_made_once(tmp_path):
+    first = certificates.ensure(tmp_path).certificate.read_bytes()
+    assert certificates.ensure(tmp_path).certificate.read_bytes() == first
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "server.crt", "server.key"])
+def test_a_broken_certificate_is_replaced(tmp_path, name):
+    certificates.ensure(tmp_path)
+    (tmp_path / name).write_text("garbage")
+    assert certificates.ensure(tmp_path).are_good()
+
+
+def test_an_old_certificate_is_replaced(tmp_path):
+    path = certificates.ensure(tmp_path).certificate
+    before = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+    old = dt.datetime.now().timestamp() - certificates.RENEW_AFTER.total_seconds() - 60
+    os.utime(path, (old, old))
+    certificates.ensure(tmp_path)
+    assert x509.load_pem_x509_certificate(path.read_bytes()).serial_number != before
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "ca.crt").write_text("authority")
+    path = tmp_path / "kubeconfig"
+
+    def update(server="https://127.0.0.1:6443", token="secret"):
+        kubeconfig.update(path, server=server, authority=tmp_path / "ca.crt", token=token)
+        return yaml.safe_load(path.read_text())
+
+    update.path = path
+    return update
+
+
+def test_the_kubeconfig_leads_to_the_cluster(config):
+    written = config()
+    assert written["current-context"] == "labkit"
+    assert written["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
+    assert written["users"][0]["user"] == {"token": "secret"}
+    assert config.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_written_when_nothing_changed(config):
+    config()
+    before = config.path.stat()
+    config()
+    assert config.path.stat().st_ino == before.st_ino
+
+
+def test_what_the_learner_changed_stays(config):
+    written = config()
+    written["contexts"][0]["context"]["namespace"] = "dev-service-mesh"
+    written["clusters"].append({"name": "work", "cluster": {"server": "https://work"}})
+    config.path.write_text(yaml.safe_dump(written))
+    changed = config(server="https://127.0.0.1:7443")
+    assert changed["contexts"][0]["context"]["namespace"] == "dev-service-mesh"
+    assert [each["cluster"]["server"] for each in changed["clusters"]] == [
+        "https://127.0.0.1:7443",
+        "https://work",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{broken", "[]", "clusters: nonsense"])
+def test_a_broken_kubeconfig_is_made_anew(config, text):
+    config.path.write_text(text)
+    assert config()["current-context"] == "labkit"
+
+
+def test_two_clusters_get_two_blocks():
+    first, claim = network.claim_block(None)
+    with claim:
+        second, other = network.claim_block(first)
+        other.close()
+    assert second != first
+    again, claim = network.claim_block(first)
+    claim.close()
+    assert again == first
+
+
+def test_a_remembered_port_is_used_again_or_replaced():
+    with network.listen(None) as listener:
+        port = listener.getsockname()[1]
+        with network.listen(port) as other:
+            assert other.getsockname()[1] != port
+    with network.listen(port) as again:
+        assert again.getsockname()[1] == port
+
+
+def test_settings_that_make_no_sense_count_as_not_set(tmp_path):
+    path = tmp_path / "settings.json"
+    for text in ("", "[]", '{"block": "x", "port": null}'):
+        path.write_text(text)
+        assert Settings.load(path) == Settings()
+    Settings(44, 7000).save(path)
+    assert Settings.load(path) == Settings(44, 7000)
