@@ -9,8 +9,11 @@ from labkit.kube.wait import wait_until_gone
 
 
 def delete(api: Api, resource: Resource, namespace: str, name: str, *, wait: bool = True) -> bool:
-    """Delete one object and, with *wait*, all that belongs to it; false where it was not there."""
-    policy = {"propagationPolicy": "Foreground" if wait else "Background"}
+    """Delete one object after all that belongs to it (a Deployment goes when its pods have gone).
+
+    False where it was not there. With *wait*, back when it is gone.
+    """
+    policy = {"propagationPolicy": "Foreground"}
     try:
         api.request("DELETE", resource.path(namespace, name), body=policy)
     except ApiRefused as error:

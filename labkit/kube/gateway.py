@@ -65,9 +65,7 @@ def _http_port(service: Obj) -> Obj:
     for port in ports:
         if port.get("name") == PORT_NAME:
             return port
-    raise ClusterError(
-        f"The Service {NAME} has no port {PORT_NAME}: was Istio installed in another way?"
-    )
+    raise ClusterError(f"The Service {NAME} has no port {PORT_NAME}: was Istio installed in another way?")
 
 
 def _node_addresses(api: Api) -> list[str]:

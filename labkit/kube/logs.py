@@ -42,10 +42,11 @@ def read(
 ) -> list[PodLog]:
     """The logs of *container* in each of *pods*, read side by side.
 
-    since: leave out what was written before this moment; the API counts in whole seconds, rounded down.
+    since: leave out what was written before this moment. It is asked for as an age, so that it does not
+        matter what the cluster's clock says; the API counts in whole seconds, and a little more comes.
     tail: only that many last lines of each.
     """
-    query = {"container": container, "sinceTime": _rfc3339(since), "tailLines": tail}
+    query = {"container": container, "sinceSeconds": _age(since), "tailLines": tail}
     with ThreadPoolExecutor(max_workers=8) as threads:
         return list(threads.map(lambda pod: _read_one(api, pod, container, query), pods))
 
@@ -61,5 +62,6 @@ def _read_one(api: Api, pod: Obj, container: str, query: Mapping[str, object]) -
     return PodLog(namespace, name, container, content)
 
 
-def _rfc3339(moment: dt.datetime | None) -> str | None:
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+def _age(moment: dt.datetime | None) -> int | None:
+    """Whole seconds since *moment*, at least 1 as the API wants it."""
+    return int((dt.datetime.now(dt.UTC) - moment).total_seconds()) + 2 if moment else None

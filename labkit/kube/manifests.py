@@ -116,9 +116,7 @@ def _unreadable(error: yaml.YAMLError, source: Source) -> ManifestError:
 
 def _objects(document: Any, origin: str, line: int) -> list[Manifest]:
     if not isinstance(document, dict):
-        raise ManifestError(
-            f"{origin}, line {line}: that is no object with apiVersion, kind and metadata."
-        )
+        raise ManifestError(f"{origin}, line {line}: that is no object with apiVersion, kind and metadata.")
     if document.get("kind") == "List":
         return [one for item in document.get("items") or [] for one in _objects(item, origin, line)]
     missing = [field for field in ("apiVersion", "kind") if not document.get(field)]

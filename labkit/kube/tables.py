@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def table(api: Api, resource: Resource, namespace: str = "", *, wide: bool = False) -> pd.DataFrame:
-    """What `kubectl get` shows of *resource*; of all namespaces, and their names, where *namespace* is empty."""
+    """What `kubectl get` shows of *resource*: of every namespace, named too, where *namespace* is empty."""
     import pandas as pd
 
     answer = api.request("GET", resource.path(namespace), accept=TABLE).object

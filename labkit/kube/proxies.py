@@ -1,0 +1,46 @@
+"""The Envoys of the mesh, as pods show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.kube.api import Api, Obj
+from labkit.kube.resources import PODS
+
+CONTAINER = "istio-proxy"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One Envoy: the container ``istio-proxy`` of one pod."""
+
+    namespace: str
+    pod: str
+    ip: str
+    app: str
+    """The pod's label ``app``: what ``kubectl logs -l app=…`` selects."""
+    is_gateway: bool
+    """Whether it is the whole pod (`proxy router`), not a sidecar."""
+
+
+def find_proxies(api: Api) -> list[Proxy]:
+    """Every proxy of every namespace whose pod has an address."""
+    pods = api.items(PODS.path())
+    return [proxy for pod in pods if (proxy := proxy_of(pod)) is not None]
+
+
+def proxy_of(pod: Obj) -> Proxy | None:
+    """The proxy in *pod*, as a container or (native sidecar) as an init container that stays."""
+    spec, ip = pod["spec"], pod.get("status", {}).get("podIP")
+    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+    found = next((c for c in containers if c["name"] == CONTAINER), None)
+    if found is None or not ip:
+        return None
+    metadata = pod["metadata"]
+    return Proxy(
+        namespace=metadata["namespace"],
+        pod=metadata["name"],
+        ip=ip,
+        app=(metadata.get("labels") or {}).get("app", ""),
+        is_gateway="router" in (found.get("args") or []),
+    )

@@ -1,0 +1,297 @@
+"""What each step promises, and how to see whether it holds.
+
+A promise is judged by what was observed: answers that came through the gateway and lines that proxies
+wrote. Never by the configuration, which is what is to be proved. A ✗ says what was seen instead, and
+what the learner may have left out.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from labkit.errors import LabkitError
+from labkit.scenario import cast
+from labkit.scenario.steps import find_step
+from labkit.traffic.split import split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labkit.traffic.curl import Answer
+
+_A = "Hello from ServiceA! Calling master system API... "
+_RECEIVED = "Received response from master system (http://producer-internal-host): "
+_C = f"{_A}{_RECEIVED}Hello from ServiceC! Calling master system API... "
+_EXTERNAL_URL = "http://istio-ingressgateway.istio-system.svc.cluster.local/service-ext"
+
+ANSWER_UNKNOWN_HOST = (
+    f'{_A}I/O error on GET request for "http://producer-internal-host": producer-internal-host; '
+    "nested exception is java.net.UnknownHostException: producer-internal-host"
+)
+ANSWER_B = f"{_A}{_RECEIVED}Hello from ServiceB!"
+ANSWER_C_404 = f"{_C}404 Not Found: [no body]"
+ANSWER_C = f"{_C}Received response from master system ({_EXTERNAL_URL}): Hello from External Cluster Service!"
+ANSWER_EXTERNAL = "Hello from External Cluster Service!"
+
+
+class Observer(Protocol):
+    """What a check needs of a lab."""
+
+    def curl(self, path: str) -> Answer: ...
+
+    def send(self, path: str, *, requests: int, concurrency: int) -> pd.DataFrame: ...
+
+    def access_log(self, workload: str, of: Answer | pd.DataFrame | None = None) -> pd.DataFrame: ...
+
+    def pods(self, namespace: str = "") -> pd.DataFrame: ...
+
+    def nodes(self) -> pd.DataFrame: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One promise, and what was seen."""
+
+    promise: str
+    holds: bool
+    seen: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{'✓' if self.holds else '✗'} {self.promise}"]
+        if not self.holds:
+            lines += [f"    seen: {self.seen}", *([f"    hint: {self.hint}"] if self.hint else [])]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings of one step. True where every promise holds."""
+
+    step: int
+    findings: tuple[Finding, ...]
+
+    def __bool__(self) -> bool:
+        return all(finding.holds for finding in self.findings)
+
+    def __str__(self) -> str:
+        title = f"Step {self.step}, {find_step(self.step).title}"
+        return "\n".join([title, *map(str, self.findings)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        title = html.escape(f"Step {self.step}, {find_step(self.step).title}")
+        return f"<b>{title}</b><table>{''.join(map(_row, self.findings))}</table>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
+
+
+def _row(finding: Finding) -> str:
+    mark, colour = ("✓", "#009E73") if finding.holds else ("✗", "#D55E00")
+    hint = f"<br><i>{html.escape(finding.hint)}</i>" if finding.hint and not finding.holds else ""
+    return (
+        f'<tr><td style="color:{colour};font-weight:bold">{mark}</td>'
+        f'<td style="text-align:left">{html.escape(finding.promise)}</td>'
+        f'<td style="text-align:left">{html.escape(finding.seen)}{hint}</td></tr>'
+    )
+
+
+def check(lab: Observer, step: int) -> Report:
+    """Look whether every promise of *step* holds."""
+    number = find_step(step).number
+    return Report(number, tuple(_CHECKS[number](lab)))
+
+
+# ------------------------------------------------------------------------------------------ the promises
+
+
+def _prepared(lab: Observer) -> Iterator[Finding]:
+    nodes = lab.nodes()
+    states = dict(zip(nodes["name"], nodes["status"], strict=True))
+    ready = [status for status in states.values() if str(status).split(",")[0] == "Ready"]
+    yield Finding("Every node is Ready", bool(states) and len(ready) == len(states), f"{states}")
+    yield _all_pods_run(lab, "istio-system", ("istiod", "istio-ingressgateway"))
+
+
+def _inbound(lab: Observer) -> Iterator[Finding]:
+    yield _all_pods_run(lab, cast.HOME, (cast.SERVICE_A.deployment,), "2/2")
+    answer = _ask(lab, "/service-a")
+    yield _answers(
+        "ServiceA answers that it does not know producer-internal-host", answer, ANSWER_UNKNOWN_HOST
+    )
+    yield _went_to(lab, answer, cast.INGRESS, cast.SERVICE_A)
+    yield _arrived_at(lab, answer, cast.SERVICE_A)
+
+
+def _outbound(lab: Observer) -> Iterator[Finding]:
+    yield _all_pods_run(lab, cast.HOME, (cast.SERVICE_A.deployment, cast.SERVICE_B.deployment), "2/2")
+    answer = _ask(lab, "/service-a")
+    yield _answers("ServiceA answers with what ServiceB said", answer, ANSWER_B)
+    yield _went_to(lab, answer, cast.SERVICE_A, cast.SERVICE_B)
+    yield _arrived_at(lab, answer, cast.SERVICE_B)
+
+
+def _split(lab: Observer) -> Iterator[Finding]:
+    answers = lab.send("/service-a", requests=300, concurrency=8)
+    yield _only(answers, {ANSWER_B, ANSWER_C_404, ANSWER_C})
+    weights = {"ServiceB": 50.0, "ServiceC": 50.0}
+    by_answers = split(answers, weights)
+    hint = "Apply producer-internal-host-50-c-vs.yml, the version of the VirtualService with two weights."
+    seen = f"{by_answers.counts}, p = {by_answers.p_value}"
+    yield Finding("The answers fit weights of 50 and 50", bool(by_answers.fits), seen, hint)
+    log = lab.access_log("service-a", of=answers)
+    by_log = split(log, weights, names=cast.TITLES)
+    agree = {k: v for k, v in by_log.counts.items() if v} == {k: v for k, v in by_answers.counts.items() if v}
+    yield Finding("ServiceA's proxy counts the same", agree, f"{by_log.counts} in its log", hint)
+
+
+def _external(lab: Observer) -> Iterator[Finding]:
+    yield _all_pods_run(lab, cast.EXTERNAL, (cast.SERVICE_EXT.deployment,), "2/2")
+    answer = _ask(lab, "/service-ext")
+    yield _answers("The External Cluster Service answers through the gateway", answer, ANSWER_EXTERNAL)
+    yield _arrived_at(lab, answer, cast.SERVICE_EXT)
+    yield _answers_one_of("ServiceA answers as before", _ask(lab, "/service-a"), {ANSWER_B, ANSWER_C})
+
+
+def _egress(lab: Observer) -> Iterator[Finding]:
+    answers = lab.send("/service-a", requests=60, concurrency=4)
+    yield _only(answers, {ANSWER_B, ANSWER_C})
+    through_c = answers[answers["service"] == "ServiceC"]
+    yield _took_egress(lab, through_c)
+
+
+def _all_to_c(lab: Observer) -> Iterator[Finding]:
+    answers = lab.send("/service-a", requests=60, concurrency=4)
+    yield _only(answers, {ANSWER_C})
+    at_b = _lines(lab, cast.SERVICE_B, answers)
+    yield Finding("ServiceB gets nothing", at_b == 0, f"{at_b} of its proxy's lines are of these requests")
+    yield _took_egress(lab, answers)
+
+
+_CHECKS: tuple[Callable[[Observer], Iterator[Finding]], ...] = (
+    _prepared,
+    _inbound,
+    _outbound,
+    _split,
+    _external,
+    _egress,
+    _all_to_c,
+)
+
+
+# ------------------------------------------------------------------------------------- ways of looking
+
+
+def _ask(lab: Observer, path: str) -> Answer | LabkitError:
+    try:
+        return lab.curl(path)
+    except LabkitError as error:
+        return error
+
+
+def _answers(promise: str, answer: Answer | LabkitError, text: str) -> Finding:
+    return _answers_one_of(promise, answer, {text})
+
+
+def _answers_one_of(promise: str, answer: Answer | LabkitError, texts: set[str]) -> Finding:
+    if isinstance(answer, LabkitError):
+        return Finding(promise, False, str(answer), _hint(0, str(answer)))
+    seen = answer.text or f"HTTP {answer.status} with no body"
+    return Finding(promise, answer.text in texts, seen, _hint(answer.status, answer.text))
+
+
+def _only(answers: pd.DataFrame, texts: set[str]) -> Finding:
+    """Whether all answers are among *texts*."""
+    bodies = answers["body"].astype("str")
+    others = answers[~bodies.isin(list(texts))]
+    promise = f"All {len(answers)} answers are as the step promises"
+    if others.empty:
+        return Finding(promise, True, f"{len(answers)} of {len(answers)}")
+    first = others.iloc[0]
+    status = int(first["status"]) if first["status"] == first["status"] and first["status"] else 0
+    text = str(first["body"]) or str(first["error"])
+    return Finding(
+        promise, False, f"{len(others)} differ, such as: {text or f'HTTP {status}'}", _hint(status, text)
+    )
+
+
+def _went_to(
+    lab: Observer, answer: Answer | LabkitError, sender: cast.Workload, target: cast.Workload
+) -> Finding:
+    promise = f"The proxy of {sender.title} sent the request to {target.title}"
+    if isinstance(answer, LabkitError):
+        return Finding(promise, False, "there was no answer")
+    log = lab.access_log(sender.name, of=answer)
+    clusters = [str(cluster) for cluster in log["upstream_cluster"].dropna() if "inbound|" not in cluster]
+    holds = any(f"||{host}." in cluster for host in target.hosts for cluster in clusters)
+    return Finding(promise, holds, f"{', '.join(clusters) or 'no line'} in its access log")
+
+
+def _arrived_at(lab: Observer, answer: Answer | LabkitError, target: cast.Workload) -> Finding:
+    promise = f"The proxy of {target.title} logged it"
+    if isinstance(answer, LabkitError):
+        return Finding(promise, False, "there was no answer")
+    count = _lines(lab, target, answer)
+    return Finding(promise, count > 0, f"{count} line{'' if count == 1 else 's'} of this request")
+
+
+def _lines(lab: Observer, target: cast.Workload, of: Answer | pd.DataFrame) -> int:
+    return len(lab.access_log(target.name, of=of))
+
+
+def _took_egress(lab: Observer, answers: pd.DataFrame) -> Finding:
+    promise = "Every call of ServiceC's left through the egress gateway"
+    count = _lines(lab, cast.EGRESS, answers) if len(answers) else 0
+    hint = "Install the egress gateway, then apply both manifests of step 5."
+    return Finding(promise, 0 < len(answers) <= count, f"{count} lines for {len(answers)} calls", hint)
+
+
+def _all_pods_run(lab: Observer, namespace: str, names: tuple[str, ...], ready: str = "") -> Finding:
+    promise = f"The pods of {', '.join(names)} run{f', {ready}' if ready else ''}"
+    pods = lab.pods(namespace)
+    seen = {
+        str(pod["name"]): f"{pod['ready']} {pod['status']}"
+        for _, pod in pods.iterrows()
+        if str(pod["name"]).startswith(names)
+    }
+    running = [name for name, state in seen.items() if _runs(state, ready)]
+    all_there = all(any(pod.startswith(name) for pod in running) for name in names)
+    holds = all_there and len(running) == len(seen)
+    hint = "" if all_there else f"Apply the manifest, or wait: `kubectl get pods -n {namespace}`."
+    if ready == "2/2" and any(state.startswith("1/1") for state in seen.values()):
+        hint = (
+            f"1/1 means no proxy: label the namespace ({namespace}, istio-injection=enabled), then delete "
+            "the pod; injection happens when a pod is made."
+        )
+    return Finding(promise, holds, ", ".join(f"{n} {s}" for n, s in seen.items()) or "no pod", hint)
+
+
+def _runs(state: str, ready: str) -> bool:
+    count, status = state.split(" ", 1)
+    here, of = count.split("/")
+    return status == "Running" and here == of and (not ready or count == ready)
+
+
+def _hint(status: int, text: str) -> str:
+    """What most often is behind such an answer."""
+    if "UnknownHostException" in text:
+        return "ServiceA does not find the host: apply producer-internal-host.yml."
+    if "404 Not Found" in text:
+        return "ServiceC got a 404: nothing serves /service-ext yet. That is step 4."
+    if "502 Bad Gateway" in text:
+        return "A 502 from the caller's own proxy: the host is not in the mesh's registry (REGISTRY_ONLY)."
+    if "503 Service Unavailable" in text or status == 503:
+        return "A proxy found nobody to send it to: are the pods ready, does the Service select them?"
+    if "Hello from ServiceB" in text:
+        return "ServiceB still gets requests: is the newest version of producer-internal-host-vs applied?"
+    if status == 404:
+        return "The gateway knows no route for this path: apply the Gateway and the VirtualService."
+    if "connect" in text.lower():
+        return "Nothing listens: no Gateway opens the port yet, or its pod is not ready."
+    return ""

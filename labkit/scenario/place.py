@@ -1,0 +1,251 @@
+"""Bring a cluster to where a step begins, whatever was done to it before.
+
+The objects of the steps before it are wanted, and nothing else in the lab's namespaces. For each one
+it is found out what the API server would make of the manifest now (a dry run under another name), and
+compared with what is there: so a learner's change that no manifest mentions, a paused rollout or an
+extra variable, is noticed too. What server-side apply can't set right is made anew. Nothing is done
+where nothing has to be, so going to where one stands is quick.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from labkit import istio
+from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.apply import FIELD_MANAGER
+from labkit.kube.convergence import wait_for_proxies
+from labkit.kube.delete import delete
+from labkit.kube.mesh_config import mesh_config
+from labkit.kube.proxies import CONTAINER
+from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
+from labkit.kube.wait import wait_for_rollouts, wait_until_gone
+from labkit.scenario import cast
+from labkit.scenario.steps import STEPS, find_step
+
+T = TypeVar("T")
+
+EGRESS_FLAGS = [
+    "components.egressGateways[0].name=istio-egressgateway",
+    "components.egressGateways[0].enabled=true",
+]
+"""What step 5 adds to the first installation's flags."""
+
+_SWEPT = {
+    "apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
+    "batch/v1": ("Job", "CronJob"),
+    "v1": ("Service", "Pod", "ConfigMap"),
+    "networking.istio.io/v1": (
+        "Gateway",
+        "VirtualService",
+        "DestinationRule",
+        "ServiceEntry",
+        "Sidecar",
+        "EnvoyFilter",
+        "WorkloadEntry",
+        "ProxyConfig",
+    ),
+    "security.istio.io/v1": ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"),
+    "telemetry.istio.io/v1": ("Telemetry",),
+}
+"""Kinds a learner may have made something of."""
+
+_MADE_BY_THE_SYSTEM = {("ConfigMap", "kube-root-ca.crt"), ("ConfigMap", "istio-ca-root-cert")}
+_ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort")
+
+Key = tuple[str, str, str]
+"""(kind, namespace, name)."""
+
+
+@dataclass
+class Moves:
+    """What had to be done."""
+
+    step: int
+    removed: list[str] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        done = [
+            f"removed {', '.join(sorted(self.removed))}" if self.removed else "",
+            f"applied {', '.join(sorted(self.applied))}" if self.applied else "",
+            *self.settings,
+        ]
+        return "; ".join(part for part in done if part) or "nothing had to be done"
+
+
+def bring_to(api: Api, step: int, *, finished: bool = False) -> Moves:
+    """Bring the cluster to where *step* begins or, with *finished*, to where it ends."""
+    started = time.perf_counter()
+    count = find_step(step).number + finished
+    moves = Moves(step)
+    wanted = _wanted(count)
+    _set_istio_right(api, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
+    _remove(api, wanted, moves)
+    _make(api, wanted, moves)
+    _replace_pods_without_proxy(api, wanted, moves)
+    wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
+    wait_for_proxies(api)
+    moves.seconds = time.perf_counter() - started
+    return moves
+
+
+def _wanted(count: int) -> dict[Key, Obj]:
+    """The objects of the first *count* steps; a later step's version of one replaces the earlier."""
+    return {_key(obj): obj for step in STEPS[:count] for obj in step.objects()}
+
+
+def _key(obj: Obj) -> Key:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+# ----------------------------------------------------------------------------------------- Istio itself
+
+
+def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
+    if istio.is_installed(api) and _has_egress(api) == egress and _has_lesson_settings(api):
+        return
+    flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
+    istio.install(api, istio.settings(istio.parse(flags)))
+    moves.settings.append(f"installed Istio {'with' if egress else 'without'} an egress gateway")
+
+
+def _has_egress(api: Api) -> bool:
+    return api.find(DEPLOYMENTS.path(cast.SYSTEM, cast.EGRESS.deployment)) is not None
+
+
+def _has_lesson_settings(api: Api) -> bool:
+    config = mesh_config(api)
+    return (
+        config.get("accessLogFile") == "/dev/stdout"
+        and config.get("accessLogEncoding", "TEXT") == "TEXT"
+        and not config.get("accessLogFormat")
+        and (config.get("outboundTrafficPolicy") or {}).get("mode") == "REGISTRY_ONLY"
+    )
+
+
+# --------------------------------------------------------------------------------------------- removing
+
+
+def _remove(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
+    """Delete what is not wanted, all at once, and wait until it is gone."""
+    doomed = list(_unwanted(api, wanted))
+    _each(doomed, lambda one: delete(api, one[0], *one[1:], wait=False))
+    _each(doomed, lambda one: wait_until_gone(api, one[0], *one[1:]))
+    moves.removed += [resource.title(name) for resource, _, name in doomed]
+
+
+def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, str, str]]:
+    namespaces = {ns["metadata"]["name"] for ns in api.items(NAMESPACES.path())}
+    going = {n for n in cast.NAMESPACES if n in namespaces and ("Namespace", "", n) not in wanted}
+    yield from ((NAMESPACES, "", name) for name in sorted(going))
+    ours = {(kind, name) for kind, _, name in _wanted(len(STEPS))}
+    for resource, objects in _each(_swept_kinds(api), lambda kind: (kind, api.items(kind.path()))):
+        for obj in objects:
+            namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+            strayed = namespace == "default" and (resource.kind, name) in ours
+            in_lab = namespace in cast.NAMESPACES and namespace not in going
+            superfluous = strayed or (in_lab and (resource.kind, namespace, name) not in wanted)
+            if superfluous and not _is_made_by_others(resource, obj):
+                yield resource, namespace, name
+
+
+def _swept_kinds(api: Api) -> list[Resource]:
+    return [
+        find_resource(api, version, kind)
+        for version, kinds in _SWEPT.items()
+        for kind in kinds
+        if any(entry["kind"] == kind for entry in api.resources_of(version))
+    ]
+
+
+def _is_made_by_others(resource: Resource, obj: Obj) -> bool:
+    metadata = obj["metadata"]
+    return bool(metadata.get("ownerReferences")) or (resource.kind, metadata["name"]) in _MADE_BY_THE_SYSTEM
+
+
+# ----------------------------------------------------------------------------------------------- making
+
+
+def _make(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
+    namespaces = [obj for key, obj in wanted.items() if key[0] == "Namespace"]
+    others = [obj for key, obj in wanted.items() if key[0] != "Namespace"]
+    for objects in (namespaces, others):
+        made = _each(objects, lambda obj: _make_one(api, obj))
+        moves.applied += [title for title in made if title]
+
+
+def _make_one(api: Api, obj: Obj) -> str:
+    """Make *obj* as its manifest says; its title where that was not how it was."""
+    resource = resource_of(api, obj)
+    namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    there = api.find(resource.path(namespace, name))
+    if there and _is_as(there, _imagined(api, resource, obj)):
+        return ""
+    if not _is_as(_apply(api, resource, obj), _imagined(api, resource, obj)):
+        delete(api, resource, namespace, name)
+        _apply(api, resource, obj)
+    return resource.title(name)
+
+
+def _apply(api: Api, resource: Resource, obj: Obj) -> Obj:
+    path = resource.path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+    query = {"fieldManager": FIELD_MANAGER, "force": True}
+    return api.request("PATCH", path, query=query, body=obj, content_type=APPLY_PATCH).object
+
+
+def _imagined(api: Api, resource: Resource, obj: Obj) -> Obj:
+    """What the API server would make of *obj*, were it new."""
+    new = copy.deepcopy(obj)
+    new["metadata"]["name"] += "-imagined"
+    path = resource.path(obj["metadata"].get("namespace", ""))
+    return api.request("POST", path, query={"dryRun": "All"}, body=new).object
+
+
+def _is_as(there: Obj, imagined: Obj) -> bool:
+    if there["metadata"].get("deletionTimestamp"):
+        return False
+    if there["kind"] == "Namespace":
+        wanted = imagined["metadata"].get("labels") or {}
+        labels = there["metadata"].get("labels") or {}
+        return all(labels.get(k) == v for k, v in wanted.items() if k != "kubernetes.io/metadata.name")
+    return _essence(there) == _essence(imagined)
+
+
+def _essence(obj: Obj) -> dict[str, Any]:
+    """What a manifest decides: without what the server hands out and what tools remember."""
+    spec = {key: value for key, value in (obj.get("spec") or {}).items() if key not in _ALLOCATED}
+    if obj["kind"] == "Service":
+        spec["ports"] = [
+            {key: value for key, value in port.items() if key != "nodePort"}
+            for port in spec.get("ports") or []
+        ]
+        spec["headless"] = obj["spec"].get("clusterIP") == "None"
+    annotations = obj["metadata"].get("annotations") or {}
+    kept = {key: value for key, value in annotations.items() if "kubernetes.io/" not in key}
+    return {"spec": spec, "labels": obj["metadata"].get("labels") or {}, "annotations": kept}
+
+
+def _replace_pods_without_proxy(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
+    """Pods made while injection was switched off stay without a proxy until they are made again."""
+    injected = {name for kind, _, name in wanted if kind == "Namespace" and name != cast.OUTSIDE}
+    for namespace in sorted(injected):
+        for pod in api.items(PODS.path(namespace)):
+            spec = pod["spec"]
+            names = [c["name"] for c in [*spec["containers"], *(spec.get("initContainers") or [])]]
+            if CONTAINER not in names and pod["metadata"].get("ownerReferences"):
+                delete(api, PODS, namespace, pod["metadata"]["name"])
+                moves.removed.append(f"{PODS.title(pod['metadata']['name'])} (it had no proxy)")
+
+
+def _each(items: Iterable[Any], work: Callable[[Any], T]) -> list[T]:
+    """*work* done for all *items*, some at a time."""
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        return list(threads.map(work, items))

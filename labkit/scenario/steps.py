@@ -1,0 +1,114 @@
+"""The steps, as data: what each one applies, in which order, and what it needs of Istio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import book
+from labkit.errors import StepError
+from labkit.kube.api import Obj
+from labkit.kube.manifests import Source, parse, read
+from labkit.scenario.cast import EXTERNAL, HOME
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the scenario."""
+
+    number: int
+    title: str
+    folder: str
+    files: tuple[str, ...] = ()
+    """Manifests in the order they are applied."""
+    namespace: str = HOME
+    """Where objects go that name no namespace."""
+    egress_gateway: bool = False
+    """Whether Istio is installed again, with an egress gateway."""
+
+    def sources(self) -> list[Source]:
+        """The manifests, read."""
+        return [read(folder() / self.folder / name) for name in self.files]
+
+    def objects(self) -> Iterator[Obj]:
+        """Every object the step applies, with its namespace."""
+        for source in self.sources():
+            for manifest in parse(source):
+                yield _placed(manifest.object, self.namespace)
+
+
+STEPS = (
+    Step(0, "Prepare", "00-prepare", ("dev-service-mesh-ns.yml",)),
+    Step(
+        1,
+        "Inbound traffic to ServiceA",
+        "01-inbound-to-service-a",
+        ("serviceA-v1-deployment.yml", "serviceA-srv.yml", "serviceA-gw.yml", "inbound-to-serviceA-vs.yml"),
+    ),
+    Step(
+        2,
+        "ServiceA's outbound calls go to ServiceB",
+        "02-outbound-to-service-b",
+        ("service-b-deployment.yml", "producer-internal-host.yml", "producer-internal-host-vs.yml"),
+    ),
+    Step(
+        3,
+        "Split between ServiceB and ServiceC",
+        "03-split-between-b-and-c",
+        ("service-c-deployment.yml", "service-c-srv.yml", "producer-internal-host-50-c-vs.yml"),
+    ),
+    Step(
+        4,
+        "The external cluster",
+        "04-external-cluster",
+        (
+            "external-cluster-ns.yml",
+            "service-ext-deployment.yml",
+            "service-ext-srv.yml",
+            "service-ext-gw.yml",
+            "inbound-to-service-ext-vs.yml",
+        ),
+        namespace=EXTERNAL,
+    ),
+    Step(
+        5,
+        "Open outbound traffic through an egress gateway",
+        "05-open-outbound",
+        ("service-ext-outbound-gw.yml", "outbound-srv-c-to-service-ext-vs.yml"),
+        egress_gateway=True,
+    ),
+    Step(6, "All traffic to ServiceC", "06-all-to-service-c", ("producer-internal-host-100-c-vs.yml",)),
+)
+
+
+def folder() -> Path:
+    """The folder of the manifests."""
+    return book.manifests()
+
+
+def find_step(number: int) -> Step:
+    """The step of that *number*; StepError where there is none."""
+    if isinstance(number, int) and 0 <= number < len(STEPS):
+        return STEPS[number]
+    raise StepError(f"There is no step {number}: the scenario has the steps 0 to {len(STEPS) - 1}.")
+
+
+def steps_before(number: int) -> tuple[Step, ...]:
+    """The steps that are done when step *number* begins."""
+    return STEPS[: find_step(number).number]
+
+
+def namespace_of(path: Path) -> str | None:
+    """The namespace a manifest of the scenario goes to; None for a file that is not the scenario's."""
+    for step in STEPS:
+        if path.resolve().is_relative_to((folder() / step.folder).resolve()):
+            return step.namespace
+    return None
+
+
+def _placed(obj: Obj, namespace: str) -> Obj:
+    if obj["kind"] == "Namespace":
+        return obj
+    metadata = obj["metadata"]
+    return obj | {"metadata": metadata | {"namespace": metadata.get("namespace", namespace)}}

@@ -1,0 +1,146 @@
+"""The access logs of the whole mesh, and the lines that belong to given requests.
+
+A request is found in three steps, on any mesh. Its tag stands in the User-Agent of the line that the
+ingress gateway wrote. That line has the request id, which the services pass on, so every proxy's
+lines of it are known. And each line names the pod it went on to, which therefore has to have a line
+as well; while one is missing, the logs are still on their way.
+
+That last step is what is waited for: no line is expected before another proxy has said where it sent
+the request, and a sidecar writes the calls its pod made before the line of the request they were
+made for. So when every line's next line is there, all are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from labkit.kube import logs
+from labkit.kube.api import Api
+from labkit.kube.proxies import CONTAINER, Proxy, find_proxies
+from labkit.traffic.access_log import Unparsed, parse
+
+_TAG = r"\(([0-9a-f]+(?:-\d+)?)\)$"
+_PAUSES = (0.01, 0.02, 0.05, 0.1)
+"""Seconds between two looks at the logs; the last one repeats."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The access-log lines of some requests."""
+
+    frame: pd.DataFrame
+    """As :func:`labkit.traffic.access_log.parse`, with ``app`` and ``pod`` in front, in order of time."""
+    request_ids: dict[str, str]
+    """Tag → the mesh's id of the request, for those the gateway has logged."""
+    complete: bool
+    """False where lines were still missing when time was up."""
+
+
+class Journal:
+    """Reads the access logs of every proxy of one cluster."""
+
+    def __init__(self, api: Api, gateway_app: str = "istio-ingressgateway") -> None:
+        self._api = api
+        self._gateway_app = gateway_app
+        self._known: dict[tuple[str, str, int], Lines] = {}
+
+    def read(self, selector: str, namespace: str, *, since: dt.datetime | None = None) -> pd.DataFrame:
+        """Every line in the logs of the pods *selector* finds."""
+        pods = logs.pods(self._api, selector, namespace)
+        apps = {pod["metadata"]["name"]: (pod["metadata"].get("labels") or {}).get("app", "") for pod in pods}
+        return _together((log, apps[log.pod]) for log in logs.read(self._api, pods, CONTAINER, since=since))
+
+    def lines_of(self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0) -> Lines:
+        """The lines of the requests that carry *tags*, sent after *since*, in every proxy's log.
+
+        Waits until all have arrived, *timeout* seconds at most.
+        """
+        key = (tags[0], tags[-1], len(tags)) if len(tags) else ("", "", 0)
+        if key not in self._known:
+            lines = self._wait_for(set(tags), since, timeout)
+            if not lines.complete:
+                return lines
+            self._known = {key: lines}  # the newest only: it is asked for again and again
+        return self._known[key]
+
+    def _wait_for(self, tags: Collection[str], since: dt.datetime, timeout: float) -> Lines:
+        deadline = time.monotonic() + timeout
+        for attempt in range(1_000_000):
+            proxies = find_proxies(self._api)
+            lines = self._look(tags, since, proxies)
+            if lines.complete or time.monotonic() > deadline:
+                return lines
+            time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+        raise AssertionError("the deadline comes first")
+
+    def _look(self, tags: Collection[str], since: dt.datetime, proxies: Sequence[Proxy]) -> Lines:
+        everything = self._read_all(proxies, since)
+        at_gateway = everything[everything["app"] == self._gateway_app]
+        marks = at_gateway["user_agent"].str.extract(_TAG, expand=False)
+        ours = marks.isin(list(tags))
+        entered = at_gateway.loc[ours, "pod"].value_counts().to_dict()
+        ids = dict(zip(marks[ours], at_gateway.loc[ours, "request_id"], strict=True))
+        frame = everything[everything["request_id"].isin(list(ids.values()))]
+        frame = frame.sort_values("start_time", kind="stable", ignore_index=True)
+        complete = len(ids) == len(tags) and not _missing(frame, proxies, entered)
+        return Lines(frame, ids, complete)
+
+    def _read_all(self, proxies: Sequence[Proxy], since: dt.datetime) -> pd.DataFrame:
+        pods = [{"metadata": {"namespace": proxy.namespace, "name": proxy.pod}} for proxy in proxies]
+        apps = {proxy.pod: proxy.app for proxy in proxies}
+        return _together((log, apps[log.pod]) for log in logs.read(self._api, pods, CONTAINER, since=since))
+
+
+def _together(read: Iterable[tuple[logs.PodLog, str]]) -> pd.DataFrame:
+    frames, unparsed = [], []
+    for log, app in read:
+        frame = parse(log.content)
+        frame.insert(0, "app", app)
+        frame.insert(1, "pod", log.pod)
+        unparsed += list(frame.attrs.pop("unparsed"))
+        frames.append(frame)
+    together = _concatenated(frames)
+    together.attrs["unparsed"] = Unparsed(unparsed)
+    return together
+
+
+def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """One frame; the categories of each column are those of all."""
+    if not frames:
+        frames = [_nothing()]
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    for column in filled[0].columns:
+        if isinstance(filled[0][column].dtype, pd.CategoricalDtype):
+            wanted = pd.api.types.union_categoricals([frame[column] for frame in filled]).categories
+            for frame in filled:
+                frame[column] = frame[column].cat.set_categories(wanted)
+    return pd.concat(filled, ignore_index=True)
+
+
+def _nothing() -> pd.DataFrame:
+    frame = parse(b"")
+    frame.insert(0, "app", pd.Series(dtype="str"))
+    frame.insert(1, "pod", pd.Series(dtype="str"))
+    return frame
+
+
+def _missing(frame: pd.DataFrame, proxies: Sequence[Proxy], entered: Mapping[Hashable, int]) -> bool:
+    """Whether some proxy has fewer lines than others say they sent to it.
+
+    entered: gateway pod → how many of its lines come from outside the mesh.
+    """
+    clusters = frame["upstream_cluster"].astype("str")
+    inbound = clusters.str.startswith("inbound|").fillna(False)
+    sent_to = Counter(frame.loc[~inbound, "upstream_host"].astype("str").str.rpartition(":")[0])
+    for proxy in proxies:
+        its_lines = frame["pod"] == proxy.pod
+        arrived = int((its_lines if proxy.is_gateway else its_lines & inbound).sum())
+        if arrived - entered.get(proxy.pod, 0) < sent_to[proxy.ip]:
+            return True
+    return False

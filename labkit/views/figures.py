@@ -1,0 +1,131 @@
+"""The house figures: shares against weights, answers over time, how long they took.
+
+Each says one thing, has its axes named with units, and takes its colours from the theme.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from labkit.traffic.split import Split
+from labkit.views.picture import Picture
+from labkit.views.theme import ERROR, INK, colour_of, layout
+
+_MOST_POINTS = 2000
+_NOBODY = "error"
+
+
+def plot_split(split: Split, title: str = "Who answered") -> Picture:
+    """A bar per destination with its exact 95 % interval; a diamond where the weight would have it."""
+    names = [share.name for share in split.shares]
+    percent = [round(100 * share.share, 2) for share in split.shares]
+    figure = go.Figure(
+        go.Bar(
+            y=names,
+            x=percent,
+            orientation="h",
+            marker={"color": [colour_of(name) for name in names]},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [round(100 * (share.high - share.share), 2) for share in split.shares],
+                "arrayminus": [round(100 * (share.share - share.low), 2) for share in split.shares],
+                "color": INK,
+            },
+            text=[f"{share.count} requests" for share in split.shares],
+            hovertemplate="%{y}: %{x} %, %{text}<extra></extra>",
+            name="observed, with its 95 % interval",
+            showlegend=False,
+        )
+    )
+    weighed = [share for share in split.shares if share.weight is not None]
+    if weighed:
+        figure.add_scatter(
+            y=[share.name for share in weighed],
+            x=[round(100 * (share.weight or 0.0), 2) for share in weighed],
+            mode="markers",
+            marker={"symbol": "diamond", "size": 11, "color": INK},
+            name="weight",
+        )
+    figure.update_layout(
+        layout(f"{title} ({split.total} requests)", "share of the requests, %", "", xaxis={"range": [0, 102]})
+    )
+    return Picture(figure, f"{title}\n{split}")
+
+
+def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
+    """A mark per request over time, in a row per service; errors in a row and a colour of their own."""
+    shown = _thinned(answers)
+    seconds = (shown["time"] - answers["time"].min()).dt.total_seconds().round(4)
+    who = _who(shown)
+    figure = go.Figure()
+    for name in sorted(who.unique()):
+        chosen = seconds[who == name]
+        figure.add_scatter(
+            x=chosen.tolist(),
+            y=[name] * len(chosen),
+            mode="markers",
+            marker={"symbol": "line-ns-open", "size": 14, "color": _colour(name)},
+            name=name,
+            showlegend=False,
+            hovertemplate="%{y} at %{x} s<extra></extra>",
+        )
+    figure.update_layout(layout(_titled(title, answers, shown), "seconds since the first request", ""))
+    return Picture(figure, _counts(title, answers))
+
+
+def plot_latency(answers: pd.DataFrame, title: str = "How long the answers took") -> Picture:
+    """Per service, the share of answers that came within a time: the higher and the more left, the faster."""
+    figure = go.Figure()
+    answered = answers[answers["service"].notna()]
+    for name, group in answered.groupby("service", observed=True):
+        times = group["total_ms"].sort_values().reset_index(drop=True)
+        share = (times.index + 1) / len(times) * 100
+        keep = _evenly(len(times), 200)
+        figure.add_scatter(
+            x=times.iloc[keep].tolist(),
+            y=share[keep].to_numpy().round(1).tolist(),
+            mode="lines",
+            line={"shape": "hv", "color": colour_of(str(name))},
+            name=str(name),
+        )
+    figure.update_layout(
+        layout(title, "milliseconds", "answers within that time, %", yaxis={"range": [0, 102]})
+    )
+    medians = answered.groupby("service", observed=True)["total_ms"].median().round(1)
+    lines = [f"{name}: half within {median} ms" for name, median in medians.items()]
+    return Picture(figure, "\n".join([title, *lines]))
+
+
+def _who(answers: pd.DataFrame) -> pd.Series[str]:
+    """Who answered each request; errors apart."""
+    return answers["service"].astype("str").fillna(_NOBODY)
+
+
+def _colour(name: str) -> str:
+    return ERROR if name == _NOBODY else colour_of(name)
+
+
+def _thinned(answers: pd.DataFrame) -> pd.DataFrame:
+    """At most so many rows that a notebook stays small, evenly taken; errors are never left out."""
+    if len(answers) <= _MOST_POINTS:
+        return answers
+    errors = answers[answers["service"].isna()]
+    others = answers[answers["service"].notna()]
+    return pd.concat([others.iloc[_evenly(len(others), _MOST_POINTS)], errors]).sort_index()
+
+
+def _evenly(total: int, most: int) -> list[int]:
+    if total <= most:
+        return list(range(total))
+    return [round(i * (total - 1) / (most - 1)) for i in range(most)]
+
+
+def _titled(title: str, answers: pd.DataFrame, shown: pd.DataFrame) -> str:
+    return title if len(shown) == len(answers) else f"{title} ({len(shown)} of {len(answers)} shown)"
+
+
+def _counts(title: str, answers: pd.DataFrame) -> str:
+    counts = _who(answers).value_counts()
+    return "\n".join([title, *(f"{name}: {count}" for name, count in counts.items())])

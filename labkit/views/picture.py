@@ -1,0 +1,144 @@
+"""A figure that shows itself everywhere: alive in JupyterLab, still on a code host's notebook viewer.
+
+The bundle holds the interactive figure as small JSON (plain lists, which an older plotly.js reads and
+a diff shows) and a PNG of the same traces. The PNG is drawn by matplotlib: plotly's own image export
+needs a browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from labkit.views.theme import FAINT, HEIGHT, INK, WIDTH
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PLOTLY = "application/vnd.plotly.v1+json"
+_DPI = 100
+
+
+class Picture:
+    """A house figure. ``figure`` is the plotly figure, ``caption`` says in words what it shows."""
+
+    def __init__(self, figure: go.Figure, caption: str) -> None:
+        self.figure = figure
+        self.caption = caption
+
+    def __repr__(self) -> str:
+        return self.caption
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {
+            PLOTLY: plain(self.figure),
+            "image/png": base64.b64encode(self.png()).decode(),
+            "text/plain": self.caption,
+        }
+
+    def png(self) -> bytes:
+        """The picture, still."""
+        return still(self.figure)
+
+
+def plain(figure: go.Figure) -> dict[str, Any]:
+    """*figure* as JSON values, without base64 arrays and without a template."""
+    found: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    found["data"] = [_without_bdata(trace) for trace in found["data"]]
+    found["layout"].pop("template", None)
+    found["config"] = {"displaylogo": False, "responsive": True}
+    return found
+
+
+def _without_bdata(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "bdata" in value:
+            return _numbers(value)
+        return {key: _without_bdata(one) for key, one in value.items()}
+    return value
+
+
+def _numbers(packed: dict[str, Any]) -> list[float]:
+    import numpy as np
+
+    numbers: list[float] = np.frombuffer(base64.b64decode(packed["bdata"]), dtype=packed["dtype"]).tolist()
+    return numbers
+
+
+def still(figure: go.Figure) -> bytes:
+    """A PNG of *figure*: its bars, points and lines, with their error bars."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = plain(figure)
+    page = Figure(figsize=(WIDTH / _DPI, HEIGHT / _DPI), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(page)
+    axes = page.add_subplot()
+    for trace in drawn["data"]:
+        _DRAW[trace["type"]](axes, trace)
+    _dress(axes, drawn["layout"], legend=any(map(_label, drawn["data"])))
+    buffer = io.BytesIO()
+    page.savefig(buffer, format="png", pil_kwargs={"optimize": True})
+    return _in_few_colours(buffer.getvalue())
+
+
+def _in_few_colours(png: bytes) -> bytes:
+    """The same picture with a palette: a third of the size."""
+    from PIL import Image
+
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(32).save(small, format="PNG", optimize=True)
+    return small.getvalue()
+
+
+def _bar(axes: Axes, trace: dict[str, Any]) -> None:
+    error = trace.get("error_x") or trace.get("error_y")
+    spread = [error["arrayminus"], error["array"]] if error else None
+    style = {"color": trace["marker"]["color"], "label": _label(trace)}
+    if trace.get("orientation") == "h":
+        axes.barh(trace["y"], trace["x"], xerr=spread, capsize=4, ecolor=INK, **style)
+    else:
+        axes.bar(trace["x"], trace["y"], width=trace.get("width", 0.8), yerr=spread, ecolor=INK, **style)
+
+
+def _scatter(axes: Axes, trace: dict[str, Any]) -> None:
+    marker, line = trace.get("marker") or {}, trace.get("line") or {}
+    colour = line.get("color") or marker.get("color") or INK
+    style: dict[str, Any] = {"color": colour, "label": _label(trace)}
+    if "lines" in trace.get("mode", "markers"):
+        step = {"drawstyle": "steps-post"} if line.get("shape") == "hv" else {}
+        axes.plot(trace["x"], trace["y"], linewidth=1.5, **style, **step)
+    else:
+        symbol = {"diamond": "D", "x": "x", "line-ns-open": "|"}.get(marker.get("symbol", ""), "o")
+        size = marker.get("size", 5)
+        axes.plot(trace["x"], trace["y"], linestyle="", marker=symbol, markersize=size * 0.75, **style)
+
+
+_DRAW = {"bar": _bar, "scatter": _scatter}
+
+
+def _label(trace: dict[str, Any]) -> str | None:
+    """Its name in the legend, if it shall be there."""
+    return trace.get("name") if trace.get("showlegend", True) else None
+
+
+def _dress(axes: Axes, layout: dict[str, Any], *, legend: bool) -> None:
+    axes.set_title(layout["title"]["text"], loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(layout["xaxis"]["title"]["text"], fontsize=9)
+    axes.set_ylabel(layout["yaxis"]["title"]["text"], fontsize=9)
+    if span := layout["xaxis"].get("range"):
+        axes.set_xlim(*span)
+    if span := layout["yaxis"].get("range"):
+        axes.set_ylim(*span)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if legend and layout.get("showlegend", True):
+        axes.legend(fontsize=8, frameon=False)

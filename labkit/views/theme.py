@@ -1,0 +1,46 @@
+"""How everything looks: one colour per service, the same in every picture.
+
+The colours are those of Okabe and Ito (2008), which people with any colour vision can tell apart;
+errors have one of their own that no service shares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+COLOURS = {
+    "ServiceA": "#56B4E9",
+    "ServiceB": "#0072B2",
+    "ServiceC": "#E69F00",
+    "External Cluster Service": "#009E73",
+    "ingress gateway": "#666666",
+    "egress gateway": "#CC79A7",
+}
+ERROR = "#D55E00"
+OTHER = "#999999"
+INK, FAINT = "#222222", "#DDDDDD"
+
+WIDTH, HEIGHT = 640, 300
+"""Of every picture, in pixels."""
+
+
+def colour_of(name: str) -> str:
+    """The colour of a service; one grey for all others."""
+    return COLOURS.get(name, OTHER)
+
+
+def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
+    """The layout of a house figure: title, named axes, no decoration. (Plotly's default template is 7 kB.)"""
+    axis = {"gridcolor": FAINT, "linecolor": INK, "zeroline": False, "automargin": True}
+    return {
+        "template": "none",
+        "title": {"text": title, "font": {"size": 15}},
+        "width": WIDTH,
+        "height": HEIGHT,
+        "margin": {"l": 60, "r": 20, "t": 50, "b": 45},
+        "font": {"color": INK},
+        "plot_bgcolor": "white",
+        "xaxis": {**axis, "title": {"text": x}, **more.pop("xaxis", {})},
+        "yaxis": {**axis, "title": {"text": y}, **more.pop("yaxis", {})},
+        **more,
+    }
