@@ -10,12 +10,14 @@ first two untouched; kubectl would have applied them.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labkit.errors import ApiRefused
 from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.convergence import Acknowledgement
 from labkit.kube.manifests import Manifest, Source, parse
 from labkit.kube.resources import Resource, resource_of
 
@@ -45,6 +47,26 @@ class AppliedObject:
     def line(self) -> str:
         """What kubectl prints for it."""
         return f"{self.resource.title(self.name)} serverside-applied"
+
+
+@dataclass(frozen=True, repr=False)
+class Applied:
+    """What was applied, and who uses it. A notebook shows nothing more: it was printed as it happened."""
+
+    objects: tuple[AppliedObject, ...]
+    acknowledged: Acknowledgement
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the API server warned of."""
+        return [warning for one in self.objects for warning in one.warnings]
+
+    def __repr__(self) -> str:
+        count = len(self.objects)
+        return f"<{count} object{'' if count == 1 else 's'} applied, {self.acknowledged}>"
+
+    def _ipython_display_(self) -> None:
+        pass
 
 
 def apply(api: Api, source: Source, namespace: str) -> list[AppliedObject]:
@@ -93,5 +115,17 @@ def _namespace_of(manifest: Manifest, resource: Resource, default: str) -> str:
 
 def kubectl_command(source: Source, namespace: str) -> str:
     """The command that does the same in a terminal."""
-    file = shlex.quote(str(source.path)) if source.path else "-"
-    return f"kubectl apply --server-side --force-conflicts -n {namespace} -f {file}"
+    return f"kubectl apply --server-side --force-conflicts -n {namespace} -f {_file(source)}"
+
+
+def kubectl_delete_command(source: Source, namespace: str) -> str:
+    """The command that deletes the same objects."""
+    return f"kubectl delete -n {namespace} -f {_file(source)}"
+
+
+def _file(source: Source) -> str:
+    """The path as seen from here, where it is near: that is how people type it."""
+    if source.path is None:
+        return "-"
+    nearby = os.path.relpath(source.path)
+    return shlex.quote(str(source.path.resolve()) if nearby.startswith("../../..") else nearby)

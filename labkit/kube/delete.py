@@ -25,7 +25,8 @@ def delete(api: Api, resource: Resource, namespace: str, name: str, *, wait: boo
     return True
 
 
-def delete_object(api: Api, obj: Obj, *, wait: bool = True) -> bool:
-    """Delete *obj*, as it was read from the API; false where it was gone already."""
-    metadata = obj["metadata"]
-    return delete(api, resource_of(api, obj), metadata.get("namespace", ""), metadata["name"], wait=wait)
+def delete_object(api: Api, obj: Obj, default_namespace: str) -> tuple[str, bool]:
+    """Delete what a manifest describes; its title, and whether it was there."""
+    resource, metadata = resource_of(api, obj), obj["metadata"]
+    namespace = metadata.get("namespace") or default_namespace if resource.namespaced else ""
+    return resource.title(metadata["name"]), delete(api, resource, namespace, metadata["name"])

@@ -45,9 +45,12 @@ class Manifest:
         return f"{self.origin}, line {self.line}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Source:
-    """What the caller named: the text, and the file it stands in, if it stands in one."""
+    """What the caller named: the text, and the file it stands in, if it stands in one.
+
+    Shows itself as the YAML it is.
+    """
 
     text: str
     path: Path | None = None
@@ -56,6 +59,12 @@ class Source:
     def name(self) -> str:
         """File name, or ``YAML text``."""
         return self.path.name if self.path else "YAML text"
+
+    def __repr__(self) -> str:
+        return f"# {self.name}\n{self.text}"
+
+    def _repr_markdown_(self) -> str:
+        return f"`{self.name}`\n```yaml\n{self.text.rstrip()}\n```"
 
 
 def read(source: str | Path, folders: Sequence[Path] = ()) -> Source:

@@ -6,9 +6,10 @@ it does, ``>`` and ``<`` for the headers sent and received.
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pycurl
@@ -20,7 +21,7 @@ from labkit.traffic.exchange import USER_AGENT
 _PREFIX = {pycurl.INFOTYPE_TEXT: "* ", pycurl.INFOTYPE_HEADER_IN: "< ", pycurl.INFOTYPE_HEADER_OUT: "> "}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What came back from one request. Prints as `curl -v` does; ``text`` is the answer alone."""
 
@@ -31,7 +32,9 @@ class Answer:
     text: str
     transcript: str
     seconds: float
-    tag: str = field(repr=False)
+    sent_at: dt.datetime
+    tag: str
+    """Our mark in its User-Agent."""
 
     @property
     def service(self) -> str | None:
@@ -65,7 +68,7 @@ def curl(url: str, *, timeout: float = 30.0) -> Answer:
     transcript: list[str] = []
     body: list[bytes] = []
     headers: list[bytes] = []
-    tag = secrets.token_hex(6)
+    tag, sent_at = secrets.token_hex(6), dt.datetime.now(dt.UTC)
     handle = pycurl.Curl()
     try:
         handle.setopt(pycurl.URL, url)
@@ -90,6 +93,7 @@ def curl(url: str, *, timeout: float = 30.0) -> Answer:
         text=b"".join(body).decode(errors="replace"),
         transcript="".join(f"{line}\n" for line in transcript),
         seconds=seconds,
+        sent_at=sent_at,
         tag=tag,
     )
 

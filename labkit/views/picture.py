@@ -111,7 +111,7 @@ def _scatter(axes: Axes, trace: dict[str, Any]) -> None:
     colour = line.get("color") or marker.get("color") or INK
     style: dict[str, Any] = {"color": colour, "label": _label(trace)}
     if "lines" in trace.get("mode", "markers"):
-        step = {"drawstyle": "steps-post"} if line.get("shape") == "hv" else {}
+        step: dict[str, Any] = {"drawstyle": "steps-post"} if line.get("shape") == "hv" else {}
         axes.plot(trace["x"], trace["y"], linewidth=1.5, **style, **step)
     else:
         symbol = {"diamond": "D", "x": "x", "line-ns-open": "|"}.get(marker.get("symbol", ""), "o")

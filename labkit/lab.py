@@ -1,0 +1,303 @@
+"""The lab: one object, from which a notebook does everything.
+
+::
+
+    from labkit import Lab
+
+    lab = Lab()                                  # finds the cluster, or starts it
+    lab.goto(3)                                  # where step 3 begins
+    lab.apply("service-c-deployment.yml")        # kubectl's lines, the rollout, the proxies
+    answers = lab.send("/service-a", requests=1000, concurrency=8)
+    lab.split(answers)                           # shares, intervals, the test against the weights
+    lab.access_log("service-a", of=answers)      # what ServiceA's proxy wrote about them
+    lab.check(3)                                 # ✓ or ✗ for each promise of the step
+
+Nothing here knows which cluster it talks to: all goes through the Kubernetes API and the ingress
+gateway. Closing gives back connections only; the cluster runs on until `labkit down`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from labkit.kube import logs as pod_logs
+from labkit.kube.api import Api
+from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_command
+from labkit.kube.connect import connect
+from labkit.kube.convergence import Acknowledgement, AskIstiod, wait_for_proxies
+from labkit.kube.delete import delete_object
+from labkit.kube.gateway import GatewayAddress, find_gateway
+from labkit.kube.manifests import Source, parse, read
+from labkit.kube.mesh_config import OutboundMode, set_outbound_mode
+from labkit.kube.proxies import CONTAINER
+from labkit.kube.resources import NODES, PODS, VIRTUAL_SERVICES
+from labkit.kube.tables import table
+from labkit.kube.wait import wait_for_rollouts
+from labkit.scenario import cast, steps
+from labkit.scenario.checks import Report, check
+from labkit.scenario.place import bring_to
+from labkit.traffic import answers as traffic
+from labkit.traffic.curl import Answer, curl
+from labkit.traffic.journal import Journal
+from labkit.traffic.split import Split, split
+
+if TYPE_CHECKING:
+    from labkit.views.picture import Picture
+
+Requests = Answer | pd.DataFrame
+"""Requests that were sent: the answer of curl(), or the frame of send() or a part of it."""
+
+SPLIT_RULE = "producer-internal-host-vs"
+"""The VirtualService whose weights the scenario changes."""
+
+
+class Lab:
+    """A cluster with a mesh, and everything a learner does with it.
+
+    context: a context of the kubeconfig; by default ``LABKIT_CONTEXT``, else the embedded cluster,
+        which is started where it does not run.
+    kubeconfig: path of a kubeconfig file.
+    namespace: where objects go that name no namespace.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: str | None = None,
+        kubeconfig: str | Path | None = None,
+        namespace: str = cast.HOME,
+    ) -> None:
+        self.api: Api = connect(kubeconfig=kubeconfig, context=context)
+        self.namespace = namespace
+        self._strategy = AskIstiod(self.api)
+        self._journal = Journal(self.api)
+        self._gateway: GatewayAddress | None = None
+        self._newest: Requests | None = None
+        _ensure_istio(self.api)
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections. The cluster runs on; closing twice is fine."""
+        self.api.close()
+
+    def __repr__(self) -> str:
+        return f"<Lab on {self.api.host}>"
+
+    # ------------------------------------------------------------------------------------ the cluster
+
+    def manifest(self, manifest: str | Path) -> Source:
+        """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
+        return read(manifest, [steps.folder()])
+
+    def apply(
+        self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0
+    ) -> Applied:
+        """Apply a manifest (file name, path or YAML text) and wait until it holds.
+
+        Prints the kubectl command that does the same and what kubectl would say, waits until every
+        Deployment is rolled out and every proxy has acknowledged the change.
+
+        namespace: for objects that name none; by default the one the scenario puts this file into.
+        timeout: seconds for the rollout. Raises ManifestError, ApiRefused or WaitFailed with the reason.
+        """
+        source, target = self._found(manifest, namespace)
+        print(f"$ {kubectl_command(source, target)}")
+        objects = apply(self.api, source, target)
+        for one in objects:
+            print(one.line, *(f"Warning: {warning}" for warning in one.warnings), sep="\n")
+        deployments = [(one.namespace, one.name) for one in objects if one.resource.kind == "Deployment"]
+        wait_for_rollouts(self.api, deployments, timeout=timeout)
+        for _, name in deployments:
+            print(f'deployment "{name}" successfully rolled out')
+        acknowledged = self._wait_for_proxies()
+        print(acknowledged)
+        return Applied(tuple(objects), acknowledged)
+
+    def delete(self, manifest: str | Path | Source, *, namespace: str | None = None) -> None:
+        """Delete the objects of a manifest, and wait until they are gone and every proxy knows."""
+        source, target = self._found(manifest, namespace)
+        print(f"$ {kubectl_delete_command(source, target)}")
+        for found in reversed(parse(source)):
+            title, gone = delete_object(self.api, found.object, target)
+            print(f"{title} {'deleted' if gone else 'not found'}")
+        print(self._wait_for_proxies())
+
+    def _found(self, manifest: str | Path | Source, namespace: str | None) -> tuple[Source, str]:
+        source = manifest if isinstance(manifest, Source) else self.manifest(manifest)
+        its_own = steps.namespace_of(source.path) if source.path else None
+        return source, namespace or its_own or self.namespace
+
+    def pods(self, namespace: str = "") -> pd.DataFrame:
+        """`kubectl get pods`, of all namespaces where none is named."""
+        return table(self.api, PODS, namespace)
+
+    def nodes(self) -> pd.DataFrame:
+        """`kubectl get nodes`."""
+        return table(self.api, NODES)
+
+    def proxies(self) -> pd.DataFrame:
+        """Every proxy, whether it uses what it was sent, and if not, why."""
+        states = self._wait_for_proxies().proxies
+        return pd.DataFrame([vars(state) for state in states], columns=["proxy", "state", "error"])
+
+    def logs(self, workload: str, container: str | None = None, *, tail: int | None = None) -> str:
+        """`kubectl logs` of a workload's pods; by default of its proxy."""
+        found = cast.find_workload(workload)
+        pods = pod_logs.pods(self.api, found.selector, found.namespace)
+        read_logs = pod_logs.read(self.api, pods, container or CONTAINER, tail=tail)
+        return "".join(log.content.decode(errors="replace") for log in read_logs)
+
+    def outbound_policy(self, mode: OutboundMode) -> Acknowledgement:
+        """Set ``meshConfig.outboundTrafficPolicy.mode`` and wait until every proxy follows it.
+
+        ``REGISTRY_ONLY``: hosts the mesh does not know are refused. ``ALLOW_ANY``: they are passed through.
+        """
+        set_outbound_mode(self.api, mode)
+        return self._wait_for_proxies()
+
+    def istio_install(self, *flags: str) -> Acknowledgement:
+        """`istioctl install -y --set FLAG …` with the lesson's own flags and these; prints its ticks."""
+        from labkit import istio
+
+        asked = istio.parse([*istio.LESSON_FLAGS, *flags])
+        for warning in istio.judge(asked):
+            print(f"! {warning}")
+        istio.install(self.api, istio.settings(asked), lambda part: print(f"✔ {part}"))
+        self._gateway = None
+        return self._wait_for_proxies()
+
+    def _wait_for_proxies(self) -> Acknowledgement:
+        return wait_for_proxies(self.api, strategy=self._strategy)
+
+    # -------------------------------------------------------------------------------------- traffic
+
+    @property
+    def gateway(self) -> GatewayAddress:
+        """Where requests enter: what the scenario calls ``GATEWAY_URL``."""
+        if self._gateway is None:
+            self._gateway = find_gateway(self.api)
+        return self._gateway
+
+    def curl(self, path: str, *, timeout: float = 30.0) -> Answer:
+        """One request through the gateway: the transcript of `curl -v`, and the answer."""
+        self._newest = answer = curl(self._url(path), timeout=timeout)
+        return answer
+
+    def send(
+        self, path: str, *, requests: int = 100, concurrency: int = 1, timeout: float = 30.0
+    ) -> pd.DataFrame:
+        """Many requests through the gateway; one row each, see :mod:`labkit.traffic.answers`.
+
+        The column ``request_id`` is the mesh's own, taken from the gateway's access log, so that a
+        frame of answers and a frame of access-log lines can be joined.
+        """
+        url = self._url(path)
+        self._newest = frame = traffic.send(url, requests=requests, concurrency=concurrency, timeout=timeout)
+        lines = self._journal.lines_of(*_marks(frame))
+        frame["request_id"] = frame["tag"].map(lines.request_ids).astype("str")
+        return frame
+
+    def access_log(self, workload: str, of: Requests | None = None) -> pd.DataFrame:
+        """The access log of a workload's proxies, see :mod:`labkit.traffic.access_log`.
+
+        of: only the lines of these requests. The lines of the newest requests are waited for. What is
+        no access-log line is kept in ``attrs["unparsed"]``.
+        """
+        found = cast.find_workload(workload)
+        if of is not None:
+            frame = self.hops(of)
+            return frame[frame["app"] == found.app].reset_index(drop=True)
+        if self._newest is not None:
+            self.hops(self._newest)
+        return self._journal.read(found.selector, found.namespace)
+
+    def hops(self, of: Requests) -> pd.DataFrame:
+        """The lines of these requests in every proxy's access log, in order of time."""
+        tags, since = _marks(of)
+        return self._journal.lines_of(tags, since).frame
+
+    def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
+        """How *frame*'s requests were shared out: by who answered, or by a log's destinations.
+
+        weights: service → weight, what they are tested against; by default those of the VirtualService.
+        """
+        return split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
+
+    def weights(self) -> dict[str, float] | None:
+        """The weights asked for, by service: what the VirtualService says now. None where there is none."""
+        rule = self.api.find(VIRTUAL_SERVICES.path(self.namespace, SPLIT_RULE))
+        routes = rule["spec"]["http"][0]["route"] if rule else []
+        if not routes:
+            return None
+        named = [(cast.TITLES.get(r["destination"]["host"], r["destination"]["host"]), r) for r in routes]
+        if len(named) == 1:
+            return {named[0][0]: 100.0}
+        return {name: float(route.get("weight", 0)) for name, route in named}
+
+    def _url(self, path: str) -> str:
+        return path if "://" in path else self.gateway.url(path)
+
+    # ------------------------------------------------------------------------------------- the lesson
+
+    def check(self, step: int) -> Report:
+        """Whether each promise of a step holds, by what is observed now."""
+        return check(self, step)
+
+    def goto(self, step: int, *, finished: bool = False) -> None:
+        """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state."""
+        bring_to(self.api, step, finished=finished)
+        self._gateway = self._newest = None
+        where = "is done" if finished else "begins"
+        print(f"Here step {step} {where}: {steps.find_step(step).title}.")
+
+    def reset(self) -> None:
+        """Remove everything the lab has made: back to where step 0 begins."""
+        self.goto(0)
+
+    # -------------------------------------------------------------------------------------- pictures
+
+    def plot_split(self, of: Split | pd.DataFrame, title: str = "Who answered") -> Picture:
+        """Shares with their intervals, and the weights."""
+        from labkit.views.figures import plot_split
+
+        return plot_split(of if isinstance(of, Split) else self.split(of), title)
+
+    def plot_answers(self, answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
+        """A mark per request over time, by who answered."""
+        from labkit.views.figures import plot_answers
+
+        return plot_answers(answers, title)
+
+    def plot_latency(self, answers: pd.DataFrame, title: str = "How long the answers took") -> Picture:
+        """How many answers came within which time, by who answered."""
+        from labkit.views.figures import plot_latency
+
+        return plot_latency(answers, title)
+
+
+def _marks(of: Requests) -> tuple[list[str], dt.datetime]:
+    """The tags of the requests that were answered, and a moment before the first of them."""
+    if isinstance(of, Answer):
+        return [of.tag], of.sent_at
+    answered = of[of["status"].notna()]
+    if "tag" not in of or answered.empty:
+        return [], dt.datetime.now(dt.UTC)
+    return answered["tag"].tolist(), answered["time"].min().to_pydatetime()
+
+
+def _ensure_istio(api: Api) -> None:
+    """Install Istio as the first lesson does where there is none."""
+    from labkit import istio
+
+    if not istio.is_installed(api):
+        istio.install(api, istio.settings(istio.parse(istio.LESSON_FLAGS)))
