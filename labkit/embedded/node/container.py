@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import logging
 import secrets
 import shutil
 import time
 from pathlib import Path
 
-from labkit.embedded.interfaces import Launch, ProcessCommand
-from labkit.embedded.node import runs
+from labkit.embedded.interfaces import Launch
+from labkit.embedded.node import starting
+from labkit.embedded.node.back_off import FORGIVEN_AFTER, BackOff, duration
 from labkit.embedded.node.catalogue import BuiltinImage, Image, ProcessImage
 from labkit.embedded.node.container_log import ContainerLog
-from labkit.embedded.node.environment import ConfigError, container_environment
+from labkit.embedded.node.environment import ConfigError
 from labkit.embedded.node.health import Health
 from labkit.embedded.node.pod_status import ContainerState
-from labkit.embedded.node.process import SupervisedProcess
-from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run
+from labkit.embedded.node.runs import Run
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, name_of, namespace_of, timestamp, uid_of
 
-LONGEST_BACK_OFF = 300.0
-FORGIVEN_AFTER = 600.0
+log = logging.getLogger(__name__)
+
 CONFIG_RETRY = 2.0
 REBOOTED = 255  # what a runtime reports for a container it did not see end
+CANNOT_START = 128  # and for one it could not start
 
 
 class Container:
@@ -42,9 +43,9 @@ class Container:
         self.log: ContainerLog | None = None
         self._sandbox, self._node = sandbox, sandbox.node
         self._run: Run | None = None
-        self._stop = asyncio.Event()
-        self._replaced = False
-        self._pause = 0.0
+        self._stopping = False
+        self._woken = asyncio.Event()
+        self._back_off = BackOff(self._node.back_off_seconds, free=1)
         self._runs = 0
         if previous:
             self._adopt(previous)
@@ -66,29 +67,26 @@ class Container:
 
     async def run(self) -> None:
         """Start, and start again, until the restart policy is content or :meth:`stop` is called."""
-        while not self._stop.is_set():
-            launch, image = await self._prepare()
-            if launch is None or image is None or not await self._run_once(launch, image):
+        while not self._stopping:
+            prepared = await self._prepare()
+            if prepared is None or not self._restarts(await self._run_once(*prepared)):
                 return
-            await self._back_off()
+            await self._pause()
 
     async def stop(self, grace: float) -> None:
         """End it for good: politely, for at most *grace* seconds."""
-        self._stop.set()
+        self._stopping = True
+        self._woken.set()
         if self._run:
             await self._run.stop(grace)
-
-    def kill(self) -> None:
-        """End it for good, at once."""
-        self._stop.set()
-        if self._run:
-            self._run.kill()
 
     def replace(self, spec: Obj) -> None:
         """Take the changed *spec*: a new image means a new run."""
         if spec["image"] == self.spec["image"]:
             return
-        self.spec, self.state.image, self._replaced = spec, str(spec["image"]), True
+        self.spec, self.state.image = spec, str(spec["image"])
+        self._back_off.reset()
+        self._woken.set()
         if self._run:
             self._event("Normal", "Killing", f"Container {self.name} definition changed, will be restarted")
             self._sandbox.spawn(self._run.stop(self._sandbox.grace))
@@ -115,114 +113,80 @@ class Container:
         self.state.restart_count = int(previous.get("restartCount", 0))
         self._runs = self.state.restart_count + 1
 
-    async def _prepare(self) -> tuple[Launch | None, Image | None]:
+    async def _prepare(self) -> tuple[Launch, Image] | None:
         """What to start; waits, as long as it takes, for an image and a configuration that exist."""
-        while not self._stop.is_set():
-            image = await self._image()
+        pulls = BackOff(self._node.back_off_seconds)
+        while not self._stopping:
+            image = self._node.catalogue.find(self.spec["image"])
+            if image is None:
+                await self._wait_for_image(pulls)
+                continue
             try:
-                return self._launch(), image
+                return starting.launch_of(self._sandbox, self.spec), image
             except ConfigError as error:
-                if self.state.waiting[0] != "CreateContainerConfigError":
-                    self._event("Warning", "Failed", f"Error: {error}")
                 self._wait_as("CreateContainerConfigError", str(error))
+                self._event("Warning", "Failed", f"Error: {error}")
                 await self._sleep(CONFIG_RETRY)
-        return None, None
-
-    async def _image(self) -> Image | None:
-        pause = self._node.back_off_seconds
-        while not self._stop.is_set():
-            if image := self._node.catalogue.find(self.spec["image"]):
-                self._event(
-                    "Normal", "Pulled", f'Container image "{self.spec["image"]}" already present on machine'
-                )
-                return image
-            self._report_missing_image()
-            await self._sleep(pause / 2)
-            self._wait_as("ImagePullBackOff", self._back_off_pulling())
-            self._event("Normal", "BackOff", self._back_off_pulling())
-            self._event("Warning", "Failed", "Error: ImagePullBackOff")
-            await self._sleep(pause)
-            pause = min(pause * 2, LONGEST_BACK_OFF)
         return None
 
-    def _back_off_pulling(self) -> str:
-        return f'Back-off pulling image "{self.spec["image"]}"'
-
-    def _report_missing_image(self) -> None:
+    async def _wait_for_image(self, pulls: BackOff) -> None:
+        """Report that there is no such image, and wait before the next look."""
+        image, pause = self.spec["image"], pulls.next()
         known = ", ".join(self._node.catalogue.names)
-        why = f"not in this node's catalogue, which holds {known}"
-        message = f'Failed to pull image "{self.spec["image"]}": {why}'
-        self._event("Normal", "Pulling", f'Pulling image "{self.spec["image"]}"')
+        message = f'Failed to pull image "{image}": not in this node\'s catalogue, which holds {known}'
+        self._event("Normal", "Pulling", f'Pulling image "{image}"')
         self._event("Warning", "Failed", message)
         self._event("Warning", "Failed", "Error: ErrImagePull")
         self._wait_as("ErrImagePull", message)
+        if await self._sleep(pause / 2):
+            return
+        self._event("Normal", "BackOff", f'Back-off pulling image "{image}"')
+        self._event("Warning", "Failed", "Error: ImagePullBackOff")
+        self._wait_as("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {message}')
+        await self._sleep(pause)
 
-    def _launch(self) -> Launch:
-        sandbox = self._sandbox
-        variables = container_environment(self._node.client, sandbox.pod, self.spec, sandbox.pod_ip)
-        directory = self._node.pod_run_dir(sandbox.pod) / self.name
-        return Launch(sandbox.pod, self.spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)
-
-    async def _run_once(self, launch: Launch, image: Image) -> bool:
-        """One run, to its end; whether another shall follow."""
+    async def _run_once(self, launch: Launch, image: Image) -> int:
+        """One run, to its end; the exit code."""
         begin = time.monotonic()
-        run = self._begin(launch, image)
-        health = asyncio.create_task(self._health(run, image))
         try:
-            code = await asyncio.shield(run.exited)
-        finally:
-            health.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await health
-        self._end(code)
-        if time.monotonic() - begin > FORGIVEN_AFTER or self._replaced:
-            self._pause, self._replaced = 0.0, False
-        return self._restarts(code)
+            run = self._begin(launch, image)
+        except Exception as error:  # no space for its files, no process to be had, a faulty entry
+            log.exception("container %s of pod %s", self.name, name_of(launch.pod))
+            return self._not_started(error)
+        health = asyncio.create_task(self._health(image))
+        code = await asyncio.shield(run.exited)
+        health.cancel()
+        await asyncio.wait([health])
+        self._end(code, "Completed" if code == 0 else "Error")
+        if time.monotonic() - begin > FORGIVEN_AFTER:
+            self._back_off.reset()
+        return code
 
     def _begin(self, launch: Launch, image: Image) -> Run:
+        """Start the next run, with a log of its own; the log before it is kept, too."""
         self.state.restart_count = self._runs
         self._runs += 1
         self.log = ContainerLog(self.log_dir(self.state.restart_count))
         shutil.rmtree(self.log_dir(self.state.restart_count - 2), ignore_errors=True)
-        self._event("Normal", "Created", f"Created container: {self.name}")
-        self._run = run = self._start(launch, image, self.log)
         self.state.container_id = f"labkit://{secrets.token_hex(32)}"
+        self._event(
+            "Normal", "Pulled", f'Container image "{launch.container["image"]}" already present on machine'
+        )
+        self._event("Normal", "Created", f"Created container: {self.name}")
         self.state.running, self.state.terminated = {"startedAt": timestamp()}, None
-        self.state.started = self.state.ready = False
+        self._run = run = starting.start(self._sandbox, launch, image, self.log, self._builtin_ready)
         self._event("Normal", "Started", f"Started container {self.name}")
         self._sandbox.changed()
         return run
 
-    def _start(self, launch: Launch, image: Image, log: ContainerLog) -> Run:
-        if isinstance(image, BuiltinImage):
-            return BuiltinRun(image.make(launch), launch.pod, log.write_line, self._builtin_ready)
-        command = image.describe(launch)
-        runs.write_files(launch.run_dir, command)
-        process = SupervisedProcess.start(
-            command.argv,
-            environment=self._environment(launch, command, image.is_proxy),
-            directory=launch.run_dir,
-            on_output=log.write,
-            records=self._node.records,
-            what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{self.name}",
-        )
-        return ProcessRun(process, command)
+    def _not_started(self, error: Exception) -> int:
+        self._event("Warning", "Failed", f"Error: failed to start container {self.name}: {error}")
+        self._end(CANNOT_START, "StartError", str(error))
+        return CANNOT_START
 
-    def _environment(self, launch: Launch, command: ProcessCommand, is_proxy: bool) -> dict[str, str]:
-        """A container's environment: never the daemon's own."""
-        base = {
-            "PATH": os.defpath,
-            "HOME": str(launch.run_dir),
-            "HOSTNAME": name_of(launch.pod),
-            **self._sandbox.service_environment(),
-            **launch.environment,
-            **command.environment,
-        }
-        return base if is_proxy else base | self._sandbox.network_environment()
-
-    async def _health(self, run: Run, image: Image) -> None:
+    async def _health(self, image: Image) -> None:
         if isinstance(image, BuiltinImage):
-            return
+            return  # it says itself when it is ready
         await Health(
             self.spec,
             self._sandbox.pod_ip if image.is_proxy else self._sandbox.app_ip,
@@ -245,15 +209,15 @@ class Container:
         if self._run:
             self._sandbox.spawn(self._run.stop(self._sandbox.grace))
 
-    def _end(self, code: int) -> None:
+    def _end(self, code: int, reason: str, message: str = "") -> None:
         running = self.state.running or {}
         self.state.terminated = {
             "exitCode": code,
-            "reason": "Completed" if code == 0 else "Error",
+            "reason": reason,
             "startedAt": running.get("startedAt"),
             "finishedAt": timestamp(),
             "containerID": self.state.container_id,
-        }
+        } | ({"message": message} if message else {})
         self._run = self.state.running = None
         self.state.started = self.state.ready = False
         if self.log:
@@ -261,37 +225,35 @@ class Container:
         self._sandbox.changed()
 
     def _restarts(self, code: int) -> bool:
-        if self._stop.is_set():
+        if self._stopping:
             return False
         return self.policy == "Always" or (self.policy == "OnFailure" and code != 0)
 
-    async def _back_off(self) -> None:
-        """Pause before the next start; the first comes at once."""
-        self.state.last, pause = self.state.terminated, self._pause
-        self._pause = min(max(pause * 2, self._node.back_off_seconds), LONGEST_BACK_OFF)
+    async def _pause(self) -> None:
+        """Wait before the next start; the first comes at once."""
+        self.state.last, pause = self.state.terminated, self._back_off.next()
         if not pause:
             return
         pod = self._sandbox.pod
         whose = f"{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})"
         self._event("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {whose}")
-        message = f"back-off {_duration(pause)} restarting failed container={self.name} pod={whose}"
         self.state.terminated = None
-        self._wait_as("CrashLoopBackOff", message)
+        why = f"back-off {duration(pause)} restarting failed container={self.name} pod={whose}"
+        self._wait_as("CrashLoopBackOff", why)
         await self._sleep(pause)
 
     def _wait_as(self, reason: str, message: str) -> None:
         self.state.waiting = (reason, message)
         self._sandbox.changed()
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> bool:
+        """Sleep; True where something woke us before the time."""
+        self._woken.clear()
+        if self._stopping:
+            return True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            return await asyncio.wait_for(self._woken.wait(), seconds)
+        return False
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         self._node.recorder.event(self._sandbox.pod, kind, reason, message)
-
-
-def _duration(seconds: float) -> str:
-    """As Go prints it: ``10s``, ``2m40s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

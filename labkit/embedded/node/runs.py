@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
@@ -88,13 +86,3 @@ class BuiltinRun:
                 self._log("".join(traceback.format_exception(error)).rstrip())
         if not self.exited.done():
             self.exited.set_result(code)
-
-
-def write_files(directory: Path, command: ProcessCommand) -> None:
-    """Make *directory* anew, with the files *command* wants in it."""
-    with contextlib.suppress(FileNotFoundError):
-        for stale in directory.iterdir():
-            stale.unlink()
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, content in command.files.items():
-        (directory / name).write_text(content)

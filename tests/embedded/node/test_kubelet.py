@@ -173,6 +173,19 @@ async def test_crashing_again_and_again_backs_off(node: Node) -> None:
     assert "BackOff" in dict(node.events("crash"))
 
 
+async def test_what_cannot_be_started_says_why_and_is_tried_again(node: Node, catalogue: Catalogue) -> None:
+    def broken(_: Launch) -> ProcessCommand:
+        raise OSError(28, "No space left on device")
+
+    catalogue.add("test/broken", ProcessImage(broken))
+    node.client.create("pods", pod("p", "test/broken"))
+    seen = await node.until("p", state("CrashLoopBackOff"))
+    assert container(seen)["lastState"]["terminated"]["reason"] == "StartError"
+    assert "No space left on device" in dict(node.events("p"))["Failed"]
+    catalogue.add("test/broken", shell("exec sleep 60"))
+    await node.ready("p")
+
+
 async def test_an_unknown_image_waits_and_says_what_there_is(node: Node) -> None:
     node.client.create("pods", pod("web", "nginx"))
     seen = await node.until("web", state("ErrImagePull"))

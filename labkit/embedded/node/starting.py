@@ -1,0 +1,66 @@
+"""From an image and a container's spec to something that runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from labkit.embedded.interfaces import Launch, ProcessCommand
+from labkit.embedded.node.catalogue import BuiltinImage, Image
+from labkit.embedded.node.container_log import ContainerLog
+from labkit.embedded.node.environment import container_environment
+from labkit.embedded.node.process import SupervisedProcess
+from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run
+from labkit.embedded.node.sandbox import Sandbox
+from labkit.embedded.objects import Obj, name_of, namespace_of
+
+
+def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
+    """What the image's entry shall know; ConfigError where the container's ``env`` can't be had."""
+    variables = container_environment(sandbox.node.client, sandbox.pod, spec, sandbox.pod_ip)
+    directory = sandbox.node.pod_run_dir(sandbox.pod) / spec["name"]
+    return Launch(sandbox.pod, spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)
+
+
+def start(
+    sandbox: Sandbox, launch: Launch, image: Image, log: ContainerLog, ready: Callable[[bool], None]
+) -> Run:
+    """Start *image*; *ready* is for containers that know it themselves."""
+    if isinstance(image, BuiltinImage):
+        return BuiltinRun(image.make(launch), launch.pod, log.write_line, ready)
+    command = image.describe(launch)
+    _write_files(launch.run_dir, command)
+    process = SupervisedProcess.start(
+        command.argv,
+        environment=_environment(sandbox, launch, command, is_proxy=image.is_proxy),
+        directory=launch.run_dir,
+        on_output=log.write,
+        records=sandbox.node.records,
+        what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
+    )
+    return ProcessRun(process, command)
+
+
+def _write_files(directory: Path, command: ProcessCommand) -> None:
+    """Make *directory* anew, with the files *command* wants in it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, mode=0o700)
+    for name, content in command.files.items():
+        (directory / name).write_text(content)
+
+
+def _environment(
+    sandbox: Sandbox, launch: Launch, command: ProcessCommand, *, is_proxy: bool
+) -> dict[str, str]:
+    """All variables of the process: never the daemon's own."""
+    variables = {
+        "PATH": os.defpath,
+        "HOME": str(launch.run_dir),
+        "HOSTNAME": name_of(launch.pod),
+        **sandbox.service_environment(),
+        **launch.environment,
+        **command.environment,
+    }
+    return variables if is_proxy else variables | sandbox.network_environment()
