@@ -16,7 +16,7 @@ from pathlib import Path
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
 from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, WATCHED, MeshState
-from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of
+from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
 
 QUIET = 0.002
 """Seconds without a change after which what came is published …"""
@@ -115,7 +115,7 @@ def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:
 def _mesh_side(pod: Obj) -> object:
     """What of a pod the mesh is made from; readiness comes with the EndpointSlices."""
     address = (pod.get("status") or {}).get("podIP")
-    return labels_of(pod), annotations_of(pod), address, pod.get("spec")
+    return labels_of(pod), annotations_of(pod), address, is_terminating(pod), pod.get("spec")
 
 
 def _words(changes: list[WatchEvent]) -> str:
