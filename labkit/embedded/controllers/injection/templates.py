@@ -1,0 +1,106 @@
+"""The two templates: a sidecar beside the application, and a gateway that is all its pod.
+
+What real Istio adds and this leaves out: ``istio-init`` (there is no iptables to set up here) and the
+label ``security.istio.io/tlsMode: istio`` (it would promise mutual TLS, which these proxies don't do).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from labkit.embedded.objects import Obj, annotations_of, labels_of
+
+PROXY = "istio-proxy"
+IMAGE = "docker.io/istio/proxyv2:1.30.3"
+UID = 1337
+DEFAULT_RESOURCES = {
+    "requests": {"cpu": "100m", "memory": "128Mi"},
+    "limits": {"cpu": "2000m", "memory": "1024Mi"},
+}
+
+
+def inject_sidecar(pod: Obj, namespace: str, values: dict[str, Any]) -> None:
+    """Add the proxy as first container of *pod*, as Istio does."""
+    containers = pod["spec"]["containers"]
+    own = next((each for each in containers if each.get("name") == PROXY), None)
+    apps = [each for each in containers if each is not own]
+    pod["spec"]["containers"] = [_proxy("sidecar", pod, values) | _own(own), *apps]
+    _mark(pod, namespace, apps)
+    if apps:
+        annotations = pod["metadata"].setdefault("annotations", {})
+        annotations.setdefault("kubectl.kubernetes.io/default-container", apps[0]["name"])
+        annotations.setdefault("kubectl.kubernetes.io/default-logs-container", apps[0]["name"])
+
+
+def inject_gateway(pod: Obj, namespace: str, values: dict[str, Any]) -> None:
+    """Complete the container ``istio-proxy`` with image ``auto`` of a gateway *pod*."""
+    containers = pod["spec"]["containers"]
+    own = next((each for each in containers if each.get("name") == PROXY), None)
+    others = [each for each in containers if each is not own]
+    pod["spec"]["containers"] = [_proxy("router", pod, values) | _own(own), *others]
+    _mark(pod, namespace, [])
+
+
+def _own(container: Obj | None) -> Obj:
+    """What the pod's author set on the container; ``image: auto`` means Istio's image."""
+    return {key: part for key, part in (container or {}).items() if not (key == "image" and part == "auto")}
+
+
+def _proxy(role: str, pod: Obj, values: dict[str, Any]) -> Obj:
+    resources = values.get("global", {}).get("proxy", {}).get("resources") or DEFAULT_RESOURCES
+    return {
+        "name": PROXY,
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["proxy", role, "--domain", "$(POD_NAMESPACE).svc.cluster.local"],
+        "env": [
+            _field("POD_NAME", "metadata.name"),
+            _field("POD_NAMESPACE", "metadata.namespace"),
+            _field("INSTANCE_IP", "status.podIP"),
+            _field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+        ],
+        "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"},
+            "periodSeconds": 15,
+            "timeoutSeconds": 3,
+            "successThreshold": 1,
+            "failureThreshold": 4,
+        },
+        "resources": resources,
+        "securityContext": {"runAsUser": UID, "runAsGroup": UID, "runAsNonRoot": True},
+    }
+
+
+def _field(name: str, path: str) -> Obj:
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+
+
+def _mark(pod: Obj, namespace: str, apps: list[Obj]) -> None:
+    """The labels and annotations that say what was done."""
+    labels = pod["metadata"].setdefault("labels", {})
+    canonical = labels.get("app.kubernetes.io/name") or labels.get("app") or _workload(pod)
+    labels.setdefault("service.istio.io/canonical-name", canonical)
+    version = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
+    labels.setdefault("service.istio.io/canonical-revision", version)
+    annotations = pod["metadata"].setdefault("annotations", {})
+    annotations["istio.io/rev"] = "default"
+    status = {"initContainers": None, "containers": [PROXY], "volumes": None, "revision": "default"}
+    annotations["sidecar.istio.io/status"] = json.dumps(status, separators=(",", ":"))
+    annotations.setdefault("prometheus.io/scrape", "true")
+    annotations.setdefault("prometheus.io/port", "15090")
+    annotations.setdefault("prometheus.io/path", "/stats/prometheus")
+
+
+def _workload(pod: Obj) -> str:
+    """The name of what made the pod: its generated name without the hash parts."""
+    metadata = pod["metadata"]
+    name = metadata.get("name") or str(metadata.get("generateName", "")).rstrip("-")
+    digest = labels_of(pod).get("pod-template-hash")
+    return name.removesuffix(f"-{digest}") if digest else name
+
+
+def templates_of(pod: Obj) -> str:
+    """Which template the pod asks for: ``sidecar`` unless its annotation says otherwise."""
+    return annotations_of(pod).get("inject.istio.io/templates", "sidecar")

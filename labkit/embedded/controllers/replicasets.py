@@ -1,0 +1,125 @@
+"""ReplicaSet → pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from labkit.embedded.controllers.ownership import claim, reference
+from labkit.embedded.controllers.readiness import available_in, is_ready
+from labkit.embedded.controllers.runtime import Key
+from labkit.embedded.events import Recorder
+from labkit.embedded.interfaces import Client, WatchEvent
+from labkit.embedded.objects import (
+    Obj,
+    controller_of,
+    is_terminating,
+    labels_of,
+    mutable,
+    name_of,
+    namespace_of,
+)
+from labkit.embedded.status import ApiError
+
+REPLICASETS = "replicasets.apps"
+
+
+class ReplicaSets:
+    """Keeps as many pods of each ReplicaSet as it asks for."""
+
+    resources = (REPLICASETS, "pods")
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._events = Recorder(client, "replicaset-controller")
+
+    def keys(self, event: WatchEvent) -> Iterable[Key]:
+        """The ReplicaSet itself, or the one that owns the pod (or might adopt it)."""
+        namespace = namespace_of(event.object)
+        if event.resource == REPLICASETS:
+            return [(namespace, name_of(event.object))]
+        owner = controller_of(event.object)
+        if owner is None:
+            return [(namespace, name_of(each)) for each in self._client.list(REPLICASETS, namespace)]
+        return [(namespace, owner["name"])] if owner["kind"] == "ReplicaSet" else []
+
+    def reconcile(self, key: Key) -> float | None:
+        """Create or delete pods until the number is right; then the status."""
+        found = self._client.find(REPLICASETS, key[1], key[0])
+        if found is None:
+            return None
+        pods = [pod for pod in claim(self._client, "pods", found) if _counts(pod)]
+        failure: ApiError | None = None
+        if not is_terminating(found):
+            try:
+                pods = self._scale(found, pods)
+            except ApiError as error:
+                failure = error
+        again = self._write_status(found, pods, failure)
+        if failure:
+            raise failure
+        return again
+
+    def _scale(self, found: Obj, pods: list[Obj]) -> list[Obj]:
+        wanted = found["spec"].get("replicas", 1)
+        kept = list(pods)
+        for _ in range(wanted - len(pods)):
+            kept.append(self._create(found))
+        surplus = len(pods) - wanted
+        for pod in sorted(pods, key=deletion_rank)[: max(surplus, 0)]:
+            self._client.delete("pods", name_of(pod), namespace_of(pod))
+            self._events.event(found, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+            kept.remove(pod)
+        return kept
+
+    def _create(self, found: Obj) -> Obj:
+        try:
+            pod = self._client.create("pods", pod_of(found))
+        except ApiError as error:
+            self._events.event(found, "Warning", "FailedCreate", f"Error creating: {error}")
+            raise
+        self._events.event(found, "Normal", "SuccessfulCreate", f"Created pod: {name_of(pod)}")
+        return pod
+
+    def _write_status(self, found: Obj, pods: list[Obj], failure: ApiError | None) -> float | None:
+        template_labels = found["spec"]["template"]["metadata"].get("labels") or {}
+        minimum = found["spec"].get("minReadySeconds", 0)
+        waits = [available_in(pod, minimum) for pod in pods if is_ready(pod)]
+        status: Obj = {
+            "replicas": len(pods),
+            "fullyLabeledReplicas": sum(template_labels.items() <= labels_of(pod).items() for pod in pods),
+            "readyReplicas": len(waits),
+            "availableReplicas": sum(wait <= 0 for wait in waits),
+            "observedGeneration": found["metadata"].get("generation", 1),
+        }
+        status = {name: number for name, number in status.items() if number or name == "replicas"}
+        if failure:
+            condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+            status["conditions"] = [condition | {"message": str(failure)}]
+        if status != found.get("status"):
+            self._client.update_status(REPLICASETS, mutable(found) | {"status": status})
+        later = [wait for wait in waits if wait > 0]
+        return min(later) if later else None
+
+
+def pod_of(found: Obj) -> Obj:
+    """A new pod of a ReplicaSet, not yet created."""
+    template = mutable(found["spec"]["template"])
+    metadata = template.get("metadata") or {}
+    kept = {name: metadata[name] for name in ("labels", "annotations") if metadata.get(name)}
+    made = {
+        "generateName": f"{name_of(found)}-",
+        "namespace": namespace_of(found),
+        "ownerReferences": [reference(found)],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": kept | made, "spec": template["spec"]}
+
+
+def _counts(pod: Obj) -> bool:
+    return not is_terminating(pod) and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def deletion_rank(pod: Obj) -> tuple[bool, int, bool, int]:
+    """Which pod goes first: unassigned, then pending, then not ready, then the youngest."""
+    phase = {"Pending": 0, "Unknown": 1}.get(pod.get("status", {}).get("phase", "Pending"), 2)
+    assigned = bool(pod["spec"].get("nodeName"))
+    return assigned, phase, is_ready(pod), -int(pod["metadata"].get("resourceVersion") or 0)
