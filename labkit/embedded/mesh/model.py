@@ -148,27 +148,39 @@ class MeshState:
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
-        """The registry, oldest first, one service a host: Kubernetes beats a ServiceEntry."""
-        defaults = self.mesh.default_service_export_to
-        slices = self._objects[ENDPOINT_SLICES]
-        found = kubernetes_services(self._objects[SERVICES], slices, self.pods, defaults)
-        found += service_entry_services(self._objects[SERVICE_ENTRIES], defaults)
-        first: dict[str, Service] = {}
-        for service in sorted(found, key=lambda each: (not each.from_kubernetes, *_age(each))):
-            first.setdefault(service.host, service)
-        return tuple(sorted(first.values(), key=_age))
+        """The whole registry, oldest first; one host may stand in it more than once."""
+        entries = service_entry_services(self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to)
+        return tuple(sorted([*self._kubernetes_services, *entries], key=_age))
+
+    def kubernetes_service(self, host: str) -> Service | None:
+        """The Kubernetes Service whose DNS name *host* is, wherever it is exported to."""
+        return self._kubernetes_by_host.get(host.lower().rstrip("."))
 
     @cached_property
-    def service_by_host(self) -> Mapping[str, Service]:
-        return {service.host: service for service in self.services}
+    def _kubernetes_by_host(self) -> Mapping[str, Service]:
+        return {each.host: each for each in self._kubernetes_services}
 
-    def services_visible_from(self, namespace: str) -> tuple[Service, ...]:
-        """The registry as a proxy of *namespace* sees it, oldest first."""
+    @cached_property
+    def _kubernetes_services(self) -> list[Service]:
+        defaults = self.mesh.default_service_export_to
+        slices = self._objects[ENDPOINT_SLICES]
+        return kubernetes_services(self._objects[SERVICES], slices, self.pods, defaults)
+
+    def services_visible_from(self, namespace: str) -> Mapping[str, Service]:
+        """The registry as a proxy of *namespace* sees it: host → service, oldest first.
+
+        Where two claim a host, Kubernetes beats a ServiceEntry; else the older one has it.
+        """
         key = ("services", namespace)
         if key not in self.memo:
-            self.memo[key] = tuple(each for each in self.services if each.is_visible_from(namespace))
-        found: tuple[Service, ...] = self.memo[key]
-        return found
+            found: dict[str, Service] = {}
+            for each in self.services:
+                known = found.get(each.host)
+                if each.is_visible_from(namespace) and (known is None or _replaces(each, known)):
+                    found[each.host] = each
+            self.memo[key] = found
+        services: Mapping[str, Service] = self.memo[key]
+        return services
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Obj]:
         """Kubernetes Services of *namespace* whose selector fits *labels*, oldest first."""
@@ -201,6 +213,10 @@ class MeshState:
 
 def _age(service: Service) -> tuple[str, str, str]:
     return service.created, service.name, service.namespace
+
+
+def _replaces(service: Service, known: Service) -> bool:
+    return service.from_kubernetes and not known.from_kubernetes
 
 
 def _object_age(obj: Obj) -> tuple[str, str, str]:

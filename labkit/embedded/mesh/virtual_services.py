@@ -66,6 +66,12 @@ class VirtualServices:
             self._bound[key] = tuple(_visible(self._by_gateway.get(gateway, []), namespace))
         return self._bound[key]
 
+    @cached_property
+    def ask_for_labels(self) -> bool:
+        """Whether any rule depends on the labels of the caller's pod (``sourceLabels``)."""
+        rules = (rule for each in self._all for rule in (*each.http, *each.tls, *each.tcp))
+        return any(match.get("sourceLabels") for rule in rules for match in rule.get("match") or [])
+
     def mesh_index(self, namespace: str) -> MeshIndex:
         """The VirtualServices of *namespace*'s sidecars, by host."""
         return MeshIndex(self.bound_to(MESH, namespace))

@@ -1,0 +1,48 @@
+"""Istio's and Kubernetes' objects → Envoy's resources, for one proxy: a pure function.
+
+One subject a file: listeners (:mod:`.outbound_listeners`, :mod:`.inbound`, :mod:`.gateways`), routes
+(:mod:`.routes`, :mod:`.sidecar_routes`, :mod:`.gateway_routes`), clusters and endpoints
+(:mod:`.clusters`, :mod:`.endpoints`). What differs from istiod's own output is in :mod:`.placement`.
+"""
+
+from __future__ import annotations
+
+from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
+from labkit.embedded.mesh.translate.clusters import black_hole_cluster, outbound_clusters, passthrough_cluster
+from labkit.embedded.mesh.translate.gateway_routes import gateway_routes
+from labkit.embedded.mesh.translate.gateways import gateway_listeners, gateway_ports
+from labkit.embedded.mesh.translate.inbound import inbound
+from labkit.embedded.mesh.translate.outbound_listeners import outbound_listeners, route_names
+from labkit.embedded.mesh.translate.sidecar_routes import sidecar_routes
+
+__all__ = ["translate"]
+
+
+def translate(state: MeshState, proxy: Proxy) -> Snapshot:
+    """Everything *proxy* shall have when the cluster is as *state* says."""
+    return _gateway(state, proxy) if proxy.kind == "router" else _sidecar(state, proxy)
+
+
+def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
+    outbound = outbound_clusters(state, proxy)
+    incoming = inbound(state, proxy)
+    listeners = outbound_listeners(state, proxy)
+    fixed = [black_hole_cluster(state), passthrough_cluster(state)]
+    return Snapshot(
+        clusters={**outbound.clusters, **{each["name"]: each for each in fixed}, **incoming.clusters},
+        endpoints=outbound.endpoints,
+        listeners={**listeners, **incoming.listeners},
+        routes=sidecar_routes(state, proxy, route_names(listeners)),
+    )
+
+
+def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
+    outbound = outbound_clusters(state, proxy)
+    black_hole = black_hole_cluster(state)
+    ports = gateway_ports(state, proxy)
+    return Snapshot(
+        clusters={**outbound.clusters, black_hole["name"]: black_hole},
+        endpoints=outbound.endpoints,
+        listeners=gateway_listeners(state, proxy, ports),
+        routes=gateway_routes(state, proxy, ports),
+    )
