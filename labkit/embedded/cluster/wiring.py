@@ -15,10 +15,15 @@ from typing import Any
 
 from labkit.embedded.api import bootstrap
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.server import ApiServer
 from labkit.embedded.cluster.certificates import Certificates
+from labkit.embedded.controllers import ControllerManager
+from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node.catalogue import Catalogue, service_images
+from labkit.embedded.mesh.bootstrap import proxy_image
+from labkit.embedded.mesh.control_plane import ControlPlane
+from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage, service_images
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.store import Store
 
@@ -50,15 +55,24 @@ class Cluster:
         self._tasks: list[asyncio.Task[None]] = []
         self._store = Store(plan.database)
         self._client = InProcessClient(self._store)
+        self._client.add_admission(Injection(self._client))
+        self._controllers = _controllers(self._client, plan.block)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
         self._api = ApiServer(self._client, self._kubelet, plan.token)
 
     def _catalogue(self) -> Catalogue:
-        return Catalogue(service_images())
+        xds, debug = self._plan.run / "xds.sock", self._plan.run / "istiod.sock"
+        istiod = ControlPlane(self._client, xds, debug)
+        mesh: dict[str, Image] = {
+            "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
+            "istio/pilot:*": BuiltinImage(lambda _: istiod),
+        }
+        return Catalogue(service_images() | mesh)
 
     async def __aenter__(self) -> Cluster:
         bootstrap.ensure(self._client, *self._listener.getsockname())
         _publish_ports(self._client, self._plan.ports)
+        self._run("controllers", self._controllers.run())
         self._run("node", self._kubelet.run())
         await self._api.start(self._listener, _tls(self._plan.certificates))
         return self
@@ -85,6 +99,12 @@ class Cluster:
         for task in done - {waiting}:
             task.result()
             raise RuntimeError(f"{task.get_name()} ended by itself")
+
+
+def _controllers(client: Client, block: int) -> ControllerManager:
+    stored = [each for each in REGISTRY.values() if each.persisted and each.stored_as == each.name]
+    kinds = {(each.group, each.kind): each.stored_as for each in REGISTRY.values() if each.persisted}
+    return ControllerManager(client, block, kinds, [each.name for each in stored if each.namespaced])
 
 
 def _tls(certificates: Certificates) -> ssl.SSLContext:
