@@ -44,6 +44,7 @@ class Bench:
             "LABKIT_HOME": str(self.home.root),
             "KUBECONFIG": str(self.kubeconfig),
             "HOME": str(self.root),  # kubectl keeps a cache there
+            "LABKIT_OWNER": str(os.getpid()),  # a test run that is killed takes its clusters with it
             "COLUMNS": "200",
         }
         return {**os.environ, **mine}

@@ -1,48 +1,70 @@
 """``labkit``: the command line.
 
-Every command imports what it needs when it runs, so that ``labkit kubeconfig`` in a shell's
-``export KUBECONFIG=$(labkit kubeconfig)`` costs no more than a tenth of a second. All errors end
-here: a LabkitError is one sentence on stderr and exit status 1.
+A command's module is imported when the command is typed, and imports what it needs when it runs, so
+that ``export KUBECONFIG=$(labkit kubeconfig)`` in a shell's start-up file costs a tenth of a second.
+All errors end here: a LabkitError is one sentence on stderr and exit status 1.
 """
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 
-import typer
+import click
 
-from labkit.cli import clean, cluster, doctor, istio, notebooks
 from labkit.errors import LabkitError
 
-app = typer.Typer(
-    name="labkit",
-    help="A service mesh in a folder: an embedded Kubernetes with Istio, and the lab book that uses it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("up")(cluster.up)
-app.command("down")(cluster.down)
-app.command("status")(cluster.status)
-app.command("kubeconfig")(cluster.kubeconfig)
-app.add_typer(istio.app, name="istio")
-app.command("run")(notebooks.run)
-app.command("lab")(notebooks.lab)
-app.command("doctor")(doctor.doctor)
-app.command("clean")(clean.clean)
+COMMANDS = {
+    "up": ("cluster", "Start the cluster, or find it running."),
+    "down": ("cluster", "Stop the cluster; everything applied is kept."),
+    "status": ("cluster", "Show nodes, pods, proxies and the gateway."),
+    "kubeconfig": ("cluster", "Print the path of the kubeconfig."),
+    "istio": ("istio", "Install Istio, with istioctl's flags."),
+    "run": ("notebooks", "Execute the notebooks on a cluster of their own."),
+    "lab": ("notebooks", "Open the first notebook in JupyterLab."),
+    "doctor": ("doctor", "Say what this machine lacks."),
+    "clean": ("clean", "Remove all that labkit ever left."),
+}
+"""Name → the module it is in, and its line in the help: shown without importing the module."""
+
+
+class LateGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"labkit.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labkit")
+def labkit() -> None:
+    """A service mesh in a folder: an embedded Kubernetes with Istio, and the lab book that uses it."""
 
 
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is undone
     try:
-        app()
+        sys.exit(labkit(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except LabkitError as error:
         print(f"labkit: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         print("labkit: interrupted.", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from labkit.cli.progress import progress
 
 
-def clean(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+@click.command()
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def clean(yes: bool) -> None:
     """Stop every cluster of yours and remove its files."""
     from labkit.kube import embedded
 
@@ -20,8 +20,8 @@ def clean(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
     for path, runs in homes.items():
         print(f"{path}{' (runs)' if runs else ''}")
     question = "Stop what runs and remove these, with everything applied in them?"
-    if not yes and not typer.confirm(question):
-        raise typer.Exit(1)
+    if not yes and not click.confirm(question):
+        raise SystemExit(1)
     with progress() as shown:
         for path in homes:
             embedded.remove(path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from labkit.cli.progress import Progress, progress
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 NODE_TIMEOUT = 30.0
 
 
-def up(
-    istio: Annotated[bool, typer.Option(help="Install Istio as the first lesson does.")] = True,
-) -> None:
+@click.command()
+@click.option("--istio/--no-istio", default=True, help="Install Istio as the first lesson does.")
+def up(istio: bool) -> None:
     """Start the cluster, or find it running."""
     with progress() as shown:
         api = bring_up(shown, istio=istio)
@@ -95,6 +95,7 @@ def gateway_address(api: Api) -> str | None:
     return f"{ingress[0]['ip']}:{port}"
 
 
+@click.command()
 def down() -> None:
     """Stop the cluster; what was applied is kept for the next `labkit up`."""
     from labkit.kube import embedded
@@ -107,6 +108,7 @@ def down() -> None:
             shown.done("No cluster runs.")
 
 
+@click.command()
 def kubeconfig() -> None:
     """Print the path of the kubeconfig, and nothing else."""
     from labkit.kube import embedded
@@ -114,6 +116,7 @@ def kubeconfig() -> None:
     print(embedded.kubeconfig())
 
 
+@click.command()
 def status() -> None:
     """Show nodes, pods, proxies, the gateway and what all of it takes."""
     from labkit.cli.report import report

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
+import click
 
 from labkit.cli.progress import CROSS, NOTE, TICK
 
@@ -39,13 +39,14 @@ class Finding:
         return f"{CROSS if self.needed else NOTE} {self.thing}: {self.remedy}"
 
 
+@click.command()
 def doctor() -> None:
     """Look whether this machine has what the lab needs."""
     findings = [finding for check in CHECKS for finding in check()]
     for finding in findings:
         print(finding.line)
     if any(finding.needed and not finding.good for finding in findings):
-        raise typer.Exit(1)
+        raise SystemExit(1)
     print("The lab can run here.")
 
 

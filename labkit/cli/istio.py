@@ -4,63 +4,83 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from labkit.cli.progress import NOTE, progress
 
 if TYPE_CHECKING:
     from labkit.istio import Settings
 
-app = typer.Typer(help="Install Istio, with istioctl's flags.", no_args_is_help=True, rich_markup_mode=None)
-
-Flags = Annotated[
-    list[str], typer.Option("--set", "-s", metavar="PATH=VALUE", help="A setting, as istioctl takes it.")
-]
-Files = Annotated[list[Path], typer.Option("--filename", "-f", help="A file with an IstioOperator.")]
-Kubeconfig = Annotated[
-    Path | None, typer.Option("--kubeconfig", "-c", help="Which cluster; default: the embedded one.")
-]
-Yes = Annotated[bool, typer.Option("--skip-confirmation", "-y", help="Do not ask.")]
+kubeconfig_option = click.option(
+    "--kubeconfig", "-c", type=click.Path(path_type=Path), help="Which cluster; default: the embedded one."
+)
+yes_option = click.option("--skip-confirmation", "-y", "yes", is_flag=True, help="Do not ask.")
 
 
-@app.command()
+@click.group()
+@kubeconfig_option
+@click.pass_context
+def istio(ctx: click.Context, kubeconfig: Path | None) -> None:
+    """Install Istio, with istioctl's flags."""
+    ctx.obj = kubeconfig  # istioctl takes it before the command, too
+
+
+@istio.command()
+@click.option("--set", "-s", "flags", multiple=True, metavar="PATH=VALUE", help="A setting, as istioctl's.")
+@click.option(
+    "--filename", "-f", "files", multiple=True, type=click.Path(path_type=Path), help="An IstioOperator."
+)
+@kubeconfig_option
+@click.option("--context", help="A context of the kubeconfig.")
+@yes_option
+@click.option("--revision", "-r", help="Has no effect: there is one control plane.")
+@click.pass_obj
 def install(
-    set_: Flags = [],  # noqa: B006 - typer copies it
-    files: Files = [],  # noqa: B006
-    kubeconfig: Kubeconfig = None,
-    context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
-    yes: Yes = False,
-    revision: Annotated[str | None, typer.Option(help="Not supported: there is one control plane.")] = None,
+    before: Path | None,
+    flags: tuple[str, ...],
+    files: tuple[Path, ...],
+    kubeconfig: Path | None,
+    context: str | None,
+    yes: bool,
+    revision: str | None,
 ) -> None:
     """Install or change Istio."""
-    from labkit import istio
+    from labkit.istio import install, judge, settings
 
-    asked = _asked(files, set_, revision)
-    for warning in istio.judge(asked):
+    asked = _asked(files, flags, revision)
+    for warning in judge(asked):
         print(f"{NOTE} {warning}", file=sys.stderr)
-    settings = istio.settings(asked)
-    api = _connect(kubeconfig, context)
-    if not yes and not typer.confirm(_question(settings)):
-        print("Cancelled.")
-        raise typer.Exit(1)
+    wanted = settings(asked)
+    api = _connect(kubeconfig or before, context)
+    if not yes:
+        _confirm(_question(wanted))
     with progress() as shown:
         shown.doing("installing Istio")
-        istio.install(api, settings, shown.done)
+        install(api, wanted, shown.done)
 
 
-@app.command()
-def uninstall(kubeconfig: Kubeconfig = None, yes: Yes = False) -> None:
+@istio.command()
+@kubeconfig_option
+@yes_option
+@click.pass_obj
+def uninstall(before: Path | None, kubeconfig: Path | None, yes: bool) -> None:
     """Remove what `install` made."""
-    from labkit import istio
+    from labkit.istio import uninstall
 
-    api = _connect(kubeconfig, None)
-    if not yes and not typer.confirm("All of Istio will be removed. Proceed?"):
-        raise typer.Exit(1)
+    api = _connect(kubeconfig or before, None)
+    if not yes:
+        _confirm("All of Istio will be removed. Proceed?")
     with progress() as shown:
-        istio.uninstall(api)
+        uninstall(api)
         shown.done("Uninstall complete")
+
+
+def _confirm(question: str) -> None:
+    if not click.confirm(question):
+        print("Cancelled.")
+        raise SystemExit(1)
 
 
 def _connect(kubeconfig: Path | None, context: str | None) -> Any:
@@ -72,15 +92,15 @@ def _connect(kubeconfig: Path | None, context: str | None) -> Any:
     return connect(kubeconfig=kubeconfig, context=context)
 
 
-def _asked(files: list[Path], flags: list[str], revision: str | None) -> dict[str, Any]:
+def _asked(files: tuple[Path, ...], flags: tuple[str, ...], revision: str | None) -> dict[str, Any]:
     """Files first, ``--set`` on top, as istioctl does."""
-    from labkit import istio
+    from labkit.istio import merged, parse
 
     asked: dict[str, Any] = {}
     for file in files:
-        asked = istio.merged(asked, _operator_spec(file))
-    asked = istio.merged(asked, istio.parse(flags))
-    return istio.merged(asked, {"revision": revision}) if revision else asked
+        asked = merged(asked, _operator_spec(file))
+    asked = merged(asked, parse(list(flags)))
+    return merged(asked, {"revision": revision}) if revision else asked
 
 
 def _operator_spec(file: Path) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from labkit.cli.progress import Progress, progress
 
@@ -29,21 +29,27 @@ class Outcome:
     problem: str = ""
 
 
-def run(
-    notebooks: Annotated[list[Path], typer.Argument(help="Notebooks; default: all, in order.")] = [],  # noqa: B006
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the executed copies and pages go.")
-    ] = Path("output"),
-    parameter: Annotated[
-        list[str],
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter for every notebook."),
-    ] = [],  # noqa: B006
-) -> None:
-    """Execute notebooks on a cluster of their own and write an HTML page for each."""
+@click.command()
+@click.argument("notebooks", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    *("--output", "-o"),
+    type=click.Path(path_type=Path),
+    default="output",
+    show_default=True,
+    help="Where the executed copies and their pages go.",
+)
+@click.option(
+    *("--parameter", "-p", "given"),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter for every notebook.",
+)
+def run(notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...]) -> None:
+    """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
     from labkit.cli.cluster import bring_up
 
     chosen = _existing(notebooks) or all_notebooks()
-    parameters = _parameters(parameter)
+    parameters = _parameters(given)
     output.mkdir(parents=True, exist_ok=True)
     with progress() as shown, cluster_of_its_own():
         bring_up(shown)
@@ -52,7 +58,7 @@ def run(
     passed, total = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
     print(f"{passed} of {len(outcomes)} notebooks passed in {total:.0f} s; pages in {output}.")
     if failed:
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 def all_notebooks() -> list[Path]:
@@ -66,7 +72,7 @@ def all_notebooks() -> list[Path]:
     return found
 
 
-def _existing(notebooks: list[Path]) -> list[Path]:
+def _existing(notebooks: Iterable[Path]) -> list[Path]:
     from labkit.errors import UsageError
 
     for notebook in notebooks:
@@ -75,7 +81,7 @@ def _existing(notebooks: list[Path]) -> list[Path]:
     return [notebook.absolute() for notebook in notebooks]
 
 
-def _parameters(given: list[str]) -> dict[str, Any]:
+def _parameters(given: Iterable[str]) -> dict[str, Any]:
     import yaml
 
     from labkit.errors import UsageError
@@ -92,18 +98,17 @@ def cluster_of_its_own() -> Iterator[None]:
     """A home that exists for this block: other clusters of this user are not touched, nothing is left."""
     from labkit.kube import embedded
 
-    before = os.environ.get("LABKIT_HOME")
+    before = dict(os.environ)
     folder = tempfile.mkdtemp(prefix="labkit-")
-    os.environ["LABKIT_HOME"] = folder
+    # With its owner, even one that is killed, the cluster ends.
+    os.environ |= {"LABKIT_HOME": folder, "LABKIT_OWNER": str(os.getpid())}
     try:
         yield
     finally:
         embedded.remove(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
-        if before is None:
-            del os.environ["LABKIT_HOME"]
-        else:
-            os.environ["LABKIT_HOME"] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _execute(notebook: Path, output: Path, parameters: dict[str, Any], shown: Progress) -> Outcome:
@@ -170,12 +175,10 @@ def _write_page(executed: Path) -> None:
     executed.with_suffix(".html").write_text(page, encoding="utf-8")
 
 
-def lab(
-    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
-    port: Annotated[
-        int | None, typer.Option(help="JupyterLab's port; default: a free one from 8888.")
-    ] = None,
-) -> None:
+@click.command()
+@click.option("--browser/--no-browser", default=True, help="Open a browser.")
+@click.option("--port", type=int, help="JupyterLab's port; default: a free one from 8888.")
+def lab(browser: bool, port: int | None) -> None:
     """Start the cluster and open the first notebook in JupyterLab."""
     from labkit.cli.cluster import bring_up
     from labkit.kube import embedded

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
 from labkit.cli.cluster import gateway_address
 from labkit.kube import embedded
 from labkit.kube.api import TABLE, Api, Obj
@@ -22,7 +20,7 @@ def report() -> None:
     running = embedded.running()
     if running is None:
         print(f"No cluster runs in {embedded.home()}; `labkit up` starts it.")
-        raise typer.Exit(1)
+        raise SystemExit(1)
     api = connect(kubeconfig=embedded.kubeconfig())
     print(f"API         {running.server}")
     print(f"kubeconfig  {embedded.kubeconfig()}")

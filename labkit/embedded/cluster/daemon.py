@@ -31,6 +31,8 @@ from labkit.errors import ClusterError, LabkitError
 SHUTDOWN_LIMIT = 12.0
 """Seconds from the signal to the end, whatever hangs; less than a `labkit down` waits."""
 
+OWNER = "LABKIT_OWNER"
+
 log = logging.getLogger("labkit.embedded.cluster")
 
 
@@ -132,7 +134,16 @@ def _stop_signal() -> asyncio.Event:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    _end_with_owner(stopped)
     return stopped
+
+
+def _end_with_owner(stopped: asyncio.Event) -> None:
+    """Stop when the process that ``LABKIT_OWNER`` names ends, however it ends: its cluster is its alone."""
+    owner = os.environ.get(OWNER, "")
+    if owner.isdigit():
+        handle = os.pidfd_open(int(owner))
+        asyncio.get_running_loop().add_reader(handle, stopped.set)
 
 
 def _limit_shutdown() -> None:

@@ -80,6 +80,17 @@ def test_a_killed_daemon_comes_back_with_everything(bench):
     assert bench.get("namespace", "kept")["status"]["phase"] == "Active"
 
 
+def test_an_owned_cluster_ends_with_its_owner(bench, monkeypatch):
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    monkeypatch.setenv("LABKIT_OWNER", str(owner.pid))
+    handle = os.pidfd_open(launch.start(bench.home).pid)
+    owner.kill()
+    owner.communicate()
+    assert select.select([handle], [], [], 10)[0]
+    os.close(handle)
+    assert launch.find(bench.home) is None
+
+
 def test_a_daemon_that_dies_is_reported_with_its_reason(bench):
     bench.home.create()
     bench.home.database.mkdir()
