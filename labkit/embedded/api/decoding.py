@@ -243,13 +243,11 @@ def _structural(value: Any, schema: Schema, path: str, unknown: list[str]) -> An
     made: Obj = {}
     for key, each in value.items():
         known = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
-        if known is not None:
-            inner = known if isinstance(known, dict) else {}
-            made[key] = _structural(each, inner, join(path, key), unknown)
-        elif schema.get("x-kubernetes-preserve-unknown-fields"):
-            made[key] = each
-        else:
+        inner = known if isinstance(known, dict) else {}
+        if known is None and not schema.get("x-kubernetes-preserve-unknown-fields"):
             unknown.append(f'unknown field "{join(path, key)}"')
+        elif each is not None or not inner or inner.get("nullable"):
+            made[key] = _structural(each, inner, join(path, key), unknown)
     return made
 
 

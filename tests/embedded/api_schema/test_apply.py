@@ -104,7 +104,8 @@ def test_conflict_names_the_manager_and_the_field() -> None:
         applied(live, deployment(replicas=3))
     assert refused.value.code == 409
     assert refused.value.message == (
-        'Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas'
+        "Apply failed with 1 conflict: "
+        'conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas'
     )
     assert refused.value.details["causes"] == [
         {

@@ -1,0 +1,103 @@
+"""``metadata``, and the label selectors that point at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.validation import names
+from labkit.embedded.api.validation.causes import Causes
+from labkit.embedded.objects import Obj
+
+_ANNOTATIONS_LIMIT = 256 * 1024
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+_NAME_CHECKS: dict[str, Callable[[str], list[str]]] = {
+    "services": names.dns_1035_label,
+    "namespaces": names.dns_label,
+}
+
+
+def name_check(type_: ResourceType) -> Callable[[str], list[str]]:
+    """How names of *type_* are checked."""
+    if type_.group == "rbac.authorization.k8s.io":
+        return names.path_segment
+    return _NAME_CHECKS.get(type_.name, names.dns_subdomain)
+
+
+def metadata(causes: Causes, obj: Obj, type_: ResourceType) -> None:
+    """Name, namespace, labels, annotations, finalizers and owners."""
+    meta = obj.get("metadata", {})
+    name = meta.get("name", "")
+    if name:
+        causes.invalid_each("metadata.name", name, name_check(type_)(name))
+    else:
+        causes.required("metadata.name", "name or generateName is required")
+    if meta.get("namespace"):
+        causes.invalid_each("metadata.namespace", meta["namespace"], names.dns_label(meta["namespace"]))
+    labels(causes, "metadata.labels", meta.get("labels"))
+    _annotations(causes, meta.get("annotations") or {})
+    for finalizer in meta.get("finalizers") or ():
+        causes.invalid_each("metadata.finalizers", finalizer, names.qualified_name(finalizer))
+    _owners(causes, meta.get("ownerReferences") or [])
+
+
+def labels(causes: Causes, field: str, pairs: dict[str, str] | None) -> None:
+    """The keys and values of a label map."""
+    for key, value in (pairs or {}).items():
+        causes.invalid_each(field, key, names.qualified_name(key))
+        causes.invalid_each(field, value, names.label_value(value))
+
+
+def _annotations(causes: Causes, pairs: dict[str, str]) -> None:
+    for key in pairs:
+        causes.invalid_each("metadata.annotations", key, names.qualified_name(key.lower()))
+    if sum(len(key) + len(value) for key, value in pairs.items()) > _ANNOTATIONS_LIMIT:
+        causes.too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
+
+
+def _owners(causes: Causes, references: list[Obj]) -> None:
+    for reference in references:
+        for key in ("apiVersion", "kind", "name", "uid"):
+            if not reference.get(key):
+                causes.invalid(f"metadata.ownerReferences.{key}", reference.get(key, ""), "must not be empty")
+    controllers = [each for each in references if each.get("controller")]
+    if len(controllers) > 1:
+        found = ", ".join(f"{each.get('kind')}/{each.get('name')}" for each in controllers[:2])
+        detail = f"Only one reference can have Controller set to true. Found references in {found}"
+        causes.invalid("metadata.ownerReferences", references, detail)
+
+
+def selector(causes: Causes, field: str, value: Obj) -> None:
+    """A ``LabelSelector``."""
+    labels(causes, f"{field}.matchLabels", value.get("matchLabels"))
+    for index, each in enumerate(value.get("matchExpressions") or ()):
+        at = f"{field}.matchExpressions[{index}]"
+        operator = each.get("operator", "")
+        if operator not in _OPERATORS:
+            causes.invalid(f"{at}.operator", operator, "not a valid selector operator")
+        elif operator in ("In", "NotIn") and not each.get("values"):
+            causes.required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+        elif operator in ("Exists", "DoesNotExist") and each.get("values"):
+            causes.forbidden(
+                f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            )
+        causes.invalid_each(f"{at}.key", each.get("key", ""), names.qualified_name(each.get("key", "")))
+
+
+def matches(value: Obj, pairs: dict[str, str]) -> bool:
+    """Whether a ``LabelSelector`` selects something labelled *pairs*."""
+    wanted = (value.get("matchLabels") or {}).items()
+    return all(pairs.get(key) == text for key, text in wanted) and all(
+        _expression_matches(each, pairs) for each in value.get("matchExpressions") or ()
+    )
+
+
+def _expression_matches(each: Obj, pairs: dict[str, str]) -> bool:
+    key, values = each.get("key", ""), each.get("values") or []
+    answers = {
+        "In": pairs.get(key) in values,
+        "NotIn": pairs.get(key) not in values,
+        "Exists": key in pairs,
+        "DoesNotExist": key not in pairs,
+    }
+    return answers.get(each.get("operator", ""), False)

@@ -1,0 +1,125 @@
+"""Services and the endpoints behind them."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from labkit.embedded.api.validation import names
+from labkit.embedded.api.validation.causes import Causes
+from labkit.embedded.api.validation.meta import labels
+from labkit.embedded.api.validation.pods import PROTOCOLS
+from labkit.embedded.objects import Obj
+
+_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_AFFINITIES = ("ClientIP", "None")
+_POLICIES = ("Cluster", "Local")
+_ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
+
+
+def service(causes: Causes, obj: Obj, old: Obj | None) -> None:
+    spec = obj.get("spec") or {}
+    kind, ports = spec.get("type"), spec.get("ports") or []
+    headless = spec.get("clusterIP") == "None"
+    if not ports and not headless and kind != "ExternalName":
+        causes.required("spec.ports")
+    _type_rules(causes, spec)
+    _ports(causes, ports, exposed=kind in ("NodePort", "LoadBalancer"))
+    labels(causes, "spec.selector", spec.get("selector"))
+    causes.one_of("spec.sessionAffinity", spec.get("sessionAffinity"), _AFFINITIES)
+    causes.one_of("spec.type", kind, _TYPES)
+    for key in ("internalTrafficPolicy", "externalTrafficPolicy"):
+        if spec.get(key):
+            causes.one_of(f"spec.{key}", spec[key], _POLICIES)
+    for index, address in enumerate(spec.get("externalIPs") or ()):
+        _address(causes, f"spec.externalIPs[{index}]", address)
+    if old is not None:
+        _cluster_ip_stays(causes, spec, old.get("spec") or {})
+
+
+def _type_rules(causes: Causes, spec: Obj) -> None:
+    kind = spec.get("type")
+    if kind == "LoadBalancer" and spec.get("clusterIP") == "None":
+        causes.invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for LoadBalancer services")
+    if kind == "NodePort" and spec.get("clusterIP") == "None":
+        causes.invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for NodePort services")
+    if kind != "ExternalName":
+        return
+    name = (spec.get("externalName") or "").removesuffix(".")
+    if name:
+        causes.invalid_each("spec.externalName", name, names.dns_subdomain(name))
+    else:
+        causes.required("spec.externalName")
+    if spec.get("clusterIP") or spec.get("clusterIPs"):
+        causes.forbidden("spec.clusterIPs", "may not be set when `type` is ExternalName")
+
+
+def _ports(causes: Causes, ports: list[Obj], *, exposed: bool) -> None:
+    seen_names: set[str] = set()
+    seen: set[tuple[str, int]] = set()
+    for index, port in enumerate(ports):
+        at = f"spec.ports[{index}]"
+        _port(causes, at, port, name_needed=len(ports) > 1, seen=seen_names)
+        if port.get("nodePort") and not exposed:
+            causes.forbidden(f"{at}.nodePort", "may not be used when `type` is 'ClusterIP'")
+        key = (port.get("protocol", ""), port.get("port", 0))
+        if key in seen:
+            causes.duplicate(at, {"protocol": key[0], "port": key[1]})
+        seen.add(key)
+
+
+def _port(causes: Causes, at: str, port: Obj, *, name_needed: bool, seen: set[str]) -> None:
+    name, number = port.get("name", ""), port.get("port", 0)
+    if name_needed and not name:
+        causes.required(f"{at}.name")
+    elif name:
+        causes.invalid_each(f"{at}.name", name, names.dns_label(name))
+        if name in seen:
+            causes.duplicate(f"{at}.name", name)
+        seen.add(name)
+    causes.invalid_each(f"{at}.port", number, names.port_number(number))
+    causes.one_of(f"{at}.protocol", port.get("protocol"), PROTOCOLS)
+    target: int | str = port.get("targetPort", number)
+    causes.invalid_each(f"{at}.targetPort", target, names.port(target))
+    if port.get("appProtocol"):
+        wrong = names.qualified_name(port["appProtocol"])
+        causes.invalid_each(f"{at}.appProtocol", port["appProtocol"], wrong)
+
+
+def _cluster_ip_stays(causes: Causes, spec: Obj, old: Obj) -> None:
+    if "ExternalName" in (spec.get("type"), old.get("type")):
+        return
+    before, after = old.get("clusterIP"), spec.get("clusterIP")
+    if before and after != before:
+        causes.invalid("spec.clusterIPs[0]", spec.get("clusterIPs") or [after], "may not change once set")
+
+
+def _address(causes: Causes, field: str, address: str) -> None:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        causes.invalid(field, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+
+
+def endpoints(causes: Causes, obj: Obj, _old: Obj | None) -> None:
+    for index, subset in enumerate(obj.get("subsets") or ()):
+        at = f"subsets[{index}]"
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            causes.required(at, "must specify `addresses` or `notReadyAddresses`")
+        for key in ("addresses", "notReadyAddresses"):
+            for number, address in enumerate(subset.get(key) or ()):
+                _address(causes, f"{at}.{key}[{number}].ip", address.get("ip", ""))
+        for number, port in enumerate(subset.get("ports") or ()):
+            wrong = names.port_number(port.get("port", 0))
+            causes.invalid_each(f"{at}.ports[{number}].port", port.get("port", 0), wrong)
+
+
+def endpoint_slice(causes: Causes, obj: Obj, old: Obj | None) -> None:
+    causes.one_of("addressType", obj.get("addressType"), _ADDRESS_TYPES)
+    if old is not None:
+        causes.immutable("addressType", obj.get("addressType"), old.get("addressType"))
+    for index, endpoint in enumerate(obj.get("endpoints") or ()):
+        if not endpoint.get("addresses"):
+            causes.required(f"endpoints[{index}].addresses", "must contain at least 1 address")
+        for number, address in enumerate(endpoint.get("addresses") or ()):
+            if obj.get("addressType") != "FQDN":
+                _address(causes, f"endpoints[{index}].addresses[{number}]", address)

@@ -1,0 +1,275 @@
+"""Wrong objects are refused in the real server's words."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from labkit.embedded.api import schemas
+from labkit.embedded.api.decoding import decode
+from labkit.embedded.api.defaults import apply_defaults
+from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.validation import cel, check, validate
+from labkit.embedded.status import ApiError
+
+
+def complete(obj: dict[str, Any]) -> Any:
+    type_ = REGISTRY.find_kind(obj["apiVersion"], obj["kind"])
+    assert type_
+    version = obj["apiVersion"].rpartition("/")[2]
+    decoded = decode(json.dumps(obj).encode(), type_, version).object
+    apply_defaults(decoded)
+    return decoded, type_
+
+
+def messages(obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[str]:
+    new, type_ = complete(obj)
+    before = complete(old)[0] if old else None
+    return [f"{field}: {message}" for field, _, message in validate(new, type_, before)]
+
+
+def deployment(**spec: Any) -> dict[str, Any]:
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "image": "web"}]},
+    }
+    body = {"selector": {"matchLabels": {"app": "web"}}, "template": template, **spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "dev"},
+        "spec": body,
+    }
+
+
+def with_container(**fields: Any) -> dict[str, Any]:
+    obj = deployment()
+    obj["spec"]["template"]["spec"]["containers"][0] |= fields
+    return obj
+
+
+def service(*ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    metadata = {"name": "s", "namespace": "dev"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {"ports": list(ports), **spec},
+    }
+
+
+def virtual_service(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "VirtualService",
+        "metadata": {"name": "vs", "namespace": "dev"},
+        "spec": spec,
+    }
+
+
+def named(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "dev"}}
+
+
+def test_a_good_deployment_passes() -> None:
+    assert messages(deployment(replicas=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (deployment(replicas=-1), "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
+        (deployment(selector=None), "spec.selector: Required value"),
+        (
+            deployment(selector={"matchLabels": {"app": "other"}}),
+            'spec.template.metadata.labels: Invalid value: {"app":"web"}: '
+            "`selector` does not match template `labels`",
+        ),
+        (
+            with_container(image=""),
+            "spec.template.spec.containers[0].image: Required value",
+        ),
+        (
+            with_container(imagePullPolicy="Sometimes"),
+            'spec.template.spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": '
+            'supported values: "Always", "IfNotPresent", "Never"',
+        ),
+        (
+            with_container(ports=[{"containerPort": 70000}]),
+            "spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: "
+            "must be between 1 and 65535, inclusive",
+        ),
+        (
+            with_container(resources={"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}),
+            'spec.template.spec.containers[0].resources.requests: Invalid value: "2": '
+            "must be less than or equal to cpu limit of 1",
+        ),
+        (
+            with_container(readinessProbe={"periodSeconds": 1}),
+            "spec.template.spec.containers[0].readinessProbe: Required value: must specify a handler type",
+        ),
+        (
+            with_container(volumeMounts=[{"name": "x", "mountPath": "/x"}]),
+            'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "x"',
+        ),
+        (
+            deployment(
+                strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}
+            ),
+            "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+        ),
+        (service(), "spec.ports: Required value"),
+        (
+            service({"port": 0}),
+            "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+        ),
+        (service({"port": 1, "name": "a"}, {"port": 2}), "spec.ports[1].name: Required value"),
+        (
+            service({"port": 1, "name": "a"}, {"port": 2, "name": "a"}),
+            'spec.ports[1].name: Duplicate value: "a"',
+        ),
+        (
+            service({"port": 1}, type="Balancer"),
+            'spec.type: Unsupported value: "Balancer": '
+            'supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
+        ),
+        (
+            {**named("ConfigMap", "c"), "data": {"a b": "1"}},
+            'data[a b]: Invalid value: "a b": a valid config key must consist of alphanumeric characters, '
+            "'-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+            "'[-._a-zA-Z0-9]+')",
+        ),
+        (
+            named("ConfigMap", "Web_1"),
+            'metadata.name: Invalid value: "Web_1": a lowercase RFC 1123 subdomain must consist of lower '
+            "case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character "
+            "(e.g. 'example.com', regex used for validation is "
+            r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        ),
+        (
+            {**service({"port": 1}), "metadata": {"name": "1s", "namespace": "dev"}},
+            'metadata.name: Invalid value: "1s": a DNS-1035 label must consist of lower case alphanumeric '
+            "characters or '-', start with an alphabetic character, and end with an alphanumeric character "
+            "(e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+        ),
+        (
+            {**named("ConfigMap", "c"), "metadata": {"name": "c", "labels": {"a": "b c"}}},
+            'metadata.labels: Invalid value: "b c": a valid label must be an empty string or consist of '
+            "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+            "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+            "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+        ),
+    ],
+)
+def test_common_mistakes(obj: dict[str, Any], expected: str) -> None:
+    assert expected in messages(obj)
+
+
+def test_the_selector_is_immutable() -> None:
+    changed = deployment(selector={"matchLabels": {"app": "new"}})
+    changed["spec"]["template"]["metadata"]["labels"] = {"app": "new"}
+    assert messages(changed, deployment()) == [
+        'spec.selector: Invalid value: {"matchLabels":{"app":"new"}}: field is immutable'
+    ]
+
+
+def test_a_pod_may_change_its_image_and_be_bound_but_nothing_else() -> None:
+    pod = {**named("Pod", "p"), "spec": {"containers": [{"name": "c", "image": "a"}]}}
+    changed = copy.deepcopy(pod)
+    changed["spec"] |= {"containers": [{"name": "c", "image": "b"}], "nodeName": "node"}
+    assert messages(changed, pod) == []
+    changed["spec"]["dnsPolicy"] = "Default"
+    assert messages(changed, pod)[0].startswith(
+        "spec: Forbidden: pod updates may not change fields other than"
+    )
+
+
+def test_cluster_ip_may_not_change() -> None:
+    old = service({"port": 1}, clusterIP="10.43.0.5", clusterIPs=["10.43.0.5"])
+    new = service({"port": 1}, clusterIP="10.43.0.6", clusterIPs=["10.43.0.6"])
+    assert messages(new, old) == ['spec.clusterIPs[0]: Invalid value: ["10.43.0.6"]: may not change once set']
+
+
+def test_the_refusal_reads_as_kubectl_prints_it() -> None:
+    obj, type_ = complete(deployment(replicas=-1))
+    with pytest.raises(ApiError) as refused:
+        check(obj, type_)
+    assert refused.value.message == (
+        'Deployment.apps "web" is invalid: '
+        "spec.replicas: Invalid value: -1: must be greater than or equal to 0"
+    )
+
+
+def route(**fields: Any) -> dict[str, Any]:
+    return virtual_service(hosts=["a"], http=[{"route": [{"destination": {"host": "a"}, **fields}]}])
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (
+            route(weight="50"),
+            'spec.http[0].route[0].weight: Invalid value: "string": '
+            'spec.http[0].route[0].weight in body must be of type integer: "string"',
+        ),
+        (
+            virtual_service(hosts="a"),
+            'spec.hosts: Invalid value: "string": spec.hosts in body must be of type array: "string"',
+        ),
+        (
+            virtual_service(hosts=["a"], http=[{"route": [{"weight": 1}]}]),
+            "spec.http[0].route[0].destination: Required value",
+        ),
+        (
+            virtual_service(hosts=["a"], http=[{"timeout": "0s"}]),
+            'spec.http[0].timeout: Invalid value: "string": must be a valid duration greater than 1ms',
+        ),
+        (
+            virtual_service(hosts=["a"], http=[{"timeout": "soon"}]),
+            "spec.http[0].timeout: Invalid value: \"string\": type conversion error from 'string' to "
+            "'google.protobuf.Duration' evaluating rule: must be a valid duration greater than 1ms",
+        ),
+        (
+            virtual_service(hosts=["a"], http=[{"match": [{"uri": {"exact": "/a", "prefix": "/b"}}]}]),
+            '<nil>: Invalid value: "": "spec.http[0].match[0].uri" must validate one and only one schema '
+            "(oneOf). Found 2 valid alternatives",
+        ),
+    ],
+)
+def test_istio_objects_meet_their_definition(obj: dict[str, Any], expected: str) -> None:
+    assert expected in messages(obj)
+
+
+def test_a_good_virtual_service_passes() -> None:
+    assert messages(route(weight=50)) == []
+
+
+def test_enum_values_are_listed() -> None:
+    entry = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "ServiceEntry",
+        "metadata": {"name": "se", "namespace": "dev"},
+        "spec": {"hosts": ["a.com"], "location": "MOON", "ports": [{"number": 80, "name": "http"}]},
+    }
+    found = messages(entry)
+    assert found[0] == (
+        'spec.location: Unsupported value: "MOON": supported values: "MESH_EXTERNAL", "MESH_INTERNAL"'
+    )
+    assert found[1].startswith("<nil>: Invalid value: null: some validation rules were not checked")
+
+
+def every_rule(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {rule for item in node for rule in every_rule(item)}
+    if not isinstance(node, dict):
+        return set()
+    own = node.get("x-kubernetes-validations")
+    rules = {each["rule"] for each in own} if isinstance(own, list) else set()
+    return rules | {rule for value in node.values() for rule in every_rule(value)}
+
+
+def test_every_rule_of_the_schemas_is_known() -> None:
+    assert every_rule(schemas.documented()["custom"]) == set(cel.RULES)
