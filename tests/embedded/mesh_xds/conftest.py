@@ -124,9 +124,14 @@ class RunningEnvoy:
         found = json.loads(await self.admin(f"/stats?format=json&filter={pattern}"))
         return {each["name"]: each["value"] for each in found["stats"] if "value" in each}
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(5)
+    async def logged(self, words):
+        """The first line of the proxy's log that holds *words*, as soon as it is there."""
+        async with asyncio.timeout(5):
+            while True:
+                for line in self.log.read_text().splitlines():
+                    if words in line:
+                        return line
+                await asyncio.sleep(0.005)
 
 
 @dataclass
