@@ -80,7 +80,7 @@ class Port:
 def gateway_ports(state: MeshState, proxy: Proxy) -> list[Port]:
     """What the gateway *proxy* listens on, with all servers merged."""
     services = state.services_selecting(proxy.namespace, state.labels_of(proxy))
-    names = dict(container_ports(state.pod_of(proxy) or {}))
+    names = dict(container_ports(state.pod_of(proxy) or {}, of_proxy=True))
     ports: dict[tuple[int, str], Port] = {}
     for server in _servers(state, proxy):
         number, named = _resolve(server.number, services, names)

