@@ -72,10 +72,17 @@ async def test_refused(session: aiohttp.ClientSession, free_port: int) -> None:
 
 async def test_read_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(master_system, "READ_SECONDS", 0.05)
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    over = asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     async with silent, master_system.new_session("Test") as session:
         said = await master_system.call(session, url, {})
+        over.set()
     assert said.endswith(
         ": Read timed out; nested exception is java.net.SocketTimeoutException: Read timed out"
     )
