@@ -71,11 +71,8 @@ class Api:
         self.certificates = certificates.ensure(folder / "pki")
         self.kubeconfig = folder / "kubeconfig"
         self.node = FakeNode()
-        self.store = Store(folder / "state.db")
-        self.client = InProcessClient(self.store)
-        self.server = ApiServer(self.client, self.node, TOKEN)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def start(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -84,17 +81,23 @@ class Api:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(self.certificates.certificate, self.certificates.key)
         self._thread.start()
-        self.inside(lambda: bootstrap.ensure(self.client, "127.0.0.1", port))
-        asyncio.run_coroutine_threadsafe(self.server.start(listener, tls), self._loop).result()
+        self.inside(lambda: self._make(port))
+        asyncio.run_coroutine_threadsafe(self.server.start(listener, tls), self._loop).result(10)
         authority = self.certificates.authority
         kubeconfig.update(self.kubeconfig, server=self.url, authority=authority, token=TOKEN)
 
+    def _make(self, port: int) -> None:
+        self.store = Store(self.folder / "state.db")
+        self.client = InProcessClient(self.store)
+        self.server = ApiServer(self.client, self.node, TOKEN)
+        bootstrap.ensure(self.client, "127.0.0.1", port)
+
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+        self.inside(self.store.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self.store.close()
 
     def inside(self, call: Callable[[], T]) -> T:
         """Run *call* where the cluster's own parts run."""
