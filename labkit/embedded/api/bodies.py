@@ -68,8 +68,8 @@ def parse_yaml(data: bytes) -> Body:
 
     loader = _yaml_loader()(data)
     try:
-        return Body(loader.get_single_data())
-    except yaml.YAMLError as error:
+        return Body(json.loads(json.dumps(loader.get_single_data())))  # keys become strings
+    except (yaml.YAMLError, TypeError) as error:
         problem = " ".join(str(error).split())
         raise bad_request(f"error converting YAML to JSON: yaml: {problem}") from error
     finally:

@@ -1,0 +1,42 @@
+"""Objects between the version a client speaks and the one they are stored in.
+
+Istio's versions differ in name only. Events are served by two groups with different field names
+and stored once, in their core/v1 form, as a real API server does.
+"""
+
+from __future__ import annotations
+
+from labkit.embedded.api.resources import REGISTRY, ResourceType
+from labkit.embedded.objects import Obj
+
+_EVENT_FIELDS = {
+    # events.k8s.io/v1: v1
+    "note": "message",
+    "regarding": "involvedObject",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+}
+_CORE_FIELDS = {core: new for new, core in _EVENT_FIELDS.items()}
+
+
+def to_storage(obj: Obj, type_: ResourceType) -> Obj:
+    """*obj*, in any version of *type_*, as it is stored."""
+    stored = REGISTRY[type_.stored_as]
+    renamed = obj if stored is type_ else _renamed(obj, _EVENT_FIELDS)
+    return {**renamed, "apiVersion": stored.api_version(), "kind": stored.kind}
+
+
+def from_storage(obj: Obj, type_: ResourceType, version: str = "") -> Obj:
+    """A stored *obj* in *version* of *type_*; *obj* itself where nothing differs."""
+    api_version = type_.api_version(version)
+    if obj.get("apiVersion") == api_version:
+        return obj
+    renamed = obj if type_.stored_as == type_.name else _renamed(obj, _CORE_FIELDS)
+    return {**renamed, "apiVersion": api_version}
+
+
+def _renamed(obj: Obj, names: dict[str, str]) -> Obj:
+    return {names.get(key, key): value for key, value in obj.items()}
