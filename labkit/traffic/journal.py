@@ -117,7 +117,9 @@ def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [frame for frame in frames if len(frame)] or frames[:1]
     for column in filled[0].columns:
         if isinstance(filled[0][column].dtype, pd.CategoricalDtype):
-            wanted = pd.api.types.union_categoricals([frame[column] for frame in filled]).categories
+            # A column with nothing but "-" has no categories, and those are of no type.
+            known = (category for frame in filled for category in frame[column].cat.categories)
+            wanted = pd.Index(dict.fromkeys(known), dtype="str")
             for frame in filled:
                 frame[column] = frame[column].cat.set_categories(wanted)
     return pd.concat(filled, ignore_index=True)

@@ -53,6 +53,14 @@ PROXY_PROTOCOL = {
 FROM_ANYWHERE = {"upstream_bind_config": {"source_address": {"address": "0.0.0.0", "port_value": 0}}}
 """Overrides the bootstrap's source address: the kernel picks one that reaches the target."""
 
+INSIDE = [
+    {"address_prefix": prefix, "prefix_len": length}
+    for prefix, length in (("127.32.0.0", 11), ("127.64.0.0", 10), ("127.128.0.0", 9))
+]
+"""Where pods live, and no client from outside does (that is 127.0.0.1). Gateways keep the request id of a
+call that comes from there, so that one request has one id on its whole way; Istio does the same where its
+``meshNetworks`` name the pods' range (``ENABLE_HCM_INTERNAL_NETWORKS``)."""
+
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
 
