@@ -94,7 +94,8 @@ def test_duplicate_fields() -> None:
         ),
         (
             in_container(image=5),
-            f"json: cannot unmarshal number {FIELD}Container.spec.template.spec.containers.image of type string",
+            f"json: cannot unmarshal number {FIELD}Container.spec.template.spec.containers.image "
+            "of type string",
         ),
         (
             in_container(ports={}),
