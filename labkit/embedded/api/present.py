@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from labkit.embedded.api.convert import from_storage
 from labkit.embedded.api.listing import Page
 from labkit.embedded.api.negotiation import Form
 from labkit.embedded.api.table import Include, partial_metadata, partial_metadata_list, to_table
@@ -63,10 +64,8 @@ class Presenter:
         return {"kind": kind, "apiVersion": version, "metadata": metadata}
 
     def in_version(self, obj: Obj) -> Obj:
-        """*obj* under the apiVersion of the request."""
-        if obj.get("apiVersion") == self.target.api_version:
-            return obj
-        return {**obj, "apiVersion": self.target.api_version}
+        """*obj* in the version of the request."""
+        return from_storage(obj, self.target.kind, self.target.version)
 
     def _table(self, objects: list[Obj], metadata: Obj, headers: bool = True) -> Obj:
         if self.include == "Object":

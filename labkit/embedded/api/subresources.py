@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import patch, responses, tokens
+from labkit.embedded.api import patch, responses, tokens, validation
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.decoding import Decoded
 from labkit.embedded.api.options import WriteOptions
@@ -66,12 +66,10 @@ class Subresources:
 
     def _rescale(self, call: Call, decoded: Decoded, chosen: WriteOptions) -> web.Response:
         current, scale = self._current(call), decoded.object
+        causes = validation.validate_scale(scale)
+        if causes:
+            raise invalid("Scale", "autoscaling", call.target.name, causes)
         replicas = (scale.get("spec") or {}).get("replicas", 0)
-        if replicas < 0:
-            message = f"Invalid value: {replicas}: must be greater than or equal to 0"
-            raise invalid(
-                "Scale", "autoscaling", call.target.name, [("spec.replicas", "FieldValueInvalid", message)]
-            )
         version = (scale.get("metadata") or {}).get("resourceVersion")
         if version and version != current["metadata"]["resourceVersion"]:
             raise conflict(call.target.kind.name, call.target.name)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from labkit.embedded.api import deletion, metadata, strategy
+from labkit.embedded.api import deletion, metadata, strategy, validation
 from labkit.embedded.api.defaults import apply_defaults
 from labkit.embedded.api.resources import REGISTRY, ResourceType
 from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest
@@ -72,6 +72,7 @@ class Verbs:
         metadata.fill_new(kind, obj)
         warnings = self._admit(kind, obj, None, dry_run)
         strategy.prepare_create(self.store, kind, obj)
+        validation.check(obj, kind)
         if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
             raise already_exists(kind.name, name_of(obj))
         obj = track(obj, None) if track else obj
@@ -100,6 +101,7 @@ class Verbs:
         else:
             warnings = self._admit(kind, obj, old, dry_run)
             strategy.prepare_update(self.store, kind, obj, old)
+            validation.check(obj, kind, old)
             metadata.bump_generation(kind, obj, old)
         obj = track(obj, old) if track else obj
         return self._replace(kind, obj, old, warnings, dry_run)

@@ -9,6 +9,7 @@ from aiohttp import web
 from labkit.embedded.api import apply, metadata, options, patch, responses
 from labkit.embedded.api.bodies import parse
 from labkit.embedded.api.call import Call
+from labkit.embedded.api.convert import to_storage
 from labkit.embedded.api.decoding import Decoded, FieldValidation, decode
 from labkit.embedded.api.listing import Lister, Page
 from labkit.embedded.api.negotiation import JSON, YAML, body_type, unsupported_body
@@ -32,7 +33,7 @@ class Writing:
         decoded = decoded_body(call, chosen.field_validation)
         written = self._verbs.create(
             _stored(call).name,
-            decoded.object,
+            to_storage(decoded.object, call.target.kind),
             namespace=call.target.namespace,
             dry_run=chosen.dry_run,
             track=tracker(call, chosen),
@@ -71,7 +72,7 @@ class Writing:
         if live is None and target.subresource:
             raise not_found(name, target.name)
         decoded = apply.server_side_apply(
-            live,
+            call.presenter.in_version(live) if live else None,
             call.body,
             target.kind,
             target.version,
@@ -83,7 +84,8 @@ class Writing:
         if live is not None:
             return self._update(call, decoded, chosen, track=None)
         metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
-        written = self._verbs.create(name, decoded.object, dry_run=chosen.dry_run)
+        stored = to_storage(decoded.object, target.kind)
+        written = self._verbs.create(name, stored, dry_run=chosen.dry_run)
         return _written(call, written, decoded.warnings, status=201)
 
     def delete(self, call: Call) -> web.Response:
@@ -112,7 +114,7 @@ class Writing:
         target = call.target
         written = self._verbs.update(
             _stored(call).name,
-            decoded.object,
+            to_storage(decoded.object, target.kind),
             name=target.name,
             namespace=target.namespace,
             subresource=target.subresource,

@@ -33,6 +33,12 @@ def pod(name: str, **spec: object) -> Obj:
     return thing(name, spec={"containers": [{"name": "app", "image": "app"}], **spec})
 
 
+def deployment(name: str, replicas: int = 1) -> Obj:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod(name)["spec"]}
+    return thing(name, spec={"replicas": replicas, "selector": {"matchLabels": labels}, "template": template})
+
+
 def refusal(call, *args, **options) -> ApiError:
     with pytest.raises(ApiError) as refused:
         call(*args, **options)
@@ -40,7 +46,7 @@ def refusal(call, *args, **options) -> ApiError:
 
 
 def test_create_fills_the_metadata(client: Client):
-    made = client.create("pods", {"metadata": {"generateName": "web-", "namespace": "dev"}, "spec": {}})
+    made = client.create("pods", pod("") | {"metadata": {"generateName": "web-", "namespace": "dev"}})
     meta = made["metadata"]
     assert meta["name"].startswith("web-")
     assert len(meta["name"]) == len("web-") + 5
@@ -80,7 +86,7 @@ def test_a_stale_update_conflicts_and_changes_nothing(client: Client):
 
 
 def test_only_a_change_of_the_spec_counts_as_a_generation(client: Client):
-    made = mutable(client.create("deployments.apps", thing("web", spec={"replicas": 1})))
+    made = mutable(client.create("deployments.apps", deployment("web")))
     made["metadata"]["labels"] = {"app": "web"}
     assert client.update("deployments.apps", made)["metadata"]["generation"] == 1
     changed = client.patch("deployments.apps", "web", "dev", {"spec": {"replicas": 2}})
@@ -134,7 +140,7 @@ def test_finalizers_hold_an_object_until_the_last_is_gone(client: Client):
     ("propagation", "finalizer"), [("Foreground", "foregroundDeletion"), ("Orphan", "orphan")]
 )
 def test_propagation_is_left_to_the_garbage_collector(client: Client, propagation: str, finalizer: str):
-    client.create("deployments.apps", thing("web", spec={}))
+    client.create("deployments.apps", deployment("web"))
     client.delete("deployments.apps", "web", "dev", propagation=propagation)
     assert client.get("deployments.apps", "web", "dev")["metadata"]["finalizers"] == [finalizer]
 
