@@ -23,7 +23,9 @@ def up(istio: bool) -> None:
     """Start the cluster, or find it running."""
     with progress() as shown:
         api = bring_up(shown, istio=istio)
-        address = gateway_address(api) if istio else None
+        address = gateway_address(api)
+        if address and not address.endswith(":80"):
+            shown.note(f"Port 80 can't be opened here, so the gateway listens on {address.rpartition(':')[2]}.")
     print(f"kubeconfig: {api.kubeconfig}")
     if address:
         print(f"gateway:    http://{address}")
