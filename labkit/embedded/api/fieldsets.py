@@ -27,7 +27,7 @@ MISSING: Any = object()
 def encode(fields: FieldSet) -> Obj:
     """*fields* as ``fieldsV1``."""
     tree: Obj = {}
-    for path in sorted(fields):
+    for path in fields:
         node = tree
         for element in path:
             node = node.setdefault(element, {})

@@ -62,6 +62,8 @@ class Owned:
     fields: FieldSet
     api_version: str
     time: str = ""
+    encoded: Obj | None = None
+    """``fieldsV1`` as it was read, where nothing has changed since."""
 
 
 Managers: TypeAlias = dict[Manager, Owned]
@@ -76,7 +78,8 @@ def read(entries: Any) -> Managers:
             return {}
         own_version = api_version if operation == "Update" else ""
         manager = Manager(entry.get("manager", ""), operation, entry.get("subresource", ""), own_version)
-        found[manager] = Owned(decode(entry.get("fieldsV1") or {}), api_version, entry.get("time", ""))
+        tree = entry.get("fieldsV1") or {}
+        found[manager] = Owned(decode(tree), api_version, entry.get("time", ""), tree)
     return found
 
 
@@ -102,7 +105,7 @@ def _entry(manager: Manager, owned: Owned) -> Obj:
         "apiVersion": owned.api_version,
         "time": owned.time,
         "fieldsType": "FieldsV1",
-        "fieldsV1": encode(owned.fields),
+        "fieldsV1": owned.encoded or encode(owned.fields),
         "subresource": manager.subresource,
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
@@ -127,10 +130,14 @@ def _without(managers: Managers, change: Comparison, keep: Manager | None = None
     """*managers* without the fields of *change*, and without those who then own nothing."""
     gone = change.touched | change.removed
     left = {
-        manager: owned if manager == keep else replace(owned, fields=owned.fields - gone)
+        manager: owned if manager == keep or owned.fields.isdisjoint(gone) else _less(owned, gone)
         for manager, owned in managers.items()
     }
     return {manager: owned for manager, owned in left.items() if owned.fields}
+
+
+def _less(owned: Owned, gone: FieldSet) -> Owned:
+    return replace(owned, fields=owned.fields - gone, encoded=None)
 
 
 def _capped(managers: Managers) -> Managers:
@@ -143,7 +150,7 @@ def _capped(managers: Managers) -> Managers:
         bucket = Manager(_ANCIENT, "Update", "", oldest.api_version)
         owned = managers.pop(oldest)
         before = managers[bucket].fields if bucket in managers else set()
-        managers[bucket] = replace(owned, fields=owned.fields | before)
+        managers[bucket] = replace(owned, fields=owned.fields | before, encoded=None)
     return managers
 
 
