@@ -25,7 +25,8 @@ def up(istio: bool) -> None:
         api = bring_up(shown, istio=istio)
         address = gateway_address(api)
         if address and not address.endswith(":80"):
-            shown.note(f"Port 80 can't be opened here, so the gateway listens on {address.rpartition(':')[2]}.")
+            port = address.rpartition(":")[2]
+            shown.note(f"Port 80 can't be opened here, so the gateway listens on {port}.")
     print(f"kubeconfig: {api.kubeconfig}")
     if address:
         print(f"gateway:    http://{address}")
