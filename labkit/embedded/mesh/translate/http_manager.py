@@ -9,7 +9,6 @@ from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY, MeshConfig
 from labkit.embedded.mesh.translate.access_log import access_log
 from labkit.embedded.mesh.translate.actions import CORS, FAULT
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
-from labkit.embedded.mesh.translate.placement import INSIDE
 
 Role = Literal["outbound", "inbound", "gateway"]
 PLAIN_HTTP = {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]}
@@ -77,9 +76,9 @@ class HttpManager:
         if self.role == "gateway":
             details["cert"] = True
         forward = "SANITIZE_SET" if self.role == "gateway" else "APPEND_FORWARD"
-        inside = {"internal_address_config": {"cidr_ranges": INSIDE}} if self.role == "gateway" else {}
+        one_id = {"preserve_external_request_id": True} if self.role == "gateway" else {}  # see placement
         return {
-            **inside,
+            **one_id,
             "server_name": "istio-envoy",
             "forward_client_cert_details": forward,
             "set_current_client_cert_details": details,

@@ -21,6 +21,10 @@ cluster DNS            CoreDNS answers Envoy           names of the cluster's Se
                                                        clusters become pod addresses right here
 =====================  ==============================  ===========================================
 
+One thing is the lab's own wish: gateways have ``preserve_external_request_id``, so that a request which
+passes the mesh's edge twice (out by the egress gateway, in again by the ingress gateway) keeps one id, by
+which all its lines are found. istiod leaves that off, and each gateway then makes a new id.
+
 What stays the same: names, the layout behind the capture, 127.0.0.6 as the source the app sees, and
 what the access log prints. What can't be had: a cluster IP is nobody's address, and kube-proxy, which
 would turn it into a pod's, does not stand behind Envoy. So what is *passed through* (PassthroughCluster)
@@ -52,14 +56,6 @@ PROXY_PROTOCOL = {
 }
 FROM_ANYWHERE = {"upstream_bind_config": {"source_address": {"address": "0.0.0.0", "port_value": 0}}}
 """Overrides the bootstrap's source address: the kernel picks one that reaches the target."""
-
-INSIDE = [
-    {"address_prefix": prefix, "prefix_len": length}
-    for prefix, length in (("127.32.0.0", 11), ("127.64.0.0", 10), ("127.128.0.0", 9))
-]
-"""Where pods live, and no client from outside does (that is 127.0.0.1). Gateways keep the request id of a
-call that comes from there, so that one request has one id on its whole way; Istio does the same where its
-``meshNetworks`` name the pods' range (``ENABLE_HCM_INTERNAL_NETWORKS``)."""
 
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
