@@ -3,7 +3,7 @@
 The watch is only the bell. What is published is read from the API in one go, so that a state is
 always that of exactly one revision. Changes that come close together are published once: real
 istiod waits 100 ms for silence, which a learner feels at every slider; here the writers live in
-the same process, so two milliseconds are enough to catch what belongs together.
+the same process, so a millisecond or two are enough to catch what belongs together.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
 from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, WATCHED, MeshState
 from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
 
-QUIET = 0.002
+QUIET = 0.001
 """Seconds without a change after which what came is published …"""
 LONGEST = 0.02
 """… and seconds after which it is published in any case."""

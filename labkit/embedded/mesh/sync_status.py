@@ -64,11 +64,11 @@ class SyncStatus:
 
     def has_converged(self, revision: int) -> bool:
         """Whether every proxy that runs is connected and has answered everything up to *revision*."""
-        if self._missing() or self._fleet.state is None:
+        if self._fleet.state is None:
             return False
-        revision = revision or self._fleet.revision
-        awaited = [each for each in self._fleet.connections if each.proxy and not each.is_leaving]
-        return all(_answered(each, self._registry.revision) >= revision for each in awaited)
+        revision, newest = revision or self._fleet.revision, self._registry.revision
+        awaited = (each for each in self._fleet.connections if each.proxy and not each.is_leaving)
+        return all(_answered(each, newest) >= revision for each in awaited) and not self._missing()
 
     async def wait(self, revision: int, seconds: float) -> bool:
         """Wait until :meth:`has_converged`; whether it has, after *seconds* at the latest."""

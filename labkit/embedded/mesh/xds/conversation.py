@@ -71,6 +71,7 @@ class Conversation:
         self._nonces = itertools.count(1)
         self._target: Snapshot | None = None
         self._unanswered: set[str] = set()  # EDS names of new or changed clusters, not sent since
+        self._settled: bool | None = None  # None: to be found out
         self.subscriptions: dict[Type, Subscription] = {}
         self.revision = 0
         """The store's revision the newest snapshot was made from."""
@@ -84,11 +85,13 @@ class Conversation:
         """Make *snapshot* the target (``None``: keep the present one); what can be sent at once."""
         self._target = snapshot or self._target
         self.revision = revision
+        self._settled = None
         return self._advance()
 
     def receive(self, request: DiscoveryRequest) -> list[DiscoveryResponse]:
         """Take in one message of the proxy; what can be sent as an answer or because of it."""
         kind = Type.of_url(request.type_url)
+        self._settled = None
         if kind is None:
             return []  # a type that is not served: the proxy goes on without
         if kind not in self.subscriptions:
@@ -100,6 +103,11 @@ class Conversation:
     @property
     def is_settled(self) -> bool:
         """Whether the proxy has answered everything up to the target."""
+        if self._settled is None:
+            self._settled = self._is_settled()
+        return self._settled
+
+    def _is_settled(self) -> bool:
         if self._target is None or not {Type.CLUSTER, Type.LISTENER} <= set(self.subscriptions):
             return False
         behind = any(self._is_behind(each) for each in self.subscriptions)

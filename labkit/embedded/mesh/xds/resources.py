@@ -8,14 +8,12 @@ changed weight changes only one of possibly hundreds.
 
 from __future__ import annotations
 
+import functools
 import importlib
-import json
 import pkgutil
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -37,8 +35,9 @@ _MESSAGES: dict[Type, type[Message]] = {
     Type.LISTENER: Listener,
     Type.ROUTE: RouteConfiguration,
 }
-_ANY_TYPE = re.compile(r'"@type": ?"type\.googleapis\.com/([\w.]+)\.\w+"')
-_loaded = {"google.protobuf"}
+M = TypeVar("M", bound=Message)
+Body: TypeAlias = Mapping[str, Any]
+"""A resource, or a part of one, in proto3 JSON form."""
 
 
 class SnapshotError(Exception):
@@ -89,20 +88,25 @@ T = TypeVar("T")
 
 
 class _Cache(Generic[T]):
-    """Values by the digest of what they were made from; what a round did not use is forgotten."""
+    """What was made from a JSON body, by name and body; what a round did not use is forgotten.
+
+    Bodies are compared, not hashed: Python compares two dictionaries many times faster than it can
+    write one out. A name has few variants, nearly always one.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[bytes, T] = {}
-        self._used: dict[bytes, T] = {}
+        self._kept: dict[Any, list[tuple[Body, T]]] = {}
+        self._used: dict[Any, list[tuple[Body, T]]] = {}
 
-    def get(self, key: bytes) -> T | None:
-        value = self._used.get(key) or self._kept.get(key)
-        if value is not None:
-            self._used[key] = value
-        return value
-
-    def put(self, key: bytes, value: T) -> T:
-        self._used[key] = value
+    def get(self, name: Hashable, body: Body, make: Callable[[], T]) -> T:
+        variants = self._used.setdefault(name, [])
+        for known, value in variants:
+            if known is body or known == body:
+                return value
+        old = (value for known, value in self._kept.get(name, ()) if known == body)
+        found = next(old, None)
+        value = make() if found is None else found
+        variants.append((body, value))
         return value
 
     def end_round(self) -> None:
@@ -116,7 +120,7 @@ class Compiler:
         self._resources = _Cache[Resource]()
         self._hosts = _Cache[VirtualHost]()
 
-    def compile(self, resources: Mapping[Type, Mapping[str, Mapping[str, Any]]]) -> Snapshot:
+    def compile(self, resources: Mapping[Type, Mapping[str, Body]]) -> Snapshot:
         """The checked snapshot of *resources* (name → proto3 JSON); SnapshotError if it is wrong."""
         compiled = {
             kind: {name: self._resource(kind, name, body) for name, body in resources[kind].items()}
@@ -133,15 +137,12 @@ class Compiler:
         self._resources.end_round()
         self._hosts.end_round()
 
-    def _resource(self, kind: Type, name: str, body: Mapping[str, Any]) -> Resource:
-        text = json.dumps(body)
-        key = blake2b(f"{kind.name} {name} {text}".encode(), digest_size=16).digest()
-        return self._resources.get(key) or self._resources.put(key, self._compiled(kind, name, body, text))
+    def _resource(self, kind: Type, name: str, body: Body) -> Resource:
+        return self._resources.get((kind.service, name), body, lambda: self._compiled(kind, name, body))
 
-    def _compiled(self, kind: Type, name: str, body: Mapping[str, Any], text: str) -> Resource:
+    def _compiled(self, kind: Type, name: str, body: Body) -> Resource:
         try:
-            _load_types(text)
-            message = self._routes(body) if kind is Type.ROUTE else ParseDict(body, _MESSAGES[kind]())
+            message = self._routes(body) if kind is Type.ROUTE else _parsed(body, _MESSAGES[kind]())
             found = message.cluster_name if kind is Type.ENDPOINT else message.name
             if found != name:
                 raise SnapshotError(f"{kind.service} {name}: calls itself {found!r}")
@@ -149,16 +150,13 @@ class Compiler:
         except (ParseError, ImportError, TypeError, ValueError) as error:
             raise SnapshotError(f"{kind.service} {name}: {error}") from error
 
-    def _routes(self, body: Mapping[str, Any]) -> RouteConfiguration:
+    def _routes(self, body: Body) -> RouteConfiguration:
         rest = {key: value for key, value in body.items() if key not in ("virtualHosts", "virtual_hosts")}
-        configuration = ParseDict(rest, RouteConfiguration())
+        configuration = _parsed(rest, RouteConfiguration())
         for host in body.get("virtualHosts") or body.get("virtual_hosts") or ():
-            configuration.virtual_hosts.append(self._host(host))
+            known = self._hosts.get(host.get("name"), host, lambda: _parsed(host, VirtualHost()))  # noqa: B023
+            configuration.virtual_hosts.append(known)
         return configuration
-
-    def _host(self, body: Mapping[str, Any]) -> VirtualHost:
-        key = blake2b(json.dumps(body).encode(), digest_size=16).digest()
-        return self._hosts.get(key) or self._hosts.put(key, ParseDict(body, VirtualHost()))
 
 
 def _check(resources: Mapping[Type, Mapping[str, Resource]]) -> None:
@@ -201,11 +199,29 @@ def _destinations(route: Route) -> Iterator[str]:
     yield from (each.name for each in route.route.weighted_clusters.clusters)
 
 
-def _load_types(text: str) -> None:
-    """Import the generated classes of every ``Any`` in *text*: JSON names them, protobuf must know them."""
-    for package in set(_ANY_TYPE.findall(text)) - _loaded:
-        found = importlib.import_module(package)
-        for module in pkgutil.iter_modules(found.__path__):
-            if module.name.endswith("_pb2"):
-                importlib.import_module(f"{package}.{module.name}")
-        _loaded.add(package)
+def _parsed(body: Body, message: M) -> M:
+    """*message*, filled in from JSON."""
+    _load_types(body)
+    ParseDict(body, message)
+    return message
+
+
+def _load_types(body: Any) -> None:
+    """Import the generated classes of every ``Any`` in *body*: JSON names them, protobuf must know them."""
+    if isinstance(body, dict):
+        if "@type" in body:
+            _load_package(str(body["@type"]).rpartition("/")[2].rpartition(".")[0])
+        for value in body.values():
+            _load_types(value)
+    elif isinstance(body, list):
+        for value in body:
+            _load_types(value)
+
+
+@functools.cache
+def _load_package(name: str) -> None:
+    """Import all generated modules of a protobuf package."""
+    package = importlib.import_module(name)
+    for module in pkgutil.iter_modules(package.__path__):
+        if name != "google.protobuf" and module.name.endswith("_pb2"):
+            importlib.import_module(f"{name}.{module.name}")
