@@ -67,7 +67,7 @@ class Container:
 
     async def run(self) -> None:
         """Start, and start again, until the restart policy is content or :meth:`stop` is called."""
-        while not self._stopping:
+        while not (self._stopping or self.state.terminated):
             prepared = await self._prepare()
             if prepared is None or not self._restarts(await self._run_once(*prepared)):
                 return
@@ -97,21 +97,18 @@ class Container:
         return self._run
 
     def _adopt(self, previous: Obj) -> None:
-        """Go on counting where the status left off; what was running then ended with the node."""
+        """Go on where the status left off; what was running then ended with the node."""
         if not previous.get("containerID"):
             return
-        state = previous.get("state") or {}
-        self.state.last = state.get("terminated") or (previous.get("lastState") or {}).get("terminated")
-        if running := state.get("running"):
-            self.state.last = {
-                "exitCode": REBOOTED,
-                "reason": "Unknown",
-                "startedAt": running.get("startedAt"),
-                "finishedAt": timestamp(),
-                "containerID": previous["containerID"],
-            }
         self.state.restart_count = int(previous.get("restartCount", 0))
+        self.state.container_id = str(previous["containerID"])
         self._runs = self.state.restart_count + 1
+        ended = _ended_with_node(previous)
+        if ended and self._restarts(int(ended.get("exitCode", REBOOTED))):
+            self.state.last = ended
+        else:
+            self.state.terminated = ended
+            self.state.last = (previous.get("lastState") or {}).get("terminated")
 
     async def _prepare(self) -> tuple[Launch, Image] | None:
         """What to start; waits, as long as it takes, for an image and a configuration that exist."""
@@ -231,13 +228,13 @@ class Container:
 
     async def _pause(self) -> None:
         """Wait before the next start; the first comes at once."""
-        self.state.last, pause = self.state.terminated, self._back_off.next()
+        self.state.last, self.state.terminated = self.state.terminated, None
+        pause = self._back_off.next()
         if not pause:
             return
         pod = self._sandbox.pod
         whose = f"{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})"
         self._event("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {whose}")
-        self.state.terminated = None
         why = f"back-off {duration(pause)} restarting failed container={self.name} pod={whose}"
         self._wait_as("CrashLoopBackOff", why)
         await self._sleep(pause)
@@ -257,3 +254,18 @@ class Container:
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         self._node.recorder.event(self._sandbox.pod, kind, reason, message)
+
+
+def _ended_with_node(status: Obj) -> Obj | None:
+    """How the container of a status from before the node went down has ended."""
+    state = status.get("state") or {}
+    if running := state.get("running"):
+        return {
+            "exitCode": REBOOTED,
+            "reason": "Unknown",
+            "startedAt": running.get("startedAt"),
+            "finishedAt": timestamp(),
+            "containerID": status["containerID"],
+        }
+    found: Obj | None = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
+    return found

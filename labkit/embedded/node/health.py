@@ -25,7 +25,7 @@ TITLES: dict[Kind, str] = {
     "livenessProbe": "Liveness",
 }
 
-LISTEN_SECONDS = 3.0
+LISTEN_SECONDS = 10.0  # long, for a machine with one busy core
 QUICK_STEP, QUICK_SECONDS = 0.02, 3.0
 SLOWER_STEP = 0.25
 

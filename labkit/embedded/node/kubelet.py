@@ -3,6 +3,9 @@
 One watch on pods drives it. Each pod has a worker of its own, so a slow one holds up nobody. The
 node's processes die with the daemon, whatever kills it; when it comes back, every pod starts its
 containers anew on the address it had, with one restart more, as after the reboot of a real node.
+
+Not done here, though the API takes and shows it: limits, security contexts and volumes. Processes
+of one user have no part of the machine to themselves; a pod that asks for a volume gets a warning.
 """
 
 from __future__ import annotations
@@ -121,12 +124,11 @@ class Kubelet:
     def _begin(self, pod: Obj) -> None:
         """Bind, or start, a pod that is new to us."""
         node = pod["spec"].get("nodeName")
-        finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if not node and not is_terminating(pod):
             scheduler.schedule(self._client, self._scheduler_events, self._name, pod)
         elif node == self._name and is_terminating(pod):
             self._finish(pod)
-        elif node == self._name and not finished:
+        elif node == self._name:
             self._workers[uid_of(pod)] = PodWorker(self._context, pod)
 
     def _finish(self, pod: Obj) -> None:

@@ -129,10 +129,16 @@ class PodWorker:
         runs = [each.current for each in self.containers if each.current]
         if (condition_of(self.pod, "Ready") or {}).get("status") != "True":
             return
-        pause = asyncio.sleep(0 if any(each.is_proxy for each in self.containers) else LINGER_SECONDS)
+        pause = asyncio.sleep(max(map(self._pause, self.containers)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await asyncio.gather(pause, *(run.drain() for run in runs))
+
+    def _pause(self, container: Container) -> float:
+        """How long *container* wants to wait before SIGTERM: its ``preStop.sleep``, and the moment above."""
+        hook = (container.spec.get("lifecycle") or {}).get("preStop") or {}
+        moment = 0.0 if any(each.is_proxy for each in self.containers) else LINGER_SECONDS
+        return float(max((hook.get("sleep") or {}).get("seconds") or 0, moment))
 
     def _containers(
         self, specs: list[Obj] | None, policy: str, statuses: list[Obj] | None

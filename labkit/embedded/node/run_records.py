@@ -47,10 +47,11 @@ class RunRecords:
         self.directory = directory
 
     def add(self, pid: int, what: str) -> None:
-        """Record the process *pid*, just born."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Record the process *pid*, just born; a full disk costs the record, not the process."""
         record = RunRecord(pid, start_time_of(pid) or 0, what)
-        self._path(pid).write_text(json.dumps(asdict(record)))
+        with contextlib.suppress(OSError):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._path(pid).write_text(json.dumps(asdict(record)))
 
     def remove(self, pid: int) -> None:
         """Forget *pid*: it has died."""

@@ -22,7 +22,7 @@ from labkit.embedded.interfaces import (
 )
 from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, ProcessImage
 from labkit.embedded.node.run_records import RunRecords, start_time_of
-from labkit.embedded.objects import Obj
+from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError
 
 if TYPE_CHECKING:
@@ -201,9 +201,9 @@ async def test_an_unknown_image_waits_and_says_what_there_is(node: Node) -> None
 async def test_a_new_image_replaces_the_container(node: Node) -> None:
     node.client.create("pods", pod("web", "nginx"))
     await node.until("web", state("ErrImagePull"))
-    node.client.patch(
-        "pods", "web", "default", {"spec": {"containers": [{"name": "main", "image": SERVICE_B}]}}
-    )
+    changed = mutable(node.client.get("pods", "web", "default"))
+    changed["spec"]["containers"][0]["image"] = SERVICE_B
+    node.client.update("pods", changed)
     assert await node.ready("web")
 
 
@@ -429,6 +429,23 @@ async def test_after_a_restart_of_the_daemon_everything_is_started_anew(
     assert container(after)["lastState"]["terminated"]["reason"] == "Unknown"
     assert after["status"]["podIP"] == before["status"]["podIP"]
     assert client.find("pods", "t", "default") is None, "what was being deleted then is gone now"
+
+
+async def test_what_had_ended_before_a_restart_stays_ended_and_keeps_its_log(
+    client: InProcessClient, start_node: StartNode
+) -> None:
+    client.create("pods", pod("job", "test/true", restartPolicy="Never"))
+    client.create("pods", pod("half", "test/true", "test/sleep", restartPolicy="Never"))
+    async with start_node() as node:
+        await node.until("job", lambda seen: seen["status"]["phase"] == "Succeeded")
+        await node.until("half", lambda seen: "terminated" in container(seen).get("state", {}))
+        await node.said("half", "started", "c1")
+    async with start_node() as node:
+        seen = await node.until("half", lambda seen: seen["status"]["phase"] == "Failed")
+        assert [each["restartCount"] for each in seen["status"]["containerStatuses"]] == [0, 0]
+        assert container(seen, 1)["state"]["terminated"]["exitCode"] == 255
+        assert client.get("pods", "job", "default")["status"]["phase"] == "Succeeded"
+        assert await node.log("job") == "done\n"
 
 
 async def test_what_a_killed_daemon_left_is_ended_at_the_next_start(
