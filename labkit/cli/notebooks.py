@@ -101,7 +101,11 @@ def cluster_of_its_own() -> Iterator[None]:
     before = dict(os.environ)
     folder = tempfile.mkdtemp(prefix="labkit-")
     # With its owner, even one that is killed, the cluster ends.
-    os.environ |= {"LABKIT_HOME": folder, "LABKIT_OWNER": str(os.getpid())}
+    os.environ |= {
+        "LABKIT_HOME": folder,
+        "LABKIT_OWNER": str(os.getpid()),
+        "JUPYTER_RUNTIME_DIR": f"{folder}/jupyter",
+    }
     try:
         yield
     finally:
@@ -133,6 +137,7 @@ def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
     _quiet()
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     try:
         papermill.execute_notebook(
@@ -143,6 +148,8 @@ def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT,
             kernel_name="python3",
+            # Sockets in a private folder: other users of the machine can't talk to the kernel.
+            config=Config({"KernelManager": {"transport": "ipc"}}),
         )
     except PapermillExecutionError as error:
         return f"  cell {error.exec_count}: {error.ename}: {error.evalue}"
