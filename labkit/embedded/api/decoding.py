@@ -34,6 +34,10 @@ class Decoded:
 class TypeMismatchError(ValueError):
     """The body holds a value its Go field can't take; the message is the decoder's."""
 
+    def __init__(self, message: str, value: Any, schema: Schema) -> None:
+        super().__init__(message)
+        self.value, self.schema = value, schema
+
 
 def decode(
     data: bytes,
@@ -218,7 +222,8 @@ def _mismatch(value: Any, schema: Schema, place: _Place) -> TypeMismatchError:
     if found == "number" and schema.get("type") == "integer":
         found = f"number {value}"
     where = f"Go struct field {place.struct}.{place.fields}" if place.struct else "Go value"
-    return TypeMismatchError(f"json: cannot unmarshal {found} into {where} of type {go_type(schema)}")
+    message = f"json: cannot unmarshal {found} into {where} of type {go_type(schema)}"
+    return TypeMismatchError(message, value, schema)
 
 
 def go_type(schema: Schema) -> str:

@@ -194,7 +194,7 @@ def _custom(
 
 
 def _shared_name(type_: ResourceType) -> str:
-    return definition_name(type_, "shared", {})
+    return definition_name(type_, "", {}).replace("..", ".")
 
 
 def _shared_custom(content: Schema) -> Iterator[tuple[str, Schema]]:

@@ -7,11 +7,19 @@ that is no patch gets 400, a patch that does not fit 422.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from labkit.embedded.api import golang, strategic
 from labkit.embedded.api.bodies import parse
-from labkit.embedded.api.decoding import Decoded, FieldValidation, prune, strict_errors
+from labkit.embedded.api.decoding import (
+    Decoded,
+    FieldValidation,
+    TypeMismatchError,
+    go_type,
+    prune,
+    strict_errors,
+)
 from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.api.schemas import Schema, schema_of
 from labkit.embedded.objects import Obj
@@ -45,54 +53,60 @@ def apply_patch(
     """
     schema = schema or schema_of(type_, version or type_.storage_version)
     content_type = content_type.partition(";")[0].strip()
-    if content_type not in accepted_types(type_):
+    if content_type not in _PATCHES or content_type not in accepted_types(type_):
         raise _unsupported(accepted_types(type_))
     parsed = parse(body)
-    original = copy.deepcopy(current)
-    if content_type == JSON_PATCH:
-        patched = json_patch(original, parsed.value)
-    elif content_type == MERGE_PATCH:
-        patched = _merge_patch_object(original, parsed.value)
-    else:
-        patched = _strategic_patch(original, parsed.value, schema)
-    shown = golang.value(parsed.value) if content_type == STRATEGIC_PATCH else golang.compact(patched)
-    duplicates = [_duplicate(content_type, path) for path in parsed.duplicates]
-    return _decode_again(patched, current, shown, duplicates, schema, type_.custom, field_validation)
+    patched = _PATCHES[content_type](copy.deepcopy(current), parsed.value, schema)
+    try:
+        obj, unknown = prune(_same_kind(patched, current), schema, custom=type_.custom)
+        duplicates = [_duplicate(content_type, path) for path in parsed.duplicates]
+        return Decoded(obj, strict_errors(duplicates + unknown, field_validation))
+    except ValueError as error:
+        raise _unfit(content_type, parsed.value, patched, error) from error
 
 
 def _duplicate(content_type: str, path: str) -> str:
     return ("json patch " if content_type == JSON_PATCH else "") + f'duplicate field "{path}"'
 
 
-def _decode_again(
-    patched: Any,
-    current: Obj,
-    shown: str,
-    problems: list[str],
-    schema: Schema,
-    custom: bool,
-    field_validation: FieldValidation,
-) -> Decoded:
-    try:
-        if not isinstance(patched, dict):
-            raise ValueError(
-                f"json: cannot unmarshal {golang.json_type(patched)} into Go value of type struct"
-            )
-        _keep_header(patched, current)
-        obj, unknown = prune(patched, schema, custom=custom)
-        return Decoded(obj, strict_errors(problems + unknown, field_validation))
-    except ValueError as error:
-        message = f"Invalid value: {golang.quoted(shown)}: {error}"
-        raise invalid("", "", "", [("patch", "FieldValueInvalid", message)]) from error
-
-
-def _keep_header(patched: Obj, current: Obj) -> None:
-    """A patch can't turn an object into one of another kind."""
+def _same_kind(patched: Any, current: Obj) -> Obj:
+    """*patched*, which must still be an object of the same kind."""
+    if not isinstance(patched, dict):
+        raise ValueError(_wrong_type(patched, "struct"))
     for key in ("apiVersion", "kind"):
         if patched.get(key, current.get(key)) != current.get(key):
             raise bad_request(f"the {key} of the object ({current.get(key)}) can't be changed by a patch")
         if key in current:
             patched[key] = current[key]
+    return patched
+
+
+def _unfit(content_type: str, patch: Any, patched: Any, error: ValueError) -> ApiError:
+    """422 for a patch whose result is no object of its kind."""
+    strategic_patch = content_type == STRATEGIC_PATCH
+    shown = golang.value(patch) if strategic_patch else golang.compact(patched)
+    words = str(error)
+    if strategic_patch and isinstance(error, TypeMismatchError):
+        words = _misfit(error.value, error.schema)
+    message = f"Invalid value: {golang.quoted(shown)}: {words}"
+    return invalid("", "", "", [("patch", "FieldValueInvalid", message)])
+
+
+_GO_KINDS: dict[type, str] = {str: "string", bool: "bool", int: "int64", float: "float64"}
+
+
+def _misfit(value: Any, schema: Schema) -> str:
+    """A wrong type as ``runtime.DefaultUnstructuredConverter`` puts it (strategic merge uses no JSON)."""
+    found = {dict: "map", list: "slice", **_GO_KINDS}[type(value)]
+    if "properties" in schema:
+        return f"cannot restore struct from: {found}"
+    if "additionalProperties" in schema:
+        return f"cannot restore map from {found}"
+    if schema.get("type") == "array":
+        return f"cannot restore slice from {found}"
+    wanted = go_type(schema)
+    numeric = found == "int64" and wanted == "string"
+    return f"cannot convert {found} to {wanted}" if numeric else f"unrecognized type: {wanted}"
 
 
 def _unsupported(accepted: list[str]) -> ApiError:
@@ -123,10 +137,27 @@ def json_patch(original: Any, operations: Any) -> Any:
         raise ApiError(422, "Invalid", message, details) from error
 
 
-def _merge_patch_object(original: Obj, patch: Any) -> Any:
+def _apply_json_patch(original: Obj, patch: Any, _schema: Schema) -> Any:
+    return json_patch(original, patch)
+
+
+def _apply_merge_patch(original: Obj, patch: Any, _schema: Schema) -> Any:
     if not isinstance(patch, dict):
         raise bad_request("error decoding patch: " + _wrong_type(patch, "map[string]interface {}"))
     return merge_patch(original, patch)
+
+
+def _apply_strategic_patch(original: Obj, patch: Any, schema: Schema) -> Obj:
+    if not isinstance(patch, dict):
+        raise bad_request(_wrong_type(patch, "map[string]interface {}"))
+    return strategic.merge(original, patch, schema)
+
+
+_PATCHES: dict[str, Callable[[Obj, Any, Schema], Any]] = {
+    JSON_PATCH: _apply_json_patch,
+    MERGE_PATCH: _apply_merge_patch,
+    STRATEGIC_PATCH: _apply_strategic_patch,
+}
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -141,9 +172,3 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             target[key] = merge_patch(target.get(key), value)
     return target
-
-
-def _strategic_patch(original: Obj, patch: Any, schema: Schema) -> Obj:
-    if not isinstance(patch, dict):
-        raise bad_request(_wrong_type(patch, "map[string]interface {}"))
-    return strategic.merge(original, patch, schema)
