@@ -10,7 +10,7 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,7 +82,7 @@ class Api:
         tls.load_cert_chain(self.certificates.certificate, self.certificates.key)
         self._thread.start()
         self.inside(lambda: self._make(port))
-        asyncio.run_coroutine_threadsafe(self.server.start(listener, tls), self._loop).result(10)
+        self.run(self.server.start(listener, tls))
         authority = self.certificates.authority
         kubeconfig.update(self.kubeconfig, server=self.url, authority=authority, token=TOKEN)
 
@@ -93,7 +93,7 @@ class Api:
         bootstrap.ensure(self.client, "127.0.0.1", port)
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+        self.run(self.server.stop())
         self.inside(self.store.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -102,10 +102,14 @@ class Api:
     def inside(self, call: Callable[[], T]) -> T:
         """Run *call* where the cluster's own parts run."""
 
-        async def run() -> T:
+        async def called() -> T:
             return call()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        return self.run(called())
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Wait for *coroutine* on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     def open(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The open response; urllib raises HTTPError for a refusal."""
