@@ -132,9 +132,9 @@ def json_patch(original: Any, operations: Any) -> Any:
     try:
         return jsonpatch.apply_patch(original, operations, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+        # The real server keeps the reason to itself, too.
         message = "the server rejected our request due to an error in our request"
-        details = {"causes": [{"reason": "UnexpectedServerResponse", "message": str(error)}]}
-        raise ApiError(422, "Invalid", message, details) from error
+        raise ApiError(422, "Invalid", message) from error
 
 
 def _apply_json_patch(original: Obj, patch: Any, _schema: Schema) -> Any:
