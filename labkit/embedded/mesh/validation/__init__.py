@@ -1,0 +1,47 @@
+"""istiod's validating webhook: what it refuses, in its words, and what it warns about.
+
+It runs after the API server's own schema checks. An object that asks for something this cluster does
+not do yet is taken, with a warning that names the field and what happens instead: never in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labkit.embedded.interfaces import AdmissionRequest
+from labkit.embedded.mesh.validation import (
+    destination_rule,
+    gateway,
+    other_kinds,
+    service_entry,
+    virtual_service,
+)
+from labkit.embedded.mesh.validation.report import Report
+from labkit.embedded.objects import Obj
+from labkit.embedded.status import admission_denied
+
+__all__ = ["WEBHOOK", "admission"]
+
+WEBHOOK = "validation.istio.io"
+
+_CHECKS: dict[str, Callable[[Obj, Report], None]] = {
+    "gateways.networking.istio.io": gateway.check,
+    "virtualservices.networking.istio.io": virtual_service.check,
+    "destinationrules.networking.istio.io": destination_rule.check,
+    "serviceentries.networking.istio.io": service_entry.check,
+    "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
+    "configmaps": other_kinds.check_config_map,
+}
+
+
+def admission(request: AdmissionRequest) -> list[str]:
+    """Warnings about the object; ApiError where istiod would refuse it."""
+    report = Report()
+    check = _CHECKS.get(request.resource)
+    if check is not None:
+        check(request.object, report)
+    elif request.resource in other_kinds.NOT_ENFORCED:
+        other_kinds.check_kept_only(request.resource, request.object, report)
+    if report.errors:
+        raise admission_denied(WEBHOOK, f"configuration is invalid: {report.text()}")
+    return report.warnings

@@ -1,0 +1,68 @@
+"""Kinds that are kept but not (wholly) acted upon: every one of them is answered with a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig, MeshConfigError
+from labkit.embedded.mesh.validation import common
+from labkit.embedded.mesh.validation.common import Given
+from labkit.embedded.mesh.validation.report import Report
+from labkit.embedded.objects import Obj, name_of, namespace_of
+
+NOT_ENFORCED = {
+    "authorizationpolicies.security.istio.io": "requests are let through whatever it says",
+    "requestauthentications.security.istio.io": "tokens are not looked at",
+    "envoyfilters.networking.istio.io": "the proxies' configuration is not patched",
+    "sidecars.networking.istio.io": "every sidecar keeps seeing all exported services",
+    "telemetries.telemetry.istio.io": "logs, metrics and traces stay as the mesh settings have them",
+    "wasmplugins.extensions.istio.io": "no module is loaded",
+    "proxyconfigs.networking.istio.io": "proxies keep their settings",
+    "workloadentries.networking.istio.io": "nothing is sent to it",
+    "workloadgroups.networking.istio.io": "no workload joins it",
+}
+"""Resource → what happens instead."""
+
+
+def check_kept_only(resource: str, obj: Obj, report: Report) -> None:
+    kind = str(obj.get("kind") or resource.partition(".")[0])
+    report.ineffective(kind, f"is stored but not enforced by this cluster yet: {NOT_ENFORCED[resource]}")
+
+
+def check_peer_authentication(obj: Obj, report: Report) -> None:
+    """Plain text is what everybody speaks here: PERMISSIVE and DISABLE hold, STRICT does not."""
+    spec = obj.get("spec") or {}
+    report.errors_from(_port_levels(spec))
+    report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
+    modes = {"spec.mtls.mode": (spec.get("mtls") or {}).get("mode")}
+    for port, setting in (spec.get("portLevelMtls") or {}).items():
+        modes[f"spec.portLevelMtls.{port}.mode"] = (setting or {}).get("mode")
+    for field, mode in modes.items():
+        if mode == "STRICT":
+            report.ineffective(field, "mutual TLS is not enforced yet; plain text keeps being accepted")
+
+
+def _port_levels(spec: Given) -> Iterator[str]:
+    levels = spec.get("portLevelMtls")
+    if levels is None:
+        return
+    if not (spec.get("selector") or {}).get("matchLabels"):
+        yield "mesh/namespace peer authentication cannot have port level mTLS"
+    if not levels:
+        yield "port level mTLS, if defined, must have at least one element"
+    for port in levels:
+        if not 1 <= int(port) <= 65535:
+            yield "port must be in range 1..65535"
+
+
+def check_config_map(obj: Obj, report: Report) -> None:
+    """The mesh settings; istiod takes any text and keeps its old settings where it can't read the new."""
+    if (namespace_of(obj), name_of(obj)) != (ROOT_NAMESPACE, CONFIG_MAP):
+        return
+    try:
+        mesh = MeshConfig.from_config_map(obj)
+    except MeshConfigError as error:
+        report.ineffective("data.mesh", f"{error}; the proxies keep the settings they have")
+        return
+    for field in mesh.not_enforced:
+        report.ineffective(f"data.mesh: {field}", "has no effect in this cluster yet")
