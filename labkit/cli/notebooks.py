@@ -44,7 +44,10 @@ class Outcome:
     metavar="NAME=VALUE",
     help="A parameter for every notebook.",
 )
-def run(notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...]) -> None:
+@click.option(
+    "--in-place", is_flag=True, help="Write the outputs back into the notebooks: for whoever edits them."
+)
+def run(notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...], in_place: bool) -> None:
     """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
     from labkit.cli.cluster import bring_up
 
@@ -55,6 +58,10 @@ def run(notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...]) -> No
         bring_up(shown)
         outcomes = [_execute(notebook, output, parameters, shown) for notebook in chosen]
     failed = [outcome for outcome in outcomes if outcome.problem]
+    if in_place:
+        for outcome in outcomes:
+            if not outcome.problem:
+                write_back(output / outcome.notebook.name, outcome.notebook)
     passed, total = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
     print(f"{passed} of {len(outcomes)} notebooks passed in {total:.0f} s; pages in {output}.")
     if failed:
@@ -148,14 +155,21 @@ def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT,
             kernel_name="python3",
-            # Sockets in a private folder: other users of the machine can't talk to the kernel.
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            config=Config({"KernelManager": _private_sockets()}),
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it logs an error for every good-bye
         )
     except PapermillExecutionError as error:
         return f"  cell {error.exec_count}: {error.ename}: {error.evalue}"
     except Exception as error:
         return f"  {type(error).__name__}: {error}"
     return ""
+
+
+def _private_sockets() -> dict[str, str]:
+    """A kernel's sockets in a private folder: other users of the machine can't talk to it."""
+    folder = Path(os.environ["JUPYTER_RUNTIME_DIR"])
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return {"transport": "ipc", "ip": str(folder / "kernel")}
 
 
 def _declared(notebook: Path, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +194,20 @@ def _write_page(executed: Path) -> None:
 
     page, _ = HTMLExporter().from_filename(str(executed))  # type: ignore[no-untyped-call]
     executed.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+def write_back(executed: Path, notebook: Path) -> None:
+    """Replace *notebook* by its *executed* copy, without what papermill noted in it."""
+    import nbformat
+
+    book = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
+    for part in (book, *book.cells):
+        for key in ("papermill", "execution"):
+            part.metadata.pop(key, None)
+    for cell in book.cells:
+        if cell.metadata.get("tags") == []:
+            del cell.metadata["tags"]
+    nbformat.write(book, notebook)  # type: ignore[no-untyped-call]
 
 
 @click.command()

@@ -1,0 +1,50 @@
+"""``labkit run``: real notebooks, a real cluster, and nothing of it left."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def notebook(bench):
+    def write(name, *cells, parameters=""):
+        first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+        path = bench.root / name
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=[first, *map(new_code_cell, cells)], metadata=kernel), path)
+        return path
+
+    return write
+
+
+def _outputs(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(o.get("text", "") for cell in cells for o in cell.get("outputs", []))
+
+
+def test_a_notebook_gets_a_cluster_of_its_own(bench, notebook):
+    path = notebook("good.ipynb", "from labkit import Lab\nprint(Lab(), requests)", parameters="requests = 1")
+    out = bench.root / "out"
+    done = bench.labkit("run", path, "--output", out, "-p", "requests=77", "-p", "unknown=1")
+    assert "1 of 1 notebooks passed" in done.stdout
+    assert "77" in _outputs(out / "good.ipynb")
+    assert "<html" in (out / "good.html").read_text()
+    assert bench.running is None
+    assert not bench.home.root.exists()
+    assert not list((bench.root / "state").glob("labkit-homes/*"))
+
+
+def test_a_failure_is_told_and_the_others_still_run(bench, notebook):
+    bad = notebook("bad.ipynb", "print('so far so good')", "assert 1 == 2, 'not equal'", "print('never')")
+    good = notebook("good.ipynb", "print('fine')")
+    out = bench.root / "out"
+    done = bench.labkit("run", bad, good, "-o", out, check=False)
+    assert done.returncode == 1
+    assert "not equal" in done.stdout
+    assert "1 of 2 notebooks passed" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "so far so good" in _outputs(out / "bad.ipynb")
+    assert (out / "bad.html").exists()
+    assert "fine" in _outputs(out / "good.ipynb")
