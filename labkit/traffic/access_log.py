@@ -129,8 +129,9 @@ def to_frame(table: pa.Table, unparsed: Unparsed) -> pd.DataFrame:
 
 
 def _bytes(log: bytes | str | Iterable[str]) -> bytes:
+    """The log as UTF-8, whatever bytes a client has sent as its User-Agent."""
     if isinstance(log, bytes):
-        return log
+        return log if log.isascii() else log.decode(errors="replace").encode()
     return (log if isinstance(log, str) else "\n".join(line.rstrip("\n") for line in log)).encode()
 
 

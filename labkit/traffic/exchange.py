@@ -96,6 +96,7 @@ def exchange(
     slots = [_Slot(url, timeout) for _ in range(min(concurrency, requests))]
     by_handle = {slot.curl: slot for slot in slots}
     tags = _tags(requests)
+    patience = min(0.2, timeout / 10)  # select() does not know libcurl's own timers
     try:
         under_way = sum(_start(multi, slot, tags) for slot in slots)
         while under_way:
@@ -111,7 +112,7 @@ def exchange(
                 if stop and stop():
                     tags = iter(())
             elif under_way:
-                multi.select(1.0)
+                multi.select(patience)
     finally:
         for slot in slots:
             slot.curl.close()
