@@ -55,7 +55,7 @@ class ControlPlane:
 
     async def _serve(self, log: IstiodLog, ready: Callable[[bool], None]) -> None:
         fleet = Fleet(self._translate, log)
-        registry = Registry(self._client, fleet.publish)
+        registry = Registry(self._client, fleet.publish, log)
         status = SyncStatus(self._client, registry, fleet)
         async with (
             AdsServer(self._xds_socket, fleet),

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from labkit.embedded.interfaces import Client, WatchEvent
-from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
+from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, WATCHED, MeshState
 from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
 
@@ -30,13 +31,17 @@ Publish = Callable[[MeshState, int, str], Awaitable[None]]
 class Registry:
     """Rings *publish* for every new state of the mesh, one at a time."""
 
-    def __init__(self, client: Client, publish: Publish) -> None:
+    def __init__(self, client: Client, publish: Publish, log: IstiodLog) -> None:
         self._client = client
         self._publish = publish
+        self._log = log
         self._changes: list[WatchEvent] = []
         self._changed = asyncio.Event()
         self._is_published = False
         self._lowest_port = lowest_port()
+        self._settings = MeshConfig()
+        self.error = ""
+        """What is wrong with the mesh-wide settings; the last good ones hold on."""
 
     @property
     def revision(self) -> int:
@@ -81,7 +86,14 @@ class Registry:
 
     def _state(self) -> MeshState:
         objects = {resource: self._client.list(resource) for resource in WATCHED}
-        return MeshState(objects, lowest_port=self._lowest_port)
+        try:
+            state = MeshState(objects, lowest_port=self._lowest_port)
+            self._settings, self.error = state.mesh, ""
+        except Exception as error:  # text that a person typed into a ConfigMap: anything can be wrong
+            self.error = f"mesh settings (ConfigMap {ROOT_NAMESPACE}/{CONFIG_MAP}) not taken over: {error}"
+            self._log.error("mesh", self.error)
+            state = MeshState(objects, mesh=self._settings, lowest_port=self._lowest_port)
+        return state
 
 
 def lowest_port() -> int:

@@ -4,6 +4,7 @@ One JSON object::
 
     {"revision": 412,            the store's revision that has been published
      "converged": true,          every proxy that runs is connected and has answered everything
+     "error": "",                what is wrong with the mesh-wide settings, if they are
      "proxies": [{...}, ...]}    one entry a proxy, those that should be connected included
 
 An entry has istiod's fields (``proxy``, ``proxy_type``, ``cluster_id``, ``istio_version`` and
@@ -60,7 +61,8 @@ class SyncStatus:
         published = self._registry.revision or self._fleet.revision
         entries = [_connected(each, self._registry.revision) for each in self._fleet.connections]
         entries += [_absent(pod) for pod in self._missing()]
-        return {"revision": published, "converged": self.has_converged(revision), "proxies": entries}
+        converged, error = self.has_converged(revision), self._registry.error
+        return {"revision": published, "converged": converged, "error": error, "proxies": entries}
 
     def has_converged(self, revision: int) -> bool:
         """Whether every proxy that runs is connected and has answered everything up to *revision*."""

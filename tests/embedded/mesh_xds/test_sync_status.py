@@ -85,6 +85,23 @@ async def test_config_dump_and_registry_show_what_is_published(handmade, backend
     assert await handmade.debug("/debug/endpointz") == []
 
 
+async def test_wrong_mesh_settings_are_told_and_the_last_good_ones_hold(handmade, backend, resources):
+    one = await backend("one")
+    handmade.envoy("a")
+    handmade.change()
+    await handmade.synced()
+    for text in ("outboundTrafficPolicy: {mode: SOMETIMES}", "a: b: c", "[1]"):
+        handmade.client.patch("configmaps", "istio", "istio-system", {"data": {"mesh": text}})
+        page = await handmade.synced()
+        assert "ConfigMap istio-system/istio) not taken over: " in page["error"]
+    handmade.snapshots["a"] = lambda proxy: resources.gateway(proxy, {"one": one}, {"one": 1})
+    handmade.pod("other", running=False)
+    page = await handmade.synced()
+    assert page["proxies"][0]["types"]["CDS"]["resources"] == ["one"], "other changes still come through"
+    handmade.change()
+    assert (await handmade.synced())["error"] == ""
+
+
 async def test_a_second_istiod_waits_and_takes_over(handmade):
     handmade.envoy("a")
     await handmade.synced()
