@@ -52,10 +52,12 @@ def _load(kubeconfig: Path | None, context: str | None) -> Api:
     try:
         # Certificates given inline become files for a moment: the TLS context reads them, then they go.
         with tempfile.TemporaryDirectory(prefix="labkit-") as folder:
-            load_kube_config(file, context, configuration, persist_config=False, temp_file_path=folder)
+            load_kube_config(  # type: ignore[no-untyped-call]
+                file, context, configuration, persist_config=False, temp_file_path=folder
+            )
             client = ApiClient(configuration)
             _keep_tls_in_memory(client)
-        contexts, current = list_kube_config_contexts(file)
+        contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as error:
         raise NotRunning(_no_config(kubeconfig, context, error)) from error
     chosen = next((entry for entry in contexts if entry["name"] == context), current)
