@@ -33,6 +33,10 @@ class InProcessClient:
         """Add a plug-in that itself needs this client."""
         self.verbs.admission.append(plugin)
 
+    def add_validation(self, plugin: AdmissionPlugin) -> None:
+        """Add a plug-in that is asked last, after the object's own schema (a validating webhook)."""
+        self.verbs.validating.append(plugin)
+
     def get(self, resource: str, name: str, namespace: str = "") -> Obj:
         return self.verbs.get(resource, name, namespace)
 

@@ -38,6 +38,8 @@ class Verbs:
     def __init__(self, store: Store, admission: Sequence[AdmissionPlugin] = ()) -> None:
         self.store = store
         self.admission = list(admission)
+        self.validating: list[AdmissionPlugin] = []
+        """Plug-ins that see the object last, when its own schema holds; they only refuse or warn."""
 
     def type_of(self, resource: str) -> ResourceType:
         """The registered type; ApiError 404 where there is none."""
@@ -73,6 +75,7 @@ class Verbs:
         warnings = self._admit(kind, obj, None, dry_run)
         strategy.prepare_create(self.store, kind, obj)
         validation.check(obj, kind)
+        warnings += self._ask(self.validating, kind, obj, None, dry_run)
         if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
             raise already_exists(kind.name, name_of(obj))
         obj = track(obj, None) if track else obj
@@ -102,6 +105,7 @@ class Verbs:
             warnings = self._admit(kind, obj, old, dry_run)
             strategy.prepare_update(self.store, kind, obj, old)
             validation.check(obj, kind, old)
+            warnings += self._ask(self.validating, kind, obj, old, dry_run)
             metadata.bump_generation(kind, obj, old)
         obj = track(obj, old) if track else obj
         return self._replace(kind, obj, old, warnings, dry_run)
@@ -151,12 +155,18 @@ class Verbs:
             raise _namespace_terminating(kind, obj, namespace)
 
     def _admit(self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool) -> list[str]:
-        operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
         apply_defaults(obj)
-        request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run)
-        warnings = [warning for plugin in self.admission for warning in plugin(request)]
+        warnings = self._ask(self.admission, kind, obj, old, dry_run)
         apply_defaults(obj)  # of what admission has added
         return warnings
+
+    @staticmethod
+    def _ask(
+        plugins: Sequence[AdmissionPlugin], kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool
+    ) -> list[str]:
+        operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
+        request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run)
+        return [warning for plugin in plugins for warning in plugin(request)]
 
 
 def _typed(kind: ResourceType, obj: Obj) -> Obj:

@@ -23,6 +23,7 @@ from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.bootstrap import proxy_image
 from labkit.embedded.mesh.control_plane import ControlPlane
+from labkit.embedded.mesh.validation import admission as istio_validation
 from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage, service_images
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.store import Store
@@ -56,6 +57,7 @@ class Cluster:
         self._store = Store(plan.database)
         self._client = InProcessClient(self._store)
         self._client.add_admission(Injection(self._client))
+        self._client.add_validation(istio_validation)
         self._controllers = _controllers(self._client, plan.block)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
         self._api = ApiServer(self._client, self._kubelet, plan.token)
