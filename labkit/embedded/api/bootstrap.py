@@ -1,7 +1,8 @@
-"""What a real API server puts into an empty cluster: its namespaces and the Service it is reached by."""
+"""What is in a cluster from the start: namespaces, the mesh's definitions, the API's own Service."""
 
 from __future__ import annotations
 
+from labkit.embedded.api import crds
 from labkit.embedded.api.allocation import API_SERVICE_IP
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj
@@ -14,6 +15,8 @@ def ensure(client: Client, host: str, port: int) -> None:
     """Make what is missing; *host* and *port* are where the API listens now."""
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
+    for definition in crds.definitions():
+        _ensure(client, crds.RESOURCE, definition)
     _ensure(client, "services", _service(port))
     _ensure(client, "endpoints", _endpoints(host, port))
     _ensure(client, "endpointslices.discovery.k8s.io", _slice(host, port))

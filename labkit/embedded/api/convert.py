@@ -1,11 +1,13 @@
 """Objects between the version a client speaks and the one they are stored in.
 
-Istio's versions differ in name only. Events are served by two groups with different field names
-and stored once, in their core/v1 form, as a real API server does.
+Istio's versions differ in name only; their definitions are stored without schemas. Events are served
+by two groups with different field names and stored once, in their core/v1 form, as a real API
+server does.
 """
 
 from __future__ import annotations
 
+from labkit.embedded.api import crds
 from labkit.embedded.api.resources import REGISTRY, ResourceType
 from labkit.embedded.objects import Obj
 
@@ -32,6 +34,8 @@ def to_storage(obj: Obj, type_: ResourceType) -> Obj:
 def from_storage(obj: Obj, type_: ResourceType, version: str = "") -> Obj:
     """A stored *obj* in *version* of *type_*; *obj* itself where nothing differs."""
     api_version = type_.api_version(version)
+    if type_.name == crds.RESOURCE:
+        return crds.with_schemas(obj)
     if obj.get("apiVersion") == api_version:
         return obj
     renamed = obj if type_.stored_as == type_.name else _renamed(obj, _CORE_FIELDS)

@@ -32,10 +32,15 @@ def documented() -> Schema:
 @cache
 def schema_of(type_: ResourceType, version: str = "") -> Schema:
     """The schema of a whole object of *type_* (of its storage version unless *version* is given)."""
-    catalogue = _linked()
     if type_.custom:
-        return _with_object_meta(catalogue["custom"][f"{type_.group}/{type_.kind}"])
-    return definition(catalogue["kinds"][f"{type_.api_version(version)}/{type_.kind}"])
+        return _with_object_meta(custom_schema(type_))
+    return definition(_linked()["kinds"][f"{type_.api_version(version)}/{type_.kind}"])
+
+
+def custom_schema(type_: ResourceType) -> Schema:
+    """The schema in a custom kind's CustomResourceDefinition: spec and status."""
+    found: Schema = _linked()["custom"][f"{type_.group}/{type_.kind}"]
+    return found
 
 
 def definition(name: str) -> Schema:

@@ -1,0 +1,85 @@
+"""The CustomResourceDefinitions a mesh brings, for ``kubectl get crd`` and those who look further.
+
+They can be read, not changed: the kinds are built in here. Their schemas are large and hardly ever
+asked for, so the stored objects are without and get them on the way out.
+"""
+
+from __future__ import annotations
+
+from labkit.embedded.api.resources import REGISTRY, ResourceType
+from labkit.embedded.api.schemas import custom_schema
+from labkit.embedded.api.table import Column, columns_of
+from labkit.embedded.objects import Obj
+
+RESOURCE = "customresourcedefinitions.apiextensions.k8s.io"
+_SINCE = "2026-01-01T00:00:00Z"  # of the conditions, which never change
+
+
+def definitions() -> list[Obj]:
+    """One object a custom kind, as stored: without schemas."""
+    return [_definition(each) for each in REGISTRY.values() if each.custom]
+
+
+def _definition(type_: ResourceType) -> Obj:
+    names = {
+        "plural": type_.plural,
+        "singular": type_.singular,
+        "shortNames": list(type_.short_names),
+        "kind": type_.kind,
+        "listKind": type_.list_kind,
+        "categories": list(type_.categories),
+    }
+    names = {key: value for key, value in names.items() if value}
+    spec = {
+        "group": type_.group,
+        "names": names,
+        "scope": "Namespaced" if type_.namespaced else "Cluster",
+        "versions": [_version(type_, each) for each in type_.versions],
+        "conversion": {"strategy": "None"},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": type_.name, "labels": {"app": "istio-pilot", "release": "istio"}},
+        "spec": spec,
+        "status": _status(type_, names),
+    }
+
+
+def _version(type_: ResourceType, version: str) -> Obj:
+    return {
+        "name": version,
+        "served": True,
+        "storage": version == type_.storage_version,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(each) for each in columns_of(type_)[1:]],
+    }
+
+
+def _column(column: Column) -> Obj:
+    return {"name": column.name, "type": column.type, "jsonPath": column.path}
+
+
+def _status(type_: ResourceType, names: Obj) -> Obj:
+    conditions = [
+        {"type": "NamesAccepted", "reason": "NoConflicts", "message": "no conflicts found"},
+        {
+            "type": "Established",
+            "reason": "InitialNamesAccepted",
+            "message": "the initial names have been accepted",
+        },
+    ]
+    return {
+        "acceptedNames": names,
+        "conditions": [{**each, "status": "True", "lastTransitionTime": _SINCE} for each in conditions],
+        "storedVersions": [type_.storage_version],
+    }
+
+
+def with_schemas(definition: Obj) -> Obj:
+    """*definition* with the schema of each version (undescribed); not changed itself."""
+    schema = {
+        "openAPIV3Schema": {"type": "object", **custom_schema(REGISTRY[definition["metadata"]["name"]])}
+    }
+    versions = [{**each, "schema": schema} for each in definition["spec"]["versions"]]
+    return {**definition, "spec": {**definition["spec"], "versions": versions}}
