@@ -41,11 +41,13 @@ def to_object(body: bytes) -> Obj:
         if message is None:
             raise _unknown(api_version, kind)
         return {"apiVersion": api_version, "kind": kind, **_message(message, envelope.get(2, b""))}
-    except (ValueError, IndexError, struct.error) as error:
+    except _MALFORMED as error:
         raise bad_request(f"the protobuf body can't be decoded: {error}") from error
 
 
 _ANY_GROUP = ("DeleteOptions",)
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error)
+"""What reading a field as something it is not ends in."""
 
 
 def _unknown(api_version: str, kind: str) -> ApiError:
