@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from labkit.embedded.api.validation import names
 from labkit.embedded.api.validation.causes import Causes
@@ -78,7 +79,7 @@ def _port(causes: Causes, at: str, port: Obj, *, name_needed: bool, seen: set[st
         seen.add(name)
     causes.invalid_each(f"{at}.port", number, names.port_number(number))
     causes.one_of(f"{at}.protocol", port.get("protocol"), PROTOCOLS)
-    target: int | str = port.get("targetPort", number)
+    target: Any = port.get("targetPort", number)
     causes.invalid_each(f"{at}.targetPort", target, names.port(target))
     if port.get("appProtocol"):
         wrong = names.qualified_name(port["appProtocol"])
