@@ -4,8 +4,11 @@ The whole scenario runs: services A, B, C and External with sidecars, both gatew
 """
 
 import base64
+import collections
+import concurrent.futures
 import ssl
 import statistics
+import threading
 import time
 from pathlib import Path
 
@@ -78,9 +81,53 @@ class Scenario:
         return {pid: name for pid, name in pids.items() if "envoy" in name}
 
 
+class Load:
+    """Somebody who asks ServiceA all the time, from ``with`` to its end."""
+
+    def __init__(self, gateway, clients):
+        self.url, self.clients = f"http://{gateway}/service-a", clients
+        self.answers = collections.Counter()
+        self.done = threading.Event()
+
+    def __enter__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(self.clients)
+        self.running = [self.pool.submit(self._ask) for _ in range(self.clients)]
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.pool.shutdown()
+        for each in self.running:
+            each.result()
+
+    def _ask(self):
+        with urllib3.PoolManager() as connection:
+            while not self.done.is_set():
+                answer = connection.request("GET", self.url, retries=False, timeout=10)
+                self.answers[answer.status, answer.data.decode()] += 1
+
+
 @pytest.fixture
 def scenario(bench):
     return Scenario(bench)
+
+
+def test_weight_changes_under_load_lose_no_request(scenario):
+    """200 changes, a few of which take all traffic away from one service, while requests come steadily."""
+    seconds = []
+    scenario.synced(scenario.weights(50, 50))
+    with Load(scenario.bench.gateway, clients=4) as load:
+        for turn in range(TIMES):
+            b = (0, 10, 50, 90, 100)[turn % 5]
+            began = time.perf_counter()
+            scenario.synced(scenario.weights(b, 100 - b))
+            seconds.append(time.perf_counter() - began)
+    requests = sum(load.answers.values())
+    statuses = {status for status, _ in load.answers}
+    assert statuses == {200}, load.answers
+    assert len(load.answers) == 2, "through B, and through C to the external cluster"
+    measured = f"{_ms(statistics.median(seconds))}, 0 of {requests} requests failed"
+    _print("the same under load", measured, "0 failed")
 
 
 def test_weights_to_acknowledgement(scenario):

