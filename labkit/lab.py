@@ -184,7 +184,7 @@ class Lab:
     @property
     def gateway(self) -> GatewayAddress:
         """Where requests enter: what the scenario calls ``GATEWAY_URL``."""
-        if self._gateway is None:
+        if self._gateway is None or not self._gateway.accepts():
             self._gateway = find_gateway(self.api)
         return self._gateway
 

@@ -33,9 +33,21 @@ class GatewayAddress:
         """The URL of *path* behind this gateway; a full URL stays as it is."""
         return path if "://" in path else f"http://{self}/{path.lstrip('/')}"
 
+    def accepts(self, seconds: float = 1.0) -> bool:
+        """Whether a connection can be made within *seconds*."""
+        try:
+            with socket.create_connection((self.host, self.port), timeout=seconds):
+                return True
+        except OSError:
+            return False
+
 
 def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:
-    """The ingress gateway's address; ClusterError where there is none or none that can be reached."""
+    """The ingress gateway's address; ClusterError where there is none.
+
+    A gateway listens only once some ``Gateway`` object opens a port. Until then no address accepts a
+    connection, and the first is as good as any.
+    """
     service = api.find(SERVICES.path(NAMESPACE, NAME))
     if service is None:
         raise ClusterError(
@@ -43,11 +55,9 @@ def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:
             "Try `labkit istio install -y`."
         )
     candidates = _candidates(api, service)
-    for candidate in candidates:
-        if _accepts(candidate, connect_seconds):
-            return candidate
-    tried = ", ".join(f"{candidate} ({candidate.via})" for candidate in candidates) or "it has no address yet"
-    raise ClusterError(f"The ingress gateway can't be reached: {tried}. Is its pod running? See lab.pods().")
+    if not candidates:
+        raise ClusterError(f"The Service {NAME} has no address yet. Is its pod running? See lab.pods().")
+    return next((one for one in candidates if one.accepts(connect_seconds)), candidates[0])
 
 
 def _candidates(api: Api, service: Obj) -> list[GatewayAddress]:
@@ -71,11 +81,3 @@ def _http_port(service: Obj) -> Obj:
 def _node_addresses(api: Api) -> list[str]:
     addresses = [a for node in api.items(NODES.path()) for a in node.get("status", {}).get("addresses") or []]
     return [a["address"] for kind in ("ExternalIP", "InternalIP") for a in addresses if a["type"] == kind]
-
-
-def _accepts(candidate: GatewayAddress, seconds: float) -> bool:
-    try:
-        with socket.create_connection((candidate.host, candidate.port), timeout=seconds):
-            return True
-    except OSError:
-        return False

@@ -35,7 +35,7 @@ class Lines:
     """The access-log lines of some requests."""
 
     frame: pd.DataFrame
-    """As :func:`labkit.traffic.access_log.parse`, with ``app`` and ``pod`` in front, in order of time."""
+    """As :func:`labkit.traffic.access_log.parse`, with ``app`` and ``pod`` in front, as they began."""
     request_ids: dict[str, str]
     """Tag → the mesh's id of the request, for those the gateway has logged."""
     complete: bool
@@ -87,7 +87,10 @@ class Journal:
         entered = at_gateway.loc[ours, "pod"].value_counts().to_dict()
         ids = dict(zip(marks[ours], at_gateway.loc[ours, "request_id"], strict=True))
         frame = everything[everything["request_id"].isin(list(ids.values()))]
-        frame = frame.sort_values("start_time", kind="stable", ignore_index=True)
+        # Of two that began in the same millisecond, the longer one holds the other.
+        frame = frame.sort_values(
+            ["start_time", "duration"], ascending=[True, False], kind="stable", ignore_index=True
+        )
         complete = len(ids) == len(tags) and not _missing(frame, proxies, entered)
         return Lines(frame, ids, complete)
 
