@@ -1,6 +1,7 @@
 """Start, stop, and what may go wrong with either; with real daemons."""
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -122,6 +123,27 @@ sys.argv = ["labkit", "up"]
 from labkit.cli import main
 main()
 """
+
+
+def test_a_disk_that_fills_up_refuses_writes_and_keeps_the_rest(bench):
+    running = launch.start(bench.home)
+    bench.kubectl("create", "namespace", "before")
+    _limit_file_size(running.pid, 1)
+    refused = bench.run("kubectl", "create", "namespace", "during", check=False)
+    assert refused.returncode == 1
+    assert "nothing was changed" in refused.stderr
+    assert "during" not in bench.kubectl("get", "namespaces")
+    _limit_file_size(running.pid, resource.RLIM_INFINITY)
+    bench.kubectl("create", "namespace", "after")
+    launch.stop(bench.home)
+    launch.start(bench.home)
+    names = bench.kubectl("get", "namespaces", "-o", "name").split()
+    assert {"namespace/before", "namespace/after"} <= set(names)
+    assert "namespace/during" not in names
+
+
+def _limit_file_size(pid, size):
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def test_a_second_daemon_of_one_home_steps_back(bench):
