@@ -3,6 +3,10 @@
 import itertools
 
 import pytest
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from google.protobuf.any_pb2 import Any
 
@@ -11,6 +15,7 @@ from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.types import Type
 
 CDS, EDS, LDS, RDS = Type
+MESSAGES = {CDS: Cluster, EDS: ClusterLoadAssignment, LDS: Listener, RDS: RouteConfiguration}
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
@@ -122,9 +127,7 @@ class Envoy:
 
 
 def name_of(kind, resource: Any):
-    from labkit.embedded.mesh.xds.resources import _MESSAGES
-
-    message = _MESSAGES[kind].FromString(resource.value)
+    message = MESSAGES[kind].FromString(resource.value)
     return message.cluster_name if kind is EDS else message.name
 
 
