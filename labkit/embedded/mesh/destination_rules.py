@@ -38,17 +38,15 @@ class DestinationRule:
     def policy_for(self, port: int, subset: Subset | None = None) -> Policy:
         """The four parts that hold for *port* (of *subset*); a missing part means Istio's default.
 
-        A ``portLevelSettings`` entry replaces all four parts for its port: what it leaves out is the
-        default again, not what the level above says.
+        The subset's parts lie over the rule's. On either level a ``portLevelSettings`` entry replaces
+        all four parts for its port: what it leaves out is the default again, not what stands above it.
         """
-        own = subset.policy if subset else {}
-        for policy in (own, self.policy):
-            entry = _port_level(policy, port)
-            if entry is not None:
-                return _parts(entry)
-            if any(part in own for part in POLICY_PARTS):
-                break
-        return _parts(self.policy) | _parts(own)
+        entry = _port_level(self.policy, port)
+        whole = _parts(self.policy if entry is None else entry)
+        if subset is None:
+            return whole
+        entry = _port_level(subset.policy, port)
+        return whole | _parts(subset.policy) if entry is None else _parts(entry)
 
 
 def _parts(policy: Policy) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def default_route(cluster: str, operation: str, action: Mapping[str, Any]) -> Re
 def outbound_default(
     mesh: MeshConfig, cluster: str, host: str, port: int, hashing: list[dict[str, Any]]
 ) -> Resource:
-    policy = retry_policy(mesh.default_http_retry_policy, hashed=bool(hashing))
+    policy = retry_policy(mesh.default_http_retry_policy)
     action: dict[str, Any] = {"retry_policy": policy} if policy else {}
     action |= {"hash_policy": hashing} if hashing else {}
     return default_route(cluster, f"{host}:{port}/*", action)

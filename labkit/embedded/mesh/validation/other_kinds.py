@@ -16,7 +16,6 @@ NOT_ENFORCED = {
     "envoyfilters.networking.istio.io": "the proxies' configuration is not patched",
     "sidecars.networking.istio.io": "every sidecar keeps seeing all exported services",
     "telemetries.telemetry.istio.io": "logs, metrics and traces stay as the mesh settings have them",
-    "wasmplugins.extensions.istio.io": "no module is loaded",
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadentries.networking.istio.io": "nothing is sent to it",
     "workloadgroups.networking.istio.io": "no workload joins it",

@@ -1,0 +1,160 @@
+"""``pairs/<name>.input.yaml`` must translate to ``pairs/<name>.output.yaml``, for the proxies it names.
+
+The input's first document says what is shown: ``show: {<pod>: [<kind>/<name>, …]}``, where kind is clusters, endpoints,
+listeners or routes, and a name may hold ``*``; a kind alone shows the names only. ``apply: [<file or folder>, …]`` adds
+the scenario's manifests. The rest is what kubectl would apply. Parts that are the same everywhere stand under a
+name in angle brackets (see ``SAME``).
+
+After a change of the translation that is meant, write the outputs anew and read the difference:
+
+    LABKIT_WRITE_PAIRS=1 pytest tests/embedded/mesh/test_pairs.py && git diff tests/embedded/mesh/pairs
+"""
+
+import fnmatch
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+PAIRS = Path(__file__).parent / "pairs"
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+EXTENSIONS = "type.googleapis.com/envoy.extensions"
+LIMIT = 4294967295
+
+
+def _filter(name, config, **fields):
+    return {"name": name, "typed_config": {"@type": f"{EXTENSIONS}.{config}", **fields}}
+
+
+SAME = {
+    "<default retries>": {
+        "num_retries": 2,
+        "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+        "retry_host_predicate": [
+            _filter(
+                "envoy.retry_host_predicates.previous_hosts",
+                "retry.host.previous_hosts.v3.PreviousHostsPredicate",
+            )
+        ],
+        "host_selection_retry_max_attempts": "5",
+    },
+    "<http filters>": [
+        _filter(
+            "envoy.filters.http.grpc_stats",
+            "filters.http.grpc_stats.v3.FilterConfig",
+            emit_filter_state=True,
+            stats_for_all_methods=False,
+        ),
+        _filter("envoy.filters.http.fault", "filters.http.fault.v3.HTTPFault"),
+        _filter("envoy.filters.http.cors", "filters.http.cors.v3.Cors"),
+        _filter("envoy.filters.http.router", "filters.http.router.v3.Router"),
+    ],
+    "<http inspector>": [
+        _filter("envoy.filters.listener.http_inspector", "filters.listener.http_inspector.v3.HttpInspector")
+    ],
+    "<tls inspector>": [
+        _filter("envoy.filters.listener.tls_inspector", "filters.listener.tls_inspector.v3.TlsInspector")
+    ],
+    "<ads>": {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"},
+    "<no limits>": {
+        "thresholds": [
+            {
+                "max_connections": LIMIT,
+                "max_pending_requests": LIMIT,
+                "max_requests": LIMIT,
+                "max_retries": LIMIT,
+                "track_remaining": True,
+            }
+        ]
+    },
+    "<plain http>": {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]},
+    "<allow any>": {
+        "name": "allow_any",
+        "domains": ["*"],
+        "routes": [
+            {
+                "name": "allow_any",
+                "match": {"prefix": "/"},
+                "route": {"cluster": "PassthroughCluster", "timeout": "0s", "max_grpc_timeout": "0s"},
+            }
+        ],
+        "include_request_attempt_count": True,
+    },
+    "<block all>": {
+        "name": "block_all",
+        "domains": ["*"],
+        "routes": [{"name": "block_all", "match": {"prefix": "/"}, "direct_response": {"status": 502}}],
+        "include_request_attempt_count": True,
+    },
+}
+NAMES = sorted(path.name.removesuffix(".input.yaml") for path in PAIRS.glob("*.input.yaml"))
+
+
+class Plain(yaml.SafeDumper):
+    """YAML without anchors, sequences indented."""
+
+    def ignore_aliases(self, data):
+        return True
+
+    def increase_indent(self, flow=False, indentless=False):
+        return super().increase_indent(flow, False)
+
+
+def shortened(value):
+    """*value* with the parts of ``SAME`` under their names, and the type prefix left out."""
+    for name, same in SAME.items():
+        if value == same:
+            return name
+    if isinstance(value, dict):
+        return {key: shortened(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shortened(each) for each in value]
+    return value.replace("type.googleapis.com/", "") if isinstance(value, str) else value
+
+
+def shown(snapshot, what):
+    kind, slash, pattern = what.partition("/")
+    resources = getattr(snapshot, kind)
+    if not slash:
+        return {kind: list(resources)}
+    names = [name for name in resources if fnmatch.fnmatchcase(name, pattern)]
+    return {f"{kind}/{name}": shortened(resources[name]) for name in names}
+
+
+def manifests(paths):
+    """The scenario's manifests, each in the namespace its step puts it in; the last of one name counts."""
+    found = {}
+    for path in paths:
+        namespace = "external-cluster" if path.startswith("04") else "dev-service-mesh"
+        files = sorted((MANIFESTS / path).glob("*.yml")) or [MANIFESTS / path]
+        for each in (document for file in files for document in yaml.safe_load_all(file.read_text())):
+            each["metadata"].setdefault("namespace", namespace)
+            found[each["kind"], each["metadata"]["name"]] = each
+    return "\n---\n".join(yaml.safe_dump(each) for each in found.values())
+
+
+def translated(mesh, envoy_accepts, name):
+    text, _, objects = (PAIRS / f"{name}.input.yaml").read_text().partition("\n---\n")
+    header = yaml.safe_load(text)
+    built = mesh(f"{objects}\n---\n{manifests(header.get('apply', []))}")
+    output = {}
+    for proxy, wanted in header["show"].items():
+        snapshot = built.snapshot(proxy)
+        envoy_accepts(snapshot)
+        output[proxy] = {key: value for what in wanted for key, value in shown(snapshot, what).items()}
+    return output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pair(mesh, envoy_accepts, name):
+    output = translated(mesh, envoy_accepts, name)
+    file = PAIRS / f"{name}.output.yaml"
+    if os.environ.get("LABKIT_WRITE_PAIRS"):
+        file.write_text(yaml.dump(output, Dumper=Plain, sort_keys=False, width=110))
+    assert output == yaml.safe_load(file.read_text())
+
+
+def test_every_output_has_an_input():
+    outputs = {path.name.removesuffix(".output.yaml") for path in PAIRS.glob("*.output.yaml")}
+    assert outputs == set(NAMES)
