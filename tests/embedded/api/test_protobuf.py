@@ -75,6 +75,14 @@ def test_special_values():
         "holderIdentity": "me",
         "acquireTime": "2023-11-14T22:13:20.123456Z",
     }
+    taints = message((1, "key"), (2, "Exists"))
+    pod = message((1, META), (2, message((22, taints), (22, taints))))
+    tolerations = protobuf.to_object(body("v1", "Pod", pod))["spec"]["tolerations"]
+    assert tolerations == [{"key": "key", "operator": "Exists"}] * 2
+    extra = entry("scopes", message((1, "a"), (1, "b")))
+    review = message((2, message((5, extra))))
+    spec = protobuf.to_object(body("authorization.k8s.io/v1", "SubjectAccessReview", review))["spec"]
+    assert spec == {"extra": {"scopes": ["a", "b"]}}
     options = message((1, 0), (2, message((1, "a-uid"))), (4, "Background"))
     assert protobuf.to_object(body("v1", "DeleteOptions", options)) == {
         "apiVersion": "v1",

@@ -66,15 +66,19 @@ class Source:
 
 
 def fields(source: Source, struct: Struct) -> Iterator[tuple[str, list[str], tuple[str, str] | None]]:
-    """(number, (JSON name, type, flags), the struct it needs) of every field."""
+    """(number, (JSON name, type, flags), the struct it needs) of every field.
+
+    Whether a field repeats is told by its Go type: the tags are wrong about it in dozens of places.
+    """
     for _, go_type, json_tag, protobuf_tag in _FIELD.findall(struct.body):
-        flags = ("p" if go_type.startswith("*") else "") + ("r" if ",rep" in protobuf_tag else "")
-        plain = go_type.removeprefix("*")
+        flags, plain = "p" if go_type.startswith("*") else "", go_type.removeprefix("*")
+        if plain.startswith("[]") and plain != "[]byte":
+            flags, plain = "r", plain[2:].removeprefix("*")
         plain = _resolved(source, struct, plain)
         if plain.startswith("map["):
             flags, plain = "m", _resolved(source, struct, plain.partition("]")[2])
         if plain.startswith("[]") and plain != "[]byte":
-            plain = _resolved(source, struct, plain[2:].removeprefix("*")) if "r" in flags else "Strings"
+            plain = "Strings"  # a named list, such as ExtraValue, is a message of its own
         type_name, needs = _type_name(struct, plain)
         yield protobuf_tag.split(",")[1], [json_tag.split(",")[0], type_name, flags], needs
 
