@@ -54,7 +54,10 @@ def server_side_apply(
     config = canonical(checked(parsed.value, type_, version, schema), type_, schema)
     before = {**(live or zero_object(type_)), "apiVersion": type_.api_version(version)}
     operation = _Apply(type_, version, schema, before, config, subresource, timestamp(now))
-    result = operation.run(Manager(manager, "Apply", subresource), force)
+    try:
+        result = operation.run(Manager(manager, "Apply", subresource), force)
+    except ValueError as error:  # a keyed list of the live object has an item without its key
+        raise ApiError(500, "", f"failed to create typed live object: {error}") from error
     warnings = [f'duplicate field "{path}"' for path in parsed.duplicates]
     if warnings and field_validation == "Strict":
         raise bad_request("error strict decoding YAML: " + ", ".join(warnings))
@@ -180,7 +183,10 @@ def track_update(
         return new
     schema = schema_of(type_, type_.storage_version)
     before = _unmanaged(old) if old is not None else zero_object(type_)
-    change = compare(before, new, schema).without(hidden_fields(type_, subresource))
+    try:
+        change = compare(before, new, schema).without(hidden_fields(type_, subresource))
+    except ValueError:  # a keyed list has an item without its key: nobody's fields can be told apart
+        return new
     writer = Manager(manager or "unknown", "Update", subresource, api_version or new["apiVersion"])
     managers = managed.update(managers, writer, change, timestamp(now))
     return with_managers(new, old, managers)

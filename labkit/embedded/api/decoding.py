@@ -117,10 +117,10 @@ def prune(obj: Obj, schema: Schema, *, custom: bool) -> tuple[Obj, list[str]]:
         return _typed(obj, schema, _Place("", "", ""), unknown), unknown
     own = {**schema, "properties": {**schema["properties"], "metadata": {}}}
     pruned = _structural(obj, own, "", unknown)
-    metadata = schema["properties"]["metadata"]
-    if isinstance(pruned.get("metadata"), dict):
+    metadata = pruned.pop("metadata", None)
+    if metadata is not None:
         place = _Place("metadata", "metadata", "")
-        pruned["metadata"] = _typed(pruned["metadata"], metadata, place, unknown)
+        pruned["metadata"] = _typed(metadata, schema["properties"]["metadata"], place, unknown)
     return pruned, sorted(unknown)
 
 

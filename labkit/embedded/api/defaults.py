@@ -123,8 +123,8 @@ def _container(container: Obj) -> None:
     for name in _PROBES:
         if container.get(name):
             _probe(container[name])
-    for hook in (container.get("lifecycle") or {}).values():
-        _http_get(hook)
+    for hook in ("postStart", "preStop"):
+        _http_get((container.get("lifecycle") or {}).get(hook) or {})
 
 
 def _pull_policy(image: str) -> str:
@@ -184,7 +184,7 @@ def _service(obj: Obj) -> None:
     for port in _items(spec, "ports"):
         _fill(port, protocol="TCP")
         if port.get("targetPort") in (None, 0, ""):
-            port["targetPort"] = port.get("port")
+            port["targetPort"] = port.get("port", 0)
     kind = spec["type"]
     if kind in ("NodePort", "LoadBalancer") or spec.get("externalIPs"):
         _fill(spec, externalTrafficPolicy="Cluster")

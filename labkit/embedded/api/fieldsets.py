@@ -91,7 +91,7 @@ def item_element(item: Any, schema: Schema) -> str:
     keys, fields = schema.get("x-kubernetes-list-map-keys", []), schema["items"].get("properties", {})
     if not isinstance(item, dict):
         raise ValueError("associative list with keys may not have non-map elements")
-    found = {key: item.get(key, fields.get(key, {}).get("default")) for key in keys}
+    found = {key: item.get(key) or fields.get(key, {}).get("default", item.get(key)) for key in keys}
     found = {key: value for key, value in found.items() if value is not None}
     if not found:
         quoted = " ".join(golang.quoted(key) for key in keys)

@@ -85,12 +85,12 @@ def format_selector(spec: Obj) -> str:
     """``spec.selector`` of a workload in the words of ``kubectl get -l``."""
     selector = spec.get("selector") or {}
     terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
-    terms += [(each["key"], _expression(each)) for each in selector.get("matchExpressions") or []]
+    terms += [(each.get("key", ""), _expression(each)) for each in selector.get("matchExpressions") or []]
     return ",".join(text for _, text in sorted(terms))
 
 
 def _expression(each: Obj) -> str:
-    key, values = str(each["key"]), ",".join(sorted(each.get("values") or []))
+    key, values = str(each.get("key", "")), ",".join(sorted(each.get("values") or []))
     forms: dict[str, str] = {"Exists": key, "DoesNotExist": f"!{key}", "NotIn": f"{key} notin ({values})"}
     return forms.get(each.get("operator", ""), f"{key} in ({values})")
 
@@ -120,7 +120,7 @@ def _external_ip(obj: Obj) -> str:
 
 
 def _service_port(port: Obj) -> str:
-    number = f"{port['port']}:{port['nodePort']}" if port.get("nodePort") else str(port["port"])
+    number = str(port.get("port", 0)) + (f":{port['nodePort']}" if port.get("nodePort") else "")
     return f"{number}/{port.get('protocol', 'TCP')}"
 
 
@@ -153,7 +153,7 @@ def _node_roles(obj: Obj) -> list[str]:
 
 def _node_address(obj: Obj, kind: str) -> str:
     addresses = obj.get("status", {}).get("addresses") or []
-    return next((str(each["address"]) for each in addresses if each.get("type") == kind), "<none>")
+    return next((str(each.get("address")) for each in addresses if each.get("type") == kind), "<none>")
 
 
 def event(obj: Obj, now: dt.datetime) -> list[Any]:
@@ -187,7 +187,7 @@ def _event_source(obj: Obj) -> str:
 
 def endpoints(obj: Obj, now: dt.datetime) -> list[Any]:
     shown = [
-        f"{address['ip']}:{port['port']}" if port else str(address["ip"])
+        address.get("ip", "") + (f":{port.get('port', 0)}" if port else "")
         for subset in obj.get("subsets") or []
         for port in subset.get("ports") or [None]
         for address in subset.get("addresses") or []

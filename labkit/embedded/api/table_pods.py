@@ -62,7 +62,7 @@ def _summary(pod: Obj) -> tuple[int, int, str, int, str]:
     """Ready containers, all containers, STATUS, restarts, time of the last restart."""
     spec, status = pod.get("spec", {}), pod.get("status", {})
     sidecars = {
-        each["name"] for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"
+        each.get("name") for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"
     }
     total = len(spec.get("containers") or []) + len(sidecars)
     reason = _pod_reason(status)
@@ -97,7 +97,7 @@ def _terminating_reason(pod: Obj, reason: str) -> str:
     return reason if status.get("phase") in _COMPLETED else "Terminating"
 
 
-def _init_progress(spec: Obj, statuses: list[Obj], sidecars: set[str]) -> tuple[str, int]:
+def _init_progress(spec: Obj, statuses: list[Obj], sidecars: set[str | None]) -> tuple[str, int]:
     """STATUS while init containers run (empty once they are through) and the ready sidecars."""
     ready = 0
     for index, each in enumerate(statuses):
