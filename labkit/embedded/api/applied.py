@@ -27,20 +27,19 @@ def checked(value: Any, type_: ResourceType, version: str, schema: Schema) -> Ob
         raise bad_request(
             f"error decoding YAML: json: cannot unmarshal {golang.json_type(value)} into {wanted}"
         )
-    if value.get("metadata") is None:
-        value = {key: each for key, each in value.items() if key != "metadata"}
-    api_version, kind = value.get("apiVersion", ""), value.get("kind", "")
+    config: Obj = {key: each for key, each in value.items() if key != "metadata" or each is not None}
+    api_version, kind = config.get("apiVersion", ""), config.get("kind", "")
     if (api_version, kind) != (type_.api_version(version), type_.kind):
         raise bad_request(f"invalid object type: {_kind(api_version, kind)}")
-    meta = value.get("metadata")
+    meta = config.get("metadata")
     named: Obj = {"metadata": meta if isinstance(meta, dict) else {}}
     if named["metadata"].get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
-    errors = list(_misfits(value, schema, ()))
+    errors = list(_misfits(config, schema, ()))
     if errors:
         where = f"{namespace_of(named)}/{name_of(named)}; {_kind(api_version, kind)}"
         raise ApiError(500, "", f"failed to create typed patch object ({where}): {_joined(errors)}")
-    return value
+    return config
 
 
 def canonical(value: Obj, type_: ResourceType, schema: Schema) -> Obj:
