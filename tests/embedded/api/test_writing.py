@@ -271,3 +271,18 @@ def test_string_data_is_stored_encoded(api):
     made = api.ask("POST", "/api/v1/namespaces/dev/secrets", body).json
     assert made["data"] == {"key": base64.b64encode(b"value").decode()}
     assert "stringData" not in made
+
+
+def test_a_full_disk_is_said_and_changes_nothing(api):
+    api.ask("POST", MAPS, config_map("before"))
+
+    def fill() -> None:
+        connection = api.store._database._connection
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    api.inside(fill)
+    refused = api.ask("POST", MAPS, config_map("large", key="x" * 100_000))
+    assert (refused.status, refused.json["reason"]) == (507, "InsufficientStorage")
+    assert refused.json["message"].startswith("nothing was changed: the disk that holds")
+    assert [each["metadata"]["name"] for each in api.get(MAPS)["items"]] == ["before"]
