@@ -80,6 +80,7 @@ def _ensure_istio(api: Api, say: Callable[[str], None]) -> None:
     from labkit import istio
 
     if istio.is_installed(api):
+        istio.follow_ports(api)
         istio.wait(api)
         say("Istio runs")
     else:

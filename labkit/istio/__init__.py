@@ -1,7 +1,7 @@
 """Installing Istio into a cluster of labkit's, as ``istioctl install`` does on a real one."""
 
 from labkit.istio.flags import judge, merged, parse
-from labkit.istio.install import install, is_installed, uninstall, wait
+from labkit.istio.install import follow_ports, install, is_installed, uninstall, wait
 from labkit.istio.profiles import NAMESPACE, VERSION, Settings, settings
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "NAMESPACE",
     "VERSION",
     "Settings",
+    "follow_ports",
     "install",
     "is_installed",
     "judge",

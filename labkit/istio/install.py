@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from labkit.errors import ClusterError
 from labkit.istio import manifests
 from labkit.istio.profiles import NAMESPACE, Settings
-from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
 from labkit.kube.resources import Resource, resource_of
 from labkit.kube.wait import wait_for_rollouts
 
@@ -69,6 +69,20 @@ def wait(api: Api) -> None:
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     found = api.items(path, labelSelector=manifests.OWNER)
     wait_for_rollouts(api, [(NAMESPACE, deployment["metadata"]["name"]) for deployment in found])
+
+
+def follow_ports(api: Api) -> None:
+    """Move ingress gateways to the ports the node can open now: some may have been taken since."""
+    wanted = manifests.ingress_ports(_opened_ports(api))
+    services = f"/api/v1/namespaces/{NAMESPACE}/services"
+    for service in api.items(services, labelSelector=f"{manifests.COMPONENT}=IngressGateways"):
+        if _numbers(service["spec"]["ports"]) != _numbers(wanted):
+            path = f"{services}/{service['metadata']['name']}"
+            api.request("PATCH", path, body={"spec": {"ports": wanted}}, content_type=MERGE_PATCH)
+
+
+def _numbers(ports: Sequence[Obj]) -> set[tuple[str, int]]:
+    return {(port.get("name", ""), port["port"]) for port in ports}
 
 
 def _opened_ports(api: Api) -> manifests.ListenPorts:

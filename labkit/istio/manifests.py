@@ -182,7 +182,7 @@ def _secret_reader(gateway: Gateway) -> list[Obj]:
 
 def _gateway_service(gateway: Gateway, ports: ListenPorts) -> Obj:
     labels = {**gateway.labels, **_labels(_component(gateway))}
-    listed = _ingress_ports(ports) if gateway.kind == "ingress" else _web_ports(80, 443)
+    listed = ingress_ports(ports) if gateway.kind == "ingress" else _web_ports(80, 443)
     spec = {"type": gateway.service_type, "selector": gateway.labels, "ports": listed}
     service = _object("v1", "Service", gateway.name, labels, spec=spec)
     if gateway.service_annotations:
@@ -190,7 +190,7 @@ def _gateway_service(gateway: Gateway, ports: ListenPorts) -> Obj:
     return service
 
 
-def _ingress_ports(ports: ListenPorts) -> list[Obj]:
+def ingress_ports(ports: ListenPorts) -> list[Obj]:
     """Istio's ports. Where the node can't open 80 and 443, outside callers use the ports it can open
     and callers inside the mesh (who never meet the node's ports) keep 80 and 443."""
     inside = [

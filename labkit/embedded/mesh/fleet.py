@@ -18,6 +18,7 @@ from typing import Any
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from google.protobuf.json_format import MessageToDict
 
+from labkit.embedded.mesh import unbindable
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
 from labkit.embedded.mesh.pods import node_type_of, proxy_container_of
@@ -45,6 +46,8 @@ class Connection:
         """Why the proxy has not got the newest snapshot, where it is not the proxy that refused."""
         self.is_leaving = False
         """Whether its pod is being deleted: it is still told everything, but nobody waits for it."""
+        self.taken: set[unbindable.Address] = set()
+        """Addresses it tried to listen on in vain."""
         self.connected_at = time.time()
         self.answered_revision = 0
         """The newest revision the proxy has answered everything of."""
@@ -107,7 +110,19 @@ class Fleet:
         if request.HasField("error_detail"):
             self._log_rejection(connection, request)
         connection.send(self._logged(connection, connection.conversation.receive(request)))
+        self._give_up_taken_addresses(connection, request.error_detail.message)
         self._tell_news()
+
+    def _give_up_taken_addresses(self, connection: Connection, rejection: str) -> None:
+        """What a listener can't have besides the pod's own address, it goes without."""
+        taken = unbindable.named_in(rejection) - connection.taken
+        if taken and self._state is not None:
+            connection.taken |= taken
+            listed = ", ".join(f"{host}:{port}" for host, port in sorted(taken))
+            self._log.warn(
+                "ads", f"{_short(connection.node_id)} goes without {listed}: taken by somebody else"
+            )
+            self._update(connection)
 
     def disconnected(self, stream: Stream) -> None:
         connection = self._connections.pop(stream, None)
@@ -133,7 +148,9 @@ class Fleet:
             return
         try:
             resources = self._translate(self._state, connection.proxy)
-            found = self._compiler.compile({kind: resources.of_type(kind.url) for kind in Type})
+            by_type = {kind: resources.of_type(kind.url) for kind in Type}
+            by_type[Type.LISTENER] = unbindable.without(by_type[Type.LISTENER], connection.taken)
+            found = self._compiler.compile(by_type)
             connection.error = ""
         except Exception as error:
             found, connection.error = None, f"{type(error).__name__}: {error}"

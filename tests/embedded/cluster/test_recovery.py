@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,21 @@ def test_down_and_up(lesson):
     lesson.labkit("up")
     assert _answer(lesson) == "200"
     assert _uids(lesson) == uids
+
+
+def test_a_port_that_was_taken_meanwhile(lesson):
+    """The gateway moves to another one, and `labkit up` names it."""
+    host, port = lesson.gateway.split(":")
+    block = lesson.running.block
+    lesson.labkit("down")
+    with (
+        socket.create_server((host, int(port))),
+        socket.create_server((f"127.{block}.255.254", int(port))),
+    ):
+        assert f"http://{host}:{port}\n" not in lesson.labkit("up").stdout
+        assert lesson.gateway != f"{host}:{port}"
+        assert _answer(lesson) == "200"
+    lesson.labkit("down")
 
 
 @pytest.mark.parametrize("program", ["envoy", "python3"])
