@@ -1,14 +1,14 @@
 """A mesh from a few lines of YAML, without a cluster: what controllers would add is filled in here.
 
-``mesh(text)`` takes documents as ``kubectl apply`` would. Deployments become one pod for each replica, Services
-get cluster IPs and EndpointSlices; everything is one second younger than what stands before it. A document of
-kind ``Mesh`` holds the mesh settings. Objects without a namespace are in ``default``.
+``mesh(text)`` takes documents as ``kubectl apply`` would. Deployments become one pod for each replica,
+Services get cluster IPs and EndpointSlices; everything is one second younger than what stands before it.
+A document of kind ``Mesh`` holds the mesh settings. Objects without a namespace are in ``default``.
 """
 
 import ipaddress
 import itertools
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def mesh() -> Callable[..., Mesh]:
 
 
 @pytest.fixture(scope="session")
-def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Snapshot], None]]:
+def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Snapshot], None]:
     """Asserts that the real Envoy takes every resource of a snapshot (``--mode validate``)."""
     folder = tmp_path_factory.mktemp("envoy")
 
@@ -205,7 +205,7 @@ def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    yield accepts
+    return accepts
 
 
 def _bootstrap(snapshot: Snapshot) -> Obj:

@@ -1,9 +1,9 @@
 """``pairs/<name>.input.yaml`` must translate to ``pairs/<name>.output.yaml``, for the proxies it names.
 
-The input's first document says what is shown: ``show: {<pod>: [<kind>/<name>, …]}``, where kind is clusters, endpoints,
-listeners or routes, and a name may hold ``*``; a kind alone shows the names only. ``apply: [<file or folder>, …]`` adds
-the scenario's manifests. The rest is what kubectl would apply. Parts that are the same everywhere stand under a
-name in angle brackets (see ``SAME``).
+The input's first document says what is shown: ``show: {<pod>: [<kind>/<name>, …]}``, where kind is clusters,
+endpoints, listeners or routes, and a name may hold ``*``; a kind alone shows the names only.
+``apply: [<file or folder>, …]`` adds the scenario's manifests. The rest is what kubectl would apply.
+Parts that are the same everywhere stand under a name in angle brackets (see ``SAME``).
 
 After a change of the translation that is meant, write the outputs anew and read the difference:
 

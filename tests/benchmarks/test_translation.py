@@ -1,0 +1,87 @@
+"""Budget: a snapshot of 200 services and 200 VirtualServices is computed in under 1 s, growing linearly."""
+
+import time
+
+import pytest
+
+from labkit.embedded.mesh import model
+from labkit.embedded.mesh.mesh_config import MeshConfig
+from labkit.embedded.mesh.model import MeshState, Proxy, node_id
+from labkit.embedded.mesh.translate import translate
+
+pytestmark = pytest.mark.benchmark
+
+
+def meta(name, **more):
+    return {"name": name, "namespace": "default", "creationTimestamp": "2026-01-01T00:00:00Z", **more}
+
+
+def objects(count, ports):
+    """*count* services with a pod and a VirtualService each, spread over so many *ports*."""
+    found = {
+        model.SERVICES: [],
+        model.ENDPOINT_SLICES: [],
+        model.VIRTUAL_SERVICES: [],
+        model.PODS: [],
+        model.GATEWAYS: [],
+    }
+    for n in range(count):
+        port, ip = 8000 + n % ports, f"127.42.{n // 250}.{n % 250 + 1}"
+        labels = {"app": f"s{n}", "version": "v1"}
+        spec = {
+            "selector": {"app": f"s{n}"},
+            "clusterIP": f"10.43.{n // 250}.{n % 250 + 1}",
+            "ports": [{"name": "http", "port": port, "targetPort": 8080}],
+        }
+        found[model.SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
+        pod = {"metadata": meta(f"s{n}-1", labels=labels), "status": {"podIP": ip}, "spec": {}}
+        found[model.PODS].append(pod)
+        owner = {"kubernetes.io/service-name": f"s{n}"}
+        endpoint = {"addresses": [ip], "targetRef": {"kind": "Pod", "name": f"s{n}-1"}}
+        found[model.ENDPOINT_SLICES].append(
+            {
+                "metadata": meta(f"s{n}-x", labels=owner),
+                "ports": [{"name": "http", "port": 8080}],
+                "endpoints": [endpoint],
+            }
+        )
+        to = [
+            {"destination": {"host": f"s{n}"}, "weight": 90},
+            {"destination": {"host": f"s{(n + 1) % count}"}, "weight": 10},
+        ]
+        rule = {"match": [{"uri": {"prefix": f"/s{n}"}}], "route": to, "timeout": "5s"}
+        spec = {"hosts": [f"s{n}"], "gateways": ["mesh", "gw"], "http": [rule, {"route": to[:1]}]}
+        found[model.VIRTUAL_SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
+    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+    found[model.GATEWAYS].append({"metadata": meta("gw"), "spec": {"selector": {}, "servers": [server]}})
+    return found
+
+
+def seconds(kind, count, ports):
+    """The best of three whole computations: index and snapshot."""
+    given, mesh = objects(count, ports), MeshConfig(access_log_file="/dev/stdout")
+    proxy = Proxy.from_node(node_id(kind, "127.42.0.1", "s0-1", "default"), {"LABELS": {"app": "s0"}})
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        snapshot = translate(MeshState(given, mesh=mesh), proxy)
+        best = min(best, time.perf_counter() - start)
+    assert len(snapshot.clusters) >= count
+    return best
+
+
+@pytest.mark.parametrize(
+    ("kind", "ports"),
+    [("sidecar", 1), ("sidecar", 200), ("router", 1)],
+    ids=["one-port", "200-ports", "gateway"],
+)
+def test_snapshot_of_200_services(kind, ports, capsys):
+    small, large = seconds(kind, 100, ports), seconds(kind, 400, ports)
+    budgeted = seconds(kind, 200, ports)
+    with capsys.disabled():
+        print(
+            f"\n200 services and VirtualServices, {kind}, {ports} port(s): {budgeted * 1000:.0f} ms", end=""
+        )
+        print(f" (budget 1000 ms); 100 → 400 services: ×{large / small:.1f}")
+    assert budgeted < 1
+    assert large / small < 8, "four times the services should take about four times as long"
