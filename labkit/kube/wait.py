@@ -24,6 +24,9 @@ _HOPELESS = {
 }
 """Reasons a container waits for that no more waiting cures, and what to do about each."""
 
+_NO_SUCH_IMAGE = ("not found", "not in this node", "does not exist", "denied")
+"""A first ErrImagePull may be the network's fault and pass; with one of these in it, it will not."""
+
 
 def is_rolled_out(deployment: Obj) -> bool:
     """Whether every replica is of the newest template and available (`kubectl rollout status`)."""
@@ -133,9 +136,10 @@ def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[str]:
             yield str(condition.get("message"))
     for pod in pods:
         for container, waiting in _waiting(pod):
-            reason = waiting.get("reason", "")
+            reason, message = waiting.get("reason", ""), waiting.get("message") or "no further message"
+            if reason == "ErrImagePull" and any(words in message for words in _NO_SUCH_IMAGE):
+                reason = "ImagePullBackOff"  # where it is about to go
             if reason in _HOPELESS:
-                message = waiting.get("message") or "no further message"
                 yield f"container {container} is in {reason}: {message}\n{_HOPELESS[reason]}"
 
 

@@ -90,7 +90,7 @@ def bring_to(api: Api, step: int, *, finished: bool = False) -> Moves:
     _set_istio_right(api, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
     _remove(api, wanted, moves)
     _make(api, wanted, moves)
-    _replace_pods_without_proxy(api, wanted, moves)
+    _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
     wait_for_proxies(api)
     moves.seconds = time.perf_counter() - started
@@ -233,16 +233,23 @@ def _essence(obj: Obj) -> dict[str, Any]:
     return {"spec": spec, "labels": obj["metadata"].get("labels") or {}, "annotations": kept}
 
 
-def _replace_pods_without_proxy(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
-    """Pods made while injection was switched off stay without a proxy until they are made again."""
-    injected = {name for kind, _, name in wanted if kind == "Namespace" and name != cast.OUTSIDE}
-    for namespace in sorted(injected):
-        for pod in api.items(PODS.path(namespace)):
-            spec = pod["spec"]
-            names = [c["name"] for c in [*spec["containers"], *(spec.get("initContainers") or [])]]
-            if CONTAINER not in names and pod["metadata"].get("ownerReferences"):
-                delete(api, PODS, namespace, pod["metadata"]["name"])
-                moves.removed.append(f"{PODS.title(pod['metadata']['name'])} (it had no proxy)")
+def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
+    """Delete pods that would not be as they are, were they made now; their Deployments make new ones.
+
+    Those made while injection was switched off have no proxy. And where a Service was taken away, its
+    callers may still hold a connection to it, and go on as if its name existed.
+    """
+    callers_remember = any(title.startswith("service/") for title in moves.removed)
+    injected = {name for kind, _, name in wanted if kind == "Namespace"}
+    pods = [pod for namespace in sorted(injected) for pod in api.items(PODS.path(namespace))]
+    stale = [pod for pod in pods if callers_remember or not _has_proxy(pod)]
+    _each(stale, lambda pod: delete(api, PODS, pod["metadata"]["namespace"], pod["metadata"]["name"]))
+    moves.removed += [PODS.title(pod["metadata"]["name"]) for pod in stale]
+
+
+def _has_proxy(pod: Obj) -> bool:
+    spec = pod["spec"]
+    return CONTAINER in [c["name"] for c in [*spec["containers"], *(spec.get("initContainers") or [])]]
 
 
 def _each(items: Iterable[Any], work: Callable[[Any], T]) -> list[T]:

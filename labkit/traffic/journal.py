@@ -142,7 +142,9 @@ def _missing(frame: pd.DataFrame, proxies: Sequence[Proxy], entered: Mapping[Has
     """
     clusters = frame["upstream_cluster"].astype("str")
     inbound = clusters.str.startswith("inbound|").fillna(False)
-    sent_to = Counter(frame.loc[~inbound, "upstream_host"].astype("str").str.rpartition(":")[0])
+    sent_to: Counter[str] = Counter()
+    for host, count in frame.loc[~inbound, "upstream_host"].value_counts().items():
+        sent_to[str(host).rpartition(":")[0]] += count
     for proxy in proxies:
         its_lines = frame["pod"] == proxy.pod
         arrived = int((its_lines if proxy.is_gateway else its_lines & inbound).sum())

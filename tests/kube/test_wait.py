@@ -28,7 +28,7 @@ def deployment(available, *, generation=1, observed=1, replicas=1, conditions=()
 
 
 def pod(reason="", *, image="i"):
-    state = {"waiting": {"reason": reason, "message": "no such image"}} if reason else {"running": {}}
+    state = {"waiting": {"reason": reason, "message": "so it is"}} if reason else {"running": {}}
     return {
         "kind": "Pod",
         "metadata": {"name": "d-1", "namespace": "ns", "labels": {"app": "d"}},
@@ -94,10 +94,26 @@ def test_hopeless_ends_at_once(story, api, reason):
     told.tell(PODS, "MODIFIED", pod(reason))
     began = time.monotonic()
 
-    with pytest.raises(WaitFailed, match=f"container c is in {reason}: no such image"):
+    with pytest.raises(WaitFailed, match=f"container c is in {reason}: so it is"):
         wait_for_rollouts(api, [("ns", "d")], timeout=60)
 
     assert time.monotonic() - began < 5
+
+
+def test_an_image_that_is_not_there_ends_at_once(story, api):
+    missing = pod("ErrImagePull")
+    missing["status"]["containerStatuses"][0]["state"]["waiting"]["message"] = "manifest x not found"
+    story([deployment(0)], [missing])
+
+    with pytest.raises(WaitFailed, match="manifest x not found"):
+        wait_for_rollouts(api, [("ns", "d")], timeout=60)
+
+
+def test_a_pull_that_failed_once_may_succeed(story, api):
+    told = story([deployment(0)], [pod("ErrImagePull")])
+    told.tell(DEPLOYMENTS, "MODIFIED", deployment(1))
+
+    wait_for_rollouts(api, [("ns", "d")], timeout=5)
 
 
 def test_an_old_template_may_be_broken(story, api):

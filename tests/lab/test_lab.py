@@ -1,6 +1,7 @@
 """The one object a notebook holds."""
 
 import threading
+import time
 
 import pytest
 
@@ -217,6 +218,8 @@ def test_a_manifest_shows_itself(split_lab):
 def test_nobody_listens_is_a_sentence(lab):
     lab.goto(1)
 
+    wait_until(lambda: not lab.gateway.accepts())  # Envoy says "acknowledged" a moment before it closes
+
     with pytest.raises(RequestFailed, match=r"curl: \(7\)"):
         lab.curl("/service-a")
     frame = lab.send("/service-a", requests=3)
@@ -240,6 +243,13 @@ def test_three_ways_out(lab):
     assert ways(lab, welcome(lab)) == [("default", "outbound|8082||outside.outside.svc.cluster.local")]
 
     lab.goto(5)
+
+
+def wait_until(fact, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def welcome(lab):
