@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
 from labkit.embedded.api.deletion import DeleteOptions
+from labkit.embedded.api.patch import merge_patch
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import AdmissionPlugin, WatchEvent
 from labkit.embedded.objects import Obj, has_labels, labels_of, mutable
@@ -63,7 +63,7 @@ class InProcessClient:
 
     def patch(self, resource: str, name: str, namespace: str, patch: Obj, *, subresource: str = "") -> Obj:
         current = mutable(self.verbs.get(resource, name, namespace))
-        changed = merged(current, mutable(patch))
+        changed = merge_patch(current, mutable(patch))
         return self.verbs.update(
             resource, changed, name=name, namespace=namespace, subresource=subresource
         ).object
@@ -104,16 +104,3 @@ class InProcessClient:
                 await arrived.wait()
         finally:
             stop()
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386); changes and returns *target*."""
-    if not isinstance(patch, dict):
-        return patch
-    result = target if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result

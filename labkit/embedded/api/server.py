@@ -40,8 +40,10 @@ class ApiServer:
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Serve on *listener* (bound and listening) until :meth:`stop`."""
-        server = web.Server(self._answer, request_factory=_request, handler_cancellation=True)
-        self._runner = web.ServerRunner(server, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        server = web.Server(
+            self._answer, request_factory=_request, handler_cancellation=True, access_log=None
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, ssl_context=tls).start()
         self._expiry = asyncio.create_task(expire_events(self._verbs))
