@@ -223,10 +223,12 @@ def lab(browser: bool, port: int | None) -> None:
         bring_up(shown)
     os.environ |= {"KUBECONFIG": str(embedded.kubeconfig()), "LABKIT_HOME": str(embedded.home())}
     _quiet()
-    options = ["--notebook-dir", str(first.parent), *([] if browser else ["--no-browser"])]
-    options += [f"--port={port}"] if port else []
+    options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
+    options += [] if browser else ["--no-browser"]
+    options += [f"--port={port}"] if port is not None else []
+    options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options, str(first)])
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
 
 def _writable(notebooks: list[Path]) -> list[Path]:
