@@ -32,7 +32,7 @@ def test_jupyterlab_opens_on_the_first_notebook(bench, server):
         pytest.fail(shown)
     assert "00-prepare.ipynb" in found[0]
     port, token = found.groups()
-    address = f"http://127.0.0.1:{port}/api/contents/00-prepare.ipynb?content=0&token={token}"
+    address = f"http://localhost:{port}/api/contents/00-prepare.ipynb?content=0&token={token}"
     with urllib.request.urlopen(address) as answer:
         assert json.load(answer)["type"] == "notebook"
     environment = Path(f"/proc/{server.pid}/environ").read_text()
