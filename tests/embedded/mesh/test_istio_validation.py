@@ -1,0 +1,425 @@
+"""The validating webhook: what Istio refuses, word for word, and what is answered with a warning."""
+
+import contextlib
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from labkit.embedded.interfaces import AdmissionRequest
+from labkit.embedded.mesh.validation import admission
+from labkit.embedded.status import ApiError
+
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+RESOURCES = {
+    "Gateway": "gateways.networking.istio.io",
+    "VirtualService": "virtualservices.networking.istio.io",
+    "DestinationRule": "destinationrules.networking.istio.io",
+    "ServiceEntry": "serviceentries.networking.istio.io",
+    "PeerAuthentication": "peerauthentications.security.istio.io",
+    "AuthorizationPolicy": "authorizationpolicies.security.istio.io",
+    "EnvoyFilter": "envoyfilters.networking.istio.io",
+    "Sidecar": "sidecars.networking.istio.io",
+    "ConfigMap": "configmaps",
+}
+DENIED = 'admission webhook "validation.istio.io" denied the request: configuration is invalid: '
+
+
+def ask(kind, spec, name="it"):
+    spec = yaml.safe_load(spec) if isinstance(spec, str) else spec
+    obj = {"kind": kind, "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+    return admission(AdmissionRequest("CREATE", RESOURCES[kind], "default", obj, None, False))
+
+
+def refusal(kind, spec, **more):
+    with pytest.raises(ApiError) as refused:
+        ask(kind, spec, **more)
+    assert refused.value.code == 400
+    assert refused.value.message.startswith(DENIED)
+    return refused.value.message.removeprefix(DENIED)
+
+
+ROUTE = "route: [{destination: {host: a}}]"
+SERVER = "port: {number: 80, name: http, protocol: HTTP}"
+PORTS = "ports: [{number: 80, name: http, protocol: HTTP}]"
+
+
+def put(text, *parts):
+    """*text* with each ``…`` replaced by the next of *parts* (YAML is full of braces)."""
+    for part in parts:
+        text = text.replace("…", part, 1)
+    return text
+
+
+def http(rule, rest=""):
+    return f"{{hosts: [a], {rest} http: [{{{rule}}}]}}"
+
+
+VIRTUAL_SERVICES = {
+    put("{gateways: [gw], http: [{…}]}", ROUTE): "delegate virtual service must have no gateways specified",
+    put("{hosts: ['*'], http: [{…}]}", ROUTE): (
+        "wildcard host * is not allowed for virtual services bound to the mesh gateway"
+    ),
+    put(
+        "{hosts: ['*', a.com], gateways: [g], http: [{…}]}", ROUTE
+    ): "duplicate hosts in virtual service: * & a.com",
+    put("{hosts: [a_b], http: [{…}]}", ROUTE): 'domain name "a_b" invalid (label "a_b" invalid)',
+    "{hosts: [a]}": "http, tcp or tls must be provided in virtual service",
+    put("{hosts: [a], gateways: [n/], http: [{…}]}", ROUTE): (
+        "2 errors occurred:\n\t* config namespace and gateway name cannot be empty\n\t"
+        '* invalid value for gateway name: ""\n\n'
+    ),
+    http("name: x"): "HTTP route, redirect or direct_response is required",
+    http(f"{ROUTE}, redirect: {{uri: /}}"): "HTTP route cannot contain both route and redirect",
+    http(f"{ROUTE}, directResponse: {{status: 200}}"): (
+        "HTTP route cannot contain both route and direct_response"
+    ),
+    http("redirect: {uri: /}, rewrite: {uri: /}"): (
+        "HTTP route rule cannot contain both rewrite and redirect"
+    ),
+    http("redirect: {redirectCode: 302}"): "redirect must specify URI, authority, scheme, or port",
+    http("redirect: {uri: /, redirectCode: 200}"): "200 is not a valid redirect code, must be 3xx",
+    http("redirect: {uri: /, scheme: ftp}"): 'invalid redirect scheme, must be "http" or "https"',
+    http("directResponse: {status: 99}"): "HTTP status 99 is not in range 200-599",
+    http("route: [{destination: {host: a}, weight: -1}]"): "weight -1 < 0",
+    http("route: [{destination: {host: a}, weight: 0}, {destination: {host: b}}]"): (
+        "total destination weight = 0"
+    ),
+    http("route: [{weight: 1}]"): "destination is required",
+    http("route: [{destination: {host: '*'}}]"): "invalid destination host *",
+    http("route: [{destination: {host: ''}}]"): "empty domain name not allowed",
+    http("route: [{destination: {host: a, subset: v_1}}]"): "subset name is invalid: v_1",
+    http("route: [{destination: {host: a, port: {number: 70000}}}]"): (
+        "port number 70000 must be in the range 1..65535"
+    ),
+    http(f"match: [{{uri: {{regex: ''}}}}], {ROUTE}"): '"uri": regex string match should not be empty',
+    http(f"match: [{{uri: {{regex: 'a('}}}}], {ROUTE}"): (
+        '"uri": error parsing regexp: missing closing ): `a(`; '
+        "Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)"
+    ),
+    http(f"match: [{{uri: {{regex: '(?=a)'}}}}], {ROUTE}"): (
+        '"uri": error parsing regexp: invalid or unsupported Perl syntax: `(?=`; '
+        "Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)"
+    ),
+    http(f"match: [{{uri: {{regex: {'a' * 1025}}}}}], {ROUTE}"): (
+        '"uri": regex is too large, max length allowed is 1024'
+    ),
+    http(f"match: [{{headers: {{x: {{prefix: ''}}}}}}], {ROUTE}"): (
+        '"headers": prefix string match should not be empty'
+    ),
+    http(f"match: [{{headers: {{'x y': {{exact: a}}}}}}], {ROUTE}"): (
+        "header name x y is not a valid header name"
+    ),
+    http(f"match: [{{sourceNamespace: A_B}}], {ROUTE}"): "sourceNamespace match A_B is invalid",
+    http(f"rewrite: {{}}, {ROUTE}"): (
+        "rewrite must specify at least one of URI, UriRegexRewrite, or authority. "
+        "Only one of URI or UriRegexRewrite may be specified"
+    ),
+    http(f"timeout: 100us, {ROUTE}"): "duration must be greater than 1ms",
+    http(f"timeout: 1500us, {ROUTE}"): "only durations to ms precision are supported",
+    http(f"retries: {{attempts: -1}}, {ROUTE}"): "attempts cannot be negative",
+    http(f"retries: {{retryOn: 5xx}}, {ROUTE}"): (
+        "http retry policy configured when attempts are set to 0 (disabled)"
+    ),
+    http(f"retries: {{attempts: 1, retryOn: '5xx,nope,503'}}, {ROUTE}"): (
+        '"nope" is not a valid retryOn policy'
+    ),
+    http(f"fault: {{}}, {ROUTE}"): "HTTP fault injection must have an abort and/or a delay",
+    http(f"fault: {{abort: {{httpStatus: 700}}}}, {ROUTE}"): "HTTP status 700 is not in range 200-599",
+    http(f"fault: {{delay: {{fixedDelay: 1s, percentage: {{value: 101}}}}}}, {ROUTE}"): (
+        "percentage 101 is neither 0.0, nor in range [0.0001, 100.0]"
+    ),
+    http(f"mirror: {{host: b}}, mirrors: [{{destination: {{host: b}}}}], {ROUTE}"): (
+        "HTTP route cannot contain both mirror and mirrors"
+    ),
+    http(f"mirrors: [{{percentage: {{value: 1}}}}], {ROUTE}"): "destination is required for mirrors",
+    http(f"mirror: {{host: b}}, mirrorPercentage: {{value: 101}}, {ROUTE}"): (
+        "mirror_percentage must have a max value of 100 (it has 101.000000)"
+    ),
+    http(f"corsPolicy: {{allowMethods: [FETCH]}}, {ROUTE}"): '"FETCH" is not a supported HTTP method',
+    http(f"headers: {{request: {{set: {{':path': /}}}}}}, {ROUTE}"): (
+        'invalid header ":path": header cannot have ":" prefix'
+    ),
+    http(
+        f"headers: {{response: {{set: {{host: a}}}}}}, {ROUTE}"
+    ): 'invalid header "host": cannot set Host header',
+    http(f"rewrite: {{authority: b}}, headers: {{request: {{set: {{host: c}}}}}}, {ROUTE}"): (
+        'authority header cannot be set multiple times: have "b", attempting to set "c"'
+    ),
+    http(f"name: r, delegate: {{name: d}}, {ROUTE}"): "root HTTP route r must not specify route",
+    http(ROUTE, "exportTo: ['.', '*'],"): (
+        "cannot have both public (*) and non-public exportTo values for a resource"
+    ),
+    http(ROUTE, "exportTo: ['~'],"): "exportTo ~ (none) is not allowed for Istio configuration objects",
+    http(ROUTE, "exportTo: [x, x],"): "duplicate entries in exportTo for entry x",
+    put("{hosts: [a], tls: [{…}]}", ROUTE): "TLS route must have at least one match condition",
+    "{hosts: [a], tcp: [{match: [{destinationSubnets: [1.2.3.4]}]}]}": "TCP route is required",
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), VIRTUAL_SERVICES.items(), ids=VIRTUAL_SERVICES.values())
+def test_virtual_service_refused(spec, message):
+    assert refusal("VirtualService", spec) == message
+
+
+GATEWAYS = {
+    "{}": "gateway must have at least one server",
+    put("{servers: [{…}]}", SERVER): "server config must contain at least one host",
+    put("{servers: [{hosts: [short], …}]}", SERVER): "short names (non FQDN) are not allowed",
+    put("{servers: [{hosts: ['*a.com'], …}]}", SERVER): 'partial wildcard "*a.com" not allowed',
+    put("{servers: [{hosts: [N_S/a.com], …}]}", SERVER): 'invalid namespace value "N_S" in gateway',
+    "{servers: [{hosts: ['*']}]}": "port is required",
+    "{servers: [{hosts: ['*'], port: {number: 80, protocol: HTTP}}]}": (
+        'port name must be set: number:80  protocol:"HTTP"'
+    ),
+    "{servers: [{hosts: ['*'], port: {number: 80, name: x, protocol: HTTPX}}]}": (
+        'invalid protocol "HTTPX", supported protocols are '
+        "HTTP, HTTP2, GRPC, GRPC-WEB, MONGO, REDIS, MYSQL, TCP"
+    ),
+    put("{servers: [{hosts: ['*'], …}, {hosts: [a.com], …}]}", SERVER, SERVER): (
+        "port names in servers must be unique: duplicate name http"
+    ),
+    "{servers: [{hosts: ['*'], port: {number: 443, name: s, protocol: HTTPS}}]}": (
+        "server must have TLS settings for HTTPS/TLS protocols"
+    ),
+    put("{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c}, …}]}", SERVER): (
+        "server cannot have TLS settings for plain text HTTP ports"
+    ),
+    "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, privateKey: k}, "
+    "port: {number: 443, name: s, protocol: HTTPS}}]}": "SIMPLE TLS requires a server certificate",
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), GATEWAYS.items(), ids=GATEWAYS.values())
+def test_gateway_refused(spec, message):
+    assert refusal("Gateway", spec) == message
+
+
+def test_gateway_name():
+    spec = put("{servers: [{hosts: ['*'], …}]}", SERVER)
+    assert refusal("Gateway", spec, name="a.b") == 'invalid gateway name: "a.b"'
+
+
+DESTINATION_RULES = {
+    "{host: ''}": "empty domain name not allowed",
+    "{host: a, trafficPolicy: {}}": "traffic policy must have at least one field",
+    "{host: a, subsets: [{name: v}, {name: v}]}": "duplicate subset names: v",
+    "{host: a, subsets: [{name: v 1}]}": "subset name is invalid: v 1",
+    "{host: a, trafficPolicy: {connectionPool: {}}}": "connection pool must have at least one field",
+    "{host: a, trafficPolicy: {connectionPool: {tcp: {maxConnections: -1}}}}": (
+        "max connections must be non-negative"
+    ),
+    "{host: a, trafficPolicy: {connectionPool: "
+    "{http: {h2UpgradePolicy: UPGRADE, useClientProtocol: true}}}}": (
+        "use client protocol must not be true when H2UpgradePolicy is UPGRADE"
+    ),
+    "{host: a, trafficPolicy: {outlierDetection: {maxEjectionPercent: 101}}}": (
+        "percentage 101 is not in range 0..100"
+    ),
+    "{host: a, trafficPolicy: {portLevelSettings: [{loadBalancer: {simple: RANDOM}}]}}": (
+        "portTrafficPolicy must have valid port"
+    ),
+    "{host: a, trafficPolicy: {portLevelSettings: [{port: {number: 80}}]}}": (
+        "port traffic policy must have at least one field"
+    ),
+    "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {ttl: 0s}}}}}": (
+        "name required for HttpCookie"
+    ),
+    "{host: a, trafficPolicy: {loadBalancer: "
+    "{consistentHash: {useSourceIp: true, maglev: {tableSize: 100}}}}}": (
+        "tableSize must be a prime number for maglev"
+    ),
+    "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: c}}}": (
+        "private key required for mutual tls"
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), DESTINATION_RULES.items(), ids=DESTINATION_RULES.values())
+def test_destination_rule_refused(spec, message):
+    assert refusal("DestinationRule", spec) == message
+
+
+SERVICE_ENTRIES = {
+    put("{…}", PORTS): "service entry must have at least one host",
+    put("{hosts: ['*'], …}", PORTS): "invalid host *",
+    "{hosts: [a.com], ports: "
+    "[{number: 80, name: p, protocol: HTTP}, {number: 80, name: q, protocol: HTTP}]}": (
+        "service entry port 80 already defined"
+    ),
+    "{hosts: [a.com], ports: [{number: 80, name: p, protocol: FTP}]}": "unsupported protocol: FTP",
+    "{hosts: [a.com], ports: [{number: 80, name: '', protocol: HTTP}]}": "invalid port name: ",
+    put("{hosts: [a.com], endpoints: [{address: 1.1.1.1}], …}", PORTS): (
+        "no endpoints should be provided for resolution type none"
+    ),
+    put("{hosts: [a.com], resolution: STATIC, endpoints: [{address: b.com}], …}", PORTS): (
+        'endpoint address "b.com" is not a valid IP address'
+    ),
+    put("{hosts: ['*.a.com'], resolution: DNS, …}", PORTS): (
+        "hosts must be FQDN or contain only prefix wildcards if no endpoints are provided "
+        'for resolution mode DNS, domain name "*.a.com" invalid (label "*" invalid)'
+    ),
+    put(
+        "{hosts: [a.com], resolution: DNS_ROUND_ROBIN, endpoints: [{address: b.com}, {address: c.com}], …}",
+        PORTS,
+    ): "there must only be 0 or 1 endpoint for resolution mode DNS_ROUND_ROBIN",
+    put("{hosts: [a.com], resolution: DNS, addresses: [10.0.0.0/8], …}", PORTS): (
+        "CIDR addresses are allowed only for NONE/STATIC resolution types"
+    ),
+    put("{hosts: [a.com], resolution: DNS, endpoints: [{address: b.com, ports: {x: 1}}], …}", PORTS): (
+        "endpoint port 1 is not defined by the service entry"
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), SERVICE_ENTRIES.items(), ids=SERVICE_ENTRIES.values())
+def test_service_entry_refused(spec, message):
+    assert refusal("ServiceEntry", spec) == message
+
+
+def test_a_delegate_needs_no_hosts():
+    assert ask("VirtualService", put("{http: [{…}]}", ROUTE)) == []
+
+
+def test_no_rule_asks_for_weights_of_one_hundred():
+    spec = http("route: [{destination: {host: a}, weight: 30}, {destination: {host: b}, weight: 30}]")
+    assert ask("VirtualService", spec) == []
+
+
+def test_two_errors_are_a_list():
+    message = refusal("VirtualService", "{hosts: [a_b], http: [{name: x}]}")
+    assert message == (
+        "2 errors occurred:\n"
+        '\t* domain name "a_b" invalid (label "a_b" invalid)\n'
+        "\t* HTTP route, redirect or direct_response is required\n\n"
+    )
+
+
+WARNINGS = {
+    ("VirtualService", put("{hosts: [a], http: [{…}, {…}]}", ROUTE, ROUTE)): (
+        "virtualService rule #1 not used (only the last rule can have no matches)"
+    ),
+    ("VirtualService", put("{hosts: [a], http: [{…}, {match: [{uri: {exact: /}}], …}]}", ROUTE, ROUTE)): (
+        "virtualService rule #1 not used (route without matches defined before)"
+    ),
+    (
+        "VirtualService",
+        put(
+            "{hosts: [a], http: [{match: [{uri: {prefix: /a}}], …}, {match: [{uri: {prefix: /ab}}], …}]}",
+            ROUTE,
+            ROUTE,
+        ),
+    ): (
+        "virtualService rule #1 match #0 of prefix /ab is not used "
+        "(duplicate/overlapping match in rule #0 of prefix /a on #0)"
+    ),
+    ("VirtualService", put("{hosts: [a], gateways: [gw.ns.svc.cluster.local], http: [{…}]}", ROUTE)): (
+        'using legacy gatewayName format "gw.ns.svc.cluster.local"; '
+        'prefer the <namespace>/<name> format: "ns/gw"'
+    ),
+    ("VirtualService", http(f"mirror: {{host: b}}, mirrorPercent: 1, {ROUTE}")): (
+        'using deprecated setting "mirrorPercent", use "mirrorPercentage" instead'
+    ),
+    ("VirtualService", http("redirect: {uri: /, redirectCode: 305}")): (
+        "spec.http[0].redirect.redirectCode: Envoy can't send 305; the rule is left out"
+    ),
+    (
+        "Gateway",
+        "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c}, "
+        "port: {number: 443, name: s, protocol: HTTPS}}]}",
+    ): ("spec.servers[0].tls: gateways do not terminate TLS yet; nothing will listen on port 443"),
+    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"): (
+        "spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not enforced yet; "
+        "connections to this host stay plain text"
+    ),
+    ("DestinationRule", "{host: a, workloadSelector: {matchLabels: {a: b}}}"): (
+        "spec.workloadSelector: rules for selected workloads are not enforced yet; "
+        "this one has no effect at all"
+    ),
+    ("DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}}"): (
+        "spec.trafficPolicy.loadBalancer.localityLbSetting: "
+        "localities are not looked at yet; all endpoints are used alike"
+    ),
+    (
+        "ServiceEntry",
+        put("{hosts: [a.com], workloadSelector: {labels: {a: b}}, resolution: STATIC, …}", PORTS),
+    ): ("spec.workloadSelector: pods are not selected yet; this entry has no endpoints"),
+    ("PeerAuthentication", "{mtls: {mode: STRICT}}"): (
+        "spec.mtls.mode: mutual TLS is not enforced yet; plain text keeps being accepted"
+    ),
+    ("AuthorizationPolicy", "{}"): (
+        "AuthorizationPolicy: is stored but not enforced by this cluster yet: "
+        "requests are let through whatever it says"
+    ),
+    ("EnvoyFilter", "{}"): (
+        "EnvoyFilter: is stored but not enforced by this cluster yet: "
+        "the proxies' configuration is not patched"
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "warning"), WARNINGS.items(), ids=WARNINGS.values())
+def test_taken_with_a_warning(given, warning):
+    assert ask(*given) == [warning]
+
+
+def test_what_is_enforced_needs_no_warning():
+    assert ask("PeerAuthentication", "{mtls: {mode: PERMISSIVE}}") == []
+    assert ask("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: DISABLE}}}") == []
+
+
+def config_map(mesh):
+    meta = {"name": "istio", "namespace": "istio-system"}
+    obj = {"kind": "ConfigMap", "metadata": meta, "data": {"mesh": mesh}}
+    return admission(AdmissionRequest("UPDATE", "configmaps", "istio-system", obj, None, False))
+
+
+def test_mesh_settings():
+    assert config_map("accessLogFile: /dev/stdout\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}") == []
+    assert config_map("enableTracing: true") == [
+        "data.mesh: enableTracing: has no effect in this cluster yet"
+    ]
+    (warning,) = config_map("outboundTrafficPolicy: {mode: NOPE}")
+    assert warning.startswith("data.mesh: outboundTrafficPolicy is 'NOPE'")
+
+
+def istio_objects():
+    for file in sorted(MANIFESTS.rglob("*.yml")):
+        for each in yaml.safe_load_all(file.read_text()):
+            if each["kind"] in RESOURCES:
+                yield each
+
+
+@pytest.mark.parametrize("obj", list(istio_objects()), ids=lambda each: each["metadata"]["name"])
+def test_the_scenarios_own_objects_pass_without_a_word(obj):
+    assert ask(obj["kind"], obj["spec"], obj["metadata"]["name"]) == []
+
+
+def paths(value, path=()):
+    yield path
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, each in children:
+        yield from paths(each, (*path, key))
+
+
+@pytest.mark.parametrize("kind", ["VirtualService", "Gateway", "DestinationRule", "ServiceEntry"])
+def test_a_hole_anywhere_is_refused_or_taken_but_never_an_accident(kind):
+    specs = {
+        "VirtualService": VIRTUAL_SERVICES,
+        "Gateway": GATEWAYS,
+        "DestinationRule": DESTINATION_RULES,
+        "ServiceEntry": SERVICE_ENTRIES,
+    }
+    for text in specs[kind]:
+        spec = yaml.safe_load(text)
+        for path in [each for each in paths(spec) if each and isinstance(each[-1], str)]:
+            holed = copy.deepcopy(spec)
+            owner = holed
+            for key in path[:-1]:
+                owner = owner[key]
+            del owner[path[-1]]
+            with contextlib.suppress(ApiError):
+                ask(kind, holed)
