@@ -1,5 +1,6 @@
 """The one object a notebook holds."""
 
+import datetime as dt
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from labkit import Lab
 from labkit.errors import ApiRefused, ManifestError, NotRunning, RequestFailed, UsageError, WaitFailed
 from labkit.kube.resources import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
+from labkit.traffic.journal import Journal
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +103,16 @@ def test_hops_are_in_order(split_lab):
 
     assert hops["request_id"].nunique() == 1
     assert hops["app"].tolist()[:2] == ["istio-ingressgateway", "service-a-app"]
+
+
+def test_lines_that_never_come_are_not_waited_for_long(split_lab):
+    began = time.monotonic()
+
+    lines = Journal(split_lab.api).lines_of(["0badc0de-1"], dt.datetime.now(dt.UTC), timeout=0.3)
+
+    assert not lines.complete
+    assert lines.frame.empty
+    assert time.monotonic() - began < 3
 
 
 def test_the_log_of_all(split_lab):

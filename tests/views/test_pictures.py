@@ -1,0 +1,109 @@
+"""House figures: small, alive and still, with a colour per service."""
+
+import base64
+import io
+import json
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from labkit.traffic.split import split_counts
+from labkit.views import theme
+from labkit.views.figures import plot_answers, plot_latency, plot_split
+from labkit.views.picture import PLOTLY, Picture
+
+
+def answers(count, errors=0):
+    services = ["ServiceB" if n % 2 else "ServiceC" for n in range(count - errors)] + [None] * errors
+    start = pd.Timestamp("2026-01-31T12:00:00Z")
+    return pd.DataFrame(
+        {
+            "time": [start + pd.Timedelta(milliseconds=5 * n) for n in range(count)],
+            "service": pd.Categorical(services),
+            "total_ms": [10.0 + n % 7 for n in range(count)],
+        }
+    )
+
+
+SPLIT = split_counts({"ServiceB": 480, "ServiceC": 520}, {"ServiceB": 50, "ServiceC": 50})
+PICTURES = {
+    "split": lambda: plot_split(SPLIT),
+    "answers": lambda: plot_answers(answers(300, errors=3)),
+    "latency": lambda: plot_latency(answers(300)),
+}
+
+
+@pytest.fixture(params=PICTURES)
+def picture(request) -> Picture:
+    return PICTURES[request.param]()
+
+
+def test_it_shows_itself_everywhere(picture):
+    bundle = picture._repr_mimebundle_()
+
+    assert set(bundle) == {PLOTLY, "image/png", "text/plain"}
+    with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
+        assert image.size == (theme.WIDTH, theme.HEIGHT)
+        assert len(image.convert("RGB").getcolors()) > 3, "something is drawn"
+
+
+def test_it_is_small_and_plain(picture):
+    bundle = picture._repr_mimebundle_()
+
+    text = json.dumps(bundle)
+    assert len(text) < 30_000
+    assert "bdata" not in text
+    assert "template" not in json.dumps(bundle[PLOTLY]["layout"])
+
+
+def test_axes_are_named(picture):
+    layout = picture.figure.layout
+
+    assert layout.title.text
+    assert layout.xaxis.title.text
+
+
+def test_many_answers_stay_small():
+    picture = plot_answers(answers(50_000, errors=10))
+
+    assert len(json.dumps(picture._repr_mimebundle_())) < 150_000
+    assert "2010 of 50000 shown" in picture.figure.layout.title.text
+    errors = next(trace for trace in picture.figure.data if trace.name == "error")
+    assert len(errors.x) == 10, "an error is never left out"
+
+
+def test_a_service_has_one_colour():
+    split = plot_split(SPLIT).figure.data[0]
+    over_time = {trace.name: trace.marker.color for trace in plot_answers(answers(10)).figure.data}
+
+    assert dict(zip(split.y, split.marker.color, strict=True)) == over_time
+    assert theme.ERROR not in theme.COLOURS.values()
+
+
+def test_colours_can_be_told_apart():
+    """Also in grey, as a photocopy shows them: B and C, which are compared all the time."""
+    lightness = {name: _lightness(colour) for name, colour in theme.COLOURS.items()}
+
+    assert abs(lightness["ServiceB"] - lightness["ServiceC"]) > 0.25
+    assert len(set(theme.COLOURS.values())) == len(theme.COLOURS)
+
+
+def _lightness(colour):
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_words_say_the_same():
+    assert "480" in repr(plot_split(SPLIT))
+    assert "error: 3" in repr(plot_answers(answers(300, errors=3)))
+    assert "half within" in repr(plot_latency(answers(300)))
+
+
+@pytest.mark.parametrize("plot", [plot_answers, plot_latency])
+def test_nothing_but_errors(plot):
+    assert plot(answers(5, errors=5)).png()
+
+
+def test_nothing_at_all():
+    assert plot_split(split_counts({})).png()
