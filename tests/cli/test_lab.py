@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -33,8 +32,11 @@ def test_jupyterlab_opens_on_the_first_notebook(bench, server):
     assert "00-prepare.ipynb" in found[0]
     port, token = found.groups()
     address = f"http://localhost:{port}/api/contents/00-prepare.ipynb?content=0&token={token}"
-    with urllib.request.urlopen(address) as answer:
-        assert json.load(answer)["type"] == "notebook"
+    # It says so just before it listens.
+    answer = bench.run(
+        "curl", "-s", "--retry", "10", "--retry-delay", "1", "--retry-connrefused", address
+    ).stdout
+    assert json.loads(answer)["type"] == "notebook"
     environment = Path(f"/proc/{server.pid}/environ").read_text()
     assert f"KUBECONFIG={bench.kubeconfig}\0" in environment
     assert bench.running
