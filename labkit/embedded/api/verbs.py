@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labkit.embedded.api import deletion, metadata, strategy, validation
+from labkit.embedded.api.decoding import prune
 from labkit.embedded.api.defaults import apply_defaults
 from labkit.embedded.api.resources import REGISTRY, ResourceType
+from labkit.embedded.api.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
 from labkit.embedded.status import ApiError, already_exists, bad_request, forbidden, not_found
@@ -72,7 +74,7 @@ class Verbs:
         metadata.check_identity(kind, obj, "", namespace)
         self._check_namespace(kind, obj)
         metadata.fill_new(kind, obj)
-        warnings = self._admit(kind, obj, None, dry_run)
+        obj, warnings = self._admit(kind, obj, None, dry_run)
         strategy.prepare_create(self.store, kind, obj)
         validation.check(obj, kind)
         warnings += self._ask(self.validating, kind, obj, None, dry_run)
@@ -102,7 +104,7 @@ class Verbs:
         if subresource == "status":
             obj = strategy.with_status_of(obj, old)
         else:
-            warnings = self._admit(kind, obj, old, dry_run)
+            obj, warnings = self._admit(kind, obj, old, dry_run)
             strategy.prepare_update(self.store, kind, obj, old)
             validation.check(obj, kind, old)
             warnings += self._ask(self.validating, kind, obj, old, dry_run)
@@ -154,11 +156,13 @@ class Verbs:
         if is_terminating(found):
             raise _namespace_terminating(kind, obj, namespace)
 
-    def _admit(self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool) -> list[str]:
+    def _admit(self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, list[str]]:
+        """*obj* complete and as plug-ins have changed it; what they added is made canonical, too."""
         apply_defaults(obj)
         warnings = self._ask(self.admission, kind, obj, old, dry_run)
-        apply_defaults(obj)  # of what admission has added
-        return warnings
+        obj = _canonical(kind, obj)
+        apply_defaults(obj)
+        return obj, warnings
 
     @staticmethod
     def _ask(
@@ -172,6 +176,14 @@ class Verbs:
 def _typed(kind: ResourceType, obj: Obj) -> Obj:
     """*obj* as stored: under the storage version, type first."""
     return {**{"apiVersion": "", "kind": ""}, **obj, "apiVersion": kind.api_version(), "kind": kind.kind}
+
+
+def _canonical(kind: ResourceType, obj: Obj) -> Obj:
+    """*obj* as the decoder would have left it: ``2000m`` is ``2``, nothing empty, nothing unknown."""
+    try:
+        return prune(obj, schema_of(kind), custom=kind.custom)[0]
+    except ValueError as error:
+        raise bad_request(f"{kind.kind} can't be handled: {error}") from error
 
 
 def _namespace_terminating(kind: ResourceType, obj: Obj, namespace: str) -> ApiError:

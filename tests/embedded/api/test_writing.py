@@ -286,3 +286,27 @@ def test_a_full_disk_is_said_and_changes_nothing(api):
     assert (refused.status, refused.json["reason"]) == (507, "InsufficientStorage")
     assert refused.json["message"].startswith("nothing was changed: the disk that holds")
     assert [each["metadata"]["name"] for each in api.get(MAPS)["items"]] == ["before"]
+
+
+def test_what_admission_adds_is_no_change_later(api):
+    """kubectl label of an injected pod: the sidecar's ``2000m`` must not come back as a changed ``2``."""
+
+    def inject(request):
+        if request.operation == "CREATE":
+            limits = {"limits": {"cpu": "2000m"}}
+            sidecar = {"name": "proxy", "image": "proxy", "resources": limits, "env": []}
+            request.object["spec"]["containers"].append(sidecar)
+        return []
+
+    api.client.add_admission(inject)
+    spec = {"containers": [{"name": "app", "image": "app"}]}
+    api.inside(
+        lambda: api.client.create("pods", {"metadata": {"name": "p", "namespace": "dev"}, "spec": spec})
+    )
+    path = "/api/v1/namespaces/dev/pods/p"
+    for headers in (MERGE_PATCH, STRATEGIC_PATCH):
+        answer = api.ask(
+            "PATCH", path, {"metadata": {"labels": {"a": headers["Content-Type"][12:15]}}}, headers
+        )
+        assert answer.status == 200, answer.json["message"]
+    assert answer.json["spec"]["containers"][1]["resources"]["limits"] == {"cpu": "2"}
