@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import socket
@@ -13,7 +12,6 @@ from aiohttp import web
 
 from labkit.embedded.api import documents, protobuf, responses
 from labkit.embedded.api.call import Call
-from labkit.embedded.api.expiry import expire_events
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.negotiation import JSON
@@ -33,9 +31,7 @@ class ApiServer:
 
     def __init__(self, client: InProcessClient, runtime: PodRuntime, token: str) -> None:
         self._authorization = f"Bearer {token}".encode()
-        self._verbs = client.verbs
         self._handlers = Handlers(client.verbs, runtime)
-        self._expiry: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -46,13 +42,10 @@ class ApiServer:
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, ssl_context=tls).start()
-        self._expiry = asyncio.create_task(expire_events(self._verbs))
 
     async def stop(self) -> None:
         """End all watches, finish what is under way, close the listener."""
         self._handlers.watches.close()
-        if self._expiry:
-            self._expiry.cancel()
         if self._runner:
             await self._runner.cleanup()
 

@@ -1,14 +1,12 @@
 """The verbs' rules, through the client the cluster's own parts use."""
 
-import datetime as dt
 from pathlib import Path
 
 import pytest
 
-from labkit.embedded.api.expiry import drop_old_events
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.interfaces import AdmissionRequest, Client, WatchEvent
-from labkit.embedded.objects import Obj, mutable, timestamp
+from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError, forbidden
 from labkit.embedded.store import Store
 
@@ -203,18 +201,6 @@ def test_admission_may_change_and_refuse(store: Store):
     )
     refusal(client.create, "namespaces", {"metadata": {"name": "bad"}})
     assert client.find("namespaces", "bad") is None
-
-
-def test_events_are_forgotten_after_an_hour(client: Client):
-    def event(name: str, last: dt.datetime) -> Obj:
-        involved = {"kind": "Pod", "namespace": "dev", "name": "a"}
-        return thing(name, involvedObject=involved, lastTimestamp=timestamp(last), type="Normal")
-
-    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=2)
-    client.create("events", event("old", later - dt.timedelta(minutes=61)))
-    client.create("events", event("recent", later - dt.timedelta(minutes=59)))
-    drop_old_events(client.verbs, later)
-    assert [each["metadata"]["name"] for each in client.list("events")] == ["recent"]
 
 
 async def test_a_watch_gives_all_there_is_and_then_every_change(client: Client):
