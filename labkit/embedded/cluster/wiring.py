@@ -58,7 +58,7 @@ class Cluster:
         self._client = InProcessClient(self._store)
         self._client.add_admission(Injection(self._client))
         self._client.add_validation(istio_validation)
-        self._controllers = _controllers(self._client, plan.block)
+        self._controllers = _controllers(self._client, plan)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
         self._api = ApiServer(self._client, self._kubelet, plan.token)
 
@@ -103,10 +103,12 @@ class Cluster:
             raise RuntimeError(f"{task.get_name()} ended by itself")
 
 
-def _controllers(client: Client, block: int) -> ControllerManager:
+def _controllers(client: Client, plan: Plan) -> ControllerManager:
     stored = [each for each in REGISTRY.values() if each.persisted and each.stored_as == each.name]
     kinds = {(each.group, each.kind): each.stored_as for each in REGISTRY.values() if each.persisted}
-    return ControllerManager(client, block, kinds, [each.name for each in stored if each.namespaced])
+    namespaced = [each.name for each in stored if each.namespaced]
+    authority = plan.certificates.authority.read_text()
+    return ControllerManager(client, plan.block, kinds, namespaced, authority)
 
 
 def _tls(certificates: Certificates) -> ssl.SSLContext:

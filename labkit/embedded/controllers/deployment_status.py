@@ -2,98 +2,123 @@
 
 from __future__ import annotations
 
+from labkit.embedded.controllers.conditions import stamped
 from labkit.embedded.controllers.readiness import seconds_since
-from labkit.embedded.controllers.rollout import available, desired
+from labkit.embedded.controllers.rollout import desired, limits, total
 from labkit.embedded.objects import Obj, condition_of, name_of, timestamp
 
 NO_DEADLINE = 2**31 - 1
+"""The ``progressDeadlineSeconds`` that means: never."""
+
+OURS = ("Available", "Progressing", "ReplicaFailure")
+COMPLETE = ("updatedReplicas", "replicas", "availableReplicas")
+"""The counts that all equal ``spec.replicas`` at the end of a rollout."""
+
+Counts = dict[str, int]
 
 
-def status_of(found: Obj, new: Obj | None, sets: list[Obj]) -> tuple[Obj, float | None]:
+def status_of(found: Obj, new: Obj | None, old: list[Obj]) -> tuple[Obj, float | None]:
     """The status, and in how many seconds the progress deadline has to be looked at."""
-    counts = _counts(found, new, sets)
+    sets = [*([new] if new else []), *old]
+    counts = _counts(new, sets)
     progress, again = _progress(found, new, counts)
-    conditions = [_stamped(found, each) for each in (_available(found, counts), progress) if each]
-    kept = [each for each in found.get("status", {}).get("conditions") or [] if not _written(each)]
-    status = {name: number for name, number in counts.items() if number}
+    written = [_available(found, counts), progress, _failure(sets)]
+    kept = [each for each in found.get("status", {}).get("conditions") or [] if each["type"] not in OURS]
+    conditions = [*kept, *(stamped(found, each) for each in written if each)]
+    status: Obj = {name: number for name, number in counts.items() if number}
     status["observedGeneration"] = found["metadata"].get("generation", 1)
-    return {**status, "conditions": [*kept, *conditions]}, again
+    return {**status, "conditions": conditions}, again
 
 
-def _written(condition: Obj) -> bool:
-    return condition["type"] in ("Available", "Progressing")
+def is_complete(found: Obj) -> bool:
+    """Whether all pods are of the present template and available, as the status says."""
+    status = found.get("status", {})
+    return _all_there(found, {name: int(status.get(name, 0)) for name in COMPLETE})
 
 
-def _counts(found: Obj, new: Obj | None, sets: list[Obj]) -> dict[str, int]:
-    def total(field: str) -> int:
+def _all_there(found: Obj, counts: Counts) -> bool:
+    return all(counts[name] == desired(found) for name in COMPLETE)
+
+
+def _counts(new: Obj | None, sets: list[Obj]) -> Counts:
+    def sum_of(field: str) -> int:
         return sum(int(each.get("status", {}).get(field, 0)) for each in sets)
 
     return {
-        "replicas": total("replicas"),
+        "replicas": sum_of("replicas"),
         "updatedReplicas": int(new.get("status", {}).get("replicas", 0)) if new else 0,
-        "readyReplicas": total("readyReplicas"),
-        "availableReplicas": total("availableReplicas"),
-        "unavailableReplicas": max(0, desired(found) - total("availableReplicas")),
+        "readyReplicas": sum_of("readyReplicas"),
+        "availableReplicas": sum_of("availableReplicas"),
+        "unavailableReplicas": max(0, total(sets) - sum_of("availableReplicas")),
     }
 
 
-def _available(found: Obj, counts: dict[str, int]) -> Obj:
-    least = desired(found) - available(found)[1]
-    if counts["availableReplicas"] >= least:
-        return {
-            "type": "Available",
-            "status": "True",
-            "reason": "MinimumReplicasAvailable",
-            "message": "Deployment has minimum availability.",
-        }
-    return {
-        "type": "Available",
-        "status": "False",
-        "reason": "MinimumReplicasUnavailable",
-        "message": "Deployment does not have minimum availability.",
-    }
+def _available(found: Obj, counts: Counts) -> Obj:
+    if counts["availableReplicas"] >= desired(found) - limits(found)[1]:
+        message = "Deployment has minimum availability."
+        return _condition("Available", "True", "MinimumReplicasAvailable", message)
+    message = "Deployment does not have minimum availability."
+    return _condition("Available", "False", "MinimumReplicasUnavailable", message)
 
 
-def _progress(found: Obj, new: Obj | None, counts: dict[str, int]) -> tuple[Obj | None, float | None]:
+def _failure(sets: list[Obj]) -> Obj | None:
+    """Why a ReplicaSet can't make its pods; the new one's reason first."""
+    return next(filter(None, (condition_of(each, "ReplicaFailure") for each in sets)), None)
+
+
+def _progress(found: Obj, new: Obj | None, counts: Counts) -> tuple[Obj | None, float | None]:
     before = condition_of(found, "Progressing")
+    if _deadline(found) == NO_DEADLINE:
+        return None, None
     if found["spec"].get("paused"):
-        paused = _condition("Unknown", "DeploymentPaused", "Deployment is paused")
-        return paused, None
-    if new is None:
-        return before, None
-    if _complete(found, counts):
+        return _progressing("Unknown", "DeploymentPaused", "Deployment is paused"), None
+    if _all_there(found, counts) and new is not None:
         message = f'ReplicaSet "{name_of(new)}" has successfully progressed.'
-        return _condition("True", "NewReplicaSetAvailable", message), None
-    if (
-        _moved(found, counts)
-        or before is None
-        or before["reason"] in ("NewReplicaSetAvailable", "DeploymentPaused")
-    ):
-        message = f'ReplicaSet "{name_of(new)}" is progressing.'
-        moved = _condition("True", "ReplicaSetUpdated", message) | {"lastUpdateTime": timestamp()}
+        return _progressing("True", "NewReplicaSetAvailable", message), None
+    if before and before["reason"] == "NewReplicaSetAvailable" and _is_one_revision(new, counts):
+        return before, None  # scaled, or a pod fell ill: that is no rollout
+    if started := _start(new, before):
+        return started, float(_deadline(found))
+    return _going(found, new, counts, before)
+
+
+def _is_one_revision(new: Obj | None, counts: Counts) -> bool:
+    return new is not None and not _is_untouched(new) and counts["replicas"] == counts["updatedReplicas"]
+
+
+def _is_untouched(new: Obj) -> bool:
+    """Whether the ReplicaSet is so new that its own controller has not seen it."""
+    return not new.get("status", {}).get("observedGeneration")
+
+
+def _start(new: Obj | None, before: Obj | None) -> Obj | None:
+    if new is not None and _is_untouched(new):
+        return _progressing("True", "NewReplicaSetCreated", f'Created new replica set "{name_of(new)}"')
+    if new is not None and before is None:
+        return _progressing("True", "FoundNewReplicaSet", f'Found new replica set "{name_of(new)}"')
+    if before is not None and before["reason"] == "DeploymentPaused":
+        return _progressing("Unknown", "DeploymentResumed", "Deployment is resumed")
+    return None
+
+
+def _going(
+    found: Obj, new: Obj | None, counts: Counts, before: Obj | None
+) -> tuple[Obj | None, float | None]:
+    """In the middle of a rollout: on its way, or late."""
+    thing = f'ReplicaSet "{name_of(new)}"' if new else f'Deployment "{name_of(found)}"'
+    if before is None or _moved(found, counts) or before["reason"] == "NewReplicaSetAvailable":
+        message = f"{thing} is progressing."
+        moved = _progressing("True", "ReplicaSetUpdated", message) | {"lastUpdateTime": timestamp()}
         return moved, float(_deadline(found))
-    return _late(found, new, before)
-
-
-def _late(found: Obj, new: Obj, before: Obj) -> tuple[Obj, float | None]:
+    if before["reason"] == "ProgressDeadlineExceeded":
+        return before, None
     left = _deadline(found) - seconds_since(before.get("lastUpdateTime", ""))
-    if left > 0 or before["reason"] == "ProgressDeadlineExceeded":
-        return before, max(left, 1.0) if left > 0 else None
-    message = f'ReplicaSet "{name_of(new)}" has timed out progressing.'
-    return _condition("False", "ProgressDeadlineExceeded", message), None
+    if left > 0:
+        return before, left
+    return _progressing("False", "ProgressDeadlineExceeded", f"{thing} has timed out progressing."), None
 
 
-def _condition(status: str, reason: str, message: str) -> Obj:
-    return {"type": "Progressing", "status": status, "reason": reason, "message": message}
-
-
-def _complete(found: Obj, counts: dict[str, int]) -> bool:
-    wanted = desired(found)
-    observed = (counts["updatedReplicas"], counts["replicas"], counts["availableReplicas"])
-    return observed == (wanted, wanted, wanted)
-
-
-def _moved(found: Obj, counts: dict[str, int]) -> bool:
+def _moved(found: Obj, counts: Counts) -> bool:
     """Whether more is new, less is old, or more is available than when last written."""
     status = found.get("status", {})
 
@@ -101,11 +126,8 @@ def _moved(found: Obj, counts: dict[str, int]) -> bool:
         return int(status.get(field, 0))
 
     old = counts["replicas"] - counts["updatedReplicas"]
-    return (
-        counts["updatedReplicas"] > before("updatedReplicas")
-        or old < before("replicas") - before("updatedReplicas")
-        or counts["readyReplicas"] > before("readyReplicas")
-        or counts["availableReplicas"] > before("availableReplicas")
+    return old < before("replicas") - before("updatedReplicas") or any(
+        counts[field] > before(field) for field in ("updatedReplicas", "readyReplicas", "availableReplicas")
     )
 
 
@@ -113,11 +135,9 @@ def _deadline(found: Obj) -> int:
     return int(found["spec"].get("progressDeadlineSeconds", 600))
 
 
-def _stamped(found: Obj, condition: Obj) -> Obj:
-    """*condition* with its times: kept where nothing changed, so that the status settles."""
-    now = timestamp()
-    before = condition_of(found, condition["type"]) or {}
-    same = all(before.get(field) == condition.get(field) for field in ("status", "reason", "message"))
-    updated = condition.get("lastUpdateTime") or (before.get("lastUpdateTime") if same else None) or now
-    turned = before.get("lastTransitionTime") if before.get("status") == condition["status"] else None
-    return {**condition, "lastUpdateTime": updated, "lastTransitionTime": turned or now}
+def _progressing(status: str, reason: str, message: str) -> Obj:
+    return _condition("Progressing", status, reason, message)
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> Obj:
+    return {"type": kind, "status": status, "reason": reason, "message": message}

@@ -1,20 +1,34 @@
-"""Deployment → ReplicaSets: rolling update, Recreate, pause, revision history.
+"""Deployment → ReplicaSets: rolling update, Recreate, pause, scaling, revision history.
 
-The rules are those of ``pkg/controller/deployment`` in Kubernetes: the new ReplicaSet is the one
-whose template equals the Deployment's; it grows as maxSurge allows while the old ones shrink as
-maxUnavailable allows.
+The rules are those of ``pkg/controller/deployment`` in Kubernetes: the new ReplicaSet grows as
+maxSurge allows while the old ones shrink as maxUnavailable allows. A reconcile is one step; what it
+changes brings the next one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 
-from labkit.embedded.controllers.deployment_status import status_of
-from labkit.embedded.controllers.ownership import claim, reference
+from labkit.embedded.controllers.deployment_status import is_complete, status_of
+from labkit.embedded.controllers.ownership import claim
 from labkit.embedded.controllers.replicasets import REPLICASETS
-from labkit.embedded.controllers.rollout import available, desired, new_size, old_sizes, size
+from labkit.embedded.controllers.revisions import (
+    REVISION,
+    divided,
+    new_annotations,
+    new_replica_set,
+    revision,
+)
+from labkit.embedded.controllers.rollout import (
+    Size,
+    desired,
+    is_scaled,
+    new_size,
+    old_sizes,
+    resized,
+    size,
+    sizes,
+)
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
@@ -30,18 +44,12 @@ from labkit.embedded.objects import (
 )
 
 DEPLOYMENTS = "deployments.apps"
-HASH = "pod-template-hash"
-REVISION = "deployment.kubernetes.io/revision"
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MAXIMUM = "deployment.kubernetes.io/max-replicas"
-NOT_COPIED = {REVISION, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-configuration"}
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Deployments:
     """Brings each Deployment's ReplicaSets to what it asks for."""
 
-    resources = (DEPLOYMENTS, REPLICASETS)
+    resources = (DEPLOYMENTS, REPLICASETS, "pods")
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -52,151 +60,133 @@ class Deployments:
         namespace = namespace_of(event.object)
         if event.resource == DEPLOYMENTS:
             return [(namespace, name_of(event.object))]
+        if event.resource == "pods":
+            return self._keys_of_pod(event)
         owner = controller_of(event.object)
         if owner is None:
             return [(namespace, name_of(each)) for each in self._client.list(DEPLOYMENTS, namespace)]
         return [(namespace, owner["name"])] if owner["kind"] == "Deployment" else []
 
+    def _keys_of_pod(self, event: WatchEvent) -> list[Key]:
+        """Recreate waits for the last old pod to be gone, which no ReplicaSet's status tells."""
+        owner = controller_of(event.object)
+        if event.type != "DELETED" or owner is None or owner["kind"] != "ReplicaSet":
+            return []
+        replica_set = self._client.find(REPLICASETS, owner["name"], namespace_of(event.object))
+        above = controller_of(replica_set or {})
+        return [(namespace_of(event.object), above["name"])] if above else []
+
     def reconcile(self, key: Key) -> float | None:
-        """One step of the rollout; the changes it makes bring the next one."""
+        """One step of the rollout, then the status."""
         found = self._client.find(DEPLOYMENTS, key[1], key[0])
         if found is None or is_terminating(found):
             return None
-        sets = claim(self._client, REPLICASETS, found)
-        new = next((each for each in _oldest_first(sets) if _same_template(found, each)), None)
-        old = [each for each in sets if each is not new]
-        if found["spec"].get("paused"):
-            self._scale_paused(found, new, old)
-        else:
-            new = self._revise(found, new, old)
-            self._roll(found, new, old)
-            self._forget(found, old)
-        return self._write_status(key)
+        self._number(found)
+        self._resize(found)
+        paused = found["spec"].get("paused")
+        if not paused:
+            self._roll(found)
+        again = self._write_status(key)
+        if paused or is_complete(self._client.get(DEPLOYMENTS, key[1], key[0])):
+            self._forget(found)
+        return again
 
-    def _revise(self, found: Obj, new: Obj | None, old: list[Obj]) -> Obj:
-        """The new ReplicaSet, made or brought up to date; the Deployment carries its revision."""
-        highest = max((int(annotations_of(each).get(REVISION, 0)) for each in old), default=0)
+    def _sets(self, found: Obj) -> tuple[Obj | None, list[Obj]]:
+        return divided(found, claim(self._client, REPLICASETS, found))
+
+    def _number(self, found: Obj) -> None:
+        """Keep the present ReplicaSet's revision, annotations and minReadySeconds up to date."""
+        new, old = self._sets(found)
         if new is None:
-            new = self._client.create(REPLICASETS, self._new_set(found, highest + 1))
-        elif int(annotations_of(new).get(REVISION, 0)) <= highest:
-            new = self._annotate(REPLICASETS, new, {REVISION: str(highest + 1)})
-        revision = annotations_of(new).get(REVISION, "1")
-        if annotations_of(found).get(REVISION) != revision:
-            self._annotate(DEPLOYMENTS, found, {REVISION: revision})
-        return new
-
-    def _annotate(self, resource: str, obj: Obj, annotations: dict[str, str]) -> Obj:
-        patch = {"metadata": {"annotations": annotations}}
-        return self._client.patch(resource, name_of(obj), namespace_of(obj), patch)
-
-    def _new_set(self, found: Obj, revision: int) -> Obj:
-        template = mutable(found["spec"]["template"])
-        digest = template_hash(template)
-        labels = {**(template.setdefault("metadata", {}).get("labels") or {}), HASH: digest}
-        template["metadata"]["labels"] = labels
-        selector = mutable(found["spec"]["selector"])
-        selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH: digest}
-        kept = {key: text for key, text in annotations_of(found).items() if key not in NOT_COPIED}
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "ReplicaSet",
-            "metadata": {
-                "name": f"{name_of(found)}-{digest}",
-                "namespace": namespace_of(found),
-                "labels": dict(labels),
-                "annotations": {**kept, **_sizes(found), REVISION: str(revision)},
-                "ownerReferences": [reference(found)],
-            },
-            "spec": {
-                "replicas": 0,
-                "selector": selector,
-                "template": template,
-                "minReadySeconds": found["spec"].get("minReadySeconds", 0),
-            },
-        }
-
-    def _roll(self, found: Obj, new: Obj, old: list[Obj]) -> None:
-        if found["spec"].get("strategy", {}).get("type") == "Recreate":
-            self._recreate(found, new, old)
             return
-        self._scale(found, new, new_size(found, new, old))
-        for each, replicas in old_sizes(found, self._current(new), old):
-            self._scale(found, each, replicas)
+        annotations = new_annotations(found, new, old)
+        waits = found["spec"].get("minReadySeconds", 0)
+        if not annotations.items() <= annotations_of(new).items() or waits != _waits(new):
+            patch = {"metadata": {"annotations": annotations}, "spec": {"minReadySeconds": waits}}
+            new = self._client.patch(REPLICASETS, name_of(new), namespace_of(new), patch)
+        self._note_revision(found, new)
 
-    def _recreate(self, found: Obj, new: Obj, old: list[Obj]) -> None:
-        for each in old:
-            self._scale(found, each, 0)
-        owned = {uid_of(each) for each in old}
+    def _note_revision(self, found: Obj, new: Obj) -> None:
+        if revision(found) != revision(new):
+            patch = {"metadata": {"annotations": {REVISION: str(revision(new))}}}
+            self._client.patch(DEPLOYMENTS, name_of(found), namespace_of(found), patch)
+
+    def _resize(self, found: Obj) -> None:
+        """Follow a change of ``spec.replicas``, also while paused or in the middle of a rollout."""
+        new, old = self._sets(found)
+        if is_scaled(found, [*old, *([new] if new else [])]) or found["spec"].get("paused"):
+            self._scale_all(found, resized(found, new, old))
+
+    def _roll(self, found: Obj) -> None:
+        if found["spec"].get("strategy", {}).get("type") == "Recreate":
+            self._recreate(found)
+            return
+        new, old = self._sets(found)
+        if new is None:
+            new = self._make(found, old)
+        else:
+            self._scale(found, new, new_size(found, new, old))
+        new, old = self._sets(found)
+        if new is not None:
+            self._scale_all(found, old_sizes(found, new, old))
+
+    def _recreate(self, found: Obj) -> None:
+        """All old pods go before the first new one comes."""
+        new, old = self._sets(found)
+        self._scale_all(found, ((each, 0) for each in old))
+        gone = {uid_of(each) for each in old}
         pods = self._client.list("pods", namespace_of(found))
-        if not any((controller_of(pod) or {}).get("uid") in owned for pod in pods):
+        if any((controller_of(pod) or {}).get("uid") in gone for pod in pods):
+            return
+        if new is None:
+            self._make(found, old)
+        else:
             self._scale(found, new, desired(found))
 
-    def _scale_paused(self, found: Obj, new: Obj | None, old: list[Obj]) -> None:
-        """A paused Deployment may be scaled, but does not roll."""
-        active = [each for each in [*old, *([new] if new else [])] if size(each)] or ([new] if new else [])
-        if len(active) == 1 and active[0] is not None:
-            self._scale(found, active[0], desired(found))
+    def _make(self, found: Obj, old: list[Obj]) -> Obj:
+        """Create the ReplicaSet of the present template, as large as it may be."""
+        wanted = new_replica_set(found, old)
+        wanted["spec"]["replicas"] = new_size(found, wanted, old)
+        new = self._client.create(REPLICASETS, wanted)
+        self._note_revision(found, new)
+        if size(new):
+            self._tell(found, new, 0, size(new))
+        return new
+
+    def _scale_all(self, found: Obj, changes: Iterable[Size]) -> None:
+        for each, replicas in list(changes):
+            self._scale(found, each, replicas)
 
     def _scale(self, found: Obj, each: Obj, replicas: int) -> None:
-        current = self._current(each)
-        before = size(current)
-        annotations = _sizes(found)
-        if before == replicas and annotations.items() <= annotations_of(current).items():
+        before, annotations = size(each), sizes(found)
+        if before == replicas and annotations.items() <= annotations_of(each).items():
             return
         patch = {"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}
         self._client.patch(REPLICASETS, name_of(each), namespace_of(each), patch)
         if before != replicas:
-            word = "up" if replicas > before else "down"
-            message = f"Scaled {word} replica set {name_of(each)} from {before} to {replicas}"
-            self._events.event(found, "Normal", "ScalingReplicaSet", message)
+            self._tell(found, each, before, replicas)
 
-    def _current(self, each: Obj) -> Obj:
-        return self._client.get(REPLICASETS, name_of(each), namespace_of(each))
+    def _tell(self, found: Obj, each: Obj, before: int, replicas: int) -> None:
+        word = "up" if replicas > before else "down"
+        message = f"Scaled {word} replica set {name_of(each)} from {before} to {replicas}"
+        self._events.event(found, "Normal", "ScalingReplicaSet", message)
 
-    def _forget(self, found: Obj, old: list[Obj]) -> None:
-        """Delete the oldest ReplicaSets beyond revisionHistoryLimit."""
-        gone = [each for each in old if not size(each) and not each.get("status", {}).get("replicas")]
-        gone.sort(key=lambda each: int(annotations_of(each).get(REVISION, 0)))
-        surplus = len(gone) - found["spec"].get("revisionHistoryLimit", 10)
-        for each in gone[: max(surplus, 0)]:
-            self._client.delete(REPLICASETS, name_of(each), namespace_of(each))
+    def _forget(self, found: Obj) -> None:
+        """Delete the earliest revisions beyond revisionHistoryLimit, if none of their pods is left."""
+        _, old = self._sets(found)
+        old = [each for each in old if not is_terminating(each)]
+        surplus = max(0, len(old) - found["spec"].get("revisionHistoryLimit", 10))
+        for each in sorted(old, key=revision)[:surplus]:
+            if not size(each) and not each.get("status", {}).get("replicas"):
+                self._client.delete(REPLICASETS, name_of(each), namespace_of(each))
 
     def _write_status(self, key: Key) -> float | None:
         found = self._client.get(DEPLOYMENTS, key[1], key[0])
-        sets = claim(self._client, REPLICASETS, found)
-        new = next((each for each in _oldest_first(sets) if _same_template(found, each)), None)
-        status, again = status_of(found, new, sets)
+        status, again = status_of(found, *self._sets(found))
         if status != found.get("status"):
             self._client.update_status(DEPLOYMENTS, mutable(found) | {"status": status})
         return again
 
 
-def template_hash(template: Obj) -> str:
-    """Ten characters that name a pod template, in the alphabet Kubernetes uses for generated names."""
-    number = int.from_bytes(hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()[:8])
-    letters = []
-    for _ in range(10):
-        number, index = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[index])
-    return "".join(letters)
-
-
-def _same_template(found: Obj, each: Obj) -> bool:
-    template = mutable(each["spec"]["template"])
-    template.get("metadata", {}).get("labels", {}).pop(HASH, None)
-    return bool(_without_empty(template) == _without_empty(found["spec"]["template"]))
-
-
-def _without_empty(template: Obj) -> Obj:
-    """Empty maps and ``null`` in the template's metadata mean nothing."""
-    metadata = {key: part for key, part in (template.get("metadata") or {}).items() if part}
-    return {**template, "metadata": metadata}
-
-
-def _oldest_first(sets: list[Obj]) -> list[Obj]:
-    return sorted(sets, key=lambda each: (each["metadata"].get("creationTimestamp", ""), name_of(each)))
-
-
-def _sizes(found: Obj) -> dict[str, str]:
-    surge, _ = available(found)
-    return {DESIRED: str(desired(found)), MAXIMUM: str(desired(found) + surge)}
+def _waits(each: Obj) -> int:
+    return int(each["spec"].get("minReadySeconds", 0))

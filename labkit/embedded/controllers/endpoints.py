@@ -1,173 +1,94 @@
-"""Service → Endpoints and EndpointSlice: the addresses of the pods it selects."""
+"""Service → Endpoints and EndpointSlices, kept as :mod:`.endpoint_objects` says they should be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from labkit.embedded.controllers.ownership import reference
-from labkit.embedded.controllers.readiness import is_ready
+from labkit.embedded.controllers.endpoint_objects import (
+    MANAGED_BY,
+    MANAGER,
+    SERVICE_NAME,
+    endpoint_slices,
+    endpoints,
+    has_address,
+    is_selected,
+)
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.interfaces import Client, WatchEvent
-from labkit.embedded.objects import (
-    Obj,
-    has_labels,
-    is_terminating,
-    labels_of,
-    mutable,
-    name_of,
-    namespace_of,
-    uid_of,
-)
+from labkit.embedded.objects import Obj, labels_of, mutable, name_of, namespace_of, uid_of
 
 SLICES = "endpointslices.discovery.k8s.io"
-MANAGER = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
 
 
 class EndpointsOfServices:
-    """Keeps one Endpoints and one EndpointSlice for every Service with a selector."""
+    """Keeps the Endpoints and the EndpointSlices of every Service with a selector."""
 
-    resources = ("services", "pods")
+    resources = ("services", "pods", "endpoints", SLICES)
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
-        """The Service, or every Service of the pod's namespace that selects it (or had its address)."""
+        """The Service, whose own objects also are put right; all Services that a changed pod concerns."""
         namespace = namespace_of(event.object)
-        if event.resource == "services":
-            return [(namespace, name_of(event.object))]
-        return [
-            (namespace, name_of(service))
-            for service in self._client.list("services", namespace)
-            if _selects(service, event.object) or self._holds(service, event.object)
-        ]
+        match event.resource:
+            case "pods":
+                return [(namespace, name) for name in self._concerned(event.object)]
+            case "services" | "endpoints":
+                return [(namespace, name_of(event.object))]
+        name = labels_of(event.object).get(SERVICE_NAME)
+        return [(namespace, name)] if name else []
 
-    def _holds(self, service: Obj, pod: Obj) -> bool:
-        """Whether the pod was there before its labels changed."""
-        known = self._client.find(SLICES, name_of(service), namespace_of(service))
-        endpoints = (known or {}).get("endpoints") or []
-        return any(each.get("targetRef", {}).get("uid") == uid_of(pod) for each in endpoints)
+    def _concerned(self, pod: Obj) -> set[str]:
+        """The Services that select the pod, and those that list it: its labels may have changed."""
+        namespace, uid = namespace_of(pod), uid_of(pod)
+        services, slices = self._client.list("services", namespace), self._client.list(SLICES, namespace)
+        listing = {labels_of(each).get(SERVICE_NAME, "") for each in slices if uid in _pods_in(each)}
+        return listing | {name_of(service) for service in services if is_selected(service, pod)}
 
     def reconcile(self, key: Key) -> None:
-        """Write both objects where they differ from what is; a Service gone takes them along."""
+        """Write what differs from what is; a Service gone takes its Endpoints along, and by its owner
+        reference its slices."""
         service = self._client.find("services", key[1], key[0])
         if service is None:
-            self._remove(key)
+            if self._client.find("endpoints", key[1], key[0]):
+                self._client.delete("endpoints", key[1], key[0])
             return
         if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
             return
-        pods = [
-            pod for pod in self._client.list("pods", key[0]) if _selects(service, pod) and _has_address(pod)
-        ]
-        pods.sort(key=name_of)
-        self._write(SLICES, endpoint_slice(service, pods))
-        self._write("endpoints", endpoints(service, pods))
+        candidates = self._client.list("pods", key[0])
+        pods = [pod for pod in candidates if is_selected(service, pod) and has_address(pod)]
+        self._write_slices(service, endpoint_slices(service, pods))
+        self._write("endpoints", self._client.find("endpoints", key[1], key[0]), endpoints(service, pods))
 
-    def _remove(self, key: Key) -> None:
-        for resource in ("endpoints", SLICES):
-            if self._client.find(resource, key[1], key[0]):
-                self._client.delete(resource, key[1], key[0])
+    def _write_slices(self, service: Obj, wanted: list[Obj]) -> None:
+        """Every wanted slice takes the place of one with its ports, or of any left over."""
+        labels = {SERVICE_NAME: name_of(service), MANAGED_BY: MANAGER}
+        spare = self._client.list(SLICES, namespace_of(service), labels=labels)
+        for each in sorted(wanted, key=lambda each: _same_ports(each, spare) is None):
+            known = _same_ports(each, spare) or next(iter(spare), None)
+            spare = [other for other in spare if other is not known]
+            self._write(SLICES, known, each)
+        for each in spare:
+            self._client.delete(SLICES, name_of(each), namespace_of(each))
 
-    def _write(self, resource: str, wanted: Obj) -> None:
-        known = self._client.find(resource, name_of(wanted), namespace_of(wanted))
+    def _write(self, resource: str, known: Obj | None, wanted: Obj) -> None:
         if known is None:
             self._client.create(resource, wanted)
             return
-        fields = set(wanted) - {"metadata", "apiVersion", "kind"}
+        fields = wanted.keys() - {"metadata", "apiVersion", "kind"}
         same = all((known.get(field) or []) == (wanted[field] or []) for field in fields)
-        if not same or labels_of(known) != labels_of(wanted):
-            metadata = {**known["metadata"], "labels": wanted["metadata"]["labels"]}
+        metadata = {**known["metadata"], "labels": wanted["metadata"]["labels"]}
+        owners = wanted["metadata"].get("ownerReferences")
+        metadata |= {"ownerReferences": owners} if owners else {}
+        if not same or metadata != {"labels": {}, **known["metadata"]}:
             self._client.update(resource, {**mutable(known), **wanted, "metadata": metadata})
 
 
-def endpoint_slice(service: Obj, pods: list[Obj]) -> Obj:
-    """The EndpointSlice of *service*; not-ready pods are in it with ``ready: false``."""
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": name_of(service),
-            "namespace": namespace_of(service),
-            "labels": {**labels_of(service), "kubernetes.io/service-name": name_of(service), **MANAGER},
-            "ownerReferences": [reference(service)],
-        },
-        "addressType": "IPv4",
-        "endpoints": [_endpoint(service, pod) for pod in pods],
-        "ports": [
-            {"name": name, "port": number, "protocol": protocol}
-            for name, number, protocol in target_ports(service, pods)
-        ],
-    }
+def _same_ports(wanted: Obj, slices: list[Obj]) -> Obj | None:
+    return next((each for each in slices if (each.get("ports") or []) == wanted["ports"]), None)
 
 
-def _endpoint(service: Obj, pod: Obj) -> Obj:
-    serving = is_ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))
-    going = is_terminating(pod)
-    return {
-        "addresses": [pod["status"]["podIP"]],
-        "conditions": {"ready": serving and not going, "serving": serving, "terminating": going},
-        "nodeName": pod["spec"].get("nodeName", ""),
-        "targetRef": _target(pod),
-    }
-
-
-def _target(pod: Obj) -> Obj:
-    return {"kind": "Pod", "name": name_of(pod), "namespace": namespace_of(pod), "uid": uid_of(pod)}
-
-
-def endpoints(service: Obj, pods: list[Obj]) -> Obj:
-    """The older form: ready and not-ready addresses apart."""
-    serving: list[Obj] = []
-    waiting: list[Obj] = []
-    for pod in pods:
-        endpoint = _endpoint(service, pod)
-        address = {"ip": pod["status"]["podIP"], "nodeName": endpoint["nodeName"], "targetRef": _target(pod)}
-        if not endpoint["conditions"]["terminating"]:
-            (serving if endpoint["conditions"]["ready"] else waiting).append(address)
-    ports = [
-        {"name": name, "port": number, "protocol": protocol}
-        for name, number, protocol in target_ports(service, pods)
-    ]
-    subset: Obj = {"ports": ports}
-    subset |= {"addresses": serving} if serving else {}
-    subset |= {"notReadyAddresses": waiting} if waiting else {}
-    return {
-        "apiVersion": "v1",
-        "kind": "Endpoints",
-        "metadata": {
-            "name": name_of(service),
-            "namespace": namespace_of(service),
-            "labels": labels_of(service),
-        },
-        "subsets": [subset] if serving or waiting else [],
-    }
-
-
-def target_ports(service: Obj, pods: list[Obj]) -> list[tuple[str, int, str]]:
-    """(name, number, protocol) of each service port on the pods; without named targets no pod has."""
-    found = []
-    for port in service["spec"].get("ports") or []:
-        target = port.get("targetPort", port["port"])
-        number = target if isinstance(target, int) else _named(target, pods)
-        if number is not None:
-            found.append((port.get("name", ""), number, port.get("protocol", "TCP")))
-    return found
-
-
-def _named(name: str, pods: list[Obj]) -> int | None:
-    for pod in pods:
-        for container in pod["spec"]["containers"]:
-            for port in container.get("ports") or []:
-                if port.get("name") == name:
-                    return int(port["containerPort"])
-    return None
-
-
-def _selects(service: Obj, pod: Obj) -> bool:
-    selector = service["spec"].get("selector")
-    return bool(selector) and has_labels(labels_of(pod), selector)
-
-
-def _has_address(pod: Obj) -> bool:
-    status = pod.get("status", {})
-    return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")
+def _pods_in(endpoint_slice: Obj) -> Iterator[str]:
+    for each in endpoint_slice.get("endpoints") or []:
+        yield (each.get("targetRef") or {}).get("uid", "")

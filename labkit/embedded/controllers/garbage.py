@@ -29,13 +29,18 @@ class GarbageCollector:
         """The object; where it is gone or going, also what it owns; where it is gone, also its owners."""
         obj = event.object
         key = (event.resource, f"{namespace_of(obj)}/{name_of(obj)}")
+        if event.type == "DELETED":
+            self._forget(obj, key)
+            return [*self._owned.pop(uid_of(obj), ()), *self._owner_keys(obj)]
         for reference in _references(obj):
             self._owned.setdefault(reference.get("uid", ""), set()).add(key)
-        if event.type == "DELETED":
-            return [*self._owned.pop(uid_of(obj), ()), *self._owner_keys(obj)]
         if is_terminating(obj):
             return [key, *self._owned.get(uid_of(obj), ())]
         return [key] if _references(obj) else []
+
+    def _forget(self, obj: Obj, key: Key) -> None:
+        for reference in _references(obj):
+            self._owned.get(reference.get("uid", ""), set()).discard(key)
 
     def _owner_keys(self, obj: Obj) -> list[Key]:
         found = []
@@ -57,17 +62,17 @@ class GarbageCollector:
             self._collect(key[0], obj)
 
     def _collect(self, resource: str, obj: Obj) -> None:
-        references = _references(obj)
-        if not references:
-            return
-        owners = [self._owner(obj, reference) for reference in references]
-        present = [owner for owner in owners if owner is not None]
-        waiting = [owner for owner in present if is_terminating(owner) and FOREGROUND in _finalizers(owner)]
-        if not present or (waiting and len(waiting) == len(present)):
-            propagation = "Foreground" if waiting else "Background"
+        """Delete *obj* if no owner is left that stays; else drop the references to those that don't."""
+        owners = [(reference, self._owner(obj, reference)) for reference in _references(obj)]
+        staying = [reference for reference, owner in owners if owner is not None and not _awaits(owner)]
+        awaited = [owner for _, owner in owners if owner is not None and _awaits(owner)]
+        if owners and not staying:
+            propagation = "Foreground" if awaited else "Background"
             self._client.delete(
                 resource, name_of(obj), namespace_of(obj), propagation=propagation, uid=uid_of(obj)
             )
+        elif len(staying) < len(owners):
+            self._refer(resource, obj, staying)
 
     def _finish(self, resource: str, owner: Obj) -> None:
         finalizers = _finalizers(owner)
@@ -93,10 +98,11 @@ class GarbageCollector:
         return found
 
     def _disown(self, resource: str, obj: Obj, owner: Obj) -> None:
-        changed = mutable(obj)
-        kept = [reference for reference in _references(changed) if reference.get("uid") != uid_of(owner)]
-        changed["metadata"]["ownerReferences"] = kept
-        self._client.update(resource, changed)
+        self._refer(resource, obj, [each for each in _references(obj) if each.get("uid") != uid_of(owner)])
+
+    def _refer(self, resource: str, obj: Obj, references: list[Obj]) -> None:
+        metadata = {**obj["metadata"], "ownerReferences": references}
+        self._client.update(resource, {**mutable(obj), "metadata": metadata})
 
     def _drop(self, resource: str, obj: Obj, finalizer: str) -> None:
         changed = mutable(obj)
@@ -124,6 +130,11 @@ def _references(obj: Obj) -> list[Obj]:
 
 def _finalizers(obj: Obj) -> list[str]:
     return obj.get("metadata", {}).get("finalizers") or []
+
+
+def _awaits(owner: Obj) -> bool:
+    """Whether *owner* is going, but only after what it owns."""
+    return is_terminating(owner) and FOREGROUND in _finalizers(owner)
 
 
 def _blocks(obj: Obj, owner: Obj) -> bool:

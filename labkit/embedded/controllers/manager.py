@@ -9,9 +9,13 @@ from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
 from labkit.embedded.controllers.garbage import GarbageCollector
 from labkit.embedded.controllers.load_balancers import LoadBalancers
-from labkit.embedded.controllers.namespaces import DefaultServiceAccounts, NamespaceDeletion
+from labkit.embedded.controllers.namespaces import (
+    NamespaceDeletion,
+    default_service_account,
+    root_certificate,
+)
 from labkit.embedded.controllers.replicasets import ReplicaSets
-from labkit.embedded.controllers.runtime import Loop
+from labkit.embedded.controllers.runtime import Controller, Loop
 from labkit.embedded.interfaces import Client
 
 
@@ -19,22 +23,28 @@ class ControllerManager:
     """What kube-controller-manager is elsewhere."""
 
     def __init__(
-        self, client: Client, block: int, kinds: dict[tuple[str, str], str], namespaced: list[str]
+        self,
+        client: Client,
+        block: int,
+        kinds: dict[tuple[str, str], str],
+        namespaced: list[str],
+        authority: str = "",
     ) -> None:
-        """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces."""
+        """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces;
+        *authority*: the API server's CA certificate, told to every namespace."""
         self._client = client
-        self.loop = Loop(
-            client,
-            [
-                DefaultServiceAccounts(client),
-                Deployments(client),
-                ReplicaSets(client),
-                EndpointsOfServices(client),
-                LoadBalancers(client, block),
-                NamespaceDeletion(client, namespaced),
-                GarbageCollector(client, kinds, sorted(set(kinds.values()))),
-            ],
-        )
+        controllers: list[Controller] = [
+            default_service_account(client),
+            ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
+            Deployments(client),
+            EndpointsOfServices(client),
+            LoadBalancers(client, block),
+            NamespaceDeletion(client, namespaced),
+            GarbageCollector(client, kinds, sorted(set(kinds.values()))),
+        ]
+        if authority:
+            controllers.append(root_certificate(client, authority))
+        self.loop = Loop(client, controllers)
 
     async def run(self) -> None:
         """Until cancelled."""

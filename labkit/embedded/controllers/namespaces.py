@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from labkit.embedded.controllers.conditions import turned
+from labkit.embedded.controllers.namespace_conditions import deletion_conditions
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.interfaces import Client, WatchEvent
-from labkit.embedded.objects import is_terminating, name_of, namespace_of
+from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
+from labkit.embedded.status import ApiError
+
+ROOT_CERTIFICATE = (
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such "
+    "as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "
+    "distributions of Kubernetes clusters."
+)
 
 
-class DefaultServiceAccounts:
-    """The ``default`` ServiceAccount of every namespace, also after somebody deleted it."""
+class InEveryNamespace:
+    """One object that every namespace is born with, also after somebody deleted it."""
 
-    resources = ("namespaces", "serviceaccounts")
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, resource: str, obj: Obj) -> None:
+        """*obj*: what to create, without its namespace."""
+        self._client, self._resource, self._object = client, resource, obj
+        self.resources = ("namespaces", resource)
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The namespace."""
-        name = name_of(event.object) if event.resource == "namespaces" else namespace_of(event.object)
-        return [("", name)]
+        if event.resource == "namespaces":
+            return [("", name_of(event.object))]
+        return [("", namespace_of(event.object))] if name_of(event.object) == name_of(self._object) else []
 
     def reconcile(self, key: Key) -> None:
-        """Create it where it is missing."""
+        """Create it where it is missing, or differs in its data."""
         namespace = self._client.find("namespaces", key[1])
         if namespace is None or is_terminating(namespace):
             return
-        if self._client.find("serviceaccounts", "default", key[1]) is None:
-            account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-            self._client.create(
-                "serviceaccounts", {**account, "metadata": {"name": "default", "namespace": key[1]}}
-            )
+        wanted = mutable(self._object)
+        wanted["metadata"]["namespace"] = key[1]
+        known = self._client.find(self._resource, name_of(wanted), key[1])
+        if known is None:
+            self._client.create(self._resource, wanted)
+        elif known.get("data") != wanted.get("data"):
+            self._client.update(self._resource, {**mutable(known), "data": wanted["data"]})
+
+
+def default_service_account(client: Client) -> InEveryNamespace:
+    """The ServiceAccount ``default``, which every pod has that names no other."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    return InEveryNamespace(client, "serviceaccounts", account)
+
+
+def root_certificate(client: Client, authority: str) -> InEveryNamespace:
+    """The ConfigMap ``kube-root-ca.crt``; *authority*: the API server's CA certificate, in PEM form."""
+    metadata = {"name": "kube-root-ca.crt", "annotations": {"kubernetes.io/description": ROOT_CERTIFICATE}}
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "data": {"ca.crt": authority},
+    }
+    return InEveryNamespace(client, "configmaps", config_map)
 
 
 class NamespaceDeletion:
@@ -59,14 +89,30 @@ class NamespaceDeletion:
         namespace = self._client.find("namespaces", key[1])
         if namespace is None or not is_terminating(namespace):
             return
-        left = False
-        for resource in self._namespaced:
-            for obj in self._client.list(resource, key[1]):
-                left = True
-                if not is_terminating(obj):
-                    self._client.delete(resource, name_of(obj), key[1])
-        if not left or not any(self._client.list(resource, key[1]) for resource in self._namespaced):
+        failures = [failure for resource in self._namespaced for failure in self._empty(resource, key[1])]
+        left = {resource: self._client.list(resource, key[1]) for resource in self._namespaced}
+        if any(left.values()):
+            self._tell(namespace, left, failures)
+        else:
             self._client.finalize_namespace(key[1])
+        if failures:
+            raise failures[0]
+
+    def _empty(self, resource: str, namespace: str) -> Iterator[ApiError]:
+        for obj in self._client.list(resource, namespace):
+            if is_terminating(obj):
+                continue
+            try:
+                self._client.delete(resource, name_of(obj), namespace)
+            except ApiError as error:
+                if error.code != 404:  # gone with its owner
+                    yield error
+
+    def _tell(self, namespace: Obj, left: dict[str, list[Obj]], failures: list[ApiError]) -> None:
+        conditions = [turned(namespace, each) for each in deletion_conditions(left, failures)]
+        status = {**namespace.get("status", {}), "phase": "Terminating", "conditions": conditions}
+        if status != namespace.get("status"):
+            self._client.update_status("namespaces", mutable(namespace) | {"status": status})
 
 
 def _order(resource: str) -> tuple[int, str]:

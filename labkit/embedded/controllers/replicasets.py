@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labkit.embedded.controllers.conditions import turned
 from labkit.embedded.controllers.ownership import claim, reference
 from labkit.embedded.controllers.readiness import available_in, is_ready
 from labkit.embedded.controllers.runtime import Key
@@ -11,6 +12,8 @@ from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.objects import (
     Obj,
+    annotations_of,
+    condition_of,
     controller_of,
     is_terminating,
     labels_of,
@@ -21,6 +24,7 @@ from labkit.embedded.objects import (
 from labkit.embedded.status import ApiError
 
 REPLICASETS = "replicasets.apps"
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 class ReplicaSets:
@@ -93,12 +97,23 @@ class ReplicaSets:
         }
         status = {name: number for name, number in status.items() if number or name == "replicas"}
         if failure:
-            condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
-            status["conditions"] = [condition | {"message": str(failure)}]
+            status["conditions"] = [_failure_condition(found, failure)]
         if status != found.get("status"):
             self._client.update_status(REPLICASETS, mutable(found) | {"status": status})
         later = [wait for wait in waits if wait > 0]
         return min(later) if later else None
+
+
+def _failure_condition(found: Obj, failure: ApiError) -> Obj:
+    """The first refusal is kept: each names another pod, and a status that changed would bring us back
+    at once instead of after the pause."""
+    condition = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": str(failure),
+    }
+    return condition_of(found, "ReplicaFailure") or turned(found, condition)
 
 
 def pod_of(found: Obj) -> Obj:
@@ -118,8 +133,41 @@ def _counts(pod: Obj) -> bool:
     return not is_terminating(pod) and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
 
-def deletion_rank(pod: Obj) -> tuple[bool, int, bool, int]:
-    """Which pod goes first: unassigned, then pending, then not ready, then the youngest."""
+def deletion_rank(pod: Obj) -> tuple[bool, int, bool, int, str, int, str, str]:
+    """Which pod goes first, as ``controller.ActivePodsWithRanks`` sorts: the one that is missed least.
+
+    Unassigned, then pending, then not ready, then the cheapest by annotation, then the one ready for
+    the shortest time, then the most restarted, then the youngest.
+    """
     phase = {"Pending": 0, "Unknown": 1}.get(pod.get("status", {}).get("phase", "Pending"), 2)
-    assigned = bool(pod["spec"].get("nodeName"))
-    return assigned, phase, is_ready(pod), -int(pod["metadata"].get("resourceVersion") or 0)
+    ready_since = (condition_of(pod, "Ready") or {}).get("lastTransitionTime", "") if is_ready(pod) else ""
+    return (
+        bool(pod["spec"].get("nodeName")),
+        phase,
+        is_ready(pod),
+        _deletion_cost(pod),
+        _latest_first(ready_since),
+        -_restarts(pod),
+        _latest_first(pod["metadata"].get("creationTimestamp", "")),
+        name_of(pod),
+    )
+
+
+def _deletion_cost(pod: Obj) -> int:
+    try:
+        return int(annotations_of(pod).get(DELETION_COST, "0"))
+    except ValueError:
+        return 0
+
+
+def _restarts(pod: Obj) -> int:
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return max((int(each.get("restartCount", 0)) for each in statuses), default=0)
+
+
+def _latest_first(moment: str) -> str:
+    """Sorts times backwards: RFC 3339 sorts as text, so its digits are turned round."""
+    return moment.translate(_BACKWARDS)
+
+
+_BACKWARDS = str.maketrans("0123456789", "9876543210")

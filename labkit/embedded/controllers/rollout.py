@@ -1,11 +1,20 @@
-"""How far a rolling update may go in one step: the arithmetic of maxSurge and maxUnavailable."""
+"""How far a rollout may go in one step: the arithmetic of maxSurge, maxUnavailable and scaling.
+
+Pure functions over a Deployment (``found``) and its ReplicaSets, as in
+``pkg/controller/deployment/{rolling,sync}.go``. Each yields (ReplicaSet, new size).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 
-from labkit.embedded.objects import Obj, name_of
+from labkit.embedded.objects import Obj, annotations_of, name_of
+
+DESIRED = "deployment.kubernetes.io/desired-replicas"
+MAXIMUM = "deployment.kubernetes.io/max-replicas"
+
+Size = tuple[Obj, int]
 
 
 def desired(found: Obj) -> int:
@@ -18,15 +27,30 @@ def size(each: Obj) -> int:
     return int(each["spec"].get("replicas", 1))
 
 
-def available(found: Obj) -> tuple[int, int]:
+def total(sets: list[Obj]) -> int:
+    """How many pods all *sets* are asked for."""
+    return sum(map(size, sets))
+
+
+def ready_long_enough(each: Obj) -> int:
+    """``status.availableReplicas``."""
+    return int(each.get("status", {}).get("availableReplicas", 0))
+
+
+def sizes(found: Obj) -> dict[str, str]:
+    """The annotations by which a ReplicaSet remembers for which Deployment size it was last scaled."""
+    return {DESIRED: str(desired(found)), MAXIMUM: str(desired(found) + limits(found)[0])}
+
+
+def limits(found: Obj) -> tuple[int, int]:
     """(maxSurge, maxUnavailable) in pods; both zero after rounding means one may be unavailable."""
     strategy = found["spec"].get("strategy", {})
     if strategy.get("type") == "Recreate":
         return 0, 0
-    limits = strategy.get("rollingUpdate") or {}
-    surge = _number(limits.get("maxSurge", "25%"), desired(found), math.ceil)
-    unavailable = _number(limits.get("maxUnavailable", "25%"), desired(found), math.floor)
-    return surge, unavailable if surge or unavailable else 1
+    rolling = strategy.get("rollingUpdate") or {}
+    surge = _number(rolling.get("maxSurge", "25%"), desired(found), math.ceil)
+    unavailable = _number(rolling.get("maxUnavailable", "25%"), desired(found), math.floor)
+    return surge, min(unavailable, desired(found)) if surge or unavailable else 1
 
 
 def _number(limit: int | str, replicas: int, rounded: Callable[[float], int]) -> int:
@@ -40,36 +64,78 @@ def new_size(found: Obj, new: Obj, old: list[Obj]) -> int:
     wanted = desired(found)
     if size(new) > wanted:
         return wanted
-    surge, _ = available(found)
-    room = wanted + surge - size(new) - sum(size(each) for each in old)
+    room = wanted + limits(found)[0] - size(new) - total(old)
     return size(new) + max(0, min(room, wanted - size(new)))
 
 
-def old_sizes(found: Obj, new: Obj, old: list[Obj]) -> Iterator[tuple[Obj, int]]:
-    """The old ReplicaSets that may shrink now, and to what: first their unhealthy pods, then the rest."""
-    _, unavailable = available(found)
-    least = desired(found) - unavailable
-    new_missing = size(new) - _status(new, "availableReplicas")
-    total = size(new) + sum(size(each) for each in old)
-    spare = total - least - new_missing
-    sizes = {name_of(each): size(each) for each in old}
-    for each in sorted(old, key=_age):
-        unhealthy = min(spare, max(0, size(each) - _status(each, "availableReplicas")))
-        sizes[name_of(each)] -= max(0, unhealthy)
-        spare -= max(0, unhealthy)
-    healthy = _status(new, "availableReplicas") + sum(_status(each, "availableReplicas") for each in old)
-    spare = min(spare, healthy - least)
-    for each in sorted(old, key=_age):
-        fewer = max(0, min(spare, sizes[name_of(each)]))
-        sizes[name_of(each)] -= fewer
+def old_sizes(found: Obj, new: Obj, old: list[Obj]) -> Iterator[Size]:
+    """The old ReplicaSets (oldest first) that may shrink now: first by unhealthy pods, then by others."""
+    least = desired(found) - limits(found)[1]
+    new_missing = size(new) - ready_long_enough(new)
+    spare = total([new, *old]) - least - new_missing
+    left = {name_of(each): size(each) for each in old}
+    for each in old:
+        unhealthy = max(0, min(spare, size(each) - ready_long_enough(each)))
+        left[name_of(each)] -= unhealthy
+        spare -= unhealthy
+    spare = min(spare, sum(map(ready_long_enough, [new, *old])) - least)
+    for each in old:
+        fewer = max(0, min(spare, left[name_of(each)]))
+        left[name_of(each)] -= fewer
         spare -= fewer
-        if sizes[name_of(each)] != size(each):
-            yield each, sizes[name_of(each)]
+        if left[name_of(each)] != size(each):
+            yield each, left[name_of(each)]
 
 
-def _age(each: Obj) -> tuple[str, str]:
-    return each["metadata"].get("creationTimestamp", ""), name_of(each)
+def is_scaled(found: Obj, sets: list[Obj]) -> bool:
+    """Whether ``spec.replicas`` has changed since the active *sets* were last scaled."""
+    wanted = str(desired(found))
+    return any(size(each) and annotations_of(each).get(DESIRED, wanted) != wanted for each in sets)
 
 
-def _status(each: Obj, field: str) -> int:
-    return int(each.get("status", {}).get(field, 0))
+def resized(found: Obj, new: Obj | None, old: list[Obj]) -> Iterator[Size]:
+    """After a change of ``spec.replicas``: one active ReplicaSet takes it all, several take their share."""
+    sets = [*old, *([new] if new else [])]
+    active = [each for each in sets if size(each)]
+    if len(active) <= 1:
+        yield from ((each, desired(found)) for each in (active or sets[-1:]))
+    elif new and _is_saturated(found, new):
+        yield from ((each, 0) for each in active if each is not new)
+    elif found["spec"].get("strategy", {}).get("type") != "Recreate":
+        yield from _shares(found, active)
+
+
+def _is_saturated(found: Obj, new: Obj) -> bool:
+    wanted = desired(found)
+    remembered = annotations_of(new).get(DESIRED)
+    return (size(new), ready_long_enough(new), remembered) == (wanted, wanted, str(wanted))
+
+
+def _shares(found: Obj, active: list[Obj]) -> Iterator[Size]:
+    """Each of the *active* ReplicaSets (oldest first) grows or shrinks in proportion.
+
+    What rounding leaves over goes to the largest: the newer of two equals when growing, the older
+    when shrinking.
+    """
+    allowed = desired(found) + limits(found)[0] if desired(found) else 0
+    change = allowed - total(active)
+    largest_first = sorted(reversed(active) if change > 0 else active, key=lambda each: -size(each))
+    added: list[int] = []
+    for each in largest_first:
+        share, left = _share(found, each), change - sum(added)
+        added.append(min(share, left) if change > 0 else max(share, left))
+    added[0] += change - sum(added)
+    for each, more in zip(largest_first, added, strict=True):
+        yield each, max(0, size(each) + more)
+
+
+def _share(found: Obj, each: Obj) -> int:
+    """By how many pods *each* changes to keep its part of the whole."""
+    if not desired(found):
+        return -size(each)
+    text = annotations_of(each).get(MAXIMUM, "")
+    before = int(text) if text.isdigit() else int(found.get("status", {}).get("replicas", 0))
+    if not before:
+        return 0
+    exact = size(each) * (desired(found) + limits(found)[0]) / before
+    return math.floor(exact + 0.5) - size(each)

@@ -46,27 +46,33 @@ class Loop:
         self._queue: dict[tuple[Controller, Key], None] = {}
         self._failures: dict[tuple[Controller, Key], int] = {}
         self._timers: dict[tuple[Controller, Key], asyncio.TimerHandle] = {}
-        self._work = asyncio.Event()
+        self._work, self._synced = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
-        """Watch and reconcile until cancelled."""
-        watching = asyncio.create_task(self._watch())
+        """Watch and reconcile until cancelled; raises what the watch died of."""
         try:
-            while True:
-                await self._work.wait()
-                self.drain(BATCH)
-                await asyncio.sleep(0)  # the rest of the cluster's turn
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._watch())
+                parts.create_task(self._work_off())
         finally:
-            watching.cancel()
-            for timer in self._timers.values():
-                timer.cancel()
+            self.stop_timers()
+
+    def stop_timers(self) -> None:
+        """Forget who asked for another look."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def see(self, event: WatchEvent) -> None:
         """Queue what *event* concerns."""
         for controller in self._controllers:
-            if event.resource in controller.resources:
+            if event.resource not in controller.resources:
+                continue
+            try:
                 for key in controller.keys(event):
                     self._add(controller, key)
+            except Exception:  # one odd object must not stop the controllers of all others
+                log.exception("%s can't read %s %s", type(controller).__name__, event.type, event.resource)
 
     def drain(self, most: int) -> None:
         """Reconcile what is queued, *most* keys at the most."""
@@ -86,8 +92,17 @@ class Loop:
     async def _watch(self) -> None:
         resources = {resource for controller in self._controllers for resource in controller.resources}
         async for event in self._client.watch(*sorted(resources)):
-            if event.type != "SYNCED":
+            if event.type == "SYNCED":
+                self._synced.set()
+            else:
                 self.see(event)
+
+    async def _work_off(self) -> None:
+        await self._synced.wait()  # who decides on half of the objects would collect the other half's
+        while True:
+            await self._work.wait()
+            self.drain(BATCH)
+            await asyncio.sleep(0)  # the rest of the cluster's turn
 
     def _add(self, controller: Controller, key: Key) -> None:
         self._queue[controller, key] = None
@@ -99,13 +114,19 @@ class Loop:
             again = controller.reconcile(key)
         except Exception as error:
             self._failures[item] = self._failures.get(item, 0) + 1
-            again = min(FIRST_RETRY * 2 ** self._failures[item], LAST_RETRY)
-            level = logging.DEBUG if isinstance(error, ApiError) and error.code == 409 else logging.WARNING
-            log.log(level, "%s of %s/%s: %s; again in %.1f s", type(controller).__name__, *key, error, again)
+            again = min(FIRST_RETRY * 2 ** min(self._failures[item] - 1, 16), LAST_RETRY)
+            self._tell(item, error, again)
         else:
             self._failures.pop(item, None)
         if again is not None:
             self._later(item, again)
+
+    def _tell(self, item: tuple[Controller, Key], error: Exception, again: float) -> None:
+        controller, key = item
+        level = logging.DEBUG if isinstance(error, ApiError) and error.code == 409 else logging.WARNING
+        fault = not isinstance(error, ApiError) and self._failures[item] == 1  # of ours: where was it?
+        message = "%s of %s/%s: %r; again in %.1f s"
+        log.log(level, message, type(controller).__name__, *key, error, again, exc_info=fault)
 
     def _later(self, item: tuple[Controller, Key], seconds: float) -> None:
         if item in self._timers:

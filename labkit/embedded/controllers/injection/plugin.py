@@ -6,15 +6,21 @@ from typing import Any
 
 import yaml
 
-from labkit.embedded.controllers.injection.decision import is_injected
-from labkit.embedded.controllers.injection.templates import inject_gateway, inject_sidecar, templates_of
+from labkit.embedded.controllers.injection.decision import is_allowed, selected_by
+from labkit.embedded.controllers.injection.templates import (
+    inject_gateway,
+    inject_sidecar,
+    status_of,
+    templates_of,
+)
 from labkit.embedded.interfaces import AdmissionRequest, Client
-from labkit.embedded.objects import annotations_of
+from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError
 
 SYSTEM = "istio-system"
+ISTIOD = "istiod"
 TEMPLATES = {"sidecar": inject_sidecar, "gateway": inject_gateway}
-WEBHOOK = "namespace.sidecar-injector.istio.io"
+URL = f"https://{ISTIOD}.{SYSTEM}.svc:443/inject?timeout=10s"
 
 
 class Injection:
@@ -25,24 +31,43 @@ class Injection:
 
     def __call__(self, request: AdmissionRequest) -> list[str]:
         """Add the proxy where it belongs; nothing happens where Istio isn't installed."""
-        pod = request.object
-        if request.resource != "pods" or request.operation != "CREATE":
-            return []
-        namespace = self._client.find("namespaces", request.namespace)
-        installed = self._client.find("configmaps", "istio", SYSTEM)
-        done = "sidecar.istio.io/status" in annotations_of(pod)
-        if namespace is None or installed is None or done or not is_injected(namespace, pod):
-            return []
+        if request.resource == "pods" and request.operation == "CREATE":
+            namespace = self._client.find("namespaces", request.namespace)
+            if namespace and self._client.find("configmaps", "istio", SYSTEM):
+                self._inject(namespace, request.object)
+        return []
+
+    def _inject(self, namespace: Obj, pod: Obj) -> None:
+        webhook = selected_by(namespace, pod)
+        if webhook is None:
+            return
+        self._call(webhook)
+        if not is_allowed(namespace["metadata"]["name"], pod) or status_of(pod):
+            return
         template = TEMPLATES.get(templates_of(pod))
         if template is None:
             known = ", ".join(sorted(TEMPLATES))
-            message = f"requested template {templates_of(pod)!r} not found; known templates: {known}"
-            raise ApiError(500, "InternalError", f'failed calling webhook "{WEBHOOK}": {message}')
-        template(pod, request.namespace, self._values())
-        return []
+            why = f'requested template "{templates_of(pod)}" not found; have [{known}]'
+            raise _failed(webhook, f"failed to run injection template: {why}")
+        template(pod, self._values())
+
+    def _call(self, webhook: str) -> None:
+        """As with ``failurePolicy: Fail``: while istiod is down, no pod that it selects can be made."""
+        service = self._client.find("services", ISTIOD, SYSTEM)
+        endpoints = self._client.find("endpoints", ISTIOD, SYSTEM) or {}
+        if service is None:
+            raise _failed(webhook, f'failed to call webhook: Post "{URL}": service "{ISTIOD}" not found')
+        if not any(subset.get("addresses") for subset in endpoints.get("subsets") or []):
+            why = f'no endpoints available for service "{ISTIOD}"'
+            raise _failed(webhook, f'failed to call webhook: Post "{URL}": {why}')
 
     def _values(self) -> dict[str, Any]:
         """The installation's ``values``, from the ConfigMap istiod keeps them in."""
         found = self._client.find("configmaps", "istio-sidecar-injector", SYSTEM) or {}
         values = yaml.safe_load((found.get("data") or {}).get("values") or "{}")
         return values if isinstance(values, dict) else {}
+
+
+def _failed(webhook: str, why: str) -> ApiError:
+    message = f'Internal error occurred: failed calling webhook "{webhook}": {why}'
+    return ApiError(500, "InternalError", message)
