@@ -4,19 +4,36 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from labkit.embedded.cluster import processes
+from labkit.kube.apply import apply
+from labkit.kube.connect import connect
+from labkit.kube.manifests import Source
+from labkit.kube.wait import wait_for_rollouts
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow]
 
-MANIFEST = """
+GATEWAY = """
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: any}
 spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+"""
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: quick}
+spec:
+  selector: {matchLabels: {app: quick}}
+  template:
+    metadata: {labels: {app: quick}}
+    spec:
+      containers: [{name: app, image: "artashesavetisyan/istio-basics-course:service-b-java-11"}]
 """
 
 
@@ -29,22 +46,10 @@ def test_cold_up(bench):
     began = time.perf_counter()
     bench.labkit("up")
     up = time.perf_counter() - began
-    bench.kubectl("apply", "-f", "-", input=MANIFEST)
-    answer = bench.run(
-        "curl",
-        "-s",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code}",
-        "--retry",
-        "20",
-        "--retry-connrefused",
-        "--retry-delay",
-        "0",
-        f"http://{bench.gateway}/",
-    ).stdout
-    assert answer == "404", "an Envoy without routes"
+    bench.kubectl("apply", "-f", "-", input=GATEWAY)
+    patience = ["--retry", "20", "--retry-connrefused", "--retry-delay", "1"]
+    code = ["-s", "-o", "/dev/null", "-w", "%{http_code}"]
+    assert bench.run("curl", *code, *patience, f"http://{bench.gateway}/").stdout == "404"
     _print("labkit up, cold", f"{up:.2f} s", "2 s")
     bench.labkit("down")
     began = time.perf_counter()
@@ -53,12 +58,32 @@ def test_cold_up(bench):
     assert up < 10
 
 
-def test_at_rest(cluster):
-    """Memory of the daemon and of all, and CPU over some seconds in which nobody asks for anything."""
-    pids = processes.of(cluster.running.pid)
+def test_deployment_to_ready(cluster):
+    """From sending a Deployment to its pod being Ready 2/2, sidecar and all."""
+    api = connect(kubeconfig=cluster.kubeconfig)
+    cluster.kubectl("create", "namespace", "quick")
+    cluster.kubectl("label", "namespace", "quick", "istio-injection=enabled")
+    try:
+        began = time.perf_counter()
+        apply(api, Source(DEPLOYMENT), "quick")
+        wait_for_rollouts(api, [("quick", "quick")])
+        seconds = time.perf_counter() - began
+        pod = cluster.get("pods", "-n", "quick")["items"][0]
+        assert [each["ready"] for each in pod["status"]["containerStatuses"]] == [True, True]
+    finally:
+        cluster.kubectl("delete", "namespace", "quick")
+    _print("Deployment applied → pod Ready 2/2", f"{seconds:.2f} s", "1 s")
+    assert seconds < 5
+
+
+def test_at_rest(bench):
+    """The cluster with all services and gateways, and nobody who asks for anything."""
+    bench.run(sys.executable, "-c", "from labkit import Lab; Lab().goto(6, finished=True)")
+    daemon = bench.running.pid
+    pids = processes.of(daemon)
     sizes = {pid: processes.memory(pid) / 1e6 for pid in pids}
-    _print("daemon, PSS", f"{sizes[cluster.running.pid]:.0f} MB", "90 MB")
-    _print("cluster, PSS", f"{sum(sizes.values()):.0f} MB with {len(pids)} processes", "450 MB")
+    _print("daemon, PSS", f"{sizes[daemon]:.0f} MB", "90 MB")
+    _print("cluster with everything, PSS", f"{sum(sizes.values()):.0f} MB, {len(pids)} processes", "450 MB")
     before, seconds = _cpu_seconds(pids), 10
     time.sleep(seconds)  # what is measured is time going by
     share = (_cpu_seconds(pids) - before) / seconds
@@ -67,21 +92,19 @@ def test_at_rest(cluster):
 
 
 def _cpu_seconds(pids):
-    import psutil
-
     times = [psutil.Process(pid).cpu_times() for pid in pids]
     return sum(each.user + each.system for each in times)
 
 
 def test_kubeconfig_is_quick(bench):
     """``export KUBECONFIG=$(labkit kubeconfig)`` in a shell's start-up file."""
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        bench.labkit("kubeconfig")
-        times.append(time.perf_counter() - began)
-    bare = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
-    bare = time.perf_counter() - bare
+    times = [_seconds(bench.labkit, "kubeconfig") for _ in range(5)]
+    bare = _seconds(subprocess.run, [sys.executable, "-c", "pass"], check=True)
     _print("labkit kubeconfig", f"{min(times) * 1000:.0f} ms, {bare * 1000:.0f} of them Python's", "150 ms")
     assert min(times) < 0.5
+
+
+def _seconds(call, *arguments, **options):
+    began = time.perf_counter()
+    call(*arguments, **options)
+    return time.perf_counter() - began
