@@ -47,7 +47,15 @@ class LateGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+ENVIRONMENT = """\b
+Environment:
+  LABKIT_HOME     the cluster's state folder (default: ~/.local/state/labkit)
+  LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
+  LABKIT_ENVOY    another Envoy than the one that came with labkit
+"""
+
+
+@click.group(cls=LateGroup, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="labkit")
 def labkit() -> None:
     """A service mesh in a folder: an embedded Kubernetes with Istio, and the lab book that uses it."""

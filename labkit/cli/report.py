@@ -20,6 +20,8 @@ def report() -> None:
     running = embedded.running()
     if running is None:
         print(f"No cluster runs in {embedded.home()}; `labkit up` starts it.")
+        if failure := embedded.last_failure():
+            print(f"The last one ended of itself: {failure}")
         raise SystemExit(1)
     api = connect(kubeconfig=embedded.kubeconfig())
     print(f"API         {running.server}")

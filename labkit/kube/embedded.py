@@ -36,6 +36,15 @@ def running() -> Running | None:
     return launch.find(Home.current())
 
 
+def last_failure() -> str:
+    """What the daemon stopped of, where it did not stop because it was told to; or nothing."""
+    from labkit.embedded.cluster import logs
+    from labkit.embedded.cluster.home import Home
+
+    last = logs.last_lines(Home.current().log, 1)
+    return last[0].removeprefix("error: cluster: ") if last and last[0].startswith("error: cluster: ") else ""
+
+
 def find() -> Path:
     """The kubeconfig of the running cluster; raises NotRunning where none runs."""
     if running() is None:
