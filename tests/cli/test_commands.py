@@ -131,3 +131,22 @@ def test_a_terminal_gets_ticks_too(bench):
     os.close(primary)
     assert process.wait(timeout=60) == 0
     assert "✔ Cluster started" in shown.decode()
+
+
+@pytest.mark.slow
+def test_two_ups_at_once_make_one_cluster(bench):
+    both = [subprocess.Popen([bench_script(), "up"], env=bench.env, stdout=subprocess.PIPE) for _ in range(2)]
+    assert [each.communicate(timeout=60) and each.returncode for each in both] == [0, 0]
+    pods = bench.get("pods", "-n", "istio-system")["items"]
+    assert len(pods) == 2
+
+
+@pytest.mark.slow
+def test_a_home_with_a_long_and_odd_name(bench):
+    odd = type(bench)(bench.root / ("a long näme, with spaces " * 5))
+    odd.labkit("up")
+    try:
+        assert odd.running.run != odd.home.root / "run"
+        assert "SYNCED" in odd.labkit("status").stdout
+    finally:
+        odd.close()
