@@ -76,7 +76,7 @@ class Handlers:
         if options.flag(call.query, "watch"):
             return self.watches.stream(call.request, call.presenter, call.query)
         page = self._lister.page(call.target, call.query)
-        return responses.answer(call.request, call.presenter.list(page), form=call.form)
+        return responses.answer(call.request, call.presenter.page(page), form=call.form)
 
     def _subresource(self, call: Call) -> Answer:
         name = call.target.subresource

@@ -36,7 +36,7 @@ class Presenter:
             return self._meta_version(partial_metadata(obj))
         return self.in_version(obj)
 
-    def list(self, page: Page) -> Obj:
+    def page(self, page: Page) -> Obj:
         """A list."""
         if self.form.projection == "Table":
             return self._table(page.objects, page.metadata)

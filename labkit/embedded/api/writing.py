@@ -105,7 +105,7 @@ class Writing:
         for obj in page.objects:
             self._verbs.delete(_stored(call).name, name_of(obj), namespace_of(obj), chosen)
         meta = {"resourceVersion": str(self._verbs.store.revision)}
-        value = call.presenter.list(Page(page.objects, meta))
+        value = call.presenter.page(Page(page.objects, meta))
         return responses.answer(call.request, value, form=call.form)
 
     def _update(
