@@ -56,8 +56,9 @@ def bring_up(shown: Progress, *, istio: bool = True) -> Api:
 
 
 def _import_client() -> None:
-    for module in ("kubernetes.config", "labkit.istio", "labkit.kube.connect"):
+    for module in ("labkit.istio", "labkit.kube.connect"):
         importlib.import_module(module)
+    importlib.import_module("labkit.kube.connect").import_client()
 
 
 def _await_node(api: Api) -> None:

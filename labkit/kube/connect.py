@@ -6,8 +6,10 @@ an argument choose another one; nothing above this module knows which it is.
 
 from __future__ import annotations
 
+import importlib
 import os
 import ssl
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,22 @@ def connect(*, kubeconfig: str | Path | None = None, context: str | None = None,
     return api
 
 
+def import_client() -> None:
+    """Import the official client, which takes a third of a second.
+
+    Where the optional package ``kubernetes_validate`` happens to be installed the client imports that
+    too, which takes another 1.4 s and serves nothing here; so it is hidden meanwhile.
+    """
+    absent = "kubernetes_validate" not in sys.modules
+    if absent:
+        sys.modules["kubernetes_validate"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("kubernetes.config")
+    finally:
+        if absent:
+            del sys.modules["kubernetes_validate"]
+
+
 def _embedded(*, start: bool) -> Path:
     from labkit.kube import embedded
 
@@ -44,6 +62,7 @@ def _embedded(*, start: bool) -> Path:
 
 
 def _load(kubeconfig: Path | None, context: str | None) -> Api:
+    import_client()
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
 
