@@ -34,7 +34,7 @@ class ProxyState:
     error: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Acknowledgement:
     """Who uses the new configuration, and how long that took."""
 
@@ -54,6 +54,9 @@ class Acknowledgement:
         lines = [f"acknowledged by {fine} {_proxies(fine)} in {1000 * self.seconds:.0f} ms"]
         lines += [f"refused by {proxy.proxy}: {proxy.error}" for proxy in self.refusals]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Strategy(Protocol):

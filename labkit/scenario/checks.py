@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from labkit.errors import LabkitError
 from labkit.scenario import cast
 from labkit.scenario.steps import find_step
-from labkit.traffic.split import split
+from labkit.traffic.split import Split, split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,12 +143,18 @@ def _split(lab: Observer) -> Iterator[Finding]:
     weights = {"ServiceB": 50.0, "ServiceC": 50.0}
     by_answers = split(answers, weights)
     hint = "Apply producer-internal-host-50-c-vs.yml, the version of the VirtualService with two weights."
-    seen = f"{by_answers.counts}, p = {by_answers.p_value}"
+    seen = _counted(by_answers)
+    if by_answers.p_value is not None:
+        seen += f", p = {by_answers.p_value:.2g}"
     yield Finding("The answers fit weights of 50 and 50", bool(by_answers.fits), seen, hint)
     log = lab.access_log("service-a", of=answers)
     by_log = split(log, weights, names=cast.TITLES)
     agree = {k: v for k, v in by_log.counts.items() if v} == {k: v for k, v in by_answers.counts.items() if v}
-    yield Finding("ServiceA's proxy counts the same", agree, f"{by_log.counts} in its log", hint)
+    yield Finding("ServiceA's proxy counts the same", agree, f"{_counted(by_log)} in its log", hint)
+
+
+def _counted(shares: Split) -> str:
+    return ", ".join(f"{count} × {name}" for name, count in shares.counts.items()) or "nothing"
 
 
 def _external(lab: Observer) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from labkit.errors import RequestFailed
 from labkit.traffic.answers import answering_service
 from labkit.traffic.exchange import USER_AGENT
 
+_STYLE = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
 _PREFIX = {pycurl.INFOTYPE_TEXT: "* ", pycurl.INFOTYPE_HEADER_IN: "< ", pycurl.INFOTYPE_HEADER_OUT: "> "}
 
 
@@ -53,7 +54,7 @@ class Answer:
     def _repr_html_(self) -> str:
         lines = "\n".join(_coloured(line) for line in self.transcript.splitlines())
         return (
-            f'<pre style="margin:0;line-height:1.35">$ {html.escape(self.command)}\n{lines}\n'
+            f'<pre style="{_STYLE}">$ {html.escape(self.command)}\n{lines}\n'
             f"<b>{html.escape(self.text)}</b></pre>"
         )
 

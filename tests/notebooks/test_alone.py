@@ -1,0 +1,53 @@
+"""Each notebook stands alone: backwards, from a fresh cluster, with other numbers than the committed ones."""
+
+import concurrent.futures
+from pathlib import Path
+
+import nbformat
+import pytest
+
+BOOK = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+
+pytestmark = pytest.mark.slow
+
+
+def run(bench, notebooks, out):
+    """papermill over *notebooks*, on a cluster of their own."""
+    return bench.labkit("run", *notebooks, "-o", out, "-p", "requests=50", "-p", "concurrency=2", timeout=240)
+
+
+def sources(path):
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.timeout(300)
+def test_backwards_with_other_parameters(bench):
+    """6, 4, 2, 0 and 5, 3, 1, side by side: no notebook finds what the one before it would have made."""
+    committed = {path: path.read_bytes() for path in NOTEBOOKS}
+    out = bench.root / "out"
+    halves = [NOTEBOOKS[6::-2], NOTEBOOKS[5::-2]]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for half, done in zip(halves, pool.map(lambda half: run(bench, half, out), halves), strict=True):
+            assert f"{len(half)} of {len(half)} notebooks passed" in done.stdout
+            assert done.stderr == "", "a kernel's chatter"
+    for path in NOTEBOOKS:
+        assert any("requests = 50\nconcurrency = 2" in source for source in sources(out / path.name))
+        assert (out / path.name).with_suffix(".html").stat().st_size > 100_000
+    assert {path: path.read_bytes() for path in NOTEBOOKS} == committed, "the book itself stays as it is"
+
+
+def test_a_broken_notebook_is_told_and_kept(bench):
+    book = nbformat.read(NOTEBOOKS[1], as_version=4)
+    place = next(n for n, cell in enumerate(book.cells) if cell.source.startswith("assert answer"))
+    book.cells[place].source = 'assert answer.text.endswith("Hello from ServiceB!"), "it is too early"'
+    broken = bench.root / NOTEBOOKS[1].name
+    nbformat.write(book, broken)
+    (bench.root / "manifests").symlink_to(BOOK.parent / "manifests")
+    done = bench.labkit("run", broken, "-o", bench.root / "out", check=False)
+    assert done.returncode == 1
+    assert "it is too early" in done.stdout
+    assert "0 of 1 notebooks passed" in done.stdout
+    kept = bench.root / "out" / broken.name
+    assert any("UnknownHostException" in str(cell.get("outputs")) for cell in nbformat.read(kept, 4).cells)
+    assert "it is too early" in kept.with_suffix(".html").read_text()
