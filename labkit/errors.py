@@ -22,6 +22,10 @@ from __future__ import annotations
 class LabkitError(Exception):
     """Base of all; ``str()`` is a sentence that can be shown to a learner as it is."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback: IPython asks for it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ClusterError(LabkitError):
     """The cluster can't be started, reached or stopped."""

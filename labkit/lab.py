@@ -35,7 +35,7 @@ from labkit.kube.gateway import GatewayAddress, find_gateway
 from labkit.kube.manifests import Source, parse, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode
 from labkit.kube.proxies import CONTAINER
-from labkit.kube.resources import NODES, PODS, VIRTUAL_SERVICES
+from labkit.kube.resources import DEPLOYMENTS, NODES, PODS, VIRTUAL_SERVICES
 from labkit.kube.tables import table
 from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, steps
@@ -136,6 +136,13 @@ class Lab:
         source = manifest if isinstance(manifest, Source) else self.manifest(manifest)
         its_own = steps.namespace_of(source.path) if source.path else None
         return source, namespace or its_own or self.namespace
+
+    def wait(self, *, timeout: float = 120.0) -> Acknowledgement:
+        """Wait until every Deployment of the lab is rolled out and every proxy uses all there is."""
+        found = [obj for namespace in cast.NAMESPACES for obj in self.api.items(DEPLOYMENTS.path(namespace))]
+        names = [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in found]
+        wait_for_rollouts(self.api, names, timeout=timeout)
+        return self._wait_for_proxies()
 
     def pods(self, namespace: str = "") -> pd.DataFrame:
         """`kubectl get pods`, of all namespaces where none is named."""

@@ -284,3 +284,12 @@ def test_tables(split_lab):
     assert nodes["status"].tolist() == ["Ready"]
     assert proxies["state"].eq("SYNCED").all()
     assert "GET /service-a" in split_lab.logs("istio-ingressgateway")
+
+
+def test_waiting_for_all(split_lab, cluster):
+    cluster.kubectl("-n", HOME, "scale", "deployment/service-b-deployment", "--replicas=2")
+
+    split_lab.wait()
+
+    assert split_lab.pods(HOME)["name"].str.startswith("service-b").sum() == 2
+    split_lab.goto(4)
