@@ -32,6 +32,7 @@ from labkit.kube.connect import connect
 from labkit.kube.convergence import Acknowledgement, AskIstiod, wait_for_proxies
 from labkit.kube.delete import delete_object
 from labkit.kube.gateway import GatewayAddress, find_gateway
+from labkit.kube.injection import gets_proxy
 from labkit.kube.manifests import Source, parse, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode
 from labkit.kube.proxies import CONTAINER
@@ -151,6 +152,10 @@ class Lab:
     def nodes(self) -> pd.DataFrame:
         """`kubectl get nodes`."""
         return table(self.api, NODES)
+
+    def gets_proxy(self, namespace: str) -> bool:
+        """Whether a pod made in *namespace* now would get a sidecar (tried in a dry run)."""
+        return gets_proxy(self.api, namespace)
 
     def proxies(self) -> pd.DataFrame:
         """Every proxy, whether it uses what it was sent, and if not, why."""

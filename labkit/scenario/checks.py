@@ -50,6 +50,8 @@ class Observer(Protocol):
 
     def nodes(self) -> pd.DataFrame: ...
 
+    def gets_proxy(self, namespace: str) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -117,6 +119,10 @@ def _prepared(lab: Observer) -> Iterator[Finding]:
     ready = [status for status in states.values() if str(status).split(",")[0] == "Ready"]
     yield Finding("Every node is Ready", bool(states) and len(ready) == len(states), f"{states}")
     yield _all_pods_run(lab, "istio-system", ("istiod", "istio-ingressgateway"))
+    injected = lab.gets_proxy(cast.HOME)
+    seen = "the sidecar is there" if injected else "no sidecar"
+    hint = f"Make the namespace {cast.HOME} and label it istio-injection=enabled."
+    yield Finding(f"A pod made in {cast.HOME} gets a proxy (tried in a dry run)", injected, seen, hint)
 
 
 def _inbound(lab: Observer) -> Iterator[Finding]:

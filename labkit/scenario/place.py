@@ -24,7 +24,7 @@ from labkit.kube.delete import delete
 from labkit.kube.mesh_config import mesh_config
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
-from labkit.kube.wait import wait_for_rollouts, wait_until_gone
+from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.steps import STEPS, find_step
 
@@ -110,15 +110,18 @@ def _key(obj: Obj) -> Key:
 
 
 def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
-    if istio.is_installed(api) and _has_egress(api) == egress and _has_lesson_settings(api):
+    deployments = {d["metadata"]["name"]: d for d in api.items(DEPLOYMENTS.path(cast.SYSTEM))}
+    needed = ["istiod", cast.INGRESS.deployment, *([cast.EGRESS.deployment] if egress else [])]
+    all_run = all(_runs(deployments.get(name)) for name in needed)
+    if all_run and egress == (cast.EGRESS.deployment in deployments) and _has_lesson_settings(api):
         return
     flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
     istio.install(api, istio.settings(istio.parse(flags)))
     moves.settings.append(f"installed Istio {'with' if egress else 'without'} an egress gateway")
 
 
-def _has_egress(api: Api) -> bool:
-    return api.find(DEPLOYMENTS.path(cast.SYSTEM, cast.EGRESS.deployment)) is not None
+def _runs(deployment: Obj | None) -> bool:
+    return bool(deployment and deployment["spec"].get("replicas", 1) and is_rolled_out(deployment))
 
 
 def _has_lesson_settings(api: Api) -> bool:

@@ -32,7 +32,7 @@ def test_each_step_keeps_its_promises(lab, step, capsys):
     assert "✗" not in str(report)
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 5, 6])
 def test_a_step_not_done_is_found_out(lab, step):
     lab.goto(step)
 
@@ -104,6 +104,16 @@ def test_pods_without_a_proxy_are_made_again(lab, cluster):
     assert "1/1 means no proxy" in str(report)
 
     lab.goto(1, finished=True)
+
+    assert lab.check(1)
+
+
+def test_a_mesh_switched_off_is_switched_on(lab, cluster):
+    lab.goto(1, finished=True)
+    cluster.kubectl("-n", "istio-system", "scale", "deployment/istiod", "--replicas=0")
+    cluster.kubectl("-n", "istio-system", "delete", "deployment/istio-ingressgateway")
+
+    lab.goto(2)
 
     assert lab.check(1)
 
