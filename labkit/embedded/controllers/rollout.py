@@ -114,8 +114,8 @@ def _is_saturated(found: Obj, new: Obj) -> bool:
 def _shares(found: Obj, active: list[Obj]) -> Iterator[Size]:
     """Each of the *active* ReplicaSets (oldest first) grows or shrinks in proportion.
 
-    What rounding leaves over goes to the largest: the newer of two equals when growing, the older
-    when shrinking.
+    What rounding leaves over goes to the largest (of equals the newer when growing, the older when
+    shrinking); what it can't shrink by, to the next.
     """
     allowed = desired(found) + limits(found)[0] if desired(found) else 0
     change = allowed - total(active)
@@ -124,9 +124,11 @@ def _shares(found: Obj, active: list[Obj]) -> Iterator[Size]:
     for each in largest_first:
         share, left = _share(found, each), change - sum(added)
         added.append(min(share, left) if change > 0 else max(share, left))
-    added[0] += change - sum(added)
+    over = change - sum(added)
     for each, more in zip(largest_first, added, strict=True):
-        yield each, max(0, size(each) + more)
+        wanted = max(0, size(each) + more + over)
+        over -= wanted - size(each) - more
+        yield each, wanted
 
 
 def _share(found: Obj, each: Obj) -> int:

@@ -31,7 +31,8 @@ class World:
         stored = [each for each in REGISTRY.values() if each.persisted and each.stored_as == each.name]
         kinds = {(each.group, each.kind): each.stored_as for each in REGISTRY.values() if each.persisted}
         namespaced = [each.name for each in stored if each.namespaced]
-        self.loop = ControllerManager(self.client, 42, kinds, namespaced, "a certificate").loop
+        self.manager = ControllerManager(self.client, 42, kinds, namespaced, "a certificate")
+        self.loop = self.manager.loop
         self._changes: deque[Change] = deque()
         self.store.subscribe([each.name for each in stored], self._changes.append)
         self._addresses = (f"127.42.0.{number}" for number in itertools.count(1))

@@ -1,0 +1,58 @@
+"""Events: counted, and gone after an hour."""
+
+import datetime as dt
+
+import pytest
+
+from labkit.embedded.controllers.events_expiry import expire
+from labkit.embedded.events import Recorder
+from labkit.embedded.objects import micro_timestamp, timestamp
+
+
+def ago(**time):
+    return dt.datetime.now(dt.UTC) - dt.timedelta(**time)
+
+
+async def test_the_same_news_is_one_event_with_a_count(world):
+    recorder, pod = Recorder(world.client, "tester"), world.create("configmaps", "thing")
+    for message in ("a", "a", "b", "a"):
+        recorder.event(pod, "Normal", "Told", message)
+    counts = {each["message"]: each["count"] for each in world.client.list("events", "dev")}
+    assert counts == {"a": 3, "b": 1}
+
+
+async def test_news_about_what_is_in_no_namespace_go_to_default(world):
+    recorder = Recorder(world.client, "tester")
+    recorder.event(world.client.get("namespaces", "dev"), "Warning", "Told", "something")
+    assert world.events("Told", "default") == ["something"]
+
+
+async def test_news_that_cannot_be_written_stop_nobody(world):
+    thing = {"kind": "Pod", "metadata": {"name": "x", "namespace": "nowhere", "uid": "1"}}
+    Recorder(world.client, "tester").event(thing, "Normal", "Told", "something")
+
+
+@pytest.mark.parametrize(
+    ("times", "stays"),
+    [
+        ({"lastTimestamp": timestamp(ago(minutes=59))}, True),
+        ({"lastTimestamp": timestamp(ago(minutes=61))}, False),
+        ({"eventTime": micro_timestamp(ago(minutes=61))}, False),
+        (
+            {
+                "eventTime": micro_timestamp(ago(minutes=61)),
+                "series": {"count": 2, "lastObservedTime": micro_timestamp(ago(minutes=5))},
+            },
+            True,
+        ),
+        ({}, True),  # written just now
+    ],
+)
+async def test_old_news_go(world, times, stays):
+    about = {"kind": "ConfigMap", "name": "x", "namespace": "dev"}
+    event = {"involvedObject": about, "reason": "Told", "message": "m", "type": "Normal", **times}
+    if "eventTime" in times:
+        event |= {"action": "Tell", "reportingComponent": "tester", "reportingInstance": "t"}
+    world.create("events", "one", **event)
+    expire(world.client)
+    assert (world.client.find("events", "one", "dev") is not None) is stays
