@@ -1,17 +1,63 @@
-"""The budget table: every ``what: measured (budget …)`` line a benchmark printed, once more at the end."""
+"""The design's budget table, with what was measured: one command prints it.
 
-import re
+    pytest tests/benchmarks
 
-_ROW = re.compile(r"^(.+?): (.+) \(budget (.+)\)$", re.MULTILINE)
+Every benchmark measures one thing and notes it with ``figure``; the table stands at the end of the run.
+A budget that is missed is a ✗ in the table and no failure: a figure depends on the machine and on what
+else it does. Only what no machine can explain fails. An ordinary `pytest` leaves out the benchmarks that
+only measure, and keeps those that prove a promise as well (marked ``promise``).
+"""
+
+from dataclasses import dataclass
+
+import pytest
 
 
-def pytest_terminal_summary(terminalreporter):
-    reports = [each for outcome in ("passed", "failed") for each in terminalreporter.getreports(outcome)]
-    shown = [each.capstdout for each in reports if each.when == "call" and "benchmarks/" in each.nodeid]
-    rows = [row for text in shown for row in _ROW.findall(text)]
-    if not rows:
+@dataclass(frozen=True)
+class Figure:
+    """One row of the table. ``met``: whether it keeps its budget; None where the design names none."""
+
+    what: str
+    measured: str
+    budget: str
+    met: bool | None
+
+
+FIGURES = pytest.StashKey[list[Figure]]()
+
+
+@pytest.fixture
+def figure(request):
+    """Note a row: ``figure("labkit up", "1.8 s", "2 s", met=True)``."""
+
+    def note(what, measured, budget="", *, met=None):
+        request.config.stash.setdefault(FIGURES, []).append(Figure(what, measured, budget, met))
+
+    return note
+
+
+def pytest_collection_modifyitems(config, items):
+    if any("benchmarks" in str(word) for word in config.invocation_params.args) or config.option.markexpr:
+        return
+    unasked = [each for each in items if _only_measures(each)]
+    config.hook.pytest_deselected(items=unasked)
+    items[:] = [each for each in items if not _only_measures(each)]
+
+
+def _only_measures(item):
+    return item.get_closest_marker("benchmark") and not item.get_closest_marker("promise")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    figures = config.stash.get(FIGURES, [])
+    if not figures:
         return
     terminalreporter.section("budget table")
-    width = max(len(what) for what, _, _ in rows)
-    for what, measured, budget in rows:
-        terminalreporter.write_line(f"{what.ljust(width)}  {measured}  (budget {budget})")
+    heads = Figure("what", "measured", "budget", None)
+    widths = [max(len(getattr(each, name)) for each in (heads, *figures)) for name in ("what", "budget")]
+    for each in (heads, *figures):
+        mark = {True: "✓", False: "✗", None: " "}[each.met]
+        what, budget = each.what.ljust(widths[0]), each.budget.ljust(widths[1])
+        terminalreporter.write_line(f"{mark} {what}  {budget}  {each.measured}")
+    missed = [each.what for each in figures if each.met is False]
+    terminalreporter.write_line(f"missed: {', '.join(missed)}" if missed else "every budget is kept")

@@ -112,7 +112,8 @@ def scenario(bench):
     return Scenario(bench)
 
 
-def test_weight_changes_under_load_lose_no_request(scenario):
+@pytest.mark.promise
+def test_weight_changes_under_load_lose_no_request(scenario, figure):
     """200 changes, a few of which take all traffic away from one service, while requests come steadily."""
     seconds = []
     scenario.synced(scenario.weights(50, 50))
@@ -126,11 +127,12 @@ def test_weight_changes_under_load_lose_no_request(scenario):
     statuses = {status for status, _ in load.answers}
     assert statuses == {200}, load.answers
     assert len(load.answers) == 2, "through B, and through C to the external cluster"
-    measured = f"{_ms(statistics.median(seconds))}, 0 of {requests} requests failed"
-    _print("the same under load", measured, "0 failed")
+    median = statistics.median(seconds)
+    measured = f"{_ms(median)}, none of {requests} requests failed"
+    figure(f"{TIMES} weight changes under load", measured, "none fails", met=True)
 
 
-def test_weights_to_acknowledgement(scenario):
+def test_weights_to_acknowledgement(scenario, figure):
     """From sending the change to knowing that all six proxies have answered for it."""
     scenario.synced(scenario.weights(50, 50))
     seconds = []
@@ -140,15 +142,12 @@ def test_weights_to_acknowledgement(scenario):
         seconds.append(time.perf_counter() - began)
     assert len(proxies) == 6
     median, worst = statistics.median(seconds), statistics.quantiles(seconds, n=100)[98]
-    _print(
-        "weights changed → every proxy acknowledged",
-        f"{_ms(median)}, p99 {_ms(worst)}",
-        "50 ms at the median",
-    )
+    measured = f"median {_ms(median)}, p99 {_ms(worst)}"
+    figure("weights changed → every proxy acknowledged", measured, "50 ms median", met=median < 0.05)
     assert median < 0.2
 
 
-def test_envoys(scenario):
+def test_envoys(scenario, figure):
     """Memory and CPU of the proxies at rest."""
     envoys = scenario.envoys()
     assert len(envoys) == 6
@@ -156,8 +155,8 @@ def test_envoys(scenario):
     before, seconds = _cpu_seconds(envoys), 5
     time.sleep(seconds)  # what is measured is time going by
     share = (_cpu_seconds(envoys) - before) / seconds
-    _print("an Envoy, PSS", f"{statistics.mean(sizes):.0f} MB, the largest {max(sizes):.0f} MB", "23 MB")
-    _print("six Envoys at rest, CPU", f"{share:.2%} of a core", "1 %")
+    figure("an Envoy, PSS", f"{statistics.mean(sizes):.0f} MB, the largest {max(sizes):.0f} MB")
+    figure("six Envoys at rest, CPU", f"{share:.2%} of a core")
     assert share < 0.05
 
 
@@ -168,7 +167,3 @@ def _cpu_seconds(pids):
 
 def _ms(seconds):
     return f"{seconds * 1000:.1f} ms"
-
-
-def _print(what, measured, budget):
-    print(f"\n{what}: {measured} (budget {budget})")

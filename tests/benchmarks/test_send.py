@@ -41,7 +41,7 @@ def url(cluster):
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed: there is nothing to compare with")
 @pytest.mark.parametrize("concurrency", [4, 16, 64])
-def test_half_of_wrk(url, concurrency):
+def test_half_of_wrk(url, concurrency, figure):
     ours, theirs = [], []
     for _ in range(3):  # in turns, so that a busy moment hits both
         theirs.append(wrk(url, concurrency))
@@ -50,7 +50,7 @@ def test_half_of_wrk(url, concurrency):
         ours.append(len(frame) / frame.attrs["seconds"])
     ratio = max(ours) / max(theirs)
     rates = f"{max(ours):.0f}/s, wrk {max(theirs):.0f}/s: {ratio:.0%}"
-    print(f"\nsend, {concurrency} at once: {rates} (budget 50 %)")
+    figure(f"requests into a frame, {concurrency} at once", rates, "50 % of wrk", met=ratio >= 0.5)
     assert ratio > 0.3
 
 

@@ -37,11 +37,7 @@ spec:
 """
 
 
-def _print(what, measured, budget):
-    print(f"\n{what}: {measured} (budget {budget})")
-
-
-def test_cold_up(bench):
+def test_cold_up(bench, figure):
     """From nothing to the ingress gateway answering."""
     began = time.perf_counter()
     bench.labkit("up")
@@ -50,15 +46,15 @@ def test_cold_up(bench):
     patience = ["--retry", "20", "--retry-connrefused", "--retry-delay", "1"]
     code = ["-s", "-o", "/dev/null", "-w", "%{http_code}"]
     assert bench.run("curl", *code, *patience, f"http://{bench.gateway}/").stdout == "404"
-    _print("labkit up, cold", f"{up:.2f} s", "2 s")
+    figure("labkit up, cold, to the gateway serving", f"{up:.2f} s", "2 s", met=up < 2)
     bench.labkit("down")
     began = time.perf_counter()
     bench.labkit("up")
-    _print("labkit up, again", f"{time.perf_counter() - began:.2f} s", "2 s")
+    figure("labkit up, again", f"{time.perf_counter() - began:.2f} s")
     assert up < 10
 
 
-def test_deployment_to_ready(cluster):
+def test_deployment_to_ready(cluster, figure):
     """From sending a Deployment to its pod being Ready 2/2, sidecar and all."""
     api = connect(kubeconfig=cluster.kubeconfig)
     cluster.kubectl("create", "namespace", "quick")
@@ -72,22 +68,24 @@ def test_deployment_to_ready(cluster):
         assert [each["ready"] for each in pod["status"]["containerStatuses"]] == [True, True]
     finally:
         cluster.kubectl("delete", "namespace", "quick")
-    _print("Deployment applied → pod Ready 2/2", f"{seconds:.2f} s", "1 s")
+    figure("Deployment applied → pod Ready 2/2", f"{seconds:.2f} s", "1 s", met=seconds < 1)
     assert seconds < 5
 
 
-def test_at_rest(bench):
+def test_at_rest(bench, figure):
     """The cluster with all services and gateways, and nobody who asks for anything."""
     bench.run(sys.executable, "-c", "from labkit import Lab; Lab().goto(6, finished=True)")
     daemon = bench.running.pid
     pids = processes.of(daemon)
     sizes = {pid: processes.memory(pid) / 1e6 for pid in pids}
-    _print("daemon, PSS", f"{sizes[daemon]:.0f} MB", "90 MB")
-    _print("cluster with everything, PSS", f"{sum(sizes.values()):.0f} MB, {len(pids)} processes", "450 MB")
+    figure("daemon, PSS", f"{sizes[daemon]:.0f} MB", "90 MB", met=sizes[daemon] < 90)
+    total = sum(sizes.values())
+    measured = f"{total:.0f} MB, {len(pids)} processes"
+    figure("cluster, all services and gateways, PSS", measured, "450 MB", met=total < 450)
     before, seconds = _cpu_seconds(pids), 10
     time.sleep(seconds)  # what is measured is time going by
     share = (_cpu_seconds(pids) - before) / seconds
-    _print("at rest, CPU", f"{share:.2%} of a core", "2 %")
+    figure("at rest, CPU", f"{share:.2%} of a core", "2 %", met=share < 0.02)
     assert share < 0.1
 
 
@@ -96,11 +94,11 @@ def _cpu_seconds(pids):
     return sum(each.user + each.system for each in times)
 
 
-def test_kubeconfig_is_quick(bench):
+def test_kubeconfig_is_quick(bench, figure):
     """``export KUBECONFIG=$(labkit kubeconfig)`` in a shell's start-up file."""
     times = [_seconds(bench.labkit, "kubeconfig") for _ in range(5)]
     bare = _seconds(subprocess.run, [sys.executable, "-c", "pass"], check=True)
-    _print("labkit kubeconfig", f"{min(times) * 1000:.0f} ms, {bare * 1000:.0f} of them Python's", "150 ms")
+    figure("labkit kubeconfig", f"{min(times) * 1000:.0f} ms, {bare * 1000:.0f} of them Python's")
     assert min(times) < 0.5
 
 

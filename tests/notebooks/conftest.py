@@ -28,16 +28,18 @@ def nbval(bench):
 
     def compare(*notebooks: Path) -> Comparison:
         report = bench.root / "nbval.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env",
-                   f"--nbval-sanitize-with={SANITIZERS}", f"--nbval-cell-timeout={SECONDS_PER_CELL}",
-                   f"--junitxml={report}", f"--rootdir={ROOT}", "-p", "no:cacheprovider", *notebooks]  # fmt: skip
+        options = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITIZERS}"]
+        options += [f"--nbval-cell-timeout={SECONDS_PER_CELL}", f"--junitxml={report}", f"--rootdir={ROOT}"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *notebooks]
         quiet = {"JUPYTER_PLATFORM_DIRS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         # The learner's own settings (IPython's profile, a kernel of the same name) are not looked at.
         private = {"IPYTHONDIR": str(bench.root / "ipython"), "JUPYTER_RUNTIME_DIR": str(bench.root / "run")}
         done = subprocess.run([str(word) for word in command], env={**bench.env, **quiet, **private},
                               capture_output=True, text=True, timeout=300)  # fmt: skip
         cases = list(ElementTree.parse(report).iter("testcase"))
-        failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+        failed = [
+            case for case in cases if case.find("failure") is not None or case.find("error") is not None
+        ]
         return Comparison([_name(case) for case in cases], [_name(case) for case in failed], done.stdout)
 
     return compare
