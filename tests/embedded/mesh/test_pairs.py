@@ -69,18 +69,44 @@ SAME = {
         ]
     },
     "<plain http>": {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]},
-    "<allow any>": {
+    "<on to the original destination>": {
         "name": "allow_any",
-        "domains": ["*"],
-        "routes": [
+        "match": {"prefix": "/"},
+        "route": {"cluster": "PassthroughCluster", "timeout": "0s", "max_grpc_timeout": "0s"},
+    },
+    "<nowhere: a cluster IP without a Service>": {
+        "name": "allow_any",
+        "match": {
+            "prefix": "/",
+            "filter_state": [{"key": "labkit.destination", "string_match": {"prefix": "10.43."}}],
+        },
+        "route": {"cluster": "BlackHoleCluster", "timeout": "0s", "max_grpc_timeout": "0s"},
+    },
+    "<note the destination>": _filter(
+        "envoy.filters.network.set_filter_state",
+        "filters.network.set_filter_state.v3.Config",
+        on_new_connection=[
             {
-                "name": "allow_any",
-                "match": {"prefix": "/"},
-                "route": {"cluster": "PassthroughCluster", "timeout": "0s", "max_grpc_timeout": "0s"},
+                "object_key": "labkit.destination",
+                "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_LOCAL_ADDRESS%"}},
+                "factory_key": "envoy.string",
             }
         ],
-        "include_request_attempt_count": True,
-    },
+    ),
+    "<no cluster IPs>": _filter(
+        "envoy.filters.network.rbac",
+        "filters.network.rbac.v3.RBAC",
+        rules={
+            "action": "DENY",
+            "policies": {
+                "cluster-ip": {
+                    "permissions": [{"destination_ip": {"address_prefix": "10.43.0.0", "prefix_len": 16}}],
+                    "principals": [{"any": True}],
+                }
+            },
+        },
+        stat_prefix="cluster_ip",
+    ),
     "<block all>": {
         "name": "block_all",
         "domains": ["*"],

@@ -121,6 +121,29 @@ async def test_allow_any_goes_where_the_caller_wanted(client):
     assert (await made.through_sidecar(made.sidecar, pod, 8080, "c")).status == 503, "c has no pods"
 
 
+async def test_allow_any_to_a_cluster_ip_meets_kube_proxy(client):
+    text = """
+---
+kind: Service
+metadata: {name: hidden, namespace: away, annotations: {networking.istio.io/exportTo: "."}}
+spec: {selector: {app: far}, ports: [{name: http, port: 81, targetPort: 8080}]}
+---
+kind: Pod
+metadata: {name: far, namespace: away, labels: {app: far}}
+"""
+    made = await client(text)
+    await made.backend("far")
+    hidden = "10.43.0.11"
+    assert (await made.through_sidecar(made.sidecar, B, 80, "nobody")).json["pod"] == "b1"
+    assert (await made.sidecar.logged(f"PassthroughCluster|{B}:80")).endswith(" allow_any")
+    assert (await made.through_sidecar(made.sidecar, hidden, 81, "hidden.away")).json["pod"] == "far"
+    await made.sidecar.logged(f"PassthroughCluster|{hidden}:81")
+    assert (await made.through_sidecar(made.sidecar, "10.43.9.9", 80, "nobody")).status == 503
+    assert (await made.through_sidecar(made.sidecar, hidden, 80, "nobody")).status == 503
+    assert (await made.through_sidecar(made.sidecar, hidden, 82, "nobody")).status == 0
+    assert await say(made.sidecar, B, 80, b"not HTTP\n") == b""
+
+
 async def test_a_port_no_listener_takes_is_passed_through_as_bytes(client):
     made = await client()
     pod = made.ip("b1")

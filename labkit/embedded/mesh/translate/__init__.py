@@ -8,6 +8,7 @@ One subject a file: listeners (:mod:`.outbound_listeners`, :mod:`.inbound`, :mod
 from __future__ import annotations
 
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
+from labkit.embedded.mesh.translate import kube_proxy
 from labkit.embedded.mesh.translate.clusters import black_hole_cluster, outbound_clusters, passthrough_cluster
 from labkit.embedded.mesh.translate.gateway_routes import gateway_routes
 from labkit.embedded.mesh.translate.gateways import gateway_listeners, gateway_ports
@@ -28,9 +29,15 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
     incoming = inbound(state, proxy)
     listeners = outbound_listeners(state, proxy)
     fixed = [black_hole_cluster(state), passthrough_cluster(state)]
+    cluster_ips, behind_them = kube_proxy.clusters(state)
     return Snapshot(
-        clusters={**outbound.clusters, **{each["name"]: each for each in fixed}, **incoming.clusters},
-        endpoints=outbound.endpoints,
+        clusters={
+            **outbound.clusters,
+            **{each["name"]: each for each in fixed},
+            **cluster_ips,
+            **incoming.clusters,
+        },
+        endpoints={**outbound.endpoints, **behind_them},
         listeners={**listeners, **incoming.listeners},
         routes=sidecar_routes(state, proxy, route_names(listeners)),
     )

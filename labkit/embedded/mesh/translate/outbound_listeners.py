@@ -16,7 +16,7 @@ from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import is_cidr
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
-from labkit.embedded.mesh.translate import naming, placement
+from labkit.embedded.mesh.translate import kube_proxy, naming, placement
 from labkit.embedded.mesh.translate.access_log import listener_access_log
 from labkit.embedded.mesh.translate.http_manager import (
     HTTP_INSPECTOR,
@@ -73,13 +73,15 @@ def _virtual_outbound(state: MeshState, proxy: Proxy) -> Resource:
         "name": f"{VIRTUAL_OUTBOUND}-catchall-tcp",
         "filters": [tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))],
     }
+    nowhere = tcp_proxy(state.mesh, naming.BLACK_HOLE)
+    cluster_ips = [kube_proxy.catch_all_chain(nowhere)] if kube_proxy.acts(state.mesh) else []
     return {
         "name": VIRTUAL_OUTBOUND,
         "address": placement.virtual_outbound_address(proxy.pod_ip),
         "traffic_direction": "OUTBOUND",
         "use_original_dst": True,
         "listener_filters": [placement.PROXY_PROTOCOL],
-        "filter_chains": [loop, rest],
+        "filter_chains": [loop, *cluster_ips, rest],
         "access_log": listener_access_log(state.mesh),
     }
 
@@ -151,7 +153,8 @@ def _listener(state: MeshState, plan: _Plan) -> Resource:
 
 def _http_chain(state: MeshState, plan: _Plan) -> dict[str, Any]:
     manager = HttpManager(state.mesh, "outbound", f"outbound_{plan.name};")
-    return {"filter_chain_match": PLAIN_HTTP, "filters": [manager.by_rds(plan.route_name)]}
+    filters = [*kube_proxy.note_destination(state.mesh), manager.by_rds(plan.route_name)]
+    return {"filter_chain_match": PLAIN_HTTP, "filters": filters}
 
 
 def _tcp_chain(state: MeshState, chain: TcpChain) -> dict[str, Any]:
@@ -165,7 +168,5 @@ def _default_chain(state: MeshState, plan: _Plan) -> dict[str, Any] | None:
     # On a service's own address nothing else can be meant; on 0.0.0.0 anything can.
     if plan.address != ANY_ADDRESS:
         return None
-    return {
-        "name": "PassthroughFilterChain",
-        "filters": [tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))],
-    }
+    onward = tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))
+    return {"name": "PassthroughFilterChain", "filters": [*kube_proxy.guard(state.mesh), onward]}

@@ -19,6 +19,7 @@ upstream source        the pod's address               the pod's address (bootst
                                                        no loopback address leave the machine
 cluster DNS            CoreDNS answers Envoy           names of the cluster's Services in DNS
                                                        clusters become pod addresses right here
+kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: :mod:`.kube_proxy`
 =====================  ==============================  ===========================================
 
 One thing is the lab's own wish: gateways have ``preserve_external_request_id``, so that a request which
@@ -26,10 +27,7 @@ passes the mesh's edge twice (out by the egress gateway, in again by the ingress
 which all its lines are found. istiod leaves that off, and each gateway then makes a new id.
 
 What stays the same: names, the layout behind the capture, 127.0.0.6 as the source the app sees, and
-what the access log prints. What can't be had: a cluster IP is nobody's address, and kube-proxy, which
-would turn it into a pod's, does not stand behind Envoy. So what is *passed through* (PassthroughCluster)
-arrives where the caller asked for a pod or an outside address, and fails where it asked for a cluster
-IP that the proxy does not know: a Service hidden by ``exportTo``, or one called by an unknown Host.
+what the access log prints.
 """
 
 from __future__ import annotations

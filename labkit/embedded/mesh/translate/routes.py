@@ -155,11 +155,10 @@ def inbound_default(cluster: str, host: str, port: int, *, grpc: bool) -> Resour
     return default_route(cluster, f"{host}:{port}/*", action)
 
 
-def allow_any() -> Resource:
-    """The catch-all of ALLOW_ANY: on to wherever the caller wanted to go."""
+def allow_any(cluster_ips: list[Resource]) -> Resource:
+    """The catch-all of ALLOW_ANY: on to wherever the caller wanted to go (see :mod:`.kube_proxy`)."""
     route = {"cluster": PASSTHROUGH, **NO_TIMEOUT}
-    host = {"name": "allow_any", "match": {"prefix": "/"}, "route": route}
-    return _catch_all(host)
+    return _catch_all(*cluster_ips, {"name": "allow_any", "match": {"prefix": "/"}, "route": route})
 
 
 def block_all() -> Resource:
@@ -167,10 +166,10 @@ def block_all() -> Resource:
     return _catch_all({"name": "block_all", "match": {"prefix": "/"}, "direct_response": {"status": 502}})
 
 
-def _catch_all(route: Resource) -> Resource:
+def _catch_all(*routes: Resource) -> Resource:
     return {
-        "name": route["name"],
+        "name": routes[-1]["name"],
         "domains": ["*"],
-        "routes": [route],
+        "routes": list(routes),
         "include_request_attempt_count": True,
     }

@@ -13,6 +13,7 @@ from labkit.embedded.mesh.hosts import is_wildcard
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service
+from labkit.embedded.mesh.translate import kube_proxy
 from labkit.embedded.mesh.translate.destinations import Destinations, hash_policy
 from labkit.embedded.mesh.translate.domains import domains
 from labkit.embedded.mesh.translate.matches import Source
@@ -79,10 +80,11 @@ class PortTable:
         return route_configuration(name, [{**host, "domains": ["*"]}] if host else [])
 
     def _whole(self) -> Resource:
-        mesh = self._view.state.mesh
-        catch_all = block_all() if mesh.outbound_traffic_policy == REGISTRY_ONLY else allow_any()
+        state, port = self._view.state, self._source.port
+        closed = state.mesh.outbound_traffic_policy == REGISTRY_ONLY
+        catch_all = block_all() if closed else allow_any(kube_proxy.routes(state, port))
         ordered = [self._hosts[name] for name in sorted(self._hosts)]
-        return route_configuration(str(self._source.port), [*ordered, catch_all])
+        return route_configuration(str(port), [*ordered, catch_all])
 
     def _build(self) -> None:
         owned: set[str] = set()

@@ -1,0 +1,126 @@
+"""kube-proxy's part of ALLOW_ANY: what is passed through to a cluster IP arrives at the Service's pods.
+
+In a real pod, PassthroughCluster dials the cluster IP that the caller asked for, and the node's kube-proxy
+makes a pod's address of it: so a Service hidden by ``exportTo``, or a known one called by an unknown Host,
+answers. Here nobody stands behind Envoy, and the packets would even leave the machine for whatever owns
+10.43.0.0/16 out there. Envoy therefore does it itself:
+
+- a cluster ``PassthroughCluster|<cluster IP>:<port>`` for every Service's port, endpoints chosen at random;
+- connections that ``virtualOutbound`` keeps are sent to the one named after their destination;
+- HTTP notes its destination in the connection's filter state; the ``allow_any`` virtual host matches on it;
+- any other cluster IP and port leads nowhere, as with kube-proxy.
+
+Not HTTP, to a cluster IP, on a port known for HTTP: closed. A real mesh would pass that on as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labkit.embedded.addresses import SERVICE_NETWORK
+from labkit.embedded.mesh.mesh_config import ALLOW_ANY, MeshConfig
+from labkit.embedded.mesh.model import MeshState, Resource
+from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.translate import cluster_policy as policies
+from labkit.embedded.mesh.translate.endpoints import load_assignment
+from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
+
+DESTINATION = "labkit.destination"
+"""Filter state of an HTTP connection: ``address:port`` that the caller asked for."""
+CLUSTER_IPS = [
+    {"address_prefix": str(SERVICE_NETWORK.network_address), "prefix_len": SERVICE_NETWORK.prefixlen}
+]
+_ADDRESS = "%DOWNSTREAM_LOCAL_ADDRESS%"
+_PREFIX = ".".join(str(SERVICE_NETWORK.network_address).split(".")[: SERVICE_NETWORK.prefixlen // 8]) + "."
+_RANDOM = {"loadBalancer": {"simple": "RANDOM"}}
+
+
+def acts(mesh: MeshConfig) -> bool:
+    return mesh.outbound_traffic_policy == ALLOW_ANY
+
+
+def clusters(state: MeshState) -> tuple[dict[str, Resource], dict[str, Resource]]:
+    """The clusters of all cluster IPs, and their endpoints; none where nothing is passed through."""
+    if "kube-proxy" not in state.memo:
+        state.memo["kube-proxy"] = _clusters(state)
+    made: tuple[dict[str, Resource], dict[str, Resource]] = state.memo["kube-proxy"]
+    return made
+
+
+def _clusters(state: MeshState) -> tuple[dict[str, Resource], dict[str, Resource]]:
+    found: dict[str, Resource] = {}
+    endpoints: dict[str, Resource] = {}
+    for service, address, port in _published(state) if acts(state.mesh) else ():
+        name = _name(address, port)
+        found[name] = {
+            "name": name,
+            "type": "EDS",
+            "eds_cluster_config": {"eds_config": ads(), "service_name": name},
+            **policies.load_balancing(_RANDOM),
+            **policies.connection_pool({}, state.mesh.connect_timeout),
+            **policies.protocol_options({}, ServicePort("", 0, "")),
+        }
+        endpoints[name] = load_assignment(name, service.endpoints_of(port))
+    return found, endpoints
+
+
+def _published(state: MeshState) -> Iterator[tuple[Service, str, ServicePort]]:
+    for service in state.kubernetes_services:
+        for port in service.ports:
+            if port.protocol != "UDP":
+                yield from ((service, address, port) for address in service.addresses)
+
+
+def _name(address: str, port: ServicePort) -> str:
+    return f"{PASSTHROUGH}|{address}:{port.number}"
+
+
+def note_destination(mesh: MeshConfig) -> list[dict[str, Any]]:
+    """The network filters before an HTTP connection manager."""
+    return [_set_filter_state(DESTINATION, "envoy.string", _ADDRESS)] if acts(mesh) else []
+
+
+def routes(state: MeshState, port: int) -> list[Resource]:
+    """The routes before ``allow_any``'s own, on the route configuration of *port*."""
+    known = [(address, each) for _, address, each in _published(state) if each.number == port]
+    found = [_route({"exact": f"{address}:{port}"}, _name(address, each)) for address, each in known]
+    return [*found, _route({"prefix": _PREFIX}, BLACK_HOLE)]
+
+
+def _route(destination: dict[str, str], cluster: str) -> Resource:
+    match = {"prefix": "/", "filter_state": [{"key": DESTINATION, "string_match": destination}]}
+    action = {"cluster": cluster, "timeout": "0s", "max_grpc_timeout": "0s"}
+    return {"name": "allow_any", "match": match, "route": action}
+
+
+def catch_all_chain(tcp_proxy: dict[str, Any]) -> dict[str, Any]:
+    """The chain of ``virtualOutbound`` that takes cluster IPs; *tcp_proxy* leads nowhere by itself."""
+    override = _set_filter_state("envoy.tcp_proxy.cluster", "", f"{PASSTHROUGH}|{_ADDRESS}")
+    return {
+        "name": "virtualOutbound-catchall-cluster-ip",
+        "filter_chain_match": {"prefix_ranges": CLUSTER_IPS},
+        "filters": [override, tcp_proxy],
+    }
+
+
+def guard(mesh: MeshConfig) -> list[dict[str, Any]]:
+    """The network filters that keep bytes for a cluster IP from leaving the machine."""
+    if not acts(mesh):
+        return []
+    rule = {"permissions": [{"destination_ip": CLUSTER_IPS[0]}], "principals": [{"any": True}]}
+    rules = {"action": "DENY", "policies": {"cluster-ip": rule}}
+    config = typed("envoy.extensions.filters.network.rbac.v3.RBAC", rules=rules, stat_prefix="cluster_ip")
+    return [{"name": "envoy.filters.network.rbac", "typed_config": config}]
+
+
+def _set_filter_state(key: str, factory: str, text: str) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "object_key": key,
+        "format_string": {"text_format_source": {"inline_string": text}},
+    }
+    if factory:
+        value["factory_key"] = factory
+    kind = "envoy.extensions.filters.network.set_filter_state.v3.Config"
+    config = typed(kind, on_new_connection=[value])
+    return {"name": "envoy.filters.network.set_filter_state", "typed_config": config}
