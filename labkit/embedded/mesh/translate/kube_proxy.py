@@ -15,6 +15,7 @@ Not HTTP, to a cluster IP, on a port known for HTTP: closed. A real mesh would p
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,9 +84,13 @@ def note_destination(mesh: MeshConfig) -> list[dict[str, Any]]:
 
 def routes(state: MeshState, port: int) -> list[Resource]:
     """The routes before ``allow_any``'s own, on the route configuration of *port*."""
-    known = [(address, each) for _, address, each in _published(state) if each.number == port]
-    found = [_route({"exact": f"{address}:{port}"}, _name(address, each)) for address, each in known]
-    return [*found, _route({"prefix": _PREFIX}, BLACK_HOLE)]
+    if "kube-proxy routes" not in state.memo:
+        by_port: dict[int, list[Resource]] = defaultdict(list)
+        for _, address, each in _published(state):
+            route = _route({"exact": f"{address}:{each.number}"}, _name(address, each))
+            by_port[each.number].append(route)
+        state.memo["kube-proxy routes"] = by_port
+    return [*state.memo["kube-proxy routes"].get(port, ()), _route({"prefix": _PREFIX}, BLACK_HOLE)]
 
 
 def _route(destination: dict[str, str], cluster: str) -> Resource:
