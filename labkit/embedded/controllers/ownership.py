@@ -51,19 +51,19 @@ def _holds(expression: Obj, labels: dict[str, str]) -> bool:
 
 def claim(client: Client, resource: str, owner: Obj) -> list[Obj]:
     """The objects of *owner*, after adopting matching orphans and releasing what no longer matches."""
-    selector = owner["spec"]["selector"]
+    selector, uid, going = owner["spec"]["selector"], uid_of(owner), is_terminating(owner)
     mine = []
     for obj in client.list(resource, namespace_of(owner)):
         held = controller_of(obj)
+        if held is not None and held.get("uid") != uid:
+            continue  # first, as most objects are somebody else's
         matches = selects(selector, labels_of(obj))
-        if held is None and matches and not is_terminating(obj) and not is_terminating(owner):
-            obj = _adopt(client, resource, owner, obj)
+        if held is not None and not matches and not going:
+            _release(client, resource, owner, obj)
+        elif held is None and matches and not going and not is_terminating(obj):
+            mine.append(_adopt(client, resource, owner, obj))
+        elif held is not None and matches:
             mine.append(obj)
-        elif held and held.get("uid") == uid_of(owner):
-            if matches:
-                mine.append(obj)
-            elif not is_terminating(owner):
-                _release(client, resource, owner, obj)
     return mine
 
 

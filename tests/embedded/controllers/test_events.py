@@ -9,10 +9,6 @@ from labkit.embedded.events import Recorder
 from labkit.embedded.objects import micro_timestamp, timestamp
 
 
-def ago(**time):
-    return dt.datetime.now(dt.UTC) - dt.timedelta(**time)
-
-
 async def test_the_same_news_is_one_event_with_a_count(world):
     recorder, pod = Recorder(world.client, "tester"), world.create("configmaps", "thing")
     for message in ("a", "a", "b", "a"):
@@ -32,27 +28,30 @@ async def test_news_that_cannot_be_written_stop_nobody(world):
     Recorder(world.client, "tester").event(thing, "Normal", "Told", "something")
 
 
+OLD, LATE = dt.timedelta(minutes=61), dt.timedelta(minutes=59)
+
+
 @pytest.mark.parametrize(
-    ("times", "stays"),
+    ("last", "at", "series", "stays"),
     [
-        ({"lastTimestamp": timestamp(ago(minutes=59))}, True),
-        ({"lastTimestamp": timestamp(ago(minutes=61))}, False),
-        ({"eventTime": micro_timestamp(ago(minutes=61))}, False),
-        (
-            {
-                "eventTime": micro_timestamp(ago(minutes=61)),
-                "series": {"count": 2, "lastObservedTime": micro_timestamp(ago(minutes=5))},
-            },
-            True,
-        ),
-        ({}, True),  # written just now
+        (LATE, None, None, True),
+        (OLD, None, None, False),
+        (None, OLD, None, False),
+        (None, OLD, LATE, True),
+        (None, None, None, True),  # its creation, just now, is all that is known
     ],
 )
-async def test_old_news_go(world, times, stays):
+async def test_old_news_go(world, last, at, series, stays):
+    now = dt.datetime.now(dt.UTC)
     about = {"kind": "ConfigMap", "name": "x", "namespace": "dev"}
-    event = {"involvedObject": about, "reason": "Told", "message": "m", "type": "Normal", **times}
-    if "eventTime" in times:
-        event |= {"action": "Tell", "reportingComponent": "tester", "reportingInstance": "t"}
+    event = {"involvedObject": about, "reason": "Told", "message": "m", "type": "Normal"}
+    if last:
+        event["lastTimestamp"] = timestamp(now - last)
+    if at:
+        by = {"action": "Tell", "reportingComponent": "tester", "reportingInstance": "t"}
+        event |= {"eventTime": micro_timestamp(now - at), **by}
+    if series:
+        event["series"] = {"count": 2, "lastObservedTime": micro_timestamp(now - series)}
     world.create("events", "one", **event)
     expire(world.client)
     assert (world.client.find("events", "one", "dev") is not None) is stays
