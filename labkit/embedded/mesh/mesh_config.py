@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from labkit.embedded.mesh.durations import seconds
 from labkit.embedded.objects import Obj
 
 ROOT_NAMESPACE = "istio-system"
@@ -82,12 +83,39 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, name in _FIELDS.items():
         if values.get(key) is not None and key not in _RENAMED:
             known[name] = _plain(values[key])
-    mode = (values.get("outboundTrafficPolicy") or {}).get("mode")
-    normalization = (values.get("pathNormalization") or {}).get("normalization")
-    known |= {"outbound_traffic_policy": str(mode)} if mode else {}
-    known |= {"path_normalization": str(normalization)} if normalization else {}
+    mode = _section(values, "outboundTrafficPolicy").get("mode")
+    normalization = _section(values, "pathNormalization").get("normalization")
+    known |= {"outbound_traffic_policy": mode} if mode is not None else {}
+    known |= {"path_normalization": normalization} if normalization is not None else {}
+    _refuse_wrong_types(known)
     _refuse_unknown_enums(known)
     return known
+
+
+def _section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    section = values.get(key) or {}
+    if not isinstance(section, Mapping):
+        raise MeshConfigError(f"{key} is {section!r}; it is a mapping")
+    return section
+
+
+def _refuse_wrong_types(known: Mapping[str, Any]) -> None:
+    for name, value in known.items():
+        wanted: type = {"default_http_retry_policy": Mapping}.get(name, tuple if "export_to" in name else str)
+        if not isinstance(value, wanted):
+            raise MeshConfigError(f"{_camel(name)} is {value!r}; it is a {_TYPE_NAMES[wanted]}")
+        if name.endswith("_timeout"):
+            _refuse_no_duration(name, str(value))
+
+
+def _refuse_no_duration(name: str, value: str) -> None:
+    try:
+        seconds(value)
+    except ValueError as error:
+        raise MeshConfigError(f"{_camel(name)}: {error}") from error
+
+
+_TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping"}
 
 
 def _plain(value: Any) -> Any:
