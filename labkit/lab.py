@@ -46,6 +46,7 @@ from labkit.traffic import answers as traffic
 from labkit.traffic.curl import Answer, curl
 from labkit.traffic.journal import Journal
 from labkit.traffic.split import Split, split
+from labkit.traffic.travel import in_order_of_travel
 
 if TYPE_CHECKING:
     from labkit.views.picture import Picture
@@ -234,9 +235,13 @@ class Lab:
         return self._journal.read(found.selector, found.namespace)
 
     def hops(self, of: Requests) -> pd.DataFrame:
-        """The lines of these requests in every proxy's access log, in order of time."""
+        """The lines of these requests in every proxy's access log, as they began.
+
+        Those of a single request, an answer of curl(), come in the order in which it travelled.
+        """
         tags, since = _marks(of)
-        return self._journal.lines_of(tags, since).frame
+        frame = self._journal.lines_of(tags, since).frame
+        return in_order_of_travel(frame) if isinstance(of, Answer) else frame
 
     def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
         """How *frame*'s requests were shared out: by who answered, or by a log's destinations.

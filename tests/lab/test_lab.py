@@ -96,13 +96,23 @@ def test_answers_and_log_lines_join(split_lab):
     assert (joined["duration"] <= joined["total_ms"] + 1).all()
 
 
-def test_hops_are_in_order(split_lab):
-    answer = split_lab.curl("/service-a")
+def test_hops_are_in_order(lab):
+    lab.goto(6, finished=True)
 
-    hops = split_lab.hops(answer)
+    hops = lab.hops(lab.curl("/service-a"))
 
     assert hops["request_id"].nunique() == 1
-    assert hops["app"].tolist()[:2] == ["istio-ingressgateway", "service-a-app"]
+    assert hops["app"].tolist() == [
+        "istio-ingressgateway",
+        "service-a-app",
+        "service-a-app",
+        "service-c-app",
+        "service-c-app",
+        "istio-egressgateway",
+        "istio-ingressgateway",
+        "service-ext-app",
+    ]
+    lab.goto(4)
 
 
 def test_lines_that_never_come_are_not_waited_for_long(split_lab):
