@@ -278,6 +278,39 @@ def test_service_entry_refused(spec, message):
     assert refusal("ServiceEntry", spec) == message
 
 
+POLICIES = {
+    "{action: DENY}": (
+        "DENY action without `rules` is meaningless as it will never be triggered, "
+        "add an empty rule `{}` if you want it be triggered for every request"
+    ),
+    "{provider: {name: p}, rules: [{}]}": "`provider` must not be with non CUSTOM action, found ALLOW",
+    "{action: CUSTOM, rules: [{}]}": "`provider.name` must not be empty",
+    "{rules: [{from: []}]}": "`from` must not be empty, found at rule 0",
+    "{rules: [{}, {from: [{source: {}}]}]}": "`from.source` must not be empty, found at rule 1",
+    "{rules: [{to: [{}]}]}": "`to.operation` must not be nil, found at rule 0",
+    "{rules: [{to: [{operation: {paths: ['']}}]}]}": "empty value not allowed, found in Paths",
+    "{rules: [{from: [{source: {ipBlocks: [nowhere]}}]}]}": "bad IP address (nowhere)",
+    "{rules: [{when: [{key: source.ip}]}]}": (
+        "at least one of `values` or `notValues` must be set for key source.ip"
+    ),
+    "{rules: [{when: [{key: nope, values: [a]}]}]}": (
+        "invalid `value` for `key` nope: unknown attribute: nope"
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), POLICIES.items(), ids=POLICIES.values())
+def test_authorization_policy_refused(spec, message):
+    assert refusal("AuthorizationPolicy", spec) == f"invalid policy it.default: {message}"
+
+
+def test_peer_authentication_refused():
+    spec = "{portLevelMtls: {80: {mode: STRICT}}}"
+    assert refusal("PeerAuthentication", spec) == (
+        "mesh/namespace peer authentication cannot have port level mTLS"
+    )
+
+
 def test_a_delegate_needs_no_hosts():
     assert ask("VirtualService", put("{http: [{…}]}", ROUTE)) == []
 

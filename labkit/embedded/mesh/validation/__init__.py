@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh.validation import (
+    authorization_policy,
     destination_rule,
     gateway,
     other_kinds,
@@ -29,6 +30,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "virtualservices.networking.istio.io": virtual_service.check,
     "destinationrules.networking.istio.io": destination_rule.check,
     "serviceentries.networking.istio.io": service_entry.check,
+    "authorizationpolicies.security.istio.io": authorization_policy.check,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,
 }
@@ -40,7 +42,7 @@ def admission(request: AdmissionRequest) -> list[str]:
     check = _CHECKS.get(request.resource)
     if check is not None:
         check(request.object, report)
-    elif request.resource in other_kinds.NOT_ENFORCED:
+    if request.resource in other_kinds.NOT_ENFORCED:
         other_kinds.check_kept_only(request.resource, request.object, report)
     if report.errors:
         raise admission_denied(WEBHOOK, f"configuration is invalid: {report.text()}")
