@@ -37,7 +37,7 @@ from labkit.kube.manifests import Source, parse, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS, VIRTUAL_SERVICES
-from labkit.kube.tables import table
+from labkit.kube.tables import Table, table
 from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, check
@@ -161,7 +161,7 @@ class Lab:
     def proxies(self) -> pd.DataFrame:
         """Every proxy, whether it uses what it was sent, and if not, why."""
         states = self._wait_for_proxies().proxies
-        return pd.DataFrame([vars(state) for state in states], columns=["proxy", "state", "error"])
+        return Table([vars(state) for state in states], columns=["proxy", "state", "error"])
 
     def logs(self, workload: str, container: str | None = None, *, tail: int | None = None) -> str:
         """`kubectl logs` of a workload's pods; by default of its proxy."""

@@ -288,6 +288,7 @@ def ways(lab, answer):
 
 
 def test_tables(split_lab):
+    split_lab.curl("/service-a")
     pods, nodes, proxies = split_lab.pods(), split_lab.nodes(), split_lab.proxies()
 
     assert list(pods.columns) == ["namespace", "name", "ready", "status", "restarts", "age"]
