@@ -65,7 +65,7 @@ _LINE = re.compile(
     rb'\[\S+\] "[^"]*" \d+ \S+ \S+ \S+ "[^"]*" \d+ \d+ \d+ \S+ '
     rb'"[^"]*" "[^"]*" "[^"]*" "[^"]*" "[^"]*" \S+ \S+ \S+ \S+ \S+ \S+'
 )
-_BLOCK, _SLICE, _NEWLINE = 16 << 20, 1 << 20, 10
+_BLOCK, _SLICE, _NEWLINE = 4 << 20, 1 << 20, 10  # blocks small enough that every core gets its share
 
 
 class Unparsed:
