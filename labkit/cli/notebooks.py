@@ -19,6 +19,9 @@ from labkit.cli.progress import Progress, progress
 CELL_TIMEOUT = 300
 """Seconds a cell may take before the notebook counts as failed."""
 
+_PAGE_STYLE = ".jp-OutputArea-output.jp-RenderedMarkdown pre { font: var(--jp-code-font-size) var(--jp-code-font-family); }"
+"""Manifests as JupyterLab shows them: nbconvert's own rule would set them in the font of prose."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -193,6 +196,7 @@ def _write_page(executed: Path) -> None:
     from nbconvert import HTMLExporter
 
     page, _ = HTMLExporter().from_filename(str(executed))  # type: ignore[no-untyped-call]
+    page = page.replace("</head>", f"<style>{_PAGE_STYLE}</style></head>", 1)
     executed.with_suffix(".html").write_text(page, encoding="utf-8")
 
 
