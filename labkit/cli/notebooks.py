@@ -19,7 +19,8 @@ from labkit.cli.progress import Progress, progress
 CELL_TIMEOUT = 300
 """Seconds a cell may take before the notebook counts as failed."""
 
-_PAGE_STYLE = ".jp-OutputArea-output.jp-RenderedMarkdown pre { font: var(--jp-code-font-size) var(--jp-code-font-family); }"
+_CODE_FONT = "var(--jp-code-font-size)/1.4 var(--jp-code-font-family)"
+_PAGE_STYLE = f".jp-OutputArea-output.jp-RenderedMarkdown pre {{ font: {_CODE_FONT}; }}"
 """Manifests as JupyterLab shows them: nbconvert's own rule would set them in the font of prose."""
 
 
