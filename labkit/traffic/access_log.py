@@ -129,8 +129,9 @@ def to_frame(table: pa.Table, unparsed: Unparsed) -> pd.DataFrame:
 
 
 def _bytes(log: bytes | str | Iterable[str]) -> bytes:
+    """The log as UTF-8, whatever bytes a client has sent as its User-Agent."""
     if isinstance(log, bytes):
-        return log
+        return log if log.isascii() else log.decode(errors="replace").encode()
     return (log if isinstance(log, str) else "\n".join(line.rstrip("\n") for line in log)).encode()
 
 
@@ -147,13 +148,8 @@ def _read_text(content: bytes) -> tuple[pa.Table, list[str]]:
             table = _read_csv(content, skipped)
         if len(table) + len(skipped) == lines.result():  # else a stray quote swallowed a line end
             return _typed(table), skipped
-    except (
-        pa.ArrowInvalid,
-        UnicodeError,
-    ):  # no UTF-8, or a message that has as many words as a line has fields
-        in_utf8 = content.decode(errors="replace").encode()  # whatever a client has sent as its User-Agent
-        if in_utf8 != content:
-            return _read_text(in_utf8)
+    except pa.ArrowInvalid:  # a message that happens to have as many words as a line has fields
+        pass
     return _read_line_by_line(content)
 
 
