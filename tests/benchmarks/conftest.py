@@ -60,4 +60,4 @@ def pytest_terminal_summary(terminalreporter, config):
         what, budget = each.what.ljust(widths[0]), each.budget.ljust(widths[1])
         terminalreporter.write_line(f"{mark} {what}  {budget}  {each.measured}")
     missed = [each.what for each in figures if each.met is False]
-    terminalreporter.write_line(f"missed: {', '.join(missed)}" if missed else "every budget is kept")
+    terminalreporter.write_line(f"missed: {', '.join(missed)}" if missed else "no budget is missed")
