@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,3 +73,26 @@ def lab(cluster) -> Iterator[Lab]:
     with Lab(kubeconfig=cluster.kubeconfig) as found:
         yield found
         found.reset()
+
+
+@pytest.fixture(scope="session")
+def split_rule() -> Callable[[int, int], str]:
+    """The VirtualService of step 3 with any weights, as YAML: ServiceB's and ServiceC's."""
+    return lambda b, c: _SPLIT_RULE.format(b=b, c=c)
+
+
+_SPLIT_RULE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: producer-internal-host-vs
+spec:
+  hosts: [producer-internal-host]
+  gateways: [mesh]
+  http:
+    - route:
+        - destination: {{host: producer-internal-host, port: {{number: 80}}}}
+          weight: {b}
+        - destination: {{host: service-c-srv, port: {{number: 80}}}}
+          weight: {c}
+"""
