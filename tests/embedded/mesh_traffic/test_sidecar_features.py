@@ -199,10 +199,10 @@ async def say(envoy, address, port, words):
 
 @pytest.mark.parametrize("name", ["tcp", "undeclared"])
 async def test_bytes(client, name):
-    made = await client(SERVICE.replace("PORT", f"{{name: {name}, port: 7}}"))
-    await echo(made, "b1", 7)
-    assert await say(made.sidecar, "10.43.0.11", 7, b"hello\n") == b"echo hello\n"
-    await made.sidecar.logged("outbound|7||s.default.svc.cluster.local")
+    made = await client(SERVICE.replace("PORT", f"{{name: {name}, port: 7007}}"))
+    await echo(made, "b1", 7007)
+    assert await say(made.sidecar, "10.43.0.11", 7007, b"hello\n") == b"echo hello\n"
+    await made.sidecar.logged("outbound|7007||s.default.svc.cluster.local")
 
 
 async def test_a_port_of_undeclared_protocol_speaks_http_too(client):
