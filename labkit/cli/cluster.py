@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from labkit.kube.api import Api
 
 NODE_TIMEOUT = 30.0
+PODS_TIMEOUT = 20.0
+"""Seconds a cluster that comes back is given until all its pods are ready."""
 
 
 @click.command()
@@ -52,6 +54,9 @@ def bring_up(shown: Progress, *, istio: bool = True) -> Api:
     if istio:
         shown.doing("Istio")
         _ensure_istio(api, shown.done)
+    if not was_running:
+        shown.doing("pods")
+        _await_pods(api, shown)
     return api
 
 
@@ -74,6 +79,22 @@ def _await_node(api: Api) -> None:
             if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
                 return
     raise WaitTimeout(f"The node is not Ready after {NODE_TIMEOUT:g} s; `labkit status` shows what it says.")
+
+
+def _await_pods(api: Api, shown: Progress) -> None:
+    """Let what ran before run again: the first request after this one is answered."""
+    from labkit import istio
+    from labkit.errors import WaitFailed
+    from labkit.kube.convergence import wait_for_proxies
+    from labkit.kube.wait import wait_for_pods
+
+    if missing := wait_for_pods(api, timeout=PODS_TIMEOUT):
+        shown.note(f"Not ready: {', '.join(missing)}. `kubectl describe pod` says why.")
+    if istio.is_installed(api):
+        try:
+            wait_for_proxies(api, timeout=PODS_TIMEOUT)
+        except WaitFailed as late:  # a learner may have stopped istiod on purpose
+            shown.note(str(late))
 
 
 def _ensure_istio(api: Api, say: Callable[[str], None]) -> None:

@@ -157,6 +157,36 @@ def _state(pod: Obj) -> str:
     )
 
 
+def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
+    """Wait until every pod is ready or can't become so; ``namespace/name`` of those that are not.
+
+    For a cluster that comes back: nothing raises, as what did not run before need not run now.
+    """
+    pods: dict[str, Obj] = {}
+    synced = False
+    with Watches(api, PODS.path()) as watches:
+        for event in watches.until(time.monotonic() + timeout):
+            synced = synced or event.type == "SYNCED"
+            if event.object:
+                metadata = event.object["metadata"]
+                pods[f"{metadata['namespace']}/{metadata['name']}"] = event.object
+            if event.type == "DELETED":
+                pods.pop(f"{metadata['namespace']}/{metadata['name']}")
+            if synced and all(_is_ready(pod) or _is_hopeless(pod) for pod in pods.values()):
+                break
+    return sorted(name for name, pod in pods.items() if not _is_ready(pod))
+
+
+def _is_ready(pod: Obj) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _is_hopeless(pod: Obj) -> bool:
+    reasons = {waiting.get("reason", "") for _, waiting in _waiting(pod)}
+    return bool(reasons & (_HOPELESS.keys() | {"ErrImagePull"}))
+
+
 def wait_until_gone(
     api: Api, resource: Resource, namespace: str, name: str, *, timeout: float = 60.0
 ) -> None:
