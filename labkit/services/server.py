@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -34,6 +36,16 @@ def application(answer: Answer) -> web.Application:
 def serve(name: str, port: int, app: web.Application) -> None:
     """Serve *app* on all addresses until SIGTERM or SIGINT; the variable ``PORT`` overrides *port*."""
     port = int(os.environ.get("PORT", port))
+    try:
+        _run(name, port, app)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.exit(f"{name} failed to start. Port {port} is already in use.")
+    log(f"{name} has stopped")
+
+
+def _run(name: str, port: int, app: web.Application) -> None:
     web.run_app(
         app,
         host="0.0.0.0",  # every interface, as a server in a container does
@@ -42,7 +54,6 @@ def serve(name: str, port: int, app: web.Application) -> None:
         access_log=None,
         shutdown_timeout=STOP_SECONDS,
     )
-    log(f"{name} has stopped")
 
 
 def fixed(text: str) -> Answer:

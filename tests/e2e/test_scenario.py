@@ -200,6 +200,14 @@ def all_to_service_c(terminal):
     all_run(terminal, 7)
 
 
+def eventually(look):
+    """What *look* finds, once it finds something."""
+    deadline = time.monotonic() + 5
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it never came"
+    return found
+
+
 # ------------------------------------------------------------------------------------ what is typed, and seen
 
 VIRTUAL_SERVICE = "virtualservice.networking.istio.io"
@@ -275,14 +283,8 @@ def newest(terminal, command, request_id=None):
     if request_id:
         return lines(terminal, command, request_id, count=1)[0]
     asked = next(typed for typed in reversed(terminal.history) if typed.command == SERVICE_A).at
-    return eventually(lambda: [line for line in access_log(terminal, command) if line[TIME] >= f"[{asked}"])[
-        -1
-    ]
 
+    def find():
+        return [line for line in access_log(terminal, command) if line[TIME] >= f"[{asked}"]
 
-def eventually(look):
-    """What *look* finds, once it finds something."""
-    deadline = time.monotonic() + 5
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it never came"
-    return found
+    return eventually(find)[-1]

@@ -19,7 +19,8 @@ ALL = "all,virtualservices,gateways.networking.istio.io,configmaps,namespaces"
 ANSWER = (
     "Hello from ServiceA! Calling master system API... Received response from master system "
     "(http://producer-internal-host): Hello from ServiceC! Calling master system API... "
-    "Received response from master system (http://istio-ingressgateway.istio-system.svc.cluster.local/service-ext): "
+    "Received response from master system "
+    "(http://istio-ingressgateway.istio-system.svc.cluster.local/service-ext): "
     "Hello from External Cluster Service!"
 )
 
