@@ -73,7 +73,7 @@ def test_nothing_is_left_after_down(mesh):
 
     mesh.labkit("down")
 
-    assert not [pid for pid in pids if Path(f"/proc/{pid}/cwd").exists()]
+    assert not [pid for pid in pids if _is(pid, "")]
     assert not [port for port in ports if _accepts(port)]
     assert not [line for line in Path("/proc/net/unix").read_text().splitlines() if str(running.run) in line]
     assert not running.run.exists()
@@ -120,10 +120,13 @@ def _kill_each(bench, program):
 
 
 def _is(pid, program):
+    """Whether *pid* runs *program*; what is dead and only waits for init to fetch its status does not."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().startswith(program)
+        stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
+    name, _, fields = stat.partition("(")[2].rpartition(")")
+    return name.startswith(program) and fields.split()[0] != "Z"
 
 
 def _kill(pid):

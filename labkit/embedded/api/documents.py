@@ -18,13 +18,19 @@ _ONE_YEAR = "public, max-age=31536000, immutable"
 
 async def answer(request: web.BaseRequest, path: str) -> web.Response:
     """The document at *path*; ``404 page not found`` for every other path."""
+    parts = path.strip("/").split("/")
+    document = await _document(request, parts)
+    if document is None:
+        return responses.text("404 page not found\n", status=404)
     if request.method not in ("GET", "HEAD"):
         raise not_allowed()
-    parts = path.strip("/").split("/")
+    return document
+
+
+async def _document(request: web.BaseRequest, parts: list[str]) -> web.Response | None:
     if parts[0] in _HEALTH:
         return responses.text("ok")
-    document = await _openapi(request, parts[1:]) if parts[0] == "openapi" else _discovery(request, parts)
-    return document or responses.text("404 page not found\n", status=404)
+    return await _openapi(request, parts[1:]) if parts[0] == "openapi" else _discovery(request, parts)
 
 
 # --- discovery

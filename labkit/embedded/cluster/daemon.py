@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import json
 import logging
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
     """Run the daemon of one home; the exit status."""
     home, parent = Home(Path(arguments[0])), Parent(int(arguments[1]))
     os.umask(0o077)
+    faulthandler.enable()  # should compiled code ever crash, daemon.stderr says where
     lock = try_lock(home.lock)
     if lock is None:
         parent.tell(f"Another daemon runs in {home.root} already.")
