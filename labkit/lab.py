@@ -19,7 +19,8 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ from labkit.traffic.travel import in_order_of_travel
 
 if TYPE_CHECKING:
     from labkit.views.picture import Picture
+    from labkit.views.shift import Course
 
 Requests = Answer | pd.DataFrame
 """Requests that were sent: the answer of curl(), or the frame of send() or a part of it."""
@@ -260,6 +262,28 @@ class Lab:
         if len(named) == 1:
             return {named[0][0]: 100.0}
         return {name: float(route.get("weight", 0)) for name, route in named}
+
+    def shift(
+        self,
+        to: str = "C",
+        steps: Sequence[int] = (10, 25, 50, 75, 100),
+        *,
+        requests: int = 100,
+        rate: float = 50.0,
+        error_rate: float = 0.05,
+        p95_ms: float = 1000.0,
+    ) -> Course:
+        """Move the weights to *to* step by step under load; roll back when a limit is broken.
+
+        requests: answers a step waits for, *rate* a second. error_rate (0 to 1) and p95_ms (milliseconds)
+        are the limits of each destination, see :mod:`labkit.traffic.shift`.
+        """
+        from labkit.traffic.shift import Limits, shift
+        from labkit.views.shift import Course
+
+        limits = Limits(error_rate, p95_ms)
+        where = partial(self._url, "/service-a")
+        return Course(shift(self.api, where, to=to, steps=steps, requests=requests, rate=rate, limits=limits))
 
     def _url(self, path: str) -> str:
         return path if "://" in path else self.gateway.url(path)

@@ -1,0 +1,110 @@
+"""The whole course of a gradual shift: the share of each destination over time, and the weights.
+
+Below the shares: errors as marks, the moments of change as the steps of the line of weights.
+"""
+
+from __future__ import annotations
+
+import html
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from labkit.traffic.shift import Shift
+from labkit.views.picture import Picture
+from labkit.views.theme import ERROR, INK, colour_of, layout
+
+_BIN = "500ms"
+
+
+class Course:
+    """A shift that shows itself as its verdict, its table and its picture."""
+
+    def __init__(self, shift: Shift) -> None:
+        self.shift = shift
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every limit was kept."""
+        return self.shift.succeeded
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was rolled back; None where it came through."""
+        return self.shift.reason
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a step and destination."""
+        return self.shift.table
+
+    def plot(self) -> Picture:
+        """The picture of the whole course."""
+        return plot_shift(self.shift)
+
+    def __repr__(self) -> str:
+        return f"{self.table.to_string(index=False)}\n{self.shift.verdict}"
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        table = f"{self.table.to_html(index=False)}<p>{html.escape(self.shift.verdict)}</p>"
+        words = {"text/html": table, "text/plain": repr(self)}
+        display(words, raw=True)  # type: ignore[no-untyped-call]
+        display(self.plot())  # type: ignore[no-untyped-call]
+
+
+def plot_shift(shift: Shift) -> Picture:
+    """Shares over time, half a second each; the weight as a line; errors as crosses."""
+    figure = go.Figure()
+    answers = shift.answers
+    if len(answers):
+        start = answers["time"].min()
+        _add_share(figure, answers, shift.to, start)
+        _add_weights(figure, shift, start)
+        _add_errors(figure, shift, start)
+    title = f"{shift.to}: " + ("rolled back" if shift.reason else "step by step")
+    figure.update_layout(
+        layout(title, "seconds since the first request", "of the requests, %", yaxis={"range": [-4, 104]})
+    )
+    return Picture(figure, shift.verdict)
+
+
+def _add_share(figure: go.Figure, answers: pd.DataFrame, to: str, start: pd.Timestamp) -> None:
+    mine = (answers["service"].astype("str") == to).where(answers["service"].notna())
+    shares = mine.astype("float64").groupby(answers["time"].dt.floor(_BIN)).mean().dropna()
+    seconds = [max(0.0, round((time - start).total_seconds(), 2)) for time in shares.index]
+    figure.add_scatter(
+        x=seconds,
+        y=(100 * shares).round(1).tolist(),
+        mode="markers",
+        marker={"color": colour_of(to), "size": 7},
+        name=f"{to}, share observed",
+    )
+
+
+def _add_weights(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
+    moments = [(start.timestamp(), shift.before[shift.to])]
+    moments += [(step.at, step.weight) for step in shift.steps]
+    if shift.rolled_back_at:
+        moments.append((shift.rolled_back_at, shift.before[shift.to]))
+    moments.append((shift.answers["time"].max().timestamp(), moments[-1][1]))
+    figure.add_scatter(
+        x=[max(0.0, round(at - start.timestamp(), 2)) for at, _ in moments],
+        y=[weight for _, weight in moments],
+        mode="lines",
+        line={"shape": "hv", "color": INK},
+        name="weight",
+    )
+
+
+def _add_errors(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
+    seen = [(step.at, one) for step in shift.steps for one in step.health if one.errors]
+    if seen:
+        figure.add_scatter(
+            x=[round(at - start.timestamp(), 2) for at, _ in seen],
+            y=[round(100 * one.error_rate, 1) for _, one in seen],
+            mode="markers",
+            marker={"symbol": "x", "size": 10, "color": ERROR},
+            name="error rate of the step",
+        )
