@@ -99,7 +99,7 @@ class AdsServer:
 
     async def _read(self, stream: Stream, requests: AsyncIterator[DiscoveryRequest]) -> None:
         try:
-            with contextlib.suppress(grpc.aio.UsageError):  # the proxy went while it was being read
+            with contextlib.suppress(grpc.aio.BaseError):  # the proxy or this server went meanwhile
                 async for request in requests:
                     self._proxies.received(stream, request)
         except Exception:
