@@ -52,6 +52,7 @@ from labkit.traffic.travel import in_order_of_travel
 if TYPE_CHECKING:
     from labkit.views.picture import Picture
     from labkit.views.shift import Course
+    from labkit.views.split_panel import SplitPanel
 
 Requests = Answer | pd.DataFrame
 """Requests that were sent: the answer of curl(), or the frame of send() or a part of it."""
@@ -262,6 +263,17 @@ class Lab:
         if len(named) == 1:
             return {named[0][0]: 100.0}
         return {name: float(route.get("weight", 0)) for name, route in named}
+
+    def split_panel(
+        self, path: str = "/service-a", *, rate: int = 20, total: int = 5000, window: int = 30
+    ) -> SplitPanel:
+        """Weight sliders, and a live picture of what comes of them; still where no widgets are.
+
+        rate: requests a second, total: at most, window: seconds shown.
+        """
+        from labkit.views.split_panel import SplitPanel
+
+        return SplitPanel(self.api, partial(self._url, path), rate=rate, total=total, window=window)
 
     def shift(
         self,

@@ -69,6 +69,11 @@ class Stream:
         return self._state.sent
 
     @property
+    def total(self) -> int:
+        """Requests it sends at most."""
+        return self._state.total
+
+    @property
     def running(self) -> bool:
         """Whether requests are being sent: started, not paused, not at its end."""
         return self.alive and self._state.going.is_set()

@@ -35,7 +35,7 @@ def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
     return {
         "template": "none",
         "title": {"text": title, "font": {"size": 15}},
-        "width": WIDTH,
+        "width": more.pop("width", WIDTH),
         "height": HEIGHT,
         "margin": {"l": 60, "r": 20, "t": 50, "b": 45},
         "font": {"color": INK},

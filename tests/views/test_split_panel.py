@@ -1,0 +1,117 @@
+"""The split panel's widgets, driven as a browser would, against a real mesh."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from labkit import Lab
+from labkit.scenario.weights import weights_now
+from labkit.views.split_panel import PRESETS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def lab(cluster) -> Iterator[Lab]:
+    with Lab(kubeconfig=cluster.kubeconfig) as found:
+        found.goto(3, finished=True)
+        yield found
+        found.reset()
+
+
+@pytest.fixture
+def panel(lab):
+    made = lab.split_panel(rate=100, total=3000)
+    yield made
+    made.close()
+    assert not made.stream.alive
+
+
+def _wait(condition):
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def test_sliders_add_to_100_and_change_the_rule(panel, lab):
+    panel.b.value = 30
+    assert (panel.b.value, panel.c.value) == (30, 70)
+    assert weights_now(lab.api) == {"ServiceB": 30, "ServiceC": 70}
+
+    panel.c.value = 5
+    assert (panel.b.value, panel.c.value) == (95, 5)
+    assert weights_now(lab.api) == {"ServiceB": 95, "ServiceC": 5}
+    assert "applied → acknowledged by" in panel.status.value
+    assert "kubectl apply --server-side" in panel.manifest.value
+    assert "weight: 95" in panel.manifest.value
+
+
+def test_presets(panel, lab):
+    for button, c in zip(panel.presets, PRESETS, strict=True):
+        button.click()
+        assert weights_now(lab.api) == {"ServiceB": 100 - c, "ServiceC": c}
+        assert panel.c.value == c
+
+
+def test_the_split_follows(panel, capsys):
+    panel.set(0)
+    panel.button.click()
+    _wait(lambda: panel.split().counts["ServiceB"] >= 30)
+    assert panel.split().counts["ServiceC"] == 0
+
+    panel.c.value = 100
+    _wait(lambda: panel.split().counts["ServiceC"] >= 30)
+    assert panel.split().fits, panel.split().verdict
+    assert panel.split().counts["ServiceB"] == 0, "no request after the acknowledgement goes to B"
+    shown = {trace.name: trace for trace in panel.figure.widget.data}
+    assert len(shown["ServiceC"].x) >= 30
+    assert shown["observed"].y[1] == 100
+    assert shown["weights changed"].x
+    with capsys.disabled():
+        print(f"\nslider → first answer by the new weights: {panel.first_answer_ms:.0f} ms")
+    assert panel.first_answer_ms < 2000
+
+    panel.button.click()
+    assert not panel.stream.running
+    assert panel.button.description == "Start"
+
+
+def test_two_panels_and_nothing_is_left(lab):
+    panels = [lab.split_panel(rate=50), lab.split_panel(rate=50)]
+    for one in panels:
+        one.start()
+    for one in panels:
+        _wait(lambda one=one: one.stream.sent > 10)
+    panels[0].close()
+    assert panels[1].box.comm is not None, "the other panel stays"
+    assert panels[1].stream.alive
+    panels[1].close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "labkit-stream"]
+
+
+def test_without_widgets_it_is_a_still_picture(panel):
+    panel.set(50)
+    bundle = panel._repr_mimebundle_()
+
+    assert bundle["image/png"]
+    assert "100 requests" in bundle["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" not in bundle
+
+
+def test_a_refusal_stands_in_the_status(panel):
+    panel.set(50)
+    panel._api = _Refusing()
+    panel.c.value = 80
+
+    assert panel.status.value == "no such cluster"
+    assert (panel.b.value, panel.c.value) == (50, 50), "the sliders say what holds"
+
+
+class _Refusing:
+    def __getattr__(self, _):
+        from labkit.errors import NotRunning
+
+        raise NotRunning("no such cluster")
