@@ -79,7 +79,7 @@ def _traces() -> list[go.Bar | go.Scatter]:
         x=list(SERVICES),
         y=[0, 0],
         mode="markers",
-        marker={"symbol": "diamond", "size": 11, "color": INK},
+        marker={"symbol": "diamond", "size": 13, "color": INK},
         name="weight",
     )
     rows = [
@@ -108,7 +108,7 @@ def _layout() -> dict[str, object]:
         "of the requests, %",
         width=860,
         xaxis={"domain": [0, _LEFT]},
-        yaxis={"range": [0, 102]},
+        yaxis={"range": [-4, 104]},
         xaxis2={**right["xaxis"], "domain": [_RIGHT, 1], "anchor": "y2"},
         yaxis2={
             **right["yaxis"],

@@ -65,7 +65,7 @@ class SplitPanel:
     def _build(self, rate: int, total: int) -> None:
         self.b = self._slider("ServiceB", lambda value: 100 - value)
         self.c = self._slider("ServiceC", lambda value: value)
-        self.presets = [widgets.Button(description=f"C {c} %", layout={"width": "5.5em"}) for c in PRESETS]
+        self.presets = [widgets.Button(description=f"C {c} %", layout={"width": "6.5em"}) for c in PRESETS]
         for button, c in zip(self.presets, PRESETS, strict=True):
             button.on_click(lambda _, c=c: self.set(c))
         self.button = widgets.Button(description="Start", icon="play", button_style="primary")

@@ -107,13 +107,15 @@ def test_a_dragged_slider_moves_the_traffic(jupyter, page, capsys):
     page.wait_for_function(_C_HAS_ALL)
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTEFACTS / "split-panel.png")
+    page.keyboard.press("Escape")
+    _run_again(page)
     assert "Error displaying widget" not in page.inner_text("body")
     assert not page.problems
 
 
 _C_HAS_ALL = """() => {
   const plot = document.querySelector('.js-plotly-plot');
-  return plot && plot.data[0].y[1] === 100 && plot.data[0].y[0] === 0;
+  return plot && plot.data[0].y[1] === 100 && plot.data[0].y[0] === 0 && +plot.data[0].text[1] >= 60;
 }"""
 
 
@@ -125,6 +127,22 @@ def _open_and_run(url, page):
     page.keyboard.press("Shift+Enter")
     page.keyboard.press("Shift+Enter")
     page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+
+
+def _run_again(page):
+    """The cell again: a panel in place of the one before, whose stream has ended."""
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Control+Enter")
+    page.locator("button.widget-button:has-text('Start')").wait_for()
+    page.locator(".jp-CodeCell .cm-content").nth(2).click()
+    page.keyboard.type(_STREAMS)
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("streams left: 0").wait_for()
+
+
+_STREAMS = (
+    "import threading; print('streams left:', [t.name for t in threading.enumerate()].count('labkit-stream'))"
+)
 
 
 def _drag_to_the_end(page, handle):
