@@ -34,9 +34,12 @@ def who_answered(rows: pd.DataFrame) -> Iterator[Shown]:
 class SplitFigure:
     """``widget`` is plotly's FigureWidget."""
 
-    def __init__(self, window: float) -> None:
+    def __init__(self, window: float, split: Split) -> None:
         self._window = window
-        self.widget = go.FigureWidget(data=_traces(), layout=_layout())
+        self.widget = go.Figure(data=_traces(), layout=_layout())
+        self.show(window, [], [], split)
+        # Only now: a widget whose page is still loading must not be sent updates.
+        self.widget = go.FigureWidget(self.widget)
 
     def show(self, now: float, answers: Sequence[Shown], changes: Sequence[float], split: Split) -> None:
         """Draw the *window* that ends *now*."""
@@ -79,7 +82,7 @@ def _traces() -> list[go.Bar | go.Scatter]:
         x=list(SERVICES),
         y=[0, 0],
         mode="markers",
-        marker={"symbol": "diamond", "size": 13, "color": INK},
+        marker={"symbol": "circle", "size": 11, "color": INK},
         name="weight",
     )
     rows = [
@@ -103,7 +106,7 @@ def _traces() -> list[go.Bar | go.Scatter]:
 def _layout() -> dict[str, object]:
     right = layout("", "seconds (× : the answer tells of an error)", "")
     return layout(
-        "Asked for (◆) and observed, with the 95 % interval",
+        "Asked for (●) and observed, with the 95 % interval",
         "",
         "of the requests, %",
         width=860,

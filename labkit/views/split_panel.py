@@ -57,7 +57,6 @@ class SplitPanel:
         self.weights = weights_now(api) or {"ServiceB": 100, "ServiceC": 0}
         self.stream = Stream(where, self._take, rate=rate, total=total)
         self._build(rate, total)
-        self._draw()
         self._close_former()
 
     # ------------------------------------------------------------------------------------- widgets
@@ -74,7 +73,7 @@ class SplitPanel:
         self.rate.observe(lambda change: setattr(self.stream, "rate", change["new"]), "value")
         self.status = widgets.HTML(f"Ready: at most {total} requests.")
         self.manifest = widgets.HTML()
-        self.figure = SplitFigure(self._window)
+        self.figure = SplitFigure(self._window, self.split())
         self.box = widgets.VBox(
             [
                 widgets.HBox([self.b, self.c]),
