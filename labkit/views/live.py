@@ -1,0 +1,68 @@
+"""Views made of widgets: alive where a front end shows widgets, still everywhere else, never left over.
+
+A front end that shows widgets (JupyterLab, Notebook 7, VS Code) names the cell with each request to run
+it; nbclient, papermill and nbval do not, and there a view shows its still twin. ipywidgets keeps every
+widget of a kernel alive, so a view could never be forgotten by itself: when its cell runs again, the
+views that cell made before are closed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+
+class LiveView:
+    """What a cell shows as widgets.
+
+    A subclass builds ``box``, says in :meth:`still` what is shown where no widgets are, and ends in
+    :meth:`stop` whatever it has running.
+    """
+
+    box: widgets.Widget
+    _by_cell: ClassVar[dict[tuple[str, str], LiveView]] = {}
+
+    def still(self) -> dict[str, Any]:
+        """The same without widgets: a MIME bundle with ``text/plain`` and, mostly, HTML or PNG."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End what runs for this view. Called once or more often."""
+
+    def close(self) -> None:
+        """End it and give its widgets back. Closing twice is fine."""
+        self.stop()
+        for widget in _all_of(self.box):
+            widget.close()
+
+    def replace_former(self) -> None:
+        """Close the view of the same class that this cell made when it ran before."""
+        if cell := running_cell():
+            key = (type(self).__name__, cell)
+            former, self._by_cell[key] = self._by_cell.get(key), self
+            if former:
+                former.close()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not running_cell():
+            return self.still()
+        view: dict[str, Any] = self.box._repr_mimebundle_()
+        return {**view, "text/plain": repr(self)}
+
+
+def running_cell() -> str | None:
+    """The id of the cell that runs, where the front end shows widgets; else None."""
+    from IPython.core.getipython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return None
+    metadata = (kernel.get_parent("shell") or {}).get("metadata") or {}
+    return metadata.get("cellId")
+
+
+def _all_of(widget: widgets.Widget) -> list[widgets.Widget]:
+    """*widget* and what is in it. (Widget.close_all() would close those of every other view, too.)"""
+    inside = [found for child in getattr(widget, "children", ()) for found in _all_of(child)]
+    return [*inside, widget]
