@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from labkit.errors import ClusterError
 from labkit.kube.refusals import refused, translated
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ APPLY_PATCH = "application/apply-patch+yaml"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+_PATIENCE = urllib3.Retry(
+    connect=2,
+    read=1,
+    status=3,
+    other=0,
+    backoff_factor=0.2,
+    status_forcelist=(429, 502, 503, 504),
+    allowed_methods=("GET", "PATCH", "PUT", "DELETE"),  # what does no more when it is done twice
+    raise_on_status=False,
+)
+"""A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,15 @@ class Api:
         namespace: str = "default",
         context: str = "",
         kubeconfig: Path | None = None,
+        shared: bool = False,
+        renew: Callable[[], ApiClient] | None = None,
     ) -> None:
         self._client = client
+        self._renew = renew
         self._pool: urllib3.PoolManager = client.rest_client.pool_manager
         self.host: str = client.configuration.host.rstrip("/")
+        self.shared = shared
+        """Whether it is somebody's cluster: then the lab keeps to its own namespaces."""
         self.namespace = namespace
         self.context = context
         self.kubeconfig = kubeconfig
@@ -89,6 +106,8 @@ class Api:
         """One request; raises ApiRefused for what the API refuses, ConnectionLost where it is gone."""
         with translated(self.host):
             response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+            if response.status == 401 and self._log_in_again():
+                response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
         if response.status >= 400:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))
@@ -150,13 +169,26 @@ class Api:
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
             timeout=timeout,
+            retries=False if "/proxy/" in path else _PATIENCE,  # what a pod answers is not the API's word
             preload_content=not stream,
         )
 
     def _authorization(self) -> dict[str, str]:
-        with self._lock:  # an exec plug-in or a token refresh runs here
-            settings = self._client.configuration.auth_settings()
+        try:
+            with self._lock:  # an exec plug-in or a token refresh runs here
+                settings = self._client.configuration.auth_settings()
+        except Exception as error:  # whatever a plug-in does
+            raise ClusterError(f"The kubeconfig's way to log in at {self.host} failed: {error}") from error
         return {s["key"]: s["value"] for s in settings.values() if s["in"] == "header" and s["value"]}
+
+    def _log_in_again(self) -> bool:
+        """Read the kubeconfig anew, for its token may have been renewed since; whether that was possible."""
+        if self._renew is None:
+            return False
+        with self._lock:
+            self._client = self._renew()
+            self._pool = self._client.rest_client.pool_manager
+        return True
 
     def resources_of(self, group_version: str) -> list[Obj]:
         """The resources discovery lists for ``v1`` or ``apps/v1``; asked once, then remembered."""

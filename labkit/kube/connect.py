@@ -1,7 +1,8 @@
 """Find the cluster: a kubeconfig's context, or the embedded cluster, found or started.
 
 Who says nothing gets the embedded cluster. ``LABKIT_CONTEXT`` (a context of the usual kubeconfig) or
-an argument choose another one; nothing above this module knows which it is.
+an argument choose another one; nothing above this module knows which it is. The context ``in-cluster``
+is the cluster this process runs in as a pod, by its service account.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import ssl
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,20 +23,27 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 
+IN_CLUSTER = "in-cluster"
+"""The context of a process that is a pod of the cluster it wants, as of a JupyterHub's user."""
+
+
 def connect(*, kubeconfig: str | Path | None = None, context: str | None = None, start: bool = True) -> Api:
     """Connect to a cluster and make sure it answers.
 
     kubeconfig: path of a kubeconfig file; by default ``KUBECONFIG`` and then ``~/.kube/config`` are
         read where a context is asked for.
-    context: a context in it; by default ``LABKIT_CONTEXT``, or the file's current context.
+    context: a context in it, or ``in-cluster``; by default ``LABKIT_CONTEXT``, or the file's current one.
     start: whether the embedded cluster may be started where neither is given.
 
     Raises NotRunning where there is no such kubeconfig or context, ConnectionLost where nothing answers.
     """
     context = context or os.environ.get("LABKIT_CONTEXT") or None
-    if kubeconfig is None and context is None:
-        kubeconfig = _embedded(start=start)
-    api = _load(Path(kubeconfig).expanduser() if kubeconfig else None, context)
+    if context == IN_CLUSTER:
+        api = _in_cluster()
+    elif kubeconfig is None and context is None:
+        api = _load(_embedded(start=start), None, shared=False)
+    else:
+        api = _load(Path(kubeconfig).expanduser() if kubeconfig else None, context, shared=True)
     api.get("/version")
     return api
 
@@ -61,27 +70,61 @@ def _embedded(*, start: bool) -> Path:
     return embedded.find_or_start() if start else embedded.find()
 
 
-def _load(kubeconfig: Path | None, context: str | None) -> Api:
+def _load(kubeconfig: Path | None, context: str | None, *, shared: bool) -> Api:
     import_client()
-    from kubernetes.client import ApiClient, Configuration
-    from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
+    from kubernetes.config import ConfigException, list_kube_config_contexts
 
     file = str(kubeconfig) if kubeconfig else None
-    configuration = Configuration()
     try:
-        # Certificates given inline become files for a moment: the TLS context reads them, then they go.
-        with tempfile.TemporaryDirectory(prefix="labkit-") as folder:
-            load_kube_config(  # type: ignore[no-untyped-call]
-                file, context, configuration, persist_config=False, temp_file_path=folder
-            )
-            client = ApiClient(configuration)
-            _keep_tls_in_memory(client)
+        client = _client(file, context)
         contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as error:
         raise NotRunning(_no_config(kubeconfig, context, error)) from error
     chosen = next((entry for entry in contexts if entry["name"] == context), current)
-    namespace = chosen.get("context", {}).get("namespace") or "default"
-    return Api(client, namespace=namespace, context=chosen["name"], kubeconfig=kubeconfig)
+    return Api(
+        client,
+        namespace=chosen.get("context", {}).get("namespace") or "default",
+        context=chosen["name"],
+        kubeconfig=kubeconfig,
+        shared=shared,
+        renew=partial(_client, file, context),
+    )
+
+
+def _client(file: str | None, context: str | None) -> ApiClient:
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import load_kube_config
+
+    configuration = Configuration()
+    # Certificates given inline become files for a moment: the TLS context reads them, then they go.
+    with tempfile.TemporaryDirectory(prefix="labkit-") as folder:
+        load_kube_config(  # type: ignore[no-untyped-call]
+            file, context, configuration, persist_config=False, temp_file_path=folder
+        )
+        client = ApiClient(configuration)
+        _keep_tls_in_memory(client)
+    return client
+
+
+def _in_cluster() -> Api:
+    import_client()
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import ConfigException
+    from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME, load_incluster_config
+
+    configuration = Configuration()
+    try:
+        load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    except ConfigException as error:
+        raise NotRunning(
+            f"This process is no pod of a cluster with a service account ({error}); "
+            "choose a context of a kubeconfig instead."
+        ) from error
+    client = ApiClient(configuration)
+    _keep_tls_in_memory(client)
+    namespace = Path(SERVICE_TOKEN_FILENAME).with_name("namespace")
+    mine = namespace.read_text(encoding="utf-8").strip() if namespace.exists() else "default"
+    return Api(client, namespace=mine, context=IN_CLUSTER, shared=True)
 
 
 def _keep_tls_in_memory(client: ApiClient) -> None:

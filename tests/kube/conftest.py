@@ -25,6 +25,8 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers = {}
         self.requests = []
+        self.guard = ""
+        """The one Authorization header that is accepted; every one where nothing is said."""
         self.ended = threading.Event()
         for version, kinds in RESOURCES.items():
             entries = [{"kind": k, "name": n, "namespaced": ns} for k, n, ns in kinds]
@@ -49,6 +51,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         self.server.requests.append((self.command, url.path, query, body, dict(self.headers)))
+        if self.server.guard not in ("", self.headers.get("Authorization")):
+            self._reply(401, b'{"kind": "Status", "message": "Unauthorized"}', {})
+            return
         if query.get("watch") == "true":
             self._watch(url.path)
             return

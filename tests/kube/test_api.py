@@ -149,3 +149,19 @@ def test_kinds_are_looked_up_once(server, api):
 def test_an_unknown_kind_is_a_sentence(api, version, kind):
     with pytest.raises(ManifestError, match=f'no kind "{kind}" in version "{version}"'):
         find_resource(api, version, kind)
+
+
+def test_a_busy_server_is_asked_again(api, server):
+    busy = iter([(429, {}), (200, {"found": True})])
+    server.answer("GET", "/busy", lambda _query, _body: next(busy))
+
+    assert api.get("/busy") == {"found": True}
+
+
+def test_what_creates_is_not_sent_twice(api, server):
+    server.refuse("POST", "/busy", 503, "ServiceUnavailable", "not now")
+
+    with pytest.raises(ApiRefused):
+        api.request("POST", "/busy", body={})
+
+    assert [request[:2] for request in server.requests] == [("POST", "/busy")]

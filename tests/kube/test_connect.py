@@ -1,12 +1,20 @@
 """Finding the cluster."""
 
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from labkit.errors import ClusterError, ConnectionLost, NotRunning
+from labkit.errors import ApiRefused, ClusterError, ConnectionLost, NotRunning
 from labkit.kube.connect import connect
+
+PLUG_IN = """
+import json
+status = {"token": "from-a-plug-in"}
+version = "client.authentication.k8s.io/v1"
+print(json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": status}))
+"""
 
 
 def config(path, server, **user):
@@ -80,3 +88,41 @@ def test_no_file_is_left(cluster, monkeypatch, tmp_path):
     with_files.get("/api/v1/namespaces")
 
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_token_that_was_renewed_since(kubeconfig, server):
+    api = connect(kubeconfig=kubeconfig)
+    config(kubeconfig, api.host, token="newer")
+    server.answer("GET", "/secret", {})
+    server.guard = "Bearer newer"
+
+    assert api.get("/secret") == {}
+
+
+def test_a_token_that_stays_refused_is_a_sentence(kubeconfig, server):
+    api = connect(kubeconfig=kubeconfig)
+    server.refuse("GET", "/secret", 401, "Unauthorized", "Unauthorized")
+
+    with pytest.raises(ApiRefused, match="Log in again"):
+        api.get("/secret")
+
+
+def test_a_pod_without_a_service_account(monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+    with pytest.raises(NotRunning, match="no pod of a cluster"):
+        connect(context="in-cluster")
+
+
+def test_a_plug_in_that_logs_in(tmp_path, server):
+    server.answer("GET", "/version", {})
+    plug_in = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": sys.executable,
+        "args": ["-c", PLUG_IN],
+        "interactiveMode": "Never",
+    }
+
+    connect(kubeconfig=config(tmp_path / "config", f"http://127.0.0.1:{server.server_port}", exec=plug_in))
+
+    assert server.requests[-1][4]["authorization"] == "Bearer from-a-plug-in"
