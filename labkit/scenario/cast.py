@@ -10,8 +10,10 @@ HOME = "dev-service-mesh"
 """The namespace of ServiceA, ServiceB and ServiceC."""
 EXTERNAL = "external-cluster"
 OUTSIDE = "outside"
+PRACTICE = "practice"
+"""The namespace a learner makes in the task of step 0."""
 SYSTEM = "istio-system"
-NAMESPACES = (HOME, EXTERNAL, OUTSIDE)
+NAMESPACES = (HOME, EXTERNAL, OUTSIDE, PRACTICE)
 """The namespaces that belong to the lab."""
 
 

@@ -1,15 +1,13 @@
 """Bring a cluster to where a step begins, whatever was done to it before.
 
-The objects of the steps before it are wanted, and nothing else in the lab's namespaces. For each one
-it is found out what the API server would make of the manifest now (a dry run under another name), and
-compared with what is there: so a learner's change that no manifest mentions, a paused rollout or an
-extra variable, is noticed too. What server-side apply can't set right is made anew. Nothing is done
-where nothing has to be, so going to where one stands is quick.
+The objects of the steps before it are wanted, and nothing else in the lab's namespaces. Each one is
+compared with what its manifest would make of it now (:mod:`labkit.scenario.compare`). What server-side
+apply can't set right is made anew. Nothing is done where nothing has to be, so going to where one
+stands is quick.
 """
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
 from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
+from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.steps import STEPS, find_step
 
 T = TypeVar("T")
@@ -56,7 +55,6 @@ _SWEPT = {
 """Kinds a learner may have made something of."""
 
 _MADE_BY_THE_SYSTEM = {("ConfigMap", "kube-root-ca.crt"), ("ConfigMap", "istio-ca-root-cert")}
-_ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort")
 
 Key = tuple[str, str, str]
 """(kind, namespace, name)."""
@@ -81,15 +79,26 @@ class Moves:
         return "; ".join(part for part in done if part) or "nothing had to be done"
 
 
-def bring_to(api: Api, step: int, *, finished: bool = False) -> Moves:
-    """Bring the cluster to where *step* begins or, with *finished*, to where it ends."""
+def _quiet(_: str) -> None:
+    """Say nothing."""
+
+
+def bring_to(api: Api, step: int, *, finished: bool = False, say: Callable[[str], None] = _quiet) -> Moves:
+    """Bring the cluster to where *step* begins or, with *finished*, to where it ends.
+
+    say: is told what is being done.
+    """
     started = time.perf_counter()
     count = find_step(step).number + finished
     moves = Moves(step)
     wanted = _wanted(count)
+    say("Looking at Istio …")
     _set_istio_right(api, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
+    say("Removing what does not belong here …")
     _remove(api, wanted, moves)
+    say("Applying what is missing …")
     _make(api, wanted, moves)
+    say("Waiting for pods and proxies …")
     _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
     wait_for_proxies(api)
@@ -112,19 +121,21 @@ def _key(obj: Obj) -> Key:
 def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
     deployments = {d["metadata"]["name"]: d for d in api.items(DEPLOYMENTS.path(cast.SYSTEM))}
     needed = ["istiod", cast.INGRESS.deployment, *([cast.EGRESS.deployment] if egress else [])]
-    all_run = all(_runs(deployments.get(name)) for name in needed)
-    if all_run and egress == (cast.EGRESS.deployment in deployments) and _has_lesson_settings(api):
+    all_run = all(runs(deployments.get(name)) for name in needed)
+    if all_run and egress == (cast.EGRESS.deployment in deployments) and has_lesson_settings(api):
         return
     flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
     istio.install(api, istio.settings(istio.parse(flags)))
     moves.settings.append(f"installed Istio {'with' if egress else 'without'} an egress gateway")
 
 
-def _runs(deployment: Obj | None) -> bool:
+def runs(deployment: Obj | None) -> bool:
+    """Whether it is there, has a replica and is rolled out."""
     return bool(deployment and deployment["spec"].get("replicas", 1) and is_rolled_out(deployment))
 
 
-def _has_lesson_settings(api: Api) -> bool:
+def has_lesson_settings(api: Api) -> bool:
+    """Whether the mesh's settings are those of the first lesson."""
     config = mesh_config(api)
     return (
         config.get("accessLogFile") == "/dev/stdout"
@@ -150,14 +161,18 @@ def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, str,
     going = {n for n in cast.NAMESPACES if n in namespaces and ("Namespace", "", n) not in wanted}
     yield from ((NAMESPACES, "", name) for name in sorted(going))
     ours = {(kind, name) for kind, _, name in _wanted(len(STEPS))}
+    for resource, obj in made_by_people(api):
+        namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        strayed = namespace == "default" and (resource.kind, name) in ours
+        in_lab = namespace in cast.NAMESPACES and namespace not in going
+        if strayed or (in_lab and (resource.kind, namespace, name) not in wanted):
+            yield resource, namespace, name
+
+
+def made_by_people(api: Api) -> Iterator[tuple[Resource, Obj]]:
+    """Every object, in any namespace, of the kinds that goto sweeps, but those that controllers made."""
     for resource, objects in _each(_swept_kinds(api), lambda kind: (kind, api.items(kind.path()))):
-        for obj in objects:
-            namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-            strayed = namespace == "default" and (resource.kind, name) in ours
-            in_lab = namespace in cast.NAMESPACES and namespace not in going
-            superfluous = strayed or (in_lab and (resource.kind, namespace, name) not in wanted)
-            if superfluous and not _is_made_by_others(resource, obj):
-                yield resource, namespace, name
+        yield from ((resource, obj) for obj in objects if not _is_made_by_others(resource, obj))
 
 
 def _swept_kinds(api: Api) -> list[Resource]:
@@ -190,9 +205,9 @@ def _make_one(api: Api, obj: Obj) -> str:
     resource = resource_of(api, obj)
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     there = api.find(resource.path(namespace, name))
-    if there and _is_as(there, _imagined(api, resource, obj)):
+    if there and is_as(there, imagined(api, obj)):
         return ""
-    if not _is_as(_apply(api, resource, obj), _imagined(api, resource, obj)):
+    if not is_as(_apply(api, resource, obj), imagined(api, obj)):
         delete(api, resource, namespace, name)
         _apply(api, resource, obj)
     return resource.title(name)
@@ -202,38 +217,6 @@ def _apply(api: Api, resource: Resource, obj: Obj) -> Obj:
     path = resource.path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
     query = {"fieldManager": FIELD_MANAGER, "force": True}
     return api.request("PATCH", path, query=query, body=obj, content_type=APPLY_PATCH).object
-
-
-def _imagined(api: Api, resource: Resource, obj: Obj) -> Obj:
-    """What the API server would make of *obj*, were it new."""
-    new = copy.deepcopy(obj)
-    new["metadata"]["name"] += "-imagined"
-    path = resource.path(obj["metadata"].get("namespace", ""))
-    return api.request("POST", path, query={"dryRun": "All"}, body=new).object
-
-
-def _is_as(there: Obj, imagined: Obj) -> bool:
-    if there["metadata"].get("deletionTimestamp"):
-        return False
-    if there["kind"] == "Namespace":
-        wanted = imagined["metadata"].get("labels") or {}
-        labels = there["metadata"].get("labels") or {}
-        return all(labels.get(k) == v for k, v in wanted.items() if k != "kubernetes.io/metadata.name")
-    return _essence(there) == _essence(imagined)
-
-
-def _essence(obj: Obj) -> dict[str, Any]:
-    """What a manifest decides: without what the server hands out and what tools remember."""
-    spec = {key: value for key, value in (obj.get("spec") or {}).items() if key not in _ALLOCATED}
-    if obj["kind"] == "Service":
-        spec["ports"] = [
-            {key: value for key, value in port.items() if key != "nodePort"}
-            for port in spec.get("ports") or []
-        ]
-        spec["headless"] = obj["spec"].get("clusterIP") == "None"
-    annotations = obj["metadata"].get("annotations") or {}
-    kept = {key: value for key, value in annotations.items() if "kubernetes.io/" not in key}
-    return {"spec": spec, "labels": obj["metadata"].get("labels") or {}, "annotations": kept}
 
 
 def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:

@@ -34,8 +34,12 @@ class Step:
     def objects(self) -> Iterator[Obj]:
         """Every object the step applies, with its namespace."""
         for source in self.sources():
-            for manifest in parse(source):
-                yield _placed(manifest.object, self.namespace)
+            yield from self.objects_of(source)
+
+    def objects_of(self, source: Source) -> Iterator[Obj]:
+        """The objects of one manifest, with their namespace."""
+        for manifest in parse(source):
+            yield _placed(manifest.object, self.namespace)
 
 
 STEPS = (

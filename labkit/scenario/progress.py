@@ -1,0 +1,217 @@
+"""How far a cluster is: what of each step is applied, what is missing, what was changed by hand.
+
+Each object is compared with what its manifest would make of it now (:mod:`labkit.scenario.compare`).
+Several steps may give one object in different versions, as the split's rule; then an object that is as
+a later step has it counts as applied, and one that is as an earlier step left it as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+
+from labkit.errors import LabkitError
+from labkit.kube.api import Api, Obj
+from labkit.kube.manifests import read
+from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
+from labkit.kube.wait import is_rolled_out
+from labkit.scenario import cast
+from labkit.scenario.compare import differences, imagined, is_as
+from labkit.scenario.place import has_lesson_settings, made_by_people, runs
+from labkit.scenario.steps import STEPS, folder
+
+SETTINGS = "Istio: mesh settings"
+
+
+class State(Enum):
+    """What became of one piece of a step."""
+
+    APPLIED = "applied"
+    CHANGED = "changed"
+    EARLIER = "still as before"
+    """It is as an earlier step left it."""
+    MISSING = "missing"
+
+
+class Mark(Enum):
+    """Where a step stands."""
+
+    DONE = "done"
+    CHANGED = "changed"
+    """All is there, and something is not as its manifest says."""
+    HERE = "here"
+    """The first step that is not done."""
+    PARTLY = "partly"
+    TO_COME = "to come"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One thing a step applies."""
+
+    title: str
+    """As kubectl names it, ``service/service-a-srv``; Istio's own parts ``Istio: egress gateway``."""
+    state: State
+    file: str = ""
+    """The manifest it stands in."""
+    note: str = ""
+    """Where it differs, or what it waits for."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The pieces of every step, by its number."""
+
+    pieces: dict[int, tuple[Piece, ...]]
+
+    @property
+    def here(self) -> int:
+        """The first step that is not done; 7 where all are."""
+        return next((number for number in self.pieces if not self._is_there(number)), len(self.pieces))
+
+    def mark(self, number: int) -> Mark:
+        """Where step *number* stands."""
+        states = {piece.state for piece in self.pieces[number]}
+        if self._is_there(number):
+            return Mark.CHANGED if State.CHANGED in states else Mark.DONE
+        if number == self.here:
+            return Mark.HERE
+        return Mark.PARTLY if states - {State.MISSING, State.EARLIER} else Mark.TO_COME
+
+    def missing(self, number: int) -> list[Piece]:
+        """What step *number* lacks."""
+        return [piece for piece in self.pieces[number] if piece.state in (State.MISSING, State.EARLIER)]
+
+    def _is_there(self, number: int) -> bool:
+        return not self.missing(number)
+
+
+def progress(api: Api) -> Progress:
+    """Look how far the cluster is."""
+    works = list(_works(api))
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        found = list(threads.map(lambda work: work[1](), works))
+    pairs = [(number, piece) for (number, _), piece in zip(works, found, strict=True)]
+    return Progress({step.number: tuple(p for n, p in pairs if n == step.number) for step in STEPS})
+
+
+def _works(api: Api) -> Iterator[tuple[int, Callable[[], Piece]]]:
+    """What has to be looked at for each step, one piece each."""
+    yield 0, partial(_istio_part, api, "istiod", "istiod")
+    yield 0, partial(_istio_part, api, cast.INGRESS.title, cast.INGRESS.deployment)
+    yield 0, partial(_settings, api)
+    for step in STEPS:
+        if step.egress_gateway:
+            yield step.number, partial(_istio_part, api, cast.EGRESS.title, cast.EGRESS.deployment)
+    versions = [
+        _Version(step.number, source.name, obj)
+        for step in STEPS
+        for source in step.sources()
+        for obj in step.objects_of(source)
+    ]
+    for one in versions:
+        others = [other for other in versions if other is not one and _key(other.obj) == _key(one.obj)]
+        yield one.step, partial(_piece, api, one, others)
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One object as one step has it."""
+
+    step: int
+    file: str
+    obj: Obj
+
+
+# ------------------------------------------------------------------------------------------- one piece
+
+
+def _istio_part(api: Api, title: str, deployment: str) -> Piece:
+    found = api.find(DEPLOYMENTS.path(cast.SYSTEM, deployment))
+    note = "" if found is None or runs(found) else _not_running(found)
+    return Piece(f"Istio: {title}", State.APPLIED if runs(found) else State.MISSING, note=note)
+
+
+def _not_running(deployment: Obj) -> str:
+    return "its pods are not ready" if deployment["spec"].get("replicas", 1) else "scaled to 0"
+
+
+def _settings(api: Api) -> Piece:
+    try:
+        fine = has_lesson_settings(api)
+    except LabkitError:  # no Istio at all
+        return Piece(SETTINGS, State.MISSING)
+    note = "" if fine else "access log or outbound policy are not as the lesson has them"
+    return Piece(SETTINGS, State.APPLIED if fine else State.CHANGED, note=note)
+
+
+def _piece(api: Api, version: _Version, others: Iterable[_Version]) -> Piece:
+    resource = resource_of(api, version.obj)
+    name = resource.title(version.obj["metadata"]["name"])
+    there = api.find(
+        resource.path(version.obj["metadata"].get("namespace", ""), version.obj["metadata"]["name"])
+    )
+    if there is None:
+        return Piece(name, State.MISSING, version.file)
+    wanted = imagined(api, version.obj)
+    if is_as(there, wanted):
+        return Piece(name, State.APPLIED, version.file, _waiting(there))
+    for other in others:
+        if is_as(there, imagined(api, other.obj)):
+            later = other.step > version.step
+            note = f"as step {other.step} {'has' if later else 'left'} it"
+            return Piece(name, State.APPLIED if later else State.EARLIER, version.file, note)
+    return Piece(name, State.CHANGED, version.file, _first(differences(there, wanted)))
+
+
+def _waiting(there: Obj) -> str:
+    return "its pods are not ready" if there["kind"] == "Deployment" and not is_rolled_out(there) else ""
+
+
+def _first(found: list[str], most: int = 2) -> str:
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return "; ".join(found[:most]) + more
+
+
+# ------------------------------------------------------------------------------------ a learner's own
+
+
+def own_work(api: Api) -> list[str]:
+    """What in the lab's namespaces is as no manifest of the book has it: goto would undo it."""
+    versions = list(_book())
+    namespaces = [(NAMESPACES, obj) for obj in api.items(NAMESPACES.path())]
+    mine = [one for one in [*namespaces, *made_by_people(api)] if _is_in_the_lab(one[1])]
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        owns = list(threads.map(lambda one: _is_own(api, one[0], one[1], versions), mine))
+    return sorted(
+        resource.title(obj["metadata"]["name"])
+        for (resource, obj), own in zip(mine, owns, strict=True)
+        if own
+    )
+
+
+def _is_in_the_lab(obj: Obj) -> bool:
+    metadata = obj["metadata"]
+    return metadata.get("namespace", metadata["name"]) in cast.NAMESPACES
+
+
+def _is_own(api: Api, resource: Resource, obj: Obj, versions: Iterable[Obj]) -> bool:
+    there = obj | {"kind": resource.kind}
+    if there["metadata"].get("deletionTimestamp"):
+        return False
+    same = [version for version in versions if _key(version) == _key(there)]
+    return not any(is_as(there, imagined(api, version)) for version in same)
+
+
+def _book() -> Iterator[Obj]:
+    """Every object in every manifest of the book, with its namespace."""
+    for path in sorted(folder().rglob("*.yml")):
+        step = next(step for step in STEPS if path.is_relative_to(folder() / step.folder))
+        yield from step.objects_of(read(path))
+
+
+def _key(obj: Obj) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
