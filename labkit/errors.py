@@ -6,6 +6,7 @@
     ├── ClusterError            the cluster can't be started, reached or stopped
     │   ├── NotRunning          nothing to talk to; `labkit up`
     │   ├── StartFailed         the daemon died or was too slow
+    │   ├── NotAgreed           somebody's cluster, and nobody said that it may be changed
     │   └── ConnectionLost      it was there and is gone
     ├── ApiRefused              the Kubernetes API refused a request (carries status, reason, object)
     ├── ManifestError           a manifest can't be read or is not one
@@ -37,6 +38,10 @@ class NotRunning(ClusterError):  # noqa: N818 - reads as the state it names
 
 class StartFailed(ClusterError):  # noqa: N818
     """The daemon died while starting, or did not become ready in time."""
+
+
+class NotAgreed(ClusterError):  # noqa: N818
+    """A change of a cluster that is not the book's own, before its learner agreed to any."""
 
 
 class ConnectionLost(ClusterError):  # noqa: N818

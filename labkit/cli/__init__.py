@@ -23,6 +23,7 @@ COMMANDS = {
     "istio": ("istio", "Install Istio, with istioctl's flags."),
     "run": ("notebooks", "Execute the notebooks on a cluster of their own."),
     "lab": ("notebooks", "Open the first notebook in JupyterLab."),
+    "look": ("look", "Say what another cluster has and lacks."),
     "doctor": ("doctor", "Say what this machine lacks."),
     "clean": ("clean", "Remove all that labkit ever left."),
 }

@@ -11,8 +11,10 @@ from labkit.cli.progress import progress
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def clean(yes: bool) -> None:
     """Stop every cluster of yours and remove its files."""
-    from labkit.kube import embedded
+    from labkit.kube import agreement, embedded
 
+    if agreement.forget_all():
+        print("Forgot which clusters of others the lab may use.")
     homes = embedded.known_homes()
     if not homes:
         print("Nothing to clean.")

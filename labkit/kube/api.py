@@ -72,8 +72,12 @@ class Api:
         kubeconfig: Path | None = None,
         shared: bool = False,
         renew: Callable[[], ApiClient] | None = None,
+        guard: Callable[[Api, str, str], None] | None = None,
     ) -> None:
         self._client = client
+        self._guard = guard
+        self.agreed = guard is None
+        """Whether this cluster may be changed; until then the guard is asked before each change."""
         self._renew = renew
         self._pool: urllib3.PoolManager = client.rest_client.pool_manager
         self.host: str = client.configuration.host.rstrip("/")
@@ -104,6 +108,8 @@ class Api:
         timeout: urllib3.Timeout = _TIMEOUT,
     ) -> Reply:
         """One request; raises ApiRefused for what the API refuses, ConnectionLost where it is gone."""
+        if self._guard and not self.agreed and _changes_something(method, path, query):
+            self._guard(self, method, path)
         with translated(self.host):
             response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
             if response.status == 401 and self._log_in_again():
@@ -199,6 +205,12 @@ class Api:
                 return []
             self._discovered[group_version] = found["resources"]
         return self._discovered[group_version]
+
+
+def _changes_something(method: str, path: str, query: Mapping[str, Any] | None) -> bool:
+    """Not so a dry run, nor a question about one's own permissions, which is a POST."""
+    harmless = (query or {}).get("dryRun") == "All" or path.startswith("/apis/authorization.k8s.io/")
+    return method not in ("GET", "HEAD") and not harmless
 
 
 def _query_string(query: Mapping[str, Any] | None) -> str:

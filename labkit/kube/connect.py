@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.errors import NotRunning
+from labkit.kube.agreement import guard
 from labkit.kube.api import Api
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def connect(*, kubeconfig: str | Path | None = None, context: str | None = None,
     elif kubeconfig is None and context is None:
         api = _load(_embedded(start=start), None, shared=False)
     else:
-        api = _load(Path(kubeconfig).expanduser() if kubeconfig else None, context, shared=True)
+        file = Path(kubeconfig).expanduser() if kubeconfig else None
+        api = _load(file, context, shared=not _is_own(file or Path(os.environ.get("KUBECONFIG", ""))))
     api.get("/version")
     return api
 
@@ -70,6 +72,11 @@ def _embedded(*, start: bool) -> Path:
     return embedded.find_or_start() if start else embedded.find()
 
 
+def _is_own(kubeconfig: Path) -> bool:
+    """Whether it lies in the folder of an embedded cluster: then the cluster is the book's own."""
+    return kubeconfig.with_name("daemon.lock").is_file() if kubeconfig.name else False
+
+
 def _load(kubeconfig: Path | None, context: str | None, *, shared: bool) -> Api:
     import_client()
     from kubernetes.config import ConfigException, list_kube_config_contexts
@@ -87,6 +94,7 @@ def _load(kubeconfig: Path | None, context: str | None, *, shared: bool) -> Api:
         context=chosen["name"],
         kubeconfig=kubeconfig,
         shared=shared,
+        guard=guard if shared else None,
         renew=partial(_client, file, context),
     )
 
@@ -124,7 +132,7 @@ def _in_cluster() -> Api:
     _keep_tls_in_memory(client)
     namespace = Path(SERVICE_TOKEN_FILENAME).with_name("namespace")
     mine = namespace.read_text(encoding="utf-8").strip() if namespace.exists() else "default"
-    return Api(client, namespace=mine, context=IN_CLUSTER, shared=True)
+    return Api(client, namespace=mine, context=IN_CLUSTER, shared=True, guard=guard)
 
 
 def _keep_tls_in_memory(client: ApiClient) -> None:

@@ -15,12 +15,12 @@ NAMESPACE, NAME, KEY = "istio-system", "istio", "mesh"
 OutboundMode = Literal["REGISTRY_ONLY", "ALLOW_ANY"]
 
 
-def mesh_config(api: Api) -> dict[str, Any]:
-    """The MeshConfig; ClusterError where Istio is not installed."""
-    found = api.find(CONFIG_MAPS.path(NAMESPACE, NAME))
+def mesh_config(api: Api, name: str = NAME) -> dict[str, Any]:
+    """The MeshConfig in the ConfigMap *name*; ClusterError where Istio is not installed."""
+    found = api.find(CONFIG_MAPS.path(NAMESPACE, name))
     if found is None:
         raise ClusterError(
-            f"There is no ConfigMap {NAME} in {NAMESPACE}: Istio is not installed. "
+            f"There is no ConfigMap {name} in {NAMESPACE}: Istio is not installed. "
             "Try `labkit istio install -y`."
         )
     return cast(dict[str, Any], yaml.safe_load(found.get("data", {}).get(KEY) or "") or {})

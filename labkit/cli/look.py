@@ -1,0 +1,63 @@
+"""``labkit look``: a first look at a cluster of somebody's, and the learner's word that it may be used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from labkit.kube.api import Api
+
+
+@click.command()
+@click.option("--context", help="A context of the kubeconfig, or `in-cluster`; default: LABKIT_CONTEXT.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Another kubeconfig than kubectl's.")
+@click.option("--yes", "-y", is_flag=True, help="Say that the lab may make and change its objects there.")
+@click.option("--production", is_flag=True, help="Say so of a cluster that looks like production, too.")
+@click.option("--roles", metavar="USER", help="Print the least rights a learner needs, for `kubectl apply`.")
+def look(
+    context: str | None, kubeconfig: Path | None, yes: bool, production: bool, roles: str | None
+) -> None:
+    """Say what a cluster has and lacks, and change nothing."""
+    from labkit.kube import permissions
+    from labkit.kube.connect import connect
+    from labkit.kube.first_look import first_look
+    from labkit.scenario.cast import NAMESPACES
+
+    if roles:
+        print(permissions.roles(roles, NAMESPACES), end="")
+        return
+    api = connect(kubeconfig=kubeconfig, context=context)
+    print(first_look(api, NAMESPACES))
+    if api.shared:
+        agree_or_say_how(api, yes=yes, production=production)
+
+
+def agree_or_say_how(api: Api, *, yes: bool, production: bool) -> None:
+    """Note the learner's yes; ask on a terminal; else say how to give it."""
+    from labkit.errors import NotAgreed
+    from labkit.kube.agreement import agree, is_agreed, signs_of_production
+    from labkit.scenario.cast import NAMESPACES
+
+    if is_agreed(api):
+        print("\nIt was agreed that the lab may use this cluster.")
+        return
+    signs = signs_of_production(api, NAMESPACES)
+    if yes and signs and not production:
+        raise NotAgreed(f"This cluster may be in use: {'; '.join(signs)}. Sure? Add --production.")
+    if not yes and not (sys.stdin.isatty() and _asked(api, bool(signs))):
+        print("\nNothing was changed. `--yes` says that the lab may use this cluster.")
+        return
+    agree(api)
+    print(f"\nAgreed: the lab may change what is its own, in the namespaces {', '.join(NAMESPACES)}.")
+
+
+def _asked(api: Api, looks_like_production: bool) -> bool:
+    if not looks_like_production:
+        return click.confirm("\nMay the lab make and change its objects there?")
+    name = api.context or api.host
+    answer = click.prompt(f"\nIt looks like production. Type {name} to use it all the same", default="")
+    return bool(answer == name)

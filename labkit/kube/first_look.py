@@ -1,0 +1,144 @@
+"""A first look at somebody's cluster: what is there, what is missing, what to type. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from labkit.errors import LabkitError
+from labkit.kube.agreement import signs_of_production
+from labkit.kube.api import Api
+from labkit.kube.control_plane import ControlPlane, control_planes
+from labkit.kube.gateway import find_gateway
+from labkit.kube.mesh_config import mesh_config
+from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, denied
+from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
+from labkit.kube.tables import Table
+
+FINE, MISSING, NOTE = "✓", "✗", "!"
+_MESH = {"accessLogFile": "/dev/stdout", "outboundTrafficPolicy.mode": "REGISTRY_ONLY"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the table."""
+
+    mark: str
+    """✓ there, ✗ missing, ! worth knowing."""
+    what: str
+    seen: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What was found. ``table``: columns mark, what, seen, next step."""
+
+    facts: tuple[Fact, ...]
+
+    def __bool__(self) -> bool:
+        return all(fact.mark != MISSING for fact in self.facts)
+
+    @property
+    def table(self) -> Table:
+        columns = ["mark", "what", "seen", "next step"]
+        return Table([(f.mark, f.what, f.seen, f.next_step) for f in self.facts], columns=columns)
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+
+def first_look(api: Api, namespaces: Sequence[str]) -> FirstLook:
+    """Look at the cluster as one who wants to use *namespaces* for the lab."""
+    return FirstLook(tuple(_facts(api, namespaces)))
+
+
+def _facts(api: Api, namespaces: Sequence[str]) -> Iterator[Fact]:
+    version = api.get("/version")
+    yield Fact(FINE, "Kubernetes", f"{version.get('gitVersion', 'unknown')} at {api.host}")
+    yield from (_guarded("production", lambda: _production(api, namespaces)),)
+    planes = control_planes(api)
+    yield _istio(planes)
+    if planes:
+        yield _guarded("mesh settings", lambda: _mesh_settings(api, planes[0]))
+        yield _guarded("ingress gateway", lambda: _ingress(api))
+        yield _guarded("egress gateway", lambda: _egress(api))
+    for namespace in namespaces:
+        yield _guarded(f"namespace {namespace}", lambda ns=namespace: _namespace(api, ns, planes))
+    yield _guarded("permissions", lambda: _permissions(api, namespaces))
+
+
+def _guarded(what: str, look) -> Fact:  # type: ignore[no-untyped-def]
+    """A look that is not allowed is a fact, too."""
+    try:
+        fact: Fact = look()
+    except LabkitError as error:
+        return Fact(MISSING, what, str(error).splitlines()[0])
+    return fact
+
+
+def _production(api: Api, namespaces: Sequence[str]) -> Fact:
+    signs = signs_of_production(api, namespaces)
+    if not signs:
+        return Fact(FINE, "production", "nothing here that others depend on")
+    return Fact(NOTE, "production", "; ".join(signs), "Sure? Then say so: --yes --production")
+
+
+def _istio(planes: Sequence[ControlPlane]) -> Fact:
+    if not planes:
+        return Fact(MISSING, "Istio", "no istiod in istio-system", "labkit istio install")
+    first = planes[0]
+    seen = ", ".join(f"{p.version} (revision {p.revision})" for p in planes)
+    if not first.ready:
+        return Fact(MISSING, "Istio", f"{seen}, not ready", "kubectl get pods -n istio-system")
+    if not first.is_new_enough:
+        return Fact(MISSING, "Istio", seen, "The book needs 1.20 or newer.")
+    return Fact(FINE, "Istio", seen)
+
+
+def _mesh_settings(api: Api, plane: ControlPlane) -> Fact:
+    config = mesh_config(api, plane.config_map)
+    policy = (config.get("outboundTrafficPolicy") or {}).get("mode", "ALLOW_ANY")
+    found = {"accessLogFile": config.get("accessLogFile", ""), "outboundTrafficPolicy.mode": policy}
+    wrong = {name: wanted for name, wanted in _MESH.items() if found[name] != wanted}
+    seen = ", ".join(f"{name}={value or '(none)'}" for name, value in found.items())
+    if not wrong:
+        return Fact(FINE, "mesh settings", seen)
+    flags = " ".join(f"--set meshConfig.{name}={value}" for name, value in wrong.items())
+    return Fact(MISSING, "mesh settings", seen, f"istioctl install {flags}")
+
+
+def _ingress(api: Api) -> Fact:
+    address = find_gateway(api)
+    return Fact(FINE, "ingress gateway", f"{address} ({address.via})")
+
+
+def _egress(api: Api) -> Fact:
+    if api.find(DEPLOYMENTS.path("istio-system", "istio-egressgateway")):
+        return Fact(FINE, "egress gateway", "istio-egressgateway")
+    return Fact(NOTE, "egress gateway", "none yet", "Step 5 makes one.")
+
+
+def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane]) -> Fact:
+    what, found = f"namespace {namespace}", api.find(NAMESPACES.path("", namespace))
+    if found is None:
+        return Fact(NOTE, what, "not there yet", "The lab makes it.")
+    labels = found["metadata"].get("labels") or {}
+    key, value = planes[0].injection_label if planes else ("istio-injection", "enabled")
+    if labels.get(key) == value:
+        return Fact(FINE, what, f"{key}={value}")
+    return Fact(NOTE, what, f"without {key}={value}", "The lab labels it.")
+
+
+def _permissions(api: Api, namespaces: Sequence[str]) -> Fact:
+    wanted = [(p, ns) for ns in namespaces for p in IN_THE_LAB]
+    wanted += [(p, "istio-system") for p in IN_ISTIO_SYSTEM] + [(p, "") for p in ON_THE_CLUSTER]
+    missing = denied(api, wanted)
+    if not missing:
+        return Fact(FINE, "permissions", "all that the lab needs")
+    shown = "; ".join(f"{what} in {ns or 'the cluster'}" for what, ns in missing[:4])
+    more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
+    return Fact(MISSING, "permissions", f"not allowed: {shown}{more}", "labkit look --roles")

@@ -1,0 +1,87 @@
+"""A cluster that is reached by somebody's kubeconfig: looked at first, changed after a yes only."""
+
+import shutil
+
+import pytest
+
+from labkit.errors import NotAgreed
+from labkit.kube.agreement import agree, signs_of_production
+from labkit.kube.connect import connect
+from labkit.kube.control_plane import control_planes
+from labkit.kube.first_look import first_look
+from labkit.kube.permissions import IN_THE_LAB, denied, roles
+from labkit.scenario.cast import HOME, NAMESPACES
+
+pytestmark = pytest.mark.slow
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "billing"}}
+
+
+@pytest.fixture
+def kubeconfig(cluster, tmp_path, monkeypatch):
+    """The kubeconfig somebody was given: a copy, away from the cluster's own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return shutil.copy(cluster.kubeconfig, tmp_path / "given")
+
+
+@pytest.fixture
+def api(kubeconfig):
+    found = connect(kubeconfig=kubeconfig)
+    yield found
+    found.close()
+
+
+def test_the_books_own_cluster_needs_no_yes(cluster):
+    assert not connect(kubeconfig=cluster.kubeconfig).shared
+
+
+def test_nothing_is_changed_before_a_yes(api):
+    with pytest.raises(NotAgreed, match=r"labkit look --context \S+ --yes"):
+        api.request("POST", "/api/v1/namespaces", body=NAMESPACE)
+
+    assert api.find("/api/v1/namespaces/billing") is None
+    assert api.request("POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=NAMESPACE).code == 201
+
+
+def test_a_yes_is_remembered_for_the_cluster(api, kubeconfig):
+    agree(api)
+    again = connect(kubeconfig=kubeconfig)
+
+    again.request("POST", "/api/v1/namespaces", body=NAMESPACE)
+    try:
+        signs = signs_of_production(again, NAMESPACES)
+    finally:
+        again.request("DELETE", "/api/v1/namespaces/billing")
+    assert signs == ["it has 1 more namespace: billing"]
+
+
+def test_a_name_that_sounds_like_production(api):
+    api.context = "eu-prod-2"
+
+    assert signs_of_production(api, NAMESPACES)[0] == '"eu-prod-2" sounds like production'
+
+
+def test_the_first_look_is_a_table(api):
+    table = first_look(api, NAMESPACES).table
+
+    marks = dict(zip(table["what"], table["mark"], strict=True))
+    assert marks["Kubernetes"] == marks["Istio"] == marks["mesh settings"] == marks["permissions"] == "✓"
+    assert (table["seen"] != "").all()
+
+
+def test_the_control_plane(api):
+    (plane,) = control_planes(api)
+
+    assert plane.is_new_enough
+    assert plane.ready
+    assert (plane.config_map, plane.injection_label) == ("istio", ("istio-injection", "enabled"))
+
+
+def test_permissions_are_asked_of_the_api(api):
+    assert denied(api, [(permission, HOME) for permission in IN_THE_LAB]) == []
+
+
+def test_the_roles_are_objects_the_api_takes(cluster, api):
+    """A real kubectl applies them in a dry run, where the namespaces are there."""
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=roles("anna", ["default"]))
+
+    assert done.count("created (server dry run)") == 6
