@@ -171,7 +171,7 @@ def merged(below: Any, above: Any) -> Any:
 def judge(tree: Tree) -> list[str]:
     """The warnings for what is asked but does nothing here; UsageError for what Istio does not know."""
     warnings = []
-    for path, value in _leaves(tree):
+    for path, value in leaves(tree):
         if any(_fits(path, pattern) for pattern in HONOURED):
             _check_choice(path, value)
         elif any(_fits(path, pattern) for pattern in KNOWN):
@@ -181,13 +181,14 @@ def judge(tree: Tree) -> list[str]:
     return warnings
 
 
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value of *tree* with its path, as ``--set`` takes it."""
     if isinstance(tree, dict) and tree:
         for key, value in tree.items():
-            yield from _leaves(value, f"{path}.{key}" if path else key)
+            yield from leaves(value, f"{path}.{key}" if path else key)
     elif isinstance(tree, list) and tree:
         for index, value in enumerate(tree):
-            yield from _leaves(value, f"{path}[{index}]")
+            yield from leaves(value, f"{path}[{index}]")
     elif path:
         yield path, tree
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from labkit.errors import ClusterError
-from labkit.istio import manifests
+from labkit.istio import elsewhere, manifests
 from labkit.istio.profiles import NAMESPACE, Settings
 from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
 from labkit.kube.resources import Resource, resource_of
@@ -32,8 +32,11 @@ PRUNED = (
 def install(api: Api, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
     """Install what *settings* ask for and wait until it runs; *say* hears each part that is done.
 
-    Raises ClusterError where the cluster is not an embedded one: a real cluster gets the real Istio.
+    On a cluster that is not an embedded one see :mod:`labkit.istio.elsewhere`.
     """
+    if api.find(OPENED_PORTS) is None:
+        elsewhere.install(api, settings, say)
+        return
     ports = _opened_ports(api)
     _apply(api, [manifests.namespace()])
     kept = _apply(api, manifests.core(settings))

@@ -63,6 +63,8 @@ class Settings:
     istiod_resources: dict[str, Any]
     proxy_resources: dict[str, Any]
     gateways: list[Gateway]
+    asked: Tree = field(default_factory=dict)
+    """What was asked for, without what the profile adds."""
 
     def of_kind(self, kind: str) -> list[Gateway]:
         return [gateway for gateway in self.gateways if gateway.kind == kind]
@@ -86,6 +88,7 @@ def settings(asked: Tree) -> Settings:
         istiod_resources=resources,
         proxy_resources=merged(_RESOURCES["proxy"], proxy),
         gateways=[g for kind in ("ingress", "egress") for g in _gateways(kind, components, values)],
+        asked=asked,
     )
 
 

@@ -108,8 +108,8 @@ class Api:
         timeout: urllib3.Timeout = _TIMEOUT,
     ) -> Reply:
         """One request; raises ApiRefused for what the API refuses, ConnectionLost where it is gone."""
-        if self._guard and not self.agreed and _changes_something(method, path, query):
-            self._guard(self, method, path)
+        if _changes_something(method, path, query):
+            self.guard_changes(method, path)
         with translated(self.host):
             response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
             if response.status == 401 and self._log_in_again():
@@ -117,6 +117,11 @@ class Api:
         if response.status >= 400:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))
+
+    def guard_changes(self, method: str, path: str) -> None:
+        """Raise NotAgreed where this cluster must not be changed yet; also before others change it for us."""
+        if self._guard and not self.agreed:
+            self._guard(self, method, path)
 
     def get(self, path: str, **query: Any) -> Obj:
         """GET *path*, as an object."""

@@ -1,0 +1,128 @@
+"""Istio on somebody's cluster: what is there is used, and the least is added.
+
+A gateway that is missing is made by gateway injection, which needs no istioctl: a Deployment whose
+container has the image ``auto``, for istiod to fill in
+(https://istio.io/latest/docs/setup/additional-setup/gateway/). All else is istioctl's: it is called
+where it is found, and else the very command is said.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from labkit.errors import ClusterError
+from labkit.istio.flags import Tree, leaves
+from labkit.istio.profiles import NAMESPACE, Gateway, Settings
+from labkit.kube.agreement import PART_OF, PART_OF_LAB
+from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.control_plane import ControlPlane, control_planes
+from labkit.kube.mesh_config import mesh_config
+from labkit.kube.resources import DEPLOYMENTS, SERVICES, resource_of
+from labkit.kube.wait import wait_for_rollouts
+
+Say = Callable[[str], None]
+
+
+def install(api: Api, settings: Settings, say: Say) -> None:
+    """Bring the Istio of this cluster to what *settings* ask for; ClusterError with the command to type."""
+    planes = control_planes(api)
+    if not planes or not _mesh_is_as_asked(api, planes[0], settings.asked):
+        _run_istioctl(api, settings, say)
+        planes = control_planes(api)
+    for gateway in settings.gateways:
+        if api.find(DEPLOYMENTS.path(NAMESPACE, gateway.name)) is None:
+            _make(api, gateway, planes[0])
+            say(f"{gateway.kind.capitalize()} gateways installed")
+    _remove_superfluous(api, {gateway.name for gateway in settings.gateways})
+    say("Installation complete")
+
+
+def _mesh_is_as_asked(api: Api, plane: ControlPlane, asked: Tree) -> bool:
+    there = dict(leaves(mesh_config(api, plane.config_map)))
+    return all(there.get(path) == value for path, value in leaves(asked.get("meshConfig") or {}))
+
+
+# -------------------------------------------------------------------------------------------- istioctl
+
+
+def command(api: Api, settings: Settings) -> list[str]:
+    """The istioctl command that makes what *settings* ask for."""
+    where = [f"--kubeconfig={api.kubeconfig}"] if api.kubeconfig else []
+    where += [f"--context={api.context}"] if api.context else []
+    flags = [word for path, value in leaves(settings.asked) for word in ("--set", f"{path}={_text(value)}")]
+    return ["istioctl", "install", "-y", *where, *flags]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _run_istioctl(api: Api, settings: Settings, say: Say) -> None:
+    words = command(api, settings)
+    if shutil.which(words[0]) is None:
+        raise ClusterError(
+            f"Istio on {api.context or api.host} is missing or set up in another way than the book needs, "
+            "and there is no istioctl here to change that. Type this where there is one (it comes with "
+            f"https://istio.io/latest/docs/setup/getting-started/):\n  {shlex.join(words)}"
+        )
+    api.guard_changes("istioctl", "install")
+    say(f"$ {shlex.join(words)}")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"istioctl failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+# -------------------------------------------------------------------------------------------- gateways
+
+
+def _make(api: Api, gateway: Gateway, plane: ControlPlane) -> None:
+    for obj in injected_gateway(gateway, plane):
+        path = resource_of(api, obj).path(NAMESPACE, obj["metadata"]["name"])
+        query = {"fieldManager": "labkit", "force": True}
+        api.request("PATCH", path, query=query, body=obj, content_type=APPLY_PATCH)
+    wait_for_rollouts(api, [(NAMESPACE, gateway.name)])
+
+
+def injected_gateway(gateway: Gateway, plane: ControlPlane) -> Iterator[Obj]:
+    """Service and Deployment of a gateway whose proxy istiod injects."""
+    metadata = {
+        "name": gateway.name,
+        "namespace": NAMESPACE,
+        "labels": {**gateway.labels, PART_OF: PART_OF_LAB},
+    }
+    ports = [
+        {"name": "http2", "port": 80, "targetPort": 8080},
+        {"name": "https", "port": 443, "targetPort": 8443},
+    ]
+    service = {"type": gateway.service_type, "selector": gateway.labels, "ports": ports}
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service}
+    deployment = {
+        "replicas": gateway.replicas,
+        "selector": {"matchLabels": gateway.labels},
+        "template": _pods(gateway, plane),
+    }
+    yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": deployment}
+
+
+def _pods(gateway: Gateway, plane: ControlPlane) -> Obj:
+    revision = {} if plane.revision == "default" else {"istio.io/rev": plane.revision}
+    labels = {**gateway.labels, "sidecar.istio.io/inject": "true", **revision}
+    annotations = {"inject.istio.io/templates": "gateway", **gateway.pod_annotations}
+    resources = {"resources": gateway.resources} if gateway.resources else {}
+    container = {"name": "istio-proxy", "image": "auto", **resources}
+    return {
+        "metadata": {"labels": labels, "annotations": annotations},
+        "spec": {"containers": [container]},
+    }
+
+
+def _remove_superfluous(api: Api, wanted: set[str]) -> None:
+    """Gateways this lab made and nobody asks for now; those of others stay."""
+    for resource in (DEPLOYMENTS, SERVICES):
+        for obj in api.items(resource.path(NAMESPACE), labelSelector=f"{PART_OF}={PART_OF_LAB}"):
+            if obj["metadata"]["name"] not in wanted:
+                api.request("DELETE", resource.path(NAMESPACE, obj["metadata"]["name"]))
