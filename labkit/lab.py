@@ -19,7 +19,7 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +50,7 @@ from labkit.traffic.split import Split, split
 from labkit.traffic.travel import in_order_of_travel
 
 if TYPE_CHECKING:
+    from labkit.views.guide import Guide
     from labkit.views.picture import Picture
     from labkit.views.shift import Course
     from labkit.views.split_panel import SplitPanel
@@ -306,12 +307,21 @@ class Lab:
         """Whether each promise of a step holds, by what is observed now."""
         return check(self, step)
 
-    def goto(self, step: int, *, finished: bool = False) -> None:
-        """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state."""
-        bring_to(self.api, step, finished=finished)
+    def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
+        """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state.
+
+        say: is told what is being done; by default only the end is printed.
+        """
+        bring_to(self.api, step, finished=finished, say=say)
         self._gateway = self._newest = None
         where = "is done" if finished else "begins"
-        print(f"Here step {step} {where}: {steps.find_step(step).title}.")
+        (say or print)(f"Here step {step} {where}: {steps.find_step(step).title}.")
+
+    def guide(self, step: int) -> Guide:
+        """Where one stands in *step*, with buttons to check it and to be brought there."""
+        from labkit.views.guide import Guide
+
+        return Guide(self, step)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""

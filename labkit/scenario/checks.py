@@ -106,8 +106,12 @@ def _row(finding: Finding) -> str:
 
 def check(lab: Observer, step: int) -> Report:
     """Look whether every promise of *step* holds."""
-    number = find_step(step).number
-    return Report(number, tuple(_CHECKS[number](lab)))
+    return Report(step, tuple(find(lab, step)))
+
+
+def find(lab: Observer, step: int) -> Iterator[Finding]:
+    """The findings of *step*, each as soon as it is made."""
+    yield from _CHECKS[find_step(step).number](lab)
 
 
 # ------------------------------------------------------------------------------------------ the promises

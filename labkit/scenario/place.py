@@ -83,11 +83,14 @@ def _quiet(_: str) -> None:
     """Say nothing."""
 
 
-def bring_to(api: Api, step: int, *, finished: bool = False, say: Callable[[str], None] = _quiet) -> Moves:
+def bring_to(
+    api: Api, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None
+) -> Moves:
     """Bring the cluster to where *step* begins or, with *finished*, to where it ends.
 
     say: is told what is being done.
     """
+    say = say or _quiet
     started = time.perf_counter()
     count = find_step(step).number + finished
     moves = Moves(step)
@@ -103,6 +106,8 @@ def bring_to(api: Api, step: int, *, finished: bool = False, say: Callable[[str]
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
     wait_for_proxies(api)
     moves.seconds = time.perf_counter() - started
+    said = str(moves)
+    say(f"{said[0].upper()}{said[1:]}.")
     return moves
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
@@ -95,7 +95,34 @@ def progress(api: Api) -> Progress:
     with ThreadPoolExecutor(max_workers=8) as threads:
         found = list(threads.map(lambda work: work[1](), works))
     pairs = [(number, piece) for (number, _), piece in zip(works, found, strict=True)]
-    return Progress({step.number: tuple(p for n, p in pairs if n == step.number) for step in STEPS})
+    by_step = {step.number: [p for n, p in pairs if n == step.number] for step in STEPS}
+    return Progress({number: tuple(_owned(number, by_step)) for number in by_step})
+
+
+def _owned(number: int, by_step: dict[int, list[Piece]]) -> Iterator[Piece]:
+    """The pieces of a step, an object that was changed by hand counted for one step only.
+
+    That is the last step whose other pieces are all there; it came by then, so later ones have not.
+    """
+    for piece in by_step[number]:
+        owner = _owner(piece.title, by_step)
+        if piece.state is not State.CHANGED or owner in (None, number):
+            yield piece
+        elif number < owner:
+            yield replace(piece, state=State.APPLIED, note=f"and changed in step {owner}")
+        else:
+            yield replace(piece, state=State.EARLIER, note=f"as you changed it in step {owner}")
+
+
+def _owner(title: str, by_step: dict[int, list[Piece]]) -> int | None:
+    sharing = [n for n, pieces in by_step.items() if title in [piece.title for piece in pieces]]
+    others = {n: [piece for piece in by_step[n] if piece.title != title] for n in sharing}
+    there = [n for n in sharing if others[n] and all(_is_made(piece) for piece in others[n])]
+    return max(there) if len(sharing) > 1 and there else None
+
+
+def _is_made(piece: Piece) -> bool:
+    return piece.state in (State.APPLIED, State.CHANGED)
 
 
 def _works(api: Api) -> Iterator[tuple[int, Callable[[], Piece]]]:

@@ -18,6 +18,13 @@ COLOURS = {
 }
 ERROR = "#D55E00"
 OTHER = "#999999"
+GOOD, BAD, CHANGED, HERE = (
+    COLOURS["External Cluster Service"],
+    ERROR,
+    COLOURS["ServiceC"],
+    COLOURS["ServiceA"],
+)
+"""Of marks; each comes with a sign and a word. Readable on white and on JupyterLab's dark ground."""
 INK, FAINT = "#222222", "#DDDDDD"
 
 WIDTH, HEIGHT = 640, 300

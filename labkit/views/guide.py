@@ -1,0 +1,169 @@
+"""The banner at the top of a notebook: where one stands, what is missing, and buttons that help.
+
+It looks at the cluster when it is shown, after each of its own actions, and after each cell that
+changed something. Going somewhere undoes what a learner has made; where there is such a thing, the
+banner names it and asks first.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import ipywidgets as widgets
+
+from labkit.errors import LabkitError
+from labkit.kube.api import Api
+from labkit.kube.convergence import current_revision
+from labkit.scenario.checks import Finding, Observer, find
+from labkit.scenario.progress import own_work, progress
+from labkit.scenario.steps import find_step
+from labkit.views import banner
+from labkit.views.actions import ActionView
+from labkit.views.live import running_cell
+
+
+class Guided(Observer, Protocol):
+    """What a guide needs of a lab."""
+
+    api: Api
+
+    def goto(
+        self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None
+    ) -> None: ...
+
+
+class Guide(ActionView):
+    """Where one stands in *step*, with the buttons Check, Bring me here, Show me the end and Refresh."""
+
+    def __init__(self, lab: Guided, step: int) -> None:
+        super().__init__()
+        self._lab, self.step = lab, find_step(step).number
+        self._seen = ""
+        self._going: Callable[[], None] | None = None
+        self._shell: Any = None
+        self._build()
+        self.refresh()
+        self.replace_former()
+        self._watch_cells()
+
+    def _build(self) -> None:
+        row = widgets.HBox(
+            [
+                self.button(
+                    "Check", self.check, icon="check", tip="See which promises hold", style="primary"
+                ),
+                self.button(
+                    "Bring me here",
+                    self.go,
+                    icon="map-marker",
+                    tip="Bring the cluster to this step's beginning",
+                ),
+                self.button(
+                    "Show me the end", self.show_end, icon="step-forward", tip="Apply all of this step for me"
+                ),
+                self.button("Refresh", self.refresh, icon="refresh", tip="Look at the cluster again"),
+            ]
+        )
+        self.question = widgets.HBox(
+            [
+                self.button("Yes, undo it", self._go_on, icon="undo", tip="Go, and undo it", style="warning"),
+                self.button("No, keep it", self._stay, icon="times", tip="Change nothing"),
+            ]
+        )
+        self.question.layout.display = "none"
+        self.box = widgets.VBox([self.head, row, self.status, self.question, self.result])
+
+    # ---------------------------------------------------------------------------------------- doing
+
+    def refresh(self) -> None:
+        """Look at the cluster, and show where it is."""
+        self._seen = current_revision(self._lab.api)
+        self.head.value = banner.banner(self.step, progress(self._lab.api))
+
+    def check(self) -> None:
+        """Show each promise's finding as it comes."""
+        self._ask("")
+        self.result.value = ""
+        found: list[Finding] = []
+        self.say("Checking …")
+        for finding in find(self._lab, self.step):
+            found.append(finding)
+            self.result.value = banner.findings(found)
+        kept = sum(finding.holds for finding in found)
+        self.say(
+            f"{kept} of {len(found)} promises hold{'.' if kept < len(found) else ': this step is done.'}"
+        )
+        self.refresh()
+
+    def go(self) -> None:
+        """Bring the cluster to where the step begins; asks first where that undoes somebody's work."""
+        self._unless_it_undoes_work(lambda: self._go(finished=False))
+
+    def show_end(self) -> None:
+        """Bring the cluster to where the step ends; asks first where that undoes somebody's work."""
+        self._unless_it_undoes_work(lambda: self._go(finished=True))
+
+    def _unless_it_undoes_work(self, going: Callable[[], None]) -> None:
+        own = own_work(self._lab.api)
+        if not own:
+            going()
+            return
+        self._going = going
+        self.result.value = ""
+        self._ask(f"This undoes what you have made or changed: {', '.join(own)}. Go on?")
+
+    def _go(self, *, finished: bool) -> None:
+        self._ask("")
+        self.result.value = ""
+        said: list[str] = []
+
+        def hear(words: str) -> None:
+            said.append(words)
+            self.say(words)
+
+        self._lab.goto(self.step, finished=finished, say=hear)
+        self.result.value = "".join(f"<div>{html.escape(words)}</div>" for words in said[-2:])
+        self.say("Done.")
+        self.refresh()
+
+    def _go_on(self) -> None:
+        if self._going:
+            self._going()
+
+    def _stay(self) -> None:
+        self._ask("")
+        self.say("Nothing was changed.")
+
+    def _ask(self, question: str) -> None:
+        self.say(question)
+        self.question.layout.display = "" if question else "none"
+
+    # -------------------------------------------------------------------------------------- showing
+
+    def still(self) -> dict[str, Any]:
+        """The banner as the cluster is now."""
+        found = progress(self._lab.api)
+        return {"text/plain": banner.text(self.step, found), "text/html": banner.banner(self.step, found)}
+
+    def _watch_cells(self) -> None:
+        from IPython.core.getipython import get_ipython
+
+        self._shell = get_ipython() if running_cell() else None
+        if self._shell:
+            self._shell.events.register("post_run_cell", self._after_cell)
+
+    def _after_cell(self, _: object = None) -> None:
+        """Look again if the cell changed the cluster. A cluster that does not answer is left alone."""
+        try:
+            if current_revision(self._lab.api) != self._seen:
+                self.refresh()
+        except LabkitError:
+            self.stop()
+
+    def stop(self) -> None:
+        """Look no more after cells."""
+        if self._shell:
+            self._shell.events.unregister("post_run_cell", self._after_cell)
+            self._shell = None
