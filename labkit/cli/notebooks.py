@@ -48,18 +48,19 @@ class Outcome:
     metavar="NAME=VALUE",
     help="A parameter for every notebook.",
 )
+@click.option("--context", help="A context of the kubeconfig: run on that cluster instead of one of its own.")
 @click.option(
     "--in-place", is_flag=True, help="Write the outputs back into the notebooks: for whoever edits them."
 )
-def run(notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...], in_place: bool) -> None:
+def run(
+    notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...], context: str | None, in_place: bool
+) -> None:
     """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
-    from labkit.cli.cluster import bring_up
-
     chosen = _existing(notebooks) or all_notebooks()
     parameters = _parameters(given)
     output.mkdir(parents=True, exist_ok=True)
-    with progress() as shown, cluster_of_its_own():
-        bring_up(shown)
+    context = context or os.environ.get("LABKIT_CONTEXT") or None
+    with progress() as shown, somebodys_cluster(context) if context else cluster_of_its_own(shown):
         outcomes = [_execute(notebook, output, parameters, shown) for notebook in chosen]
     failed = [outcome for outcome in outcomes if outcome.problem]
     if in_place:
@@ -105,22 +106,43 @@ def _parameters(given: Iterable[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def cluster_of_its_own() -> Iterator[None]:
-    """A home that exists for this block: other clusters of this user are not touched, nothing is left."""
+def cluster_of_its_own(shown: Progress) -> Iterator[None]:
+    """A cluster that exists for this block: others of this user are not touched, nothing is left."""
+    from labkit.cli.cluster import bring_up
     from labkit.kube import embedded
 
+    with _working_folder() as folder:
+        # With its owner, even one that is killed, the cluster ends.
+        os.environ |= {"LABKIT_HOME": folder, "LABKIT_OWNER": str(os.getpid())}
+        try:
+            bring_up(shown)
+            yield
+        finally:
+            embedded.remove(Path(folder))
+
+
+@contextmanager
+def somebodys_cluster(context: str) -> Iterator[None]:
+    """Have the notebooks use *context*; NotAgreed before the first one where that was not agreed to."""
+    from labkit.kube.connect import connect
+
+    api = connect(context=context)
+    api.guard_changes("labkit", "run")
+    api.close()
+    with _working_folder():
+        os.environ["LABKIT_CONTEXT"] = context
+        yield
+
+
+@contextmanager
+def _working_folder() -> Iterator[str]:
+    """A folder for this block, for kernels' sockets too; the environment is as before in the end."""
     before = dict(os.environ)
     folder = tempfile.mkdtemp(prefix="labkit-")
-    # With its owner, even one that is killed, the cluster ends.
-    os.environ |= {
-        "LABKIT_HOME": folder,
-        "LABKIT_OWNER": str(os.getpid()),
-        "JUPYTER_RUNTIME_DIR": f"{folder}/jupyter",
-    }
+    os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"
     try:
-        yield
+        yield folder
     finally:
-        embedded.remove(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
         os.environ.clear()
         os.environ.update(before)
@@ -218,22 +240,40 @@ def write_back(executed: Path, notebook: Path) -> None:
 @click.command()
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
 @click.option("--port", type=int, help="JupyterLab's port; default: a free one from 8888.")
-def lab(browser: bool, port: int | None) -> None:
+@click.option("--context", help="A context of the kubeconfig: use that cluster instead of one of its own.")
+def lab(browser: bool, port: int | None, context: str | None) -> None:
     """Start the cluster and open the first notebook in JupyterLab."""
-    from labkit.cli.cluster import bring_up
-    from labkit.kube import embedded
-
     first = _writable(all_notebooks())[0]
-    with progress() as shown:
-        bring_up(shown)
-    os.environ |= {"KUBECONFIG": str(embedded.kubeconfig()), "LABKIT_HOME": str(embedded.home())}
+    context = context or os.environ.get("LABKIT_CONTEXT") or None
+    if context:
+        os.environ["LABKIT_CONTEXT"] = context
+        _look_at(context)
+    else:
+        _bring_up_own()
     _quiet()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
     options += [] if browser else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
-    print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
+
+
+def _look_at(context: str) -> None:
+    from labkit.cli.look import agree_or_say_how
+    from labkit.kube.connect import connect
+
+    agree_or_say_how(connect(context=context), yes=False, production=False)
+
+
+def _bring_up_own() -> None:
+    """The cluster of this home; kernels and terminals of JupyterLab find it."""
+    from labkit.cli.cluster import bring_up
+    from labkit.kube import embedded
+
+    with progress() as shown:
+        bring_up(shown)
+    os.environ |= {"KUBECONFIG": str(embedded.kubeconfig()), "LABKIT_HOME": str(embedded.home())}
+    print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
 
 
 def _writable(notebooks: list[Path]) -> list[Path]:
