@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labkit.errors import UsageError
+from labkit.scenario.learner import own
 
-HOME = "dev-service-mesh"
+HOME = own("dev-service-mesh")
 """The namespace of ServiceA, ServiceB and ServiceC."""
-EXTERNAL = "external-cluster"
-OUTSIDE = "outside"
-PRACTICE = "practice"
+EXTERNAL = own("external-cluster")
+OUTSIDE = own("outside")
+PRACTICE = own("practice")
 """The namespace a learner makes in the task of step 0."""
 SYSTEM = "istio-system"
 NAMESPACES = (HOME, EXTERNAL, OUTSIDE, PRACTICE)

@@ -11,6 +11,7 @@ from labkit.errors import StepError
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
 from labkit.scenario.cast import EXTERNAL, HOME
+from labkit.scenario.learner import personal
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Step:
     """Whether Istio is installed again, with an egress gateway."""
 
     def sources(self) -> list[Source]:
-        """The manifests, read."""
-        return [read(folder() / self.folder / name) for name in self.files]
+        """The manifests, read; in class mode as they are for this learner."""
+        return [personal(read(folder() / self.folder / name)) for name in self.files]
 
     def objects(self) -> Iterator[Obj]:
         """Every object the step applies, with its namespace."""
