@@ -125,6 +125,40 @@ class UnixAddress:
     path: Path
 
 
+@dataclass(frozen=True)
+class ExecOptions:
+    """The query of ``…/pods/NAME/exec`` and ``attach``."""
+
+    container: str
+    command: Sequence[str] = ()
+    """Empty for attach."""
+    tty: bool = False
+    """One terminal in place of three pipes: what goes to stderr comes out of stdout, too."""
+
+
+Send = Callable[[Literal["stdout", "stderr"], bytes], Awaitable[None]]
+"""Passes a process's output on; it does not return before more can be taken."""
+
+
+class ExecSession(Protocol):
+    """A process in a container that works for one client, or a look at the container's own."""
+
+    async def start(self) -> None:
+        """Start it; ApiError where that fails, for the client to read on its error channel."""
+
+    async def run(self, send: Send) -> int:
+        """Pass all output on, to the end; the exit code."""
+
+    async def feed(self, data: bytes) -> None:
+        """Write to its standard input; ``b""`` ends the input."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell its terminal the size of the client's window."""
+
+    async def close(self) -> None:
+        """End what still runs, and all that it has started."""
+
+
 class PodRuntime(Protocol):
     """What the API server asks of the node."""
 
@@ -133,6 +167,15 @@ class PodRuntime(Protocol):
 
     def dial(self, namespace: str, pod: str, port: int) -> TcpAddress | UnixAddress:
         """Where to connect for ``pods/NAME:PORT/proxy``; ApiError 404/503 where nothing listens."""
+
+    def inside(self, namespace: str, pod: str, port: int) -> Sequence[TcpAddress | UnixAddress]:
+        """What ``localhost:PORT`` means inside the pod: places to try in this order, for port-forward."""
+
+    def exec(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
+        """A command to be started in a container; ApiError where the container does not run."""
+
+    def attach(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
+        """The output of a container's own process from now on; ApiError as :meth:`exec`."""
 
 
 class BuiltinContainer(Protocol):
@@ -172,5 +215,7 @@ class ProcessCommand:
     """Written into the run directory before the start: name → content."""
     unix_ports: Mapping[int, Path] = field(default_factory=dict)
     """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Commands that only this container has, found on its PATH: name → what it stands for."""
     drain: Callable[[], Awaitable[None]] | None = None
     """Awaited when the pod is to stop, *before* any of its processes gets SIGTERM; bounds itself (5 s)."""

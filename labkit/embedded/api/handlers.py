@@ -8,11 +8,13 @@ from aiohttp import web
 
 from labkit.embedded.api import options, responses, reviews
 from labkit.embedded.api.call import Call
+from labkit.embedded.api.exec import Exec
 from labkit.embedded.api.listing import Lister, check_revision
 from labkit.embedded.api.logs import Logs
+from labkit.embedded.api.open_streams import OpenStreams
 from labkit.embedded.api.proxy import Proxy
 from labkit.embedded.api.subresources import Subresources
-from labkit.embedded.api.target import Target, not_allowed, not_offered
+from labkit.embedded.api.target import Target, not_allowed
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.api.watching import Watches
 from labkit.embedded.api.writing import Writing
@@ -31,6 +33,8 @@ class Handlers:
         self._lister = Lister(verbs.store)
         self._writing = Writing(verbs)
         self._logs = Logs(verbs, runtime)
+        self.open_streams = OpenStreams()
+        self._exec = Exec(verbs, runtime, self.open_streams)
         self._subresources = Subresources(verbs, self._writing)
 
     def streams_body(self, target: Target) -> bool:
@@ -40,8 +44,6 @@ class Handlers:
     def answer(self, call: Call) -> Answer:
         """The answer, or the coroutine that makes it; ApiError for what is refused."""
         method, target = call.request.method, call.target
-        if target.is_not_offered:
-            raise not_offered(target)
         if target.subresource:
             return self._subresource(call)
         if not target.kind.persisted:
@@ -84,6 +86,8 @@ class Handlers:
             return self.proxy.answer(call)
         if name == "log":
             return self._logs.answer(call)
+        if name in ("exec", "attach"):
+            return self._exec.answer(call)
         if name == "status" and call.request.method == "GET":
             return self._get(call)
         return self._subresources.answer(call)

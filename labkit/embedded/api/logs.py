@@ -48,7 +48,7 @@ async def _pass_on(response: web.StreamResponse, first: bytes, chunks: AsyncIter
 def log_options(pod: Obj, query: Mapping[str, str]) -> LogOptions:
     """Of the query; ApiError 400 where it does not name a container of *pod*."""
     return LogOptions(
-        container=_container(pod, query.get("container", "")),
+        container=container_of(pod, query.get("container", "")),
         follow=options.flag(query, "follow"),
         previous=options.flag(query, "previous"),
         timestamps=options.flag(query, "timestamps"),
@@ -59,7 +59,8 @@ def log_options(pod: Obj, query: Mapping[str, str]) -> LogOptions:
     )
 
 
-def _container(pod: Obj, asked: str) -> str:
+def container_of(pod: Obj, asked: str) -> str:
+    """The container that is meant; ApiError 400 where that is none, or not clear."""
     spec, name = pod.get("spec", {}), name_of(pod)
     containers = [each["name"] for each in spec.get("containers") or ()]
     init = [each["name"] for each in spec.get("initContainers") or ()]

@@ -96,8 +96,12 @@ def _status(kind: str) -> Subresource:
     return Subresource("status", kind)
 
 
+_CONNECT_VERBS = ("create", "get")
 _POD_SUBRESOURCES = (
+    Subresource("attach", "PodAttachOptions", _CONNECT_VERBS),
+    Subresource("exec", "PodExecOptions", _CONNECT_VERBS),
     Subresource("log", "Pod", ("get",)),
+    Subresource("portforward", "PodPortForwardOptions", _CONNECT_VERBS),
     Subresource("proxy", "PodProxyOptions", _PROXY_VERBS),
     _status("Pod"),
 )

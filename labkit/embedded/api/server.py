@@ -44,8 +44,9 @@ class ApiServer:
         await web.SockSite(self._runner, listener, ssl_context=tls).start()
 
     async def stop(self) -> None:
-        """End all watches, finish what is under way, close the listener."""
+        """End all watches and streams, finish what is under way, close the listener."""
         self._handlers.watches.close()
+        self._handlers.open_streams.close()
         if self._runner:
             await self._runner.cleanup()
 

@@ -12,7 +12,6 @@ from labkit.embedded.api.resources import REGISTRY, ResourceType, Subresource
 from labkit.embedded.status import ApiError
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
-_NOT_OFFERED = ("attach", "exec", "portforward")
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,6 @@ class Target:
     def part(self) -> Subresource | None:
         return self.kind.subresource(self.subresource) if self.subresource else None
 
-    @property
-    def is_not_offered(self) -> bool:
-        """Whether a real cluster has this part of a pod and this one has not."""
-        return self.kind.name == "pods" and self.subresource in _NOT_OFFERED
-
 
 def resolve(path: str) -> Target | None:
     """The target of *path* (still percent-encoded); None where no such resource is served."""
@@ -53,7 +47,7 @@ def resolve(path: str) -> Target | None:
         return None
     rest = "".join(f"/{each}" for each in raw[at + 3 :])
     target = Target(kind, version, namespace, name, subresource, rest)
-    known = not subresource or target.part is not None or target.is_not_offered
+    known = not subresource or target.part is not None
     return target if known and (not rest or subresource == "proxy") else None
 
 
@@ -77,16 +71,6 @@ def _split_namespace(raw: list[str], at: int) -> tuple[str, int]:
     if len(parts) > 2 and parts[0] == "namespaces" and parts[2] not in _NAMESPACE_SUBRESOURCES:
         return unquote(parts[1]), at + 2
     return "", at
-
-
-def not_offered(target: Target) -> ApiError:
-    """501 for ``kubectl exec``, ``attach``, ``cp`` and ``port-forward``."""
-    message = (
-        f"{target.subresource} is not offered by this cluster: a pod here is plain processes of yours. "
-        f"Read its log with `kubectl logs {target.name}`, ask its ports with `kubectl get --raw "
-        f"/api/v1/namespaces/{target.namespace}/pods/{target.name}:PORT/proxy/`"
-    )
-    return ApiError(501, "NotImplemented", message)
 
 
 def not_allowed() -> ApiError:

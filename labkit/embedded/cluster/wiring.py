@@ -23,6 +23,7 @@ from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.bootstrap import proxy_image
 from labkit.embedded.mesh.control_plane import ControlPlane
+from labkit.embedded.mesh.programs import pilot_discovery
 from labkit.embedded.mesh.validation import admission as istio_validation
 from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage, service_images
 from labkit.embedded.node.kubelet import Kubelet
@@ -67,7 +68,7 @@ class Cluster:
         istiod = ControlPlane(self._client, xds, debug)
         mesh: dict[str, Image] = {
             "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
-            "istio/pilot:*": BuiltinImage(lambda _: istiod),
+            "istio/pilot:*": BuiltinImage(lambda _: istiod, pilot_discovery(debug)),
         }
         return Catalogue(service_images() | mesh)
 

@@ -27,6 +27,7 @@ from labkit.embedded.interfaces import Launch, ProcessCommand
 from labkit.embedded.mesh.drain import drain
 from labkit.embedded.mesh.model import node_id
 from labkit.embedded.mesh.pods import node_type_of
+from labkit.embedded.mesh.programs import pilot_agent
 from labkit.embedded.objects import annotations_of, labels_of, name_of, namespace_of, uid_of
 
 ISTIO_VERSION = "1.30.3"
@@ -58,6 +59,7 @@ def proxy_command(launch: Launch, xds_socket: Path) -> ProcessCommand:
         argv=[str(envoy_path()), "-c", CONFIG_FILE, *_FLAGS, *_log_levels(_args(launch))],
         files={CONFIG_FILE: json.dumps(config, indent=1)},
         unix_ports={ADMIN_PORT: admin},
+        programs=pilot_agent(admin),
         drain=partial(drain, admin),
     )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from labkit.embedded.interfaces import BuiltinContainer, Launch, ProcessCommand
@@ -32,6 +32,8 @@ class BuiltinImage:
     """An image that runs inside the daemon."""
 
     make: Callable[[Launch], BuiltinContainer]
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """As :attr:`labkit.embedded.interfaces.ProcessCommand.programs`."""
 
 
 Image: TypeAlias = ProcessImage | BuiltinImage

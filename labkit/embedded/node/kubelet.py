@@ -18,10 +18,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from labkit.embedded.events import Recorder
-from labkit.embedded.interfaces import Client, LogOptions, TcpAddress, UnixAddress, WatchEvent
+from labkit.embedded.interfaces import (
+    Client,
+    ExecOptions,
+    ExecSession,
+    LogOptions,
+    TcpAddress,
+    UnixAddress,
+    WatchEvent,
+)
 from labkit.embedded.node import node_object, pod_logs, pod_network, scheduler
 from labkit.embedded.node.catalogue import Catalogue
 from labkit.embedded.node.context import NodeContext
+from labkit.embedded.node.exec import Attach, Exec
 from labkit.embedded.node.pod_addresses import PodAddresses
 from labkit.embedded.node.pod_worker import PodWorker
 from labkit.embedded.node.run_records import RECORDS, RunRecords
@@ -93,6 +102,22 @@ class Kubelet:
         if not any(container.current for container in worker.containers):
             raise ApiError(503, "ServiceUnavailable", f'no container of pod "{pod}" is running')
         return TcpAddress(worker.sandbox.pod_ip, port)
+
+    def inside(self, namespace: str, pod: str, port: int) -> list[TcpAddress | UnixAddress]:
+        """What ``localhost:PORT`` means in a pod: its app's side first, then its proxy's."""
+        address = self.dial(namespace, pod, port)
+        if isinstance(address, UnixAddress):
+            return [address]
+        sandbox = self._worker(namespace, pod).sandbox
+        return [TcpAddress(host, port) for host in dict.fromkeys((sandbox.app_ip, sandbox.pod_ip))]
+
+    def exec(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
+        """A command to be started in a container."""
+        return Exec(self._worker(namespace, pod), options, self._context.records)
+
+    def attach(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
+        """The output of a container's own process."""
+        return Attach(self._worker(namespace, pod), options)
 
     def _worker(self, namespace: str, name: str) -> PodWorker:
         pod = self._client.find("pods", name, namespace)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
@@ -14,10 +16,20 @@ from labkit.embedded.objects import Obj
 TERMINATED = 143  # 128 + SIGTERM
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a process finds inside a container: its own, and one that joins it by ``kubectl exec``."""
+
+    environment: Mapping[str, str]
+    directory: Path
+    """The working directory."""
+
+
 class Run(Protocol):
     """A container at work."""
 
     exited: asyncio.Future[int]
+    surroundings: Surroundings
 
     async def stop(self, grace: float) -> int: ...
 
@@ -33,8 +45,10 @@ class Run(Protocol):
 class ProcessRun:
     """A container that is a process."""
 
-    def __init__(self, process: SupervisedProcess, command: ProcessCommand) -> None:
-        self._process, self._command = process, command
+    def __init__(
+        self, process: SupervisedProcess, command: ProcessCommand, surroundings: Surroundings
+    ) -> None:
+        self._process, self._command, self.surroundings = process, command, surroundings
         self.exited = process.exited
 
     async def stop(self, grace: float) -> int:
@@ -56,9 +70,14 @@ class BuiltinRun:
     """A container that is a task of the daemon."""
 
     def __init__(
-        self, builtin: BuiltinContainer, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]
+        self,
+        builtin: BuiltinContainer,
+        pod: Obj,
+        log: Callable[[str], None],
+        ready: Callable[[bool], None],
+        surroundings: Surroundings,
     ) -> None:
-        self._builtin, self._log = builtin, log
+        self._builtin, self._log, self.surroundings = builtin, log, surroundings
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(builtin.run(pod, log, ready))
         self._task.add_done_callback(self._ended)

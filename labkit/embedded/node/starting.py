@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +14,12 @@ from labkit.embedded.node.catalogue import BuiltinImage, Image
 from labkit.embedded.node.container_log import ContainerLog
 from labkit.embedded.node.environment import container_environment
 from labkit.embedded.node.process import SupervisedProcess
-from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run
+from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run, Surroundings
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, name_of, namespace_of
+
+PROGRAMS = "bin"
+"""The folder, in a container's own, of the programs that only it has."""
 
 
 def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
@@ -29,38 +34,49 @@ def start(
 ) -> Run:
     """Start *image*; *ready* is for containers that know it themselves."""
     if isinstance(image, BuiltinImage):
-        return BuiltinRun(image.make(launch), launch.pod, log.write_line, ready)
+        command = ProcessCommand([], programs=image.programs)
+        _write_files(launch.run_dir, command)
+        surroundings = Surroundings(_environment(sandbox, launch, command), launch.run_dir)
+        return BuiltinRun(image.make(launch), launch.pod, log.write_line, ready, surroundings)
     command = image.describe(launch)
     _write_files(launch.run_dir, command)
+    variables = _environment(sandbox, launch, command, is_proxy=image.is_proxy)
     process = SupervisedProcess.start(
         command.argv,
-        environment=_environment(sandbox, launch, command, is_proxy=image.is_proxy),
+        environment=variables,
         directory=launch.run_dir,
         on_output=log.write,
         records=sandbox.node.records,
         what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
     )
-    return ProcessRun(process, command)
+    return ProcessRun(process, command, Surroundings(variables, launch.run_dir))
 
 
 def _write_files(directory: Path, command: ProcessCommand) -> None:
-    """Make *directory* anew, with the files *command* wants in it."""
+    """Make *directory* anew, with the files and programs *command* wants in it."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, mode=0o700)
     for name, content in command.files.items():
         (directory / name).write_text(content)
+    for name, words in command.programs.items():
+        program = directory / PROGRAMS / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        program.chmod(0o700)
 
 
 def _environment(
-    sandbox: Sandbox, launch: Launch, command: ProcessCommand, *, is_proxy: bool
+    sandbox: Sandbox, launch: Launch, command: ProcessCommand, *, is_proxy: bool = False
 ) -> dict[str, str]:
     """All variables of the process: never the daemon's own."""
     variables = {
-        "PATH": os.defpath,
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
         **sandbox.service_environment(),
         **launch.environment,
         **command.environment,
     }
+    if command.programs:
+        variables["PATH"] = f"{launch.run_dir / PROGRAMS}:{variables['PATH']}"
     return variables if is_proxy else variables | sandbox.network_environment()

@@ -1,0 +1,87 @@
+"""Several streams over one connection, as ``exec``, ``attach`` and ``port-forward`` need them.
+
+Over a WebSocket every message begins with the number of its stream (``v4.channel.k8s.io``); since
+``v5`` a message ``255, n`` closes stream *n*, which is how a client ends standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from enum import IntEnum
+from typing import Protocol
+
+from aiohttp import WSMsgType, web
+
+from labkit.embedded.status import bad_request
+
+V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
+_CLOSE = 255
+_LARGEST_MESSAGE = 32 * 1024 * 1024  # bytes, as the real server
+
+
+class Stream(IntEnum):
+    """The streams of a remote command."""
+
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    ERROR = 3
+    """The server's last word: a ``Status``."""
+    RESIZE = 4
+    """The size of the client's window, as JSON."""
+
+
+class Streams(Protocol):
+    """A connection that carries streams."""
+
+    async def send(self, stream: int, data: bytes) -> None:
+        """Send *data*; ConnectionError where the client has gone."""
+
+    async def receive(self) -> tuple[int, bytes] | None:
+        """What the client sends next, ``b""`` for the end of a stream; ``None`` once it has gone."""
+
+    async def close(self) -> None:
+        """Close the connection, from our side in order."""
+
+
+class WebSocketStreams:
+    """Streams in the messages of a WebSocket."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+
+    async def send(self, stream: int, data: bytes) -> None:
+        await self._socket.send_bytes(bytes([stream]) + data)
+
+    async def receive(self) -> tuple[int, bytes] | None:
+        while True:
+            message = await self._socket.receive()
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                return None
+            data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+            if len(data) > 1 and data[0] == _CLOSE:
+                return (data[1], b"") if self._socket.ws_protocol == V5 else None
+            if len(data) > 1:
+                return data[0], data[1:]
+
+    async def close(self) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self._socket.close()
+
+
+def wants_websocket(request: web.BaseRequest) -> bool:
+    """Whether *request* is a WebSocket's handshake."""
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+async def accept_websocket(request: web.BaseRequest, *protocols: str) -> web.WebSocketResponse:
+    """Take the connection over; ApiError 400 where the client speaks none of *protocols*."""
+    offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    if not set(offered) & set(protocols):
+        raise bad_request(f"unable to upgrade: none of the protocols {offered} is one of {list(protocols)}")
+    chosen = next(each for each in protocols if each in offered)
+    socket = web.WebSocketResponse(
+        protocols=(chosen,), max_msg_size=_LARGEST_MESSAGE, timeout=1.0, compress=False
+    )
+    await socket.prepare(request)
+    return socket

@@ -1,0 +1,154 @@
+"""``kubectl exec`` and ``attach``: into which container, with what, in the runtime's own words.
+
+A command sees what the container's process sees: its variables, its folder, its PATH, its pod's
+network. The network is the shim's work (see ``shim/sitecustomize.py``), which any Python program
+gets; a native program such as ``curl`` runs here, too, but with the machine's own network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Mapping
+
+from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
+from labkit.embedded.node import log_reader
+from labkit.embedded.node.container import Container
+from labkit.embedded.node.exec_process import Command, ExecProcess
+from labkit.embedded.node.pod_worker import PodWorker
+from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.runs import Run
+from labkit.embedded.objects import name_of, namespace_of
+from labkit.embedded.status import ApiError
+
+
+class Exec:
+    """A command in a container; an :class:`~labkit.embedded.interfaces.ExecSession`."""
+
+    def __init__(self, worker: PodWorker, options: ExecOptions, records: RunRecords) -> None:
+        """ApiError where the container does not run."""
+        self._run = _run_of(worker, options.container)
+        self._options, self._records = options, records
+        self._what = f"{namespace_of(worker.pod)}/{name_of(worker.pod)}/{options.container} exec"
+        self._process: ExecProcess | None = None
+
+    async def start(self) -> None:
+        """Start it; it ends with its container."""
+        command = self._command()
+        try:
+            self._process = await ExecProcess.start(command, self._records, self._what)
+        except OSError as error:
+            raise _not_started(f"fork/exec {command.program}: {(error.strerror or '').lower()}") from error
+        self._run.exited.add_done_callback(self._container_ended)
+
+    async def run(self, send: Send) -> int:
+        return await self._started.run(send)
+
+    async def feed(self, data: bytes) -> None:
+        await self._started.feed(data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._started.resize(columns, rows)
+
+    async def close(self) -> None:
+        self._run.exited.remove_done_callback(self._container_ended)
+        if self._process:
+            await self._process.close()
+
+    @property
+    def _started(self) -> ExecProcess:
+        assert self._process, "start() comes first"
+        return self._process
+
+    def _command(self) -> Command:
+        inside = self._run.surroundings
+        variables = {"TERM": "xterm"} | dict(inside.environment) if self._options.tty else inside.environment
+        program = find_program(self._options.command[0], variables, str(inside.directory))
+        return Command(program, self._options.command, variables, inside.directory, self._options.tty)
+
+    def _container_ended(self, _: asyncio.Future[int]) -> None:
+        if self._process:
+            self._process.end()
+
+
+class Attach:
+    """The output of a container's process from now on, which comes by way of its log."""
+
+    def __init__(self, worker: PodWorker, options: ExecOptions) -> None:
+        """ApiError where the container does not run."""
+        self._run = _run_of(worker, options.container)
+        self._chunks = _news(_container_of(worker, options.container))
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def run(self, send: Send) -> int:
+        async for chunk in self._chunks:
+            await send("stdout", chunk)
+        await asyncio.wait([self._run.exited])
+        return 0  # an attached client learns that it ended, not how
+
+    async def feed(self, data: bytes) -> None:
+        """Drop it: a container's standard input is empty here, as it is without ``stdin: true``."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Nothing: there is no terminal."""
+
+    async def close(self) -> None:
+        """Nothing to end: the container runs on."""
+
+
+async def _news(container: Container) -> AsyncIterator[bytes]:
+    options = LogOptions(follow=True, tail_lines=0)
+    directory = container.log_dir(container.state.restart_count)
+    async for chunk in log_reader.read(directory, options, live=container.log):
+        yield chunk
+
+
+def _run_of(worker: PodWorker, name: str) -> Run:
+    run = _container_of(worker, name).current
+    if run is None or run.exited.done():
+        raise _not_running(name)
+    return run
+
+
+def _container_of(worker: PodWorker, name: str) -> Container:
+    found = worker.find(name)
+    if found is None:
+        raise _not_running(name)
+    return found
+
+
+def _not_running(name: str) -> ApiError:
+    return ApiError(500, "InternalError", f'container not found ("{name}")')
+
+
+def find_program(word: str, variables: Mapping[str, str], directory: str) -> str:
+    """The path of the program *word* names; ApiError with the runtime's words where there is none."""
+    if "/" not in word:
+        found = shutil.which(word, path=variables.get("PATH", os.defpath))
+        if found is None:
+            raise _not_started(f'exec: "{word}": executable file not found in $PATH')
+        return os.path.join(directory, found)  # noqa: PTH118  (an absolute path stays what it is)
+    path = os.path.join(directory, word)  # noqa: PTH118
+    with contextlib.suppress(OSError):
+        os.stat(path)  # noqa: PTH116
+        if os.path.isdir(path):  # noqa: PTH112
+            raise _not_started(f'exec: "{word}": is a directory')
+        if not os.access(path, os.X_OK):
+            raise _not_started(f'exec: "{word}": permission denied')
+        return path
+    raise _not_started(f'exec: "{word}": stat {word}: no such file or directory')
+
+
+def _not_started(why: str) -> ApiError:
+    """As containerd and runc say it, by way of the kubelet."""
+    runtime = (
+        f'failed to exec in container: failed to start exec "{secrets.token_hex(32)}": OCI runtime exec '
+        f"failed: exec failed: unable to start container process: {why}: unknown"
+    )
+    message = f"Internal error occurred: error executing command in container: {runtime}"
+    return ApiError(500, "InternalError", message)
