@@ -12,6 +12,7 @@ from labkit.embedded.api.exec import Exec
 from labkit.embedded.api.listing import Lister, check_revision
 from labkit.embedded.api.logs import Logs
 from labkit.embedded.api.open_streams import OpenStreams
+from labkit.embedded.api.port_forward import PortForward
 from labkit.embedded.api.proxy import Proxy
 from labkit.embedded.api.subresources import Subresources
 from labkit.embedded.api.target import Target, not_allowed
@@ -35,6 +36,7 @@ class Handlers:
         self._logs = Logs(verbs, runtime)
         self.open_streams = OpenStreams()
         self._exec = Exec(verbs, runtime, self.open_streams)
+        self._port_forward = PortForward(verbs, runtime, self.open_streams)
         self._subresources = Subresources(verbs, self._writing)
 
     def streams_body(self, target: Target) -> bool:
@@ -88,6 +90,8 @@ class Handlers:
             return self._logs.answer(call)
         if name in ("exec", "attach"):
             return self._exec.answer(call)
+        if name == "portforward":
+            return self._port_forward.answer(call)
         if name == "status" and call.request.method == "GET":
             return self._get(call)
         return self._subresources.answer(call)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
 from labkit.embedded.api import streams
 from labkit.embedded.api.streams import V4, V5, Streams, WebSocketStreams
 from labkit.embedded.status import ApiError, bad_request
+
+log = logging.getLogger("labkit.embedded.api")
 
 
 class OpenStreams:
@@ -24,12 +27,18 @@ class OpenStreams:
             task.cancel()
 
     async def serve(
-        self, request: web.BaseRequest, conversation: Callable[[Streams], Awaitable[None]]
+        self,
+        request: web.BaseRequest,
+        conversation: Callable[[Streams], Awaitable[None]],
+        protocols: Sequence[str] = (V5, V4),
     ) -> web.StreamResponse:
-        """Take *request*'s connection over for *conversation*; ApiError where that can't be."""
+        """Take *request*'s connection over for *conversation*; ApiError where that can't be.
+
+        Of *protocols* the first that the client knows, too, is spoken.
+        """
         if not streams.wants_websocket(request):
             raise _not_upgraded(request)
-        socket = await streams.accept_websocket(request, V5, V4)
+        socket = await streams.accept_websocket(request, *protocols)
         client = WebSocketStreams(socket)
         await self.last(conversation(client))
         await client.close()
@@ -44,7 +53,9 @@ class OpenStreams:
         finally:
             task.cancel()
             self._tasks.discard(task)
-            await asyncio.gather(task, return_exceptions=True)
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+            log.error("a conversation broke off: %r", outcome, exc_info=outcome)
 
 
 def _not_upgraded(request: web.BaseRequest) -> ApiError:

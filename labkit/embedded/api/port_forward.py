@@ -1,0 +1,133 @@
+"""``pods/NAME/portforward``: a client's connections to a pod's ports, as if from inside the pod.
+
+With ``v4.channel.k8s.io`` the ports stand in the query, and each has two streams, one for data and
+one for what went wrong; each begins with the port's number, two bytes, the low one first. A stream
+can't be closed alone there: when the last port has nothing more to say, the connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+
+from labkit.embedded.api.call import Call
+from labkit.embedded.api.open_streams import OpenStreams
+from labkit.embedded.api.streams import V4, Streams
+from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
+from labkit.embedded.objects import Obj, name_of, namespace_of
+from labkit.embedded.status import bad_request
+
+_CHUNK = 64 * 1024
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[int], Awaitable[Connection]]
+"""Connects to a port of the pod; ForwardError where nothing listens."""
+
+
+class ForwardError(Exception):
+    """A port that can't be reached, in the kubelet's words."""
+
+
+class PortForward:
+    """Answers port-forwards."""
+
+    def __init__(self, verbs: Verbs, runtime: PodRuntime, open_streams: OpenStreams) -> None:
+        self._verbs, self._runtime, self._open = verbs, runtime, open_streams
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        """Pass on, until one side closes."""
+        if call.request.method not in ("GET", "POST"):
+            raise not_allowed()
+        pod = self._verbs.get("pods", call.target.name, call.target.namespace)
+        ports = _ports(call)
+        self._runtime.inside(namespace_of(pod), name_of(pod), 1)  # refused before the upgrade
+        connect = self._connector(pod)
+        return await self._open.serve(call.request, lambda client: forward(client, ports, connect), (V4,))
+
+    def _connector(self, pod: Obj) -> Connect:
+        async def connect(port: int) -> Connection:
+            places = self._runtime.inside(namespace_of(pod), name_of(pod), port)
+            for place in places:
+                with contextlib.suppress(OSError):
+                    return await _open(place)
+            raise ForwardError(
+                f"error forwarding port {port} to pod {name_of(pod)}: failed to connect to "
+                f"localhost:{port} inside the pod: connection refused"
+            )
+
+        return connect
+
+
+async def _open(place: TcpAddress | UnixAddress) -> Connection:
+    if isinstance(place, UnixAddress):
+        return await asyncio.open_unix_connection(str(place.path))
+    return await asyncio.open_connection(place.host, place.port)
+
+
+def _ports(call: Call) -> list[int]:
+    texts = [each for text in call.request.rel_url.query.getall("ports", ()) for each in text.split(",")]
+    for text in texts:
+        if not text.isdecimal() or not 0 < int(text) < 2**16:
+            raise bad_request(f'invalid port "{text}": a number from 1 to 65535 is needed')
+    return [int(text) for text in texts]
+
+
+async def forward(client: Streams, ports: Sequence[int], connect: Connect) -> None:
+    """Hold connections to *ports* for as long as client and pod want them."""
+    writers: dict[int, asyncio.StreamWriter] = {}
+    readers: dict[int, asyncio.StreamReader] = {}
+    try:
+        for number, port in enumerate(ports):
+            await _greet(client, 2 * number, port)
+        for number, port in enumerate(ports):
+            try:
+                readers[2 * number], writers[2 * number] = await connect(port)
+            except ForwardError as error:
+                await client.send(2 * number + 1, str(error).encode())
+        await _pass_on(client, readers, writers)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+async def _greet(client: Streams, data: int, port: int) -> None:
+    for stream in (data, data + 1):
+        await client.send(stream, struct.pack("<H", port))
+
+
+async def _pass_on(
+    client: Streams, readers: dict[int, asyncio.StreamReader], writers: dict[int, asyncio.StreamWriter]
+) -> None:
+    """Both ways, until the client leaves or all ports have ended."""
+
+    async def from_pod() -> None:
+        await asyncio.gather(*(copy(client, stream, reader) for stream, reader in readers.items()))
+
+    tasks = {asyncio.create_task(from_pod()), asyncio.create_task(_from_client(client, writers))}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def copy(client: Streams, stream: int, reader: asyncio.StreamReader) -> None:
+    """What the pod says on one connection, to its end."""
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            await client.send(stream, chunk)
+
+
+async def _from_client(client: Streams, writers: dict[int, asyncio.StreamWriter]) -> None:
+    while (received := await client.receive()) is not None:
+        stream, data = received
+        if writer := writers.get(stream):
+            with contextlib.suppress(OSError):  # the pod has closed: its last words are on their way
+                writer.write(data)
+                await writer.drain()
