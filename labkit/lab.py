@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from labkit.views.picture import Picture
     from labkit.views.shift import Course
     from labkit.views.split_panel import SplitPanel
+    from labkit.views.task import TaskView
 
 Requests = Answer | pd.DataFrame
 """Requests that were sent: the answer of curl(), or the frame of send() or a part of it."""
@@ -205,9 +206,9 @@ class Lab:
             self._gateway = find_gateway(self.api)
         return self._gateway
 
-    def curl(self, path: str, *, timeout: float = 30.0) -> Answer:
+    def curl(self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:
         """One request through the gateway: the transcript of `curl -v`, and the answer."""
-        self._newest = answer = curl(self._url(path), timeout=timeout)
+        self._newest = answer = curl(self._url(path), headers=headers, timeout=timeout)
         return answer
 
     def send(
@@ -322,6 +323,12 @@ class Lab:
         from labkit.views.guide import Guide
 
         return Guide(self, step)
+
+    def task(self, step: int) -> TaskView:
+        """The task at the end of *step*, with hints and a solution; ``.check()`` looks whether it is done."""
+        from labkit.views.task import TaskView
+
+        return TaskView(self, step)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""

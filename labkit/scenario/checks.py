@@ -8,7 +8,7 @@ what the learner may have left out.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,7 +40,7 @@ ANSWER_EXTERNAL = "Hello from External Cluster Service!"
 class Observer(Protocol):
     """What a check needs of a lab."""
 
-    def curl(self, path: str) -> Answer: ...
+    def curl(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer: ...
 
     def send(self, path: str, *, requests: int, concurrency: int) -> pd.DataFrame: ...
 
@@ -75,20 +75,29 @@ class Report:
 
     step: int
     findings: tuple[Finding, ...]
+    task: str = ""
+    """The title of the step's task, where the findings are of that."""
 
     def __bool__(self) -> bool:
         return all(finding.holds for finding in self.findings)
 
+    @property
+    def title(self) -> str:
+        """What was checked."""
+        return (
+            f"Task {self.step}, {self.task}"
+            if self.task
+            else f"Step {self.step}, {find_step(self.step).title}"
+        )
+
     def __str__(self) -> str:
-        title = f"Step {self.step}, {find_step(self.step).title}"
-        return "\n".join([title, *map(str, self.findings)])
+        return "\n".join([self.title, *map(str, self.findings)])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        title = html.escape(f"Step {self.step}, {find_step(self.step).title}")
-        return f"<b>{title}</b><table>{''.join(map(_row, self.findings))}</table>"
+        return f"<b>{html.escape(self.title)}</b><table>{''.join(map(_row, self.findings))}</table>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}

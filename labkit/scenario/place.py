@@ -104,6 +104,7 @@ def bring_to(
     say("Waiting for pods and proxies …")
     _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
+    _wait_for_leaving_pods(api)
     wait_for_proxies(api)
     moves.seconds = time.perf_counter() - started
     said = str(moves)
@@ -236,6 +237,13 @@ def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     stale = [pod for pod in pods if callers_remember or not _has_proxy(pod)]
     _each(stale, lambda pod: delete(api, PODS, pod["metadata"]["namespace"], pod["metadata"]["name"]))
     moves.removed += [PODS.title(pod["metadata"]["name"]) for pod in stale]
+
+
+def _wait_for_leaving_pods(api: Api) -> None:
+    """A pod that is no longer wanted is still listed, and may still answer, until it is gone."""
+    pods = [pod["metadata"] for namespace in cast.NAMESPACES for pod in api.items(PODS.path(namespace))]
+    leaving = [metadata for metadata in pods if metadata.get("deletionTimestamp")]
+    _each(leaving, lambda pod: wait_until_gone(api, PODS, pod["namespace"], pod["name"]))
 
 
 def _has_proxy(pod: Obj) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import html
 import secrets
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,21 +66,26 @@ def _coloured(line: str) -> str:
     return f'<span style="color:{colour}">{html.escape(line)}</span>'
 
 
-def curl(url: str, *, timeout: float = 30.0) -> Answer:
-    """GET *url* on a connection of its own; RequestFailed where no answer comes within *timeout* s."""
+def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:
+    """GET *url* on a connection of its own; RequestFailed where no answer comes within *timeout* s.
+
+    headers: sent beside curl's own, or in their place, as with `curl -H`.
+    """
+    extra = [f"{name}: {value}" for name, value in (headers or {}).items()]
     transcript: list[str] = []
     body: list[bytes] = []
-    headers: list[bytes] = []
+    received: list[bytes] = []
     tag, sent_at = secrets.token_hex(6), dt.datetime.now(dt.UTC)
     handle = pycurl.Curl()
     try:
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.USERAGENT, f"{USER_AGENT} ({tag})")
+        handle.setopt(pycurl.HTTPHEADER, extra)
         handle.setopt(pycurl.NOPROXY, "*")
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.TIMEOUT_MS, round(timeout * 1000))
         handle.setopt(pycurl.WRITEFUNCTION, body.append)
-        handle.setopt(pycurl.HEADERFUNCTION, headers.append)
+        handle.setopt(pycurl.HEADERFUNCTION, received.append)
         handle.setopt(pycurl.VERBOSE, 1)
         handle.setopt(pycurl.DEBUGFUNCTION, lambda kind, data: transcript.extend(_lines(kind, data)))
         handle.perform()
@@ -88,9 +95,9 @@ def curl(url: str, *, timeout: float = 30.0) -> Answer:
     finally:
         handle.close()
     return Answer(
-        command=f"curl -v {url}",
+        command=" ".join(["curl -v", *(f"-H {shlex.quote(line)}" for line in extra), url]),
         status=status,
-        headers=_headers(headers),
+        headers=_headers(received),
         text=b"".join(body).decode(errors="replace"),
         transcript="".join(f"{line}\n" for line in transcript),
         seconds=seconds,

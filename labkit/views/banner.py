@@ -166,7 +166,16 @@ def _piece(of: int | None, piece: Piece) -> str:
 
 def findings(found: Iterable[Finding]) -> str:
     """What a check found, one below the other; with the hint where a promise does not hold."""
-    return "".join(map(_finding, found))
+    return _close("".join(map(_finding, found)))
+
+
+def lines(found: Iterable[str]) -> str:
+    """Lines of HTML, one below the other."""
+    return _close("".join(f"<div>{line}</div>" for line in found))
+
+
+def _close(inside: str) -> str:
+    return f'<div style="line-height:1.45;margin-left:1em">{inside}</div>'
 
 
 def _finding(finding: Finding) -> str:

@@ -124,7 +124,7 @@ class Guide(ActionView):
             self.say(words)
 
         self._lab.goto(self.step, finished=finished, say=hear)
-        self.result.value = "".join(f"<div>{html.escape(words)}</div>" for words in said[-2:])
+        self.result.value = banner.lines(html.escape(words) for words in said[-2:])
         self.say("Done.")
         self.refresh()
 

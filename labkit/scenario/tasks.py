@@ -1,0 +1,201 @@
+"""A short task at the end of each step, judged by what the mesh then does.
+
+What a learner reads, with hints and one solution, is in ``texts/task-N.yml``; what is looked at to see
+whether it is done is here. As with a step's promises nothing is read from the configuration: there is
+more than one way to solve each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from labkit.errors import LabkitError
+from labkit.kube.apply import kubectl_command
+from labkit.kube.manifests import Source
+from labkit.scenario import cast
+from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer, Report
+from labkit.scenario.steps import find_step
+from labkit.traffic.split import split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labkit.traffic.curl import Answer
+
+HOST = "external.example"
+"""The name that the external service gets in the task of step 4."""
+_STRICT = 1e-3
+"""Below this chance a split is another one: 80 and 20 is found out, and right weights fail once in 1000."""
+_TEXTS = Path(__file__).with_name("texts")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done, two hints (the second says more), and one way to do it."""
+
+    step: int
+    title: str
+    text: str
+    hints: tuple[str, ...]
+    solution: Source
+    namespace: str
+    """Where the solution goes."""
+
+    @property
+    def command(self) -> str:
+        """The solution as it is typed in a terminal."""
+        return f"{kubectl_command(self.solution, self.namespace)} <<'EOF'\n{self.solution.text}EOF"
+
+
+def find_task(step: int) -> Task:
+    """The task of *step*; StepError where there is no such step."""
+    number = find_step(step).number
+    read = yaml.safe_load((_TEXTS / f"task-{number}.yml").read_text(encoding="utf-8"))
+    return Task(
+        number,
+        read["title"],
+        " ".join(read["text"].split()),
+        tuple(" ".join(hint.split()) for hint in read["hints"]),
+        Source(read["solution"]),
+        read["namespace"],
+    )
+
+
+def check_task(lab: Observer, step: int) -> Report:
+    """Look whether the task of *step* is done."""
+    task = find_task(step)
+    return Report(task.step, tuple(find_in_task(lab, step)), task.title)
+
+
+def find_in_task(lab: Observer, step: int) -> Iterator[Finding]:
+    """The findings of a task, each as soon as it is made."""
+    yield from _CHECKS[find_step(step).number](lab)
+
+
+# --------------------------------------------------------------------------------------------- the tasks
+
+
+def _second_namespace(lab: Observer) -> Iterator[Finding]:
+    mine, others = lab.gets_proxy(cast.PRACTICE), lab.gets_proxy("default")
+    hint = f"Make the namespace `{cast.PRACTICE}`, and give it the label that `{cast.HOME}` has."
+    yield Finding(
+        f"A pod made in {cast.PRACTICE} gets a proxy (tried in a dry run)", mine, _proxy(mine), hint
+    )
+    hint = "Take the label off `default`: `kubectl label namespace default istio-injection-`."
+    yield Finding("A pod made in default gets none", not others, _proxy(others), hint)
+
+
+def _proxy(there: bool) -> str:
+    return "the sidecar is there" if there else "no sidecar"
+
+
+def _second_door(lab: Observer) -> Iterator[Finding]:
+    hint = "No rule of the gateway's fits this path. Is it among the entries under `match`?"
+    yield _greeted(_ask(lab, "/hello"), "/hello is answered by ServiceA", "Hello from ServiceA!", hint)
+    hint = "The old door is closed. Keep its entry under `match`, and add yours below it."
+    yield _greeted(_ask(lab, "/service-a"), "/service-a still is", "Hello from ServiceA!", hint)
+    hint = "Your rule lets in more than it should: use `exact`, and no rule without `match`."
+    yield _refused(_ask(lab, "/nobody-serves-this"), "Any other path gets a 404", hint)
+
+
+def _three_of_b(lab: Observer) -> Iterator[Finding]:
+    answers = lab.send("/service-a", requests=60, concurrency=3)
+    yield _all(answers, "All 60 answers bring ServiceB's greeting", "Hello from ServiceB!")
+    log = lab.access_log("service-b", of=answers)
+    counts = sorted(log["pod"].astype("str").value_counts().tolist(), reverse=True)
+    seen = f"{len(counts)} pod{'' if len(counts) == 1 else 's'}: {counts} requests"
+    hint = "Only pods that are ready get requests. Does `kubectl get pods` show three of ServiceB, each 2/2?"
+    yield Finding("Three pods of ServiceB got requests", len(counts) == 3, seen, hint)
+
+
+def _one_in_four(lab: Observer) -> Iterator[Finding]:
+    answers = lab.send("/service-a", requests=1000, concurrency=8)
+    found = split(answers, {"ServiceB": 75.0, "ServiceC": 25.0})
+    seen = ", ".join(f"{count} × {name}" for name, count in found.counts.items()) or "nothing"
+    hint = "The proxies count by weight: the share is a weight divided by the sum of all weights."
+    fits = (found.p_value or 0.0) >= _STRICT
+    yield Finding("1000 answers fit weights of 75 and 25", fits, seen, hint)
+
+
+def _own_host(lab: Observer) -> Iterator[Finding]:
+    hint = f"No rule speaks for {HOST}. Is it under `hosts` of a VirtualService that names `service-ext-gw`?"
+    answer = _ask(lab, "/", {"Host": HOST})
+    yield _greeted(answer, f"For {HOST}, / is answered by the external service", ANSWER_EXTERNAL, hint)
+    hint = f"Your rule takes every host: write `{HOST}` under `hosts`, not `*`."
+    yield _refused(_ask(lab, "/"), "For any other host, / gets a 404", hint)
+    hint = "The old rule is gone. Make a new VirtualService with a name of its own."
+    yield _greeted(_ask(lab, "/service-ext"), "/service-ext works as before", ANSWER_EXTERNAL, hint)
+
+
+def _slow_outside(lab: Observer) -> Iterator[Finding]:
+    answers = lab.send("/service-a", requests=24, concurrency=4)
+    through_c = answers[answers["body"].astype("str").str.contains("Hello from ServiceC!")]
+    hint = "The caller's sidecar must give up first: is `timeout: 0.5s` in the rule that matches `mesh`?"
+    yield _all(
+        through_c, "Every answer through ServiceC says 504 Gateway Timeout", "504 Gateway Timeout", hint
+    )
+    longest = float(through_c["total_ms"].max()) if len(through_c) else 0.0
+    seen = f"the longest took {longest:.0f} ms"
+    yield Finding("Nobody waits longer than a second", 0 < longest < 1000, seen, hint)
+    shortest = float(through_c["total_ms"].min()) if len(through_c) else 0.0
+    hint = "They came too early for a timeout of 0.5s: is the delay in the rule of the egress gateway?"
+    seen = f"the shortest took {shortest:.0f} ms"
+    yield Finding("And nobody gives up before half a second", shortest >= 500, seen, hint)
+
+
+def _retired(lab: Observer) -> Iterator[Finding]:
+    pods = lab.pods(cast.HOME)
+    names = pods[pods["status"] != "Terminating"]["name"].astype("str")
+    left = [name for name in names if name.startswith(cast.SERVICE_B.deployment)]
+    hint = "Try `kubectl scale deployment service-b-deployment --replicas 0`."
+    yield Finding("No pod of ServiceB runs", not left, ", ".join(left) or "no pod", hint)
+    answers = lab.send("/service-a", requests=60, concurrency=4)
+    hint = "Is the Service `producer-internal-host` still there, and does all traffic go to ServiceC?"
+    yield _all(answers, "All 60 answers come through ServiceC, as before", ANSWER_C, hint)
+
+
+_CHECKS: tuple[Callable[[Observer], Iterator[Finding]], ...] = (
+    _second_namespace,
+    _second_door,
+    _three_of_b,
+    _one_in_four,
+    _own_host,
+    _slow_outside,
+    _retired,
+)
+
+
+# --------------------------------------------------------------------------------------- ways of looking
+
+
+def _ask(lab: Observer, path: str, headers: dict[str, str] | None = None) -> Answer | LabkitError:
+    try:
+        return lab.curl(path, headers=headers)
+    except LabkitError as error:
+        return error
+
+
+def _greeted(answer: Answer | LabkitError, promise: str, greeting: str, hint: str) -> Finding:
+    if isinstance(answer, LabkitError):
+        return Finding(promise, False, str(answer), "Nothing listens: does a Gateway open the port?")
+    seen = answer.text or f"HTTP {answer.status} with no body"
+    return Finding(promise, answer.text.startswith(greeting), seen, hint)
+
+
+def _refused(answer: Answer | LabkitError, promise: str, hint: str) -> Finding:
+    if isinstance(answer, LabkitError):
+        return Finding(promise, False, str(answer), "Nothing listens: does a Gateway open the port?")
+    return Finding(promise, answer.status == 404, f"HTTP {answer.status} {answer.text}".strip(), hint)
+
+
+def _all(answers: pd.DataFrame, promise: str, words: str, hint: str = "") -> Finding:
+    """Whether every one of *answers*, and there are some, has *words* in it."""
+    bodies = answers["body"].astype("str")
+    others = bodies[~bodies.str.contains(words, regex=False)]
+    seen = f"{len(others)} of {len(bodies)} differ, such as: {next(iter(others), 'nothing came')}"
+    return Finding(promise, len(bodies) > 0 and others.empty, seen, hint)

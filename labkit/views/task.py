@@ -1,0 +1,80 @@
+"""The task at the end of a notebook: what to do, a check, hints in two levels, and one solution.
+
+Nothing here changes the cluster. The solution is shown; applying it is the learner's part.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import ipywidgets as widgets
+
+from labkit.scenario.checks import Finding, Observer, Report
+from labkit.scenario.tasks import check_task, find_in_task, find_task
+from labkit.views import banner
+from labkit.views.actions import ActionView
+
+
+class TaskView(ActionView):
+    """The task of *step*, with the buttons Check, Hint and Show a solution."""
+
+    def __init__(self, lab: Observer, step: int) -> None:
+        super().__init__()
+        self._lab, self.task = lab, find_task(step)
+        self._hints = 0
+        self.hint, self.solution = widgets.HTML(), widgets.HTML()
+        self.head.value = self._card()
+        row = widgets.HBox(
+            [
+                self.button(
+                    "Check", self._check, icon="check", tip="See whether the task is done", style="primary"
+                ),
+                self.button("Hint", self.show_hint, icon="lightbulb-o", tip="A hint, then a longer one"),
+                self.button("Show a solution", self.show_solution, icon="eye", tip="One way to do it"),
+            ]
+        )
+        self.box = widgets.VBox([self.head, row, self.status, self.result, self.hint, self.solution])
+        self.replace_former()
+
+    def check(self) -> Report:
+        """Look whether the task is done; true if it is."""
+        return check_task(self._lab, self.task.step)
+
+    def _check(self) -> None:
+        self.result.value = ""
+        found: list[Finding] = []
+        self.say("Checking …")
+        for finding in find_in_task(self._lab, self.task.step):
+            found.append(finding)
+            self.result.value = banner.findings(found)
+        done = all(finding.holds for finding in found)
+        self.say("Done! The task is solved." if done else "Not yet. Look at what was seen.")
+
+    def show_hint(self) -> None:
+        """Show the next hint."""
+        self._hints = min(self._hints + 1, len(self.task.hints))
+        shown = enumerate(self.task.hints[: self._hints], start=1)
+        self.hint.value = banner.lines(f"<b>hint {n}:</b> {banner.coded(hint)}" for n, hint in shown)
+
+    def show_solution(self) -> None:
+        """Show one solution, as it is typed in a terminal."""
+        self.solution.value = (
+            f"{banner.lines(['One way, to be typed in a terminal:'])}"
+            f'<pre style="line-height:1.35">$ {html.escape(self.task.command)}</pre>'
+        )
+
+    def _card(self) -> str:
+        return banner.card(
+            f'<div style="font-weight:600">Task: {html.escape(self.task.title)}</div>',
+            f"<div>{banner.coded(self.task.text)}</div>",
+        )
+
+    def still(self) -> dict[str, Any]:
+        """The task's text."""
+        step = self.task.step
+        words = f"`lab.task({step}).check()` says whether it is done."
+        return {
+            "text/plain": f"Task: {self.task.title}\n{self.task.text}\n{words}",
+            "text/html": self._card() + f"<div>{banner.coded(words)}</div>",
+        }
