@@ -8,6 +8,8 @@ the translations for all proxies; everything looked up often is indexed in it, l
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +21,7 @@ from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.service_entries import service_entry_services
 from labkit.embedded.mesh.services import Service
+from labkit.embedded.mesh.sidecars import Sidecars
 from labkit.embedded.mesh.virtual_services import VirtualServices
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
 
@@ -33,6 +36,7 @@ GATEWAYS = "gateways.networking.istio.io"
 VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
 DESTINATION_RULES = "destinationrules.networking.istio.io"
 SERVICE_ENTRIES = "serviceentries.networking.istio.io"
+SIDECARS = "sidecars.networking.istio.io"
 
 WATCHED = (
     SERVICES,
@@ -43,6 +47,7 @@ WATCHED = (
     VIRTUAL_SERVICES,
     DESTINATION_RULES,
     SERVICE_ENTRIES,
+    SIDECARS,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
 
@@ -132,6 +137,24 @@ class MeshState:
         wanted = (ROOT_NAMESPACE, CONFIG_MAP)
         maps = self._objects[CONFIG_MAPS]
         return next((each for each in maps if (namespace_of(each), name_of(each)) == wanted), None)
+
+    def as_seen_by(self, proxy: Proxy) -> MeshState:
+        """This state with the settings of *proxy*'s own: what a Sidecar lays over the mesh's."""
+        mode = self._sidecars.outbound_mode(proxy.namespace, self.labels_of(proxy))
+        if mode in (None, self.mesh.outbound_traffic_policy):
+            return self
+        key = ("as seen with", mode)
+        if key not in self.memo:
+            seen = copy.copy(self)
+            seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode)
+            seen.memo = {}
+            self.memo[key] = seen
+        state: MeshState = self.memo[key]
+        return state
+
+    @cached_property
+    def _sidecars(self) -> Sidecars:
+        return Sidecars(configs_of(self._objects[SIDECARS]), self.mesh.root_namespace)
 
     @cached_property
     def pods(self) -> Mapping[tuple[str, str], Obj]:

@@ -34,6 +34,7 @@ RESOURCES = {
     "VirtualService": model.VIRTUAL_SERVICES,
     "DestinationRule": model.DESTINATION_RULES,
     "ServiceEntry": model.SERVICE_ENTRIES,
+    "Sidecar": model.SIDECARS,
 }
 KINDS = {
     Type.CLUSTER: "clusters",

@@ -21,7 +21,9 @@ __all__ = ["translate"]
 
 def translate(state: MeshState, proxy: Proxy) -> Snapshot:
     """Everything *proxy* shall have when the cluster is as *state* says."""
-    return _gateway(state, proxy) if proxy.kind == "router" else _sidecar(state, proxy)
+    if proxy.kind == "router":
+        return _gateway(state, proxy)
+    return _sidecar(state.as_seen_by(proxy), proxy)
 
 
 def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:

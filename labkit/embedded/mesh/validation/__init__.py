@@ -31,6 +31,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "destinationrules.networking.istio.io": destination_rule.check,
     "serviceentries.networking.istio.io": service_entry.check,
     "authorizationpolicies.security.istio.io": authorization_policy.check,
+    "sidecars.networking.istio.io": other_kinds.check_sidecar,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,
 }

@@ -14,7 +14,6 @@ NOT_ENFORCED = {
     "authorizationpolicies.security.istio.io": "requests are let through whatever it says",
     "requestauthentications.security.istio.io": "tokens are not looked at",
     "envoyfilters.networking.istio.io": "the proxies' configuration is not patched",
-    "sidecars.networking.istio.io": "every sidecar keeps seeing all exported services",
     "telemetries.telemetry.istio.io": "logs, metrics and traces stay as the mesh settings have them",
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadentries.networking.istio.io": "nothing is sent to it",
@@ -26,6 +25,21 @@ NOT_ENFORCED = {
 def check_kept_only(resource: str, obj: Obj, report: Report) -> None:
     kind = str(obj.get("kind") or resource.partition(".")[0])
     report.ineffective(kind, f"is stored but not enforced by this cluster yet: {NOT_ENFORCED[resource]}")
+
+
+def check_sidecar(obj: Obj, report: Report) -> None:
+    """Of a Sidecar its outbound policy counts; every proxy keeps seeing all that is exported to it."""
+    spec = obj.get("spec") or {}
+    for field in ("ingress", "egress", "inboundConnectionPool"):
+        if spec.get(field) and not _is_everything(spec[field]):
+            report.ineffective(field, "is not enforced by this cluster yet")
+    if (spec.get("outboundTrafficPolicy") or {}).get("egressProxy"):
+        report.ineffective("outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
+
+
+def _is_everything(listeners: list[Obj]) -> bool:
+    """Whether this is ``egress: [{hosts: ["*/*"]}]``, which asks for what one has anyway."""
+    return listeners == [{"hosts": ["*/*"]}]
 
 
 def check_peer_authentication(obj: Obj, report: Report) -> None:
