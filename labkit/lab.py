@@ -35,16 +35,18 @@ from labkit.kube.delete import delete_object
 from labkit.kube.gateway import GatewayAddress, find_gateway
 from labkit.kube.injection import gets_proxy
 from labkit.kube.manifests import Source, parse, read
-from labkit.kube.mesh_config import OutboundMode, set_outbound_mode
+from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS, VIRTUAL_SERVICES
 from labkit.kube.tables import Table, table
 from labkit.kube.wait import wait_for_rollouts
-from labkit.scenario import cast, steps
+from labkit.scenario import cast, learner, steps
 from labkit.scenario.checks import Report, check
+from labkit.scenario.hints import explained
 from labkit.scenario.place import bring_to
 from labkit.traffic import answers as traffic
 from labkit.traffic.curl import Answer, curl
+from labkit.traffic.exchange import Url
 from labkit.traffic.journal import Journal
 from labkit.traffic.split import Split, split
 from labkit.traffic.travel import in_order_of_travel
@@ -82,7 +84,9 @@ class Lab:
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
         self.namespace = namespace
         self._strategy = AskIstiod(self.api)
-        self._journal = Journal(self.api)
+        self._journal = Journal(
+            self.api, namespaces=learner.namespaces(cast.NAMESPACES), authorities=learner.AUTHORITIES
+        )
         self._gateway: GatewayAddress | None = None
         self._newest: Requests | None = None
         _ensure_istio(self.api)
@@ -104,7 +108,7 @@ class Lab:
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return read(manifest, [steps.folder()])
+        return learner.personal(read(manifest, [steps.folder()]))
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0
@@ -179,8 +183,12 @@ class Lab:
         """Set ``meshConfig.outboundTrafficPolicy.mode`` and wait until every proxy follows it.
 
         ``REGISTRY_ONLY``: hosts the mesh does not know are refused. ``ALLOW_ANY``: they are passed through.
+        In class mode a Sidecar sets it for the learner's own namespace alone.
         """
-        set_outbound_mode(self.api, mode)
+        if learner.LEARNER:
+            set_outbound_mode_of(self.api, cast.HOME, mode)
+        else:
+            set_outbound_mode(self.api, mode)
         return self._wait_for_proxies()
 
     def istio_install(self, *flags: str) -> Acknowledgement:
@@ -300,13 +308,14 @@ class Lab:
         return Course(shift(self.api, where, to=to, steps=steps, requests=requests, rate=rate, limits=limits))
 
     def _url(self, path: str) -> str:
-        return path if "://" in path else self.gateway.url(path)
+        url = path if "://" in path else self.gateway.url(path)
+        return Url(url, learner.HOST) if learner.HOST else url
 
     # ------------------------------------------------------------------------------------- the lesson
 
     def check(self, step: int) -> Report:
-        """Whether each promise of a step holds, by what is observed now."""
-        return check(self, step)
+        """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
+        return explained(self.api, check(self, step))
 
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
         """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state.

@@ -7,8 +7,8 @@ from typing import Any, Literal, cast
 import yaml
 
 from labkit.errors import ClusterError
-from labkit.kube.api import MERGE_PATCH, Api, Obj
-from labkit.kube.resources import CONFIG_MAPS
+from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
+from labkit.kube.resources import CONFIG_MAPS, SIDECARS
 
 NAMESPACE, NAME, KEY = "istio-system", "istio", "mesh"
 
@@ -32,11 +32,28 @@ def outbound_mode(api: Api) -> OutboundMode:
     return cast(OutboundMode, policy.get("mode", "ALLOW_ANY"))
 
 
-def set_outbound_mode(api: Api, mode: OutboundMode) -> Obj:
-    """Set ``meshConfig.outboundTrafficPolicy.mode``; returns the ConfigMap as it is now."""
+def _checked(mode: str) -> str:
     if mode not in ("REGISTRY_ONLY", "ALLOW_ANY"):
         raise ClusterError(f"outboundTrafficPolicy.mode is REGISTRY_ONLY or ALLOW_ANY, not {mode!r}.")
-    config = mesh_config(api) | {"outboundTrafficPolicy": {"mode": mode}}
+    return mode
+
+
+def set_outbound_mode_of(api: Api, namespace: str, mode: OutboundMode) -> Obj:
+    """Set it for the pods of *namespace* alone, by a Sidecar named ``default``; returns that."""
+    sidecar = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Sidecar",
+        "metadata": {"name": "default", "namespace": namespace},
+        "spec": {"egress": [{"hosts": ["*/*"]}], "outboundTrafficPolicy": {"mode": _checked(mode)}},
+    }
+    query = {"fieldManager": "labkit", "force": True}
+    path = SIDECARS.path(namespace, "default")
+    return api.request("PATCH", path, query=query, body=sidecar, content_type=APPLY_PATCH).object
+
+
+def set_outbound_mode(api: Api, mode: OutboundMode) -> Obj:
+    """Set ``meshConfig.outboundTrafficPolicy.mode``; returns the ConfigMap as it is now."""
+    config = mesh_config(api) | {"outboundTrafficPolicy": {"mode": _checked(mode)}}
     patch = {"data": {KEY: yaml.safe_dump(config, sort_keys=False)}}
     path = CONFIG_MAPS.path(NAMESPACE, NAME)
     return api.request("PATCH", path, body=patch, content_type=MERGE_PATCH).object

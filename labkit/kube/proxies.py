@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.kube.api import Api, Obj
@@ -23,9 +24,9 @@ class Proxy:
     """Whether it is the whole pod (`proxy router`), not a sidecar."""
 
 
-def find_proxies(api: Api) -> list[Proxy]:
-    """Every proxy of every namespace whose pod has an address."""
-    pods = api.items(PODS.path())
+def find_proxies(api: Api, namespaces: Sequence[str] = ("",)) -> list[Proxy]:
+    """Every proxy of *namespaces* (by default of all) whose pod has an address."""
+    pods = [pod for namespace in namespaces for pod in api.items(PODS.path(namespace))]
     return [proxy for pod in pods if (proxy := proxy_of(pod)) is not None]
 
 

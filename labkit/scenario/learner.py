@@ -5,9 +5,9 @@
 way (:func:`personal`), and shown as it was changed. (``.test`` is a name nobody can own: RFC 6761.)
 
 One change goes beyond names. ServiceC calls the ingress gateway by its one address, where the requests of
-all learners meet; so the leg from the sidecar to the egress gateway puts the learner's host name on them.
-Istio offers such a rule to every sidecar of the mesh, so that it is a VirtualService of its own which
-is not exported.
+all learners meet; so the sidecars put the learner's host name on them, from step 4 on straight to the
+ingress gateway and from step 5 on to the egress gateway. Istio offers such a rule to every sidecar of the
+mesh, so it is a VirtualService of its own which is not exported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -25,8 +25,11 @@ from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse
 
+SYSTEM = "istio-system"
 INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
 LEARNER_LABEL = "labkit/learner"
+_LETS_EXTERNAL_IN, _LEAVES = "inbound-to-service-ext-vs", "outbound-srv-c-to-external-srv-vs"
+"""The VirtualServices of step 4 and of step 5."""
 _LONGEST = 20
 _SHARED = ("dev-service-mesh", "external-cluster", "outside", "practice")
 """The namespaces' names in the manifests."""
@@ -47,10 +50,18 @@ LEARNER = _learner()
 HOST = f"{LEARNER}.lab.test" if LEARNER else ""
 """The host name of this learner's requests at the ingress gateway; empty for any."""
 
+AUTHORITIES = rf"^{re.escape(HOST)}(?::\d+)?$|-{LEARNER}\.svc(?:[.:]|$)" if LEARNER else ""
+"""Finds this learner's requests among those a shared gateway writes of (regular expression); empty: all."""
+
 
 def own(namespace: str) -> str:
     """The learner's own namespace by that name."""
     return f"{namespace}-{LEARNER}" if LEARNER else namespace
+
+
+def namespaces(ours: Sequence[str]) -> tuple[str, ...]:
+    """Where the lab looks for proxies: everywhere, or in class mode in *ours* and where the gateways are."""
+    return (*ours, SYSTEM) if LEARNER else ("",)
 
 
 def personal(source: Source) -> Source:
@@ -104,6 +115,20 @@ def _virtual_services(rule: Obj) -> Iterator[Obj]:
         return
     spec["hosts"] = [HOST if host == "*" else host for host in spec["hosts"]]
     yield rule
+    if rule["metadata"]["name"] == _LETS_EXTERNAL_IN:
+        yield _named_calls()
+
+
+def _named_calls() -> Obj:
+    """Calls to the ingress gateway's address bear the learner's host name; step 5 replaces this rule."""
+    destination = {"host": INGRESS_HOST, "port": {"number": 80}}
+    route = {"rewrite": {"authority": HOST}, "route": [{"destination": destination}]}
+    return {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "VirtualService",
+        "metadata": {"name": _LEAVES, "namespace": own("dev-service-mesh")},
+        "spec": {"hosts": [INGRESS_HOST], "gateways": ["mesh"], "http": [route], "exportTo": ["."]},
+    }
 
 
 def _inner_leg(rule: Obj) -> Obj:

@@ -128,7 +128,9 @@ def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
     deployments = {d["metadata"]["name"]: d for d in api.items(DEPLOYMENTS.path(cast.SYSTEM))}
     needed = ["istiod", cast.INGRESS.deployment, *([cast.EGRESS.deployment] if egress else [])]
     all_run = all(runs(deployments.get(name)) for name in needed)
-    if all_run and egress == (cast.EGRESS.deployment in deployments) and has_lesson_settings(api):
+    there = cast.EGRESS.deployment in deployments
+    # On a shared cluster others may need the egress gateway that this step does without.
+    if all_run and (egress == there or (there and api.shared)) and has_lesson_settings(api):
         return
     flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
     istio.install(api, istio.settings(istio.parse(flags)))
@@ -169,7 +171,7 @@ def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, str,
     ours = {(kind, name) for kind, _, name in _wanted(len(STEPS))}
     for resource, obj in made_by_people(api):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-        strayed = namespace == "default" and (resource.kind, name) in ours
+        strayed = namespace == "default" and not api.shared and (resource.kind, name) in ours
         in_lab = namespace in cast.NAMESPACES and namespace not in going
         if strayed or (in_lab and (resource.kind, namespace, name) not in wanted):
             yield resource, namespace, name

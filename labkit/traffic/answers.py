@@ -56,7 +56,7 @@ def send(
             getattr(columns, column.name).extend(getattr(batch, column.name))
     seconds = time.perf_counter() - started
     frame = to_frame(columns)
-    frame.attrs = {"url": url, "concurrency": concurrency, "seconds": round(seconds, 6)}
+    frame.attrs = {"url": str(url), "concurrency": concurrency, "seconds": round(seconds, 6)}
     return frame
 
 

@@ -18,7 +18,7 @@ import pycurl
 
 from labkit.errors import RequestFailed
 from labkit.traffic.answers import answering_service
-from labkit.traffic.exchange import USER_AGENT
+from labkit.traffic.exchange import USER_AGENT, host_header
 
 _STYLE = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
 _PREFIX = {pycurl.INFOTYPE_TEXT: "* ", pycurl.INFOTYPE_HEADER_IN: "< ", pycurl.INFOTYPE_HEADER_OUT: "> "}
@@ -71,14 +71,14 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
 
     headers: sent beside curl's own, or in their place, as with `curl -H`.
     """
-    extra = [f"{name}: {value}" for name, value in (headers or {}).items()]
+    extra = [*host_header(url), *(f"{name}: {value}" for name, value in (headers or {}).items())]
     transcript: list[str] = []
     body: list[bytes] = []
     received: list[bytes] = []
     tag, sent_at = secrets.token_hex(6), dt.datetime.now(dt.UTC)
     handle = pycurl.Curl()
     try:
-        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.URL, str(url))
         handle.setopt(pycurl.USERAGENT, f"{USER_AGENT} ({tag})")
         handle.setopt(pycurl.HTTPHEADER, extra)
         handle.setopt(pycurl.NOPROXY, "*")

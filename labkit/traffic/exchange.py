@@ -24,6 +24,27 @@ USER_AGENT = f"curl/{pycurl.version_info()[1]}"
 """What `curl` itself says."""
 
 
+class Url(str):
+    """A URL whose requests bear another authority (header ``Host``) than its own."""
+
+    __slots__ = ("authority",)
+
+    def __new__(cls, url: str, authority: str) -> Url:
+        found = super().__new__(cls, url)
+        found.authority = authority
+        return found
+
+    def __reduce__(self) -> tuple[type[Url], tuple[str, str]]:
+        return Url, (str(self), self.authority)
+
+    authority: str
+
+
+def host_header(url: str) -> list[str]:
+    """The header that *url* asks for, as libcurl takes it; none for an ordinary one."""
+    return [f"Host: {url.authority}"] if isinstance(url, Url) else []
+
+
 @dataclass(slots=True)
 class Columns:
     """What came back, one list per column, in order of completion. Times in seconds."""
@@ -54,7 +75,8 @@ class _Slot:
         self.started = 0.0
         self.tag = ""
         self.curl = curl = pycurl.Curl()
-        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.URL, str(url))
+        curl.setopt(pycurl.HTTPHEADER, host_header(url))
         curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.TIMEOUT_MS, round(timeout * 1000))

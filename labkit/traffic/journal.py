@@ -22,7 +22,7 @@ import pandas as pd
 
 from labkit.kube import logs
 from labkit.kube.api import Api
-from labkit.kube.proxies import CONTAINER, Proxy, find_proxies
+from labkit.kube.proxies import CONTAINER, Proxy, find_proxies, proxy_of
 from labkit.traffic.access_log import Unparsed, parse
 
 _TAG = r"\(([0-9a-f]+(?:-\d+)?)\)$"
@@ -45,16 +45,31 @@ class Lines:
 class Journal:
     """Reads the access logs of every proxy of one cluster."""
 
-    def __init__(self, api: Api, gateway_app: str = "istio-ingressgateway") -> None:
+    def __init__(
+        self,
+        api: Api,
+        gateway_app: str = "istio-ingressgateway",
+        *,
+        namespaces: Sequence[str] = ("",),
+        authorities: str = "",
+    ) -> None:
+        """*namespaces*: where to look for proxies, by default everywhere.
+
+        authorities: a regular expression; of the lines of gateways, which others may use too, only those
+        count whose authority it finds.
+        """
         self._api = api
         self._gateway_app = gateway_app
+        self._namespaces, self._authorities = namespaces, authorities
         self._known: dict[tuple[str, str, int], Lines] = {}
 
     def read(self, selector: str, namespace: str, *, since: dt.datetime | None = None) -> pd.DataFrame:
         """Every line in the logs of the pods *selector* finds."""
         pods = logs.pods(self._api, selector, namespace)
         apps = {pod["metadata"]["name"]: (pod["metadata"].get("labels") or {}).get("app", "") for pod in pods}
-        return _together((log, apps[log.pod]) for log in logs.read(self._api, pods, CONTAINER, since=since))
+        gateways = {proxy.pod for pod in pods if (proxy := proxy_of(pod)) and proxy.is_gateway}
+        read = logs.read(self._api, pods, CONTAINER, since=since)
+        return self._ours(_together((log, apps[log.pod]) for log in read), gateways)
 
     def lines_of(self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0) -> Lines:
         """The lines of the requests that carry *tags*, sent after *since*, in every proxy's log.
@@ -72,7 +87,7 @@ class Journal:
     def _wait_for(self, tags: Collection[str], since: dt.datetime, timeout: float) -> Lines:
         deadline = time.monotonic() + timeout
         for attempt in range(1_000_000):
-            proxies = find_proxies(self._api)
+            proxies = find_proxies(self._api, self._namespaces)
             lines = self._look(tags, since, proxies)
             if lines.complete or time.monotonic() > deadline:
                 return lines
@@ -97,7 +112,21 @@ class Journal:
     def _read_all(self, proxies: Sequence[Proxy], since: dt.datetime) -> pd.DataFrame:
         pods = [{"metadata": {"namespace": proxy.namespace, "name": proxy.pod}} for proxy in proxies]
         apps = {proxy.pod: proxy.app for proxy in proxies}
-        return _together((log, apps[log.pod]) for log in logs.read(self._api, pods, CONTAINER, since=since))
+        read = logs.read(self._api, pods, CONTAINER, since=since)
+        gateways = {proxy.pod for proxy in proxies if proxy.is_gateway}
+        return self._ours(_together((log, apps[log.pod]) for log in read), gateways)
+
+    def _ours(self, frame: pd.DataFrame, gateways: Collection[str]) -> pd.DataFrame:
+        """*frame* without the lines that *gateways* wrote about the requests of others.
+
+        Ours are those that name us, and those whose request our own sidecars know.
+        """
+        if not self._authorities:
+            return frame
+        named = frame["authority"].astype("str").str.contains(self._authorities, regex=True, na=False)
+        elsewhere = ~frame["pod"].isin(list(gateways))
+        known = frame["request_id"].isin(set(frame.loc[elsewhere, "request_id"].dropna()))
+        return frame[named | elsewhere | known].reset_index(drop=True)
 
 
 def _together(read: Iterable[tuple[logs.PodLog, str]]) -> pd.DataFrame:
