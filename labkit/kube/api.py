@@ -9,11 +9,12 @@ costs a millisecond rather than ten. Istio's kinds need no special case.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 import urllib3
@@ -44,6 +45,15 @@ _PATIENCE = urllib3.Retry(
     raise_on_status=False,
 )
 """A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
+
+
+class Closable(Protocol):
+    """Something that holds a connection."""
+
+    def close(self) -> None: ...
+
+
+_Kept = TypeVar("_Kept", bound=Closable)
 
 
 @dataclass(frozen=True)
@@ -87,14 +97,27 @@ class Api:
         self.context = context
         self.kubeconfig = kubeconfig
         self._discovered: dict[str, list[Obj]] = {}
+        self._kept: dict[str, Closable] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Kubernetes API {self.host}{f', context {self.context}' if self.context else ''}>"
 
     def close(self) -> None:
-        """Close the pooled connections; the next request would open new ones."""
+        """Close the pooled connections and what was kept; the next request would open new ones."""
         self._pool.clear()
+        while self._kept:
+            self._kept.popitem()[1].close()
+
+    def keep(self, key: str, make: Callable[[], _Kept]) -> _Kept:
+        """What was kept under *key*, else what *make* makes; closed with this connection."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast(_Kept, self._kept[key])
+
+    def credentials(self) -> tuple[dict[str, str], ssl.SSLContext | None]:
+        """Headers and TLS settings for a connection of another kind to the same server."""
+        return self._authorization(), self._pool.connection_pool_kw.get("ssl_context")
 
     def request(
         self,

@@ -1,7 +1,8 @@
 """Where requests enter the mesh: the address of the ingress gateway's Service.
 
 Tried in this order, the first that accepts a connection wins: the load balancer's address (IP or host
-name) with the port named ``http2``, and a node's address with that port's node port. Only a connection
+name) with the port named ``http2``, a node's address with that port's node port, and a port of this
+machine, forwarded through the API server for as long as the connection to it is kept. Only a connection
 shows whether an address written in a status is one that this machine can reach.
 """
 
@@ -10,8 +11,9 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from labkit.errors import ClusterError
+from labkit.errors import ClusterError, LabkitError
 from labkit.kube.api import Api, Obj
+from labkit.kube.port_forward import HOST, PortForward
 from labkit.kube.resources import NODES, SERVICES
 
 NAMESPACE, NAME, PORT_NAME = "istio-system", "istio-ingressgateway", "http2"
@@ -24,7 +26,7 @@ class GatewayAddress:
     host: str
     port: int
     via: str
-    """``load balancer`` or ``node port``."""
+    """``load balancer``, ``node port`` or ``port-forward``."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -55,9 +57,20 @@ def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:
             "Try `labkit istio install -y`."
         )
     candidates = _candidates(api, service)
-    if not candidates:
-        raise ClusterError(f"The Service {NAME} has no address yet. Is its pod running? See lab.pods().")
-    return next((one for one in candidates if one.accepts(connect_seconds)), candidates[0])
+    reached = next((one for one in candidates if one.accepts(connect_seconds)), None)
+    return reached or _forwarded(api, service, candidates)
+
+
+def _forwarded(api: Api, service: Obj, candidates: list[GatewayAddress]) -> GatewayAddress:
+    """By port-forward; the first of *candidates* where that leads nowhere, either."""
+    try:
+        forward = api.keep(f"port-forward {NAME}", lambda: PortForward(api, service, _http_port(service)))
+        if forward.leads_somewhere() or not candidates:
+            return GatewayAddress(HOST, forward.port, "port-forward")
+    except LabkitError:
+        if not candidates:
+            raise
+    return candidates[0]
 
 
 def _candidates(api: Api, service: Obj) -> list[GatewayAddress]:

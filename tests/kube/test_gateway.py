@@ -6,7 +6,7 @@ import pytest
 
 from labkit.errors import ClusterError
 from labkit.kube.gateway import GatewayAddress, find_gateway
-from labkit.kube.resources import NODES, SERVICES
+from labkit.kube.resources import NODES, PODS, SERVICES
 
 PATH = SERVICES.path("istio-system", "istio-ingressgateway")
 
@@ -24,7 +24,10 @@ def service(server):
     def put(port, *, node_port=None, ingress=(), name="http2"):
         ports = [{"name": "status-port", "port": 15021}, {"name": name, "port": port, "nodePort": node_port}]
         status = {"loadBalancer": {"ingress": list(ingress)}}
-        server.answer("GET", PATH, {"spec": {"ports": ports}, "status": status})
+        metadata = {"namespace": "istio-system", "name": "istio-ingressgateway"}
+        spec = {"ports": ports, "selector": {"istio": "ingressgateway"}}
+        server.answer("GET", PATH, {"metadata": metadata, "spec": spec, "status": status})
+        server.answer("GET", PODS.path("istio-system"), {"items": [], "metadata": {}})
         addresses = [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "127.0.0.1"}]
         server.answer("GET", NODES.path(), {"items": [{"status": {"addresses": addresses}}], "metadata": {}})
 
@@ -65,7 +68,7 @@ def test_where_nothing_listens_yet(service, api, unused_tcp_port):
     ("given", "sentence"),
     [
         (None, "Istio is not installed"),
-        ({"port": 80}, "no address yet"),
+        ({"port": 80}, "No pod of the Service istio-ingressgateway is ready"),
         ({"port": 80, "name": "web"}, "no port"),
     ],
 )
