@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.errors import LabkitError
@@ -61,6 +61,10 @@ class Finding:
     holds: bool
     seen: str
     hint: str = ""
+    workloads: tuple[str, ...] = ()
+    """Deployments it is about, where it is about pods alone."""
+    steps: tuple[int, ...] = ()
+    """Steps whose pieces it depends on; empty for all up to its own."""
 
     def __str__(self) -> str:
         lines = [f"{'✓' if self.holds else '✗'} {self.promise}"]
@@ -132,10 +136,17 @@ def _prepared(lab: Observer) -> Iterator[Finding]:
     ready = [status for status in states.values() if str(status).split(",")[0] == "Ready"]
     yield Finding("Every node is Ready", bool(states) and len(ready) == len(states), f"{states}")
     yield _all_pods_run(lab, "istio-system", ("istiod", "istio-ingressgateway"))
-    injected = lab.gets_proxy(cast.HOME)
-    seen = "the sidecar is there" if injected else "no sidecar"
+    yield _injects(lab)
+
+
+def _injects(lab: Observer) -> Finding:
+    promise = f"A pod made in {cast.HOME} gets a proxy (tried in a dry run)"
     hint = f"Make the namespace {cast.HOME} and label it istio-injection=enabled."
-    yield Finding(f"A pod made in {cast.HOME} gets a proxy (tried in a dry run)", injected, seen, hint)
+    try:
+        injected = lab.gets_proxy(cast.HOME)
+    except LabkitError as refused:  # nobody there to inject
+        return Finding(promise, False, str(refused), hint)
+    return Finding(promise, injected, "the sidecar is there" if injected else "no sidecar", hint)
 
 
 def _inbound(lab: Observer) -> Iterator[Finding]:
@@ -179,8 +190,10 @@ def _counted(shares: Split) -> str:
 def _external(lab: Observer) -> Iterator[Finding]:
     yield _all_pods_run(lab, cast.EXTERNAL, (cast.SERVICE_EXT.deployment,), "2/2")
     answer = _ask(lab, "/service-ext")
-    yield _answers("The External Cluster Service answers through the gateway", answer, ANSWER_EXTERNAL)
-    yield _arrived_at(lab, answer, cast.SERVICE_EXT)
+    steps = (0, 4)
+    answers = _answers("The External Cluster Service answers through the gateway", answer, ANSWER_EXTERNAL)
+    yield replace(answers, steps=steps)
+    yield replace(_arrived_at(lab, answer, cast.SERVICE_EXT), steps=steps)
     yield _answers_one_of("ServiceA answers as before", _ask(lab, "/service-a"), {ANSWER_B, ANSWER_C})
 
 
@@ -294,7 +307,8 @@ def _all_pods_run(lab: Observer, namespace: str, names: tuple[str, ...], ready: 
             f"1/1 means no proxy: label the namespace ({namespace}, istio-injection=enabled), then delete "
             "the pod; injection happens when a pod is made."
         )
-    return Finding(promise, holds, ", ".join(f"{n} {s}" for n, s in seen.items()) or "no pod", hint)
+    shown = ", ".join(f"{n} {s}" for n, s in seen.items()) or "no pod"
+    return Finding(promise, holds, shown, hint, workloads=names)
 
 
 def _runs(state: str, ready: str) -> bool:

@@ -17,6 +17,7 @@ from labkit.errors import LabkitError
 from labkit.kube.api import Api
 from labkit.kube.convergence import current_revision
 from labkit.scenario.checks import Finding, Observer, find
+from labkit.scenario.hints import explain
 from labkit.scenario.progress import own_work, progress
 from labkit.scenario.steps import find_step
 from labkit.views import banner
@@ -91,6 +92,7 @@ class Guide(ActionView):
         for finding in find(self._lab, self.step):
             found.append(finding)
             self.result.value = banner.findings(found)
+        self.result.value = banner.findings(explain(self._lab.api, self.step, found))
         kept = sum(finding.holds for finding in found)
         self.say(
             f"{kept} of {len(found)} promises hold{'.' if kept < len(found) else ': this step is done.'}"

@@ -15,6 +15,8 @@ from labkit.scenario.tasks import check_task, find_in_task, find_task
 from labkit.views import banner
 from labkit.views.actions import ActionView
 
+_PRE = "line-height:1.35;margin:4px 0;padding:6px 10px;border:1px solid var(--jp-border-color2,#ccc)"
+
 
 class TaskView(ActionView):
     """The task of *step*, with the buttons Check, Hint and Show a solution."""
@@ -23,7 +25,7 @@ class TaskView(ActionView):
         super().__init__()
         self._lab, self.task = lab, find_task(step)
         self._hints = 0
-        self.hint, self.solution = widgets.HTML(), widgets.HTML()
+        self.hint, self.answer = widgets.HTML(), widgets.HTML()
         self.head.value = self._card()
         row = widgets.HBox(
             [
@@ -34,7 +36,7 @@ class TaskView(ActionView):
                 self.button("Show a solution", self.show_solution, icon="eye", tip="One way to do it"),
             ]
         )
-        self.box = widgets.VBox([self.head, row, self.status, self.result, self.hint, self.solution])
+        self.box = widgets.VBox([self.head, row, self.status, self.result, self.hint, self.answer])
         self.replace_former()
 
     def check(self) -> Report:
@@ -59,9 +61,14 @@ class TaskView(ActionView):
 
     def show_solution(self) -> None:
         """Show one solution, as it is typed in a terminal."""
-        self.solution.value = (
-            f"{banner.lines(['One way, to be typed in a terminal:'])}"
-            f'<pre style="line-height:1.35">$ {html.escape(self.task.command)}</pre>'
+        command = f"$ {html.escape(self.task.command)}"
+        there = f"`lab.apply(lab.task({self.task.step}).task.solution)` does the same."
+        self.answer.value = banner.lines(
+            [
+                "One way, to be typed in a terminal:",
+                f'<pre style="{_PRE}">{command}</pre>',
+                banner.coded(there),
+            ]
         )
 
     def _card(self) -> str:

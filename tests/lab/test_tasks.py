@@ -74,6 +74,5 @@ def test_hints_come_one_by_one(lab):
     assert task.hint.value.count("<b>hint") == 2
     task.buttons["Show a solution"].click()
     assert (
-        "kubectl apply --server-side --force-conflicts -n external-cluster -f - &lt;&lt;"
-        in task.solution.value
+        "kubectl apply --server-side --force-conflicts -n external-cluster -f - &lt;&lt;" in task.answer.value
     )

@@ -1,0 +1,193 @@
+"""Why a promise does not hold: a hint found by looking at the cluster.
+
+The checks judge by what was observed. Only when one failed is the configuration looked at, in the order
+in which a request would meet it: the mesh, namespaces, pods, Services, Gateways, rules, weights, then
+what proxies refused, what is none of the lesson's, and what differs from its manifest. The first fault
+that has to do with the promise is its hint; one at a time is how faults are mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from labkit.kube.api import Api
+from labkit.kube.resources import SERVICES
+from labkit.scenario import cast
+from labkit.scenario.checks import Finding, Report
+from labkit.scenario.hints.look import Fault, Look
+from labkit.scenario.hints.routing import (
+    WantedGateway,
+    WantedRule,
+    gateway_faults,
+    legs_faults,
+    rule_faults,
+    weight_faults,
+)
+from labkit.scenario.hints.workloads import (
+    istio_faults,
+    namespace_faults,
+    service_faults,
+    workload_faults,
+)
+from labkit.scenario.place import made_by_people
+from labkit.scenario.progress import State, progress
+from labkit.scenario.steps import STEPS
+
+__all__ = ["Fault", "explain", "explained", "faults"]
+
+_INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
+_A_GATEWAY = WantedGateway("service-a-gw", cast.HOME, "serviceA-gw.yml", cast.INGRESS)
+_A_RULE = WantedRule(
+    "inbound-to-service-a-vs", cast.HOME, "inbound-to-serviceA-vs.yml", ("service-a-gw",), path="/service-a"
+)
+_SPLIT_RULES = {
+    2: "producer-internal-host-vs.yml",
+    3: "producer-internal-host-50-c-vs.yml",
+    6: "producer-internal-host-100-c-vs.yml",
+}
+_WEIGHTS = {
+    2: {"producer-internal-host": 100.0},
+    3: {"producer-internal-host": 50.0, "service-c-srv": 50.0},
+    6: {"service-c-srv": 100.0},
+}
+_EXTERNAL_GATEWAY = WantedGateway("service-ext-gw", cast.EXTERNAL, "service-ext-gw.yml", cast.INGRESS)
+_EXTERNAL_RULE = WantedRule(
+    "inbound-to-service-ext-vs",
+    cast.EXTERNAL,
+    "inbound-to-service-ext-vs.yml",
+    ("service-ext-gw",),
+    path="/service-ext",
+)
+_EGRESS_GATEWAY = WantedGateway(
+    "istio-egressgateway", cast.HOME, "service-ext-outbound-gw.yml", cast.EGRESS, _INGRESS_HOST
+)
+_EGRESS_RULE = WantedRule(
+    "outbound-srv-c-to-external-srv-vs",
+    cast.HOME,
+    "outbound-srv-c-to-service-ext-vs.yml",
+    ("mesh", "istio-egressgateway"),
+    _INGRESS_HOST,
+)
+_MAY_BE_IN_THE_WAY = (
+    "AuthorizationPolicy",
+    "PeerAuthentication",
+    "RequestAuthentication",
+    "DestinationRule",
+    "Sidecar",
+    "EnvoyFilter",
+    "ServiceEntry",
+)
+
+
+def explained(api: Api, report: Report) -> Report:
+    """*report*, each broken promise with the hint that fits the cluster as it is."""
+    return replace(report, findings=tuple(explain(api, report.step, report.findings)))
+
+
+def explain(api: Api, step: int, findings: Iterable[Finding]) -> list[Finding]:
+    """The *findings* of *step*, each broken one with its hint."""
+    found = list(findings)
+    if all(finding.holds for finding in found):
+        return found
+    known = list(faults(Look(api), step))
+    return [finding if finding.holds else _with_hint(finding, known) for finding in found]
+
+
+def _with_hint(finding: Finding, known: list[Fault]) -> Finding:
+    fitting = (fault.text for fault in known if _explains(fault, finding))
+    return replace(finding, hint=next(fitting, finding.hint))
+
+
+def _explains(fault: Fault, finding: Finding) -> bool:
+    if finding.workloads:
+        return fault.workload is not None and fault.workload in ("", *finding.workloads)
+    return not finding.steps or fault.step in finding.steps
+
+
+def faults(look: Look, step: int) -> Iterator[Fault]:
+    """Everything that keeps the promises of *step* from holding, the root first."""
+    yield from istio_faults(look, egress=step >= 5)
+    yield from namespace_faults(look, cast.HOME, 0)
+    for number in range(1, step + 1):
+        yield from _OF_STEP[number](look, step)
+    yield from (Fault(f"A proxy refused its newest rules: {words}", step) for words in look.refusals)
+    yield from _strangers(look, step)
+    yield from _unlike_their_manifests(look, step)
+
+
+def _inbound(look: Look, step: int) -> Iterator[Fault]:
+    yield from workload_faults(look, cast.SERVICE_A, 1, "serviceA-v1-deployment.yml")
+    yield from service_faults(look, cast.SERVICE_A, 1, "serviceA-srv.yml")
+    yield from gateway_faults(look, _A_GATEWAY, 1)
+    yield from rule_faults(look, _A_RULE, 1)
+    if step == 1 and look.find(SERVICES, cast.HOME, cast.SERVICE_B.hosts[0]):
+        text = (
+            "The cluster is further than this step: the Service producer-internal-host is there already. "
+            "`lab.goto(1, finished=True)` goes back."
+        )
+        yield Fault(text, 1)
+
+
+def _outbound(look: Look, step: int) -> Iterator[Fault]:
+    yield from workload_faults(look, cast.SERVICE_B, 2, "service-b-deployment.yml")
+    yield from service_faults(look, cast.SERVICE_B, 2, "producer-internal-host.yml")
+    yield from rule_faults(look, _split_rule(step), 2)
+    if step == 2:
+        yield from weight_faults(look, _WEIGHTS[2], _split_rule(2), 2)
+
+
+def _split_rule(step: int) -> WantedRule:
+    file = _SPLIT_RULES[max(number for number in _SPLIT_RULES if number <= step)]
+    return WantedRule("producer-internal-host-vs", cast.HOME, file, ("mesh",), "producer-internal-host")
+
+
+def _split(look: Look, step: int) -> Iterator[Fault]:
+    yield from workload_faults(look, cast.SERVICE_C, 3, "service-c-deployment.yml")
+    yield from service_faults(look, cast.SERVICE_C, 3, "service-c-srv.yml")
+    if step == 3:
+        yield from weight_faults(look, _WEIGHTS[3], _split_rule(3), 3)
+
+
+def _external(look: Look, step: int) -> Iterator[Fault]:
+    yield from namespace_faults(look, cast.EXTERNAL, 4)
+    yield from workload_faults(look, cast.SERVICE_EXT, 4, "service-ext-deployment.yml")
+    yield from service_faults(look, cast.SERVICE_EXT, 4, "service-ext-srv.yml")
+    yield from gateway_faults(look, _EXTERNAL_GATEWAY, 4)
+    yield from rule_faults(look, _EXTERNAL_RULE, 4)
+
+
+def _egress(look: Look, step: int) -> Iterator[Fault]:
+    yield from gateway_faults(look, _EGRESS_GATEWAY, 5)
+    yield from rule_faults(look, _EGRESS_RULE, 5)
+    yield from legs_faults(look, _EGRESS_RULE, 5)
+
+
+def _all_to_c(look: Look, step: int) -> Iterator[Fault]:
+    yield from weight_faults(look, _WEIGHTS[6], _split_rule(6), 6)
+
+
+_OF_STEP = {1: _inbound, 2: _outbound, 3: _split, 4: _external, 5: _egress, 6: _all_to_c}
+
+
+def _strangers(look: Look, step: int) -> Iterator[Fault]:
+    for resource, obj in made_by_people(look.api):
+        metadata = obj["metadata"]
+        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in (cast.HOME, cast.EXTERNAL):
+            name = f"{resource.kind.lower()} {metadata['name']} -n {metadata['namespace']}"
+            yield Fault(
+                f"The {resource.kind} {metadata['name']} in {metadata['namespace']} is not of this step, "
+                f"and may be what gets in the way. `kubectl delete {name}` takes it out.",
+                step,
+            )
+
+
+def _unlike_their_manifests(look: Look, step: int) -> Iterator[Fault]:
+    found = progress(look.api)
+    for number in range(len(STEPS[: step + 1])):
+        for piece in found.pieces[number]:
+            again = f" Apply {piece.file} again." if piece.file else ""
+            if piece.state is State.CHANGED:
+                yield Fault(f"{piece.title} is not as its manifest says: {piece.note}.{again}", number)
+            elif piece.state is not State.APPLIED:
+                yield Fault(f"{piece.title} of step {number} is missing.{again}", number)

@@ -1,0 +1,241 @@
+"""Why a request takes another way than the step says: Gateways, VirtualServices and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.kube.api import Obj
+from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.scenario import cast
+from labkit.scenario.hints.look import GATEWAYS, Fault, Look, full
+
+MESH = "mesh"
+
+
+@dataclass(frozen=True)
+class WantedGateway:
+    """A Gateway of the scenario."""
+
+    name: str
+    namespace: str
+    file: str
+    proxy: cast.Workload
+    host: str = "*"
+
+
+@dataclass(frozen=True)
+class WantedRule:
+    """A VirtualService of the scenario."""
+
+    name: str
+    namespace: str
+    file: str
+    gateways: tuple[str, ...]
+    host: str = "*"
+    path: str = ""
+
+
+def gateway_faults(look: Look, wanted: WantedGateway, step: int) -> Iterator[Fault]:
+    """Why a Gateway opens no port for the requests in question."""
+    found = look.find(GATEWAYS, wanted.namespace, wanted.name)
+    if found is None:
+        other = look.elsewhere(GATEWAYS, wanted.namespace, wanted.name)
+        where = f" It is in {other}, and belongs to {wanted.namespace}." if other else ""
+        yield Fault(
+            f"There is no Gateway {wanted.name} in {wanted.namespace}, so no port of the "
+            f"{wanted.proxy.title} is open for it.{where} Apply {wanted.file}.",
+            step,
+        )
+        return
+    yield from (Fault(f"{text} Apply {wanted.file} again.", step) for text in _gateway(look, found, wanted))
+
+
+def _gateway(look: Look, found: Obj, wanted: WantedGateway) -> Iterator[str]:
+    selector = found["spec"].get("selector") or {}
+    chosen = [pod["metadata"].get("labels") or {} for pod in look.pods(cast.SYSTEM, selector)]
+    if wanted.proxy.app not in [labels.get("app") for labels in chosen]:
+        pairs = ", ".join(f"{key}={value}" for key, value in selector.items()) or "nothing"
+        yield f"The Gateway {wanted.name} selects {pairs}: the {wanted.proxy.title} has other labels."
+    servers = found["spec"].get("servers") or []
+    if not any(server["port"]["number"] == 80 for server in servers):
+        ports = ", ".join(str(server["port"]["number"]) for server in servers) or "none"
+        yield f"The Gateway {wanted.name} opens port {ports}, and requests come to 80."
+    hosts = [host.rpartition("/")[2] for server in servers for host in server.get("hosts") or []]
+    if not any(_covers(host, wanted.host) for host in hosts):
+        yield f"The Gateway {wanted.name} takes requests for {', '.join(hosts)}, not for {wanted.host}."
+
+
+def _covers(pattern: str, host: str) -> bool:
+    return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+
+
+def rule_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
+    """Why a VirtualService does not lead the requests in question where they shall go."""
+    found = look.find(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
+    if found is None:
+        other = look.elsewhere(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
+        where = f" It is in {other}, and belongs to {wanted.namespace}." if other else ""
+        text = f"There is no VirtualService {wanted.name} in {wanted.namespace}.{where} Apply {wanted.file}."
+        yield Fault(text, step)
+        return
+    for text in (*_reach(found, wanted), *_destinations(look, found), *_faults_on_purpose(found)):
+        yield Fault(text, step)
+    yield from (Fault(text, step) for text in _rivals(look, found, wanted))
+
+
+def _reach(found: Obj, wanted: WantedRule) -> Iterator[str]:
+    name, namespace = wanted.name, wanted.namespace
+    gateways = [_gateway_name(one, namespace) for one in found["spec"].get("gateways") or [MESH]]
+    for gateway in wanted.gateways:
+        if gateway not in gateways:
+            yield (
+                f"{name} speaks for {', '.join(gateways)}, not for {gateway}: what comes that way "
+                f"knows no route. Apply {wanted.file} again."
+            )
+    hosts = [full(host, namespace) if host != "*" else host for host in found["spec"].get("hosts") or []]
+    host = wanted.host if wanted.host == "*" else full(wanted.host, namespace)
+    if not any(_covers(one, host) for one in hosts):
+        yield f"{name} is about {', '.join(hosts)}, not about {wanted.host}. Apply {wanted.file} again."
+    if wanted.path:
+        yield from _path(found, wanted)
+
+
+def _gateway_name(gateway: str, namespace: str) -> str:
+    """A gateway of the rule's own namespace by its bare name."""
+    return gateway.removeprefix(f"{namespace}/")
+
+
+def _path(found: Obj, wanted: WantedRule) -> Iterator[str]:
+    fitting = [http for http in found["spec"].get("http") or [] if _takes(http, wanted.path)]
+    if not fitting:
+        paths = ", ".join(_paths(found)) or "no path"
+        yield (
+            f"{wanted.name} has a rule for {paths}, and none for {wanted.path}. Apply {wanted.file} again; "
+            "paths are compared letter by letter."
+        )
+    elif (fitting[0].get("rewrite") or {}).get("uri") != "/":
+        yield f"{wanted.name} does not rewrite {wanted.path} to /, the only path the service knows."
+
+
+def _takes(http: Obj, path: str) -> bool:
+    matches = [match.get("uri") or {} for match in http.get("match") or [{}]]
+    return any(
+        not uri or uri.get("exact") == path or path.startswith(uri.get("prefix", "\0")) for uri in matches
+    )
+
+
+def _paths(found: Obj) -> list[str]:
+    matches = [match for http in found["spec"].get("http") or [] for match in http.get("match") or []]
+    return [str(path) for match in matches for path in (match.get("uri") or {}).values()]
+
+
+def _destinations(look: Look, found: Obj) -> Iterator[str]:
+    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    for destination in _all_destinations(found):
+        host = full(destination["host"], namespace)
+        port = (destination.get("port") or {}).get("number")
+        if host not in look.hosts:
+            yield f"{name} sends to {destination['host']}, a host the mesh does not know.{_meant(look, host)}"
+        elif port and port not in look.hosts[host]:
+            known = ", ".join(map(str, look.hosts[host]))
+            yield f"{name} sends to port {port} of {destination['host']}, which has {known}."
+
+
+def _all_destinations(found: Obj) -> list[dict[str, Any]]:
+    https = found["spec"].get("http") or []
+    return [route["destination"] for http in https for route in http.get("route") or []]
+
+
+def _meant(look: Look, host: str) -> str:
+    short = host.partition(".")[0]
+    same = [known for known in look.hosts if known.partition(".")[0] == short]
+    return f" There is {same[0]}: check the namespace in the name." if same else " Is its Service applied?"
+
+
+def _faults_on_purpose(found: Obj) -> Iterator[str]:
+    for http in found["spec"].get("http") or []:
+        for kind, what in (http.get("fault") or {}).items():
+            status = f" with status {what['httpStatus']}" if "httpStatus" in what else ""
+            doing = "aborts requests itself" if kind == "abort" else "holds requests back"
+            yield f"{found['metadata']['name']} {doing}{status}: it has `fault.{kind}`. Take that out."
+
+
+def _rivals(look: Look, found: Obj, wanted: WantedRule) -> Iterator[str]:
+    """Older rules for the same host and way, which win; at a gateway those for the same path."""
+    for rule in look.rules:
+        if rule["metadata"]["uid"] == found["metadata"]["uid"]:
+            return
+        if _speaks_for(rule, wanted) and (not wanted.path or _takes_first(rule, wanted.path)):
+            name = rule["metadata"]["name"]
+            yield (
+                f"{name} is about the same requests and older than {wanted.name}, so it wins: "
+                f"`kubectl delete virtualservice {name} -n {rule['metadata']['namespace']}`."
+            )
+
+
+def _takes_first(rule: Obj, path: str) -> bool:
+    return any(_takes(http, path) for http in rule["spec"].get("http") or [])
+
+
+def _speaks_for(rule: Obj, wanted: WantedRule) -> bool:
+    namespace = rule["metadata"]["namespace"]
+    gateways = rule["spec"].get("gateways") or [MESH]
+    hosts = [host if host == "*" else full(host, namespace) for host in rule["spec"].get("hosts") or []]
+    host = wanted.host if wanted.host == "*" else full(wanted.host, wanted.namespace)
+    at_a_gateway = MESH not in wanted.gateways and any(gateway != MESH for gateway in gateways)
+    return host in hosts and (at_a_gateway or (MESH in wanted.gateways and MESH in gateways))
+
+
+def legs_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
+    """Whether a call takes both legs: from the sidecar to the egress gateway, and on to its host."""
+    found = look.find(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
+    if found is None:
+        return
+    for gateway, host, leg in (
+        (MESH, cast.EGRESS.hosts[0], "from sidecars to the egress gateway"),
+        (cast.EGRESS.name, cast.INGRESS.hosts[0], "from the egress gateway to the host itself"),
+    ):
+        if not any(_leads(http, gateway, host) for http in found["spec"].get("http") or []):
+            yield Fault(f"{wanted.name} lacks the leg {leg}. Apply {wanted.file} again.", step)
+
+
+def _leads(http: Obj, gateway: str, host: str) -> bool:
+    matches = http.get("match") or [{}]
+    concerned = any(gateway in (match.get("gateways") or [gateway]) for match in matches)
+    hosts = [route["destination"]["host"].partition(".")[0] for route in http.get("route") or []]
+    return concerned and host in hosts
+
+
+# ---------------------------------------------------------------------------------------------- weights
+
+
+def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, step: int) -> Iterator[Fault]:
+    """Where the split's rule has other weights than *wanted*, by host."""
+    found = look.find(VIRTUAL_SERVICES, rule.namespace, rule.name)
+    if found is None:
+        return
+    weights = weights_of(found)
+    if weights != dict(wanted):
+        text = f"{rule.name} sends {_shares(weights)}; this step has {_shares(wanted)}. Apply {rule.file}."
+        yield Fault(text, step)
+
+
+def weights_of(rule: Obj) -> dict[str, float]:
+    """Each destination's share of 100, by host, in the rule's first route."""
+    routes = ((rule["spec"].get("http") or [{}])[0]).get("route") or []
+    weights = [float(route.get("weight", 0)) for route in routes]
+    total = sum(weights)
+    if not total:
+        return {routes[0]["destination"]["host"]: 100.0} if len(routes) == 1 else {}
+    shares: dict[str, float] = {}
+    for route, weight in zip(routes, weights, strict=True):
+        host = route["destination"]["host"].partition(".")[0]
+        shares[host] = shares.get(host, 0.0) + 100 * weight / total
+    return {host: round(share, 1) for host, share in shares.items() if share}
+
+
+def _shares(weights: Mapping[str, float]) -> str:
+    parts = [f"{share:g} of 100 to {cast.TITLES.get(host, host)}" for host, share in weights.items()]
+    return " and ".join(parts) or "nothing anywhere"
