@@ -23,6 +23,7 @@ COMMANDS = {
     "istio": ("istio", "Install Istio, with istioctl's flags."),
     "run": ("notebooks", "Execute the notebooks on a cluster of their own."),
     "lab": ("notebooks", "Open the first notebook in JupyterLab."),
+    "reset": ("reset", "Remove what the lab made in a cluster."),
     "look": ("look", "Say what another cluster has and lacks."),
     "doctor": ("doctor", "Say what this machine lacks."),
     "clean": ("clean", "Remove all that labkit ever left."),
@@ -52,6 +53,7 @@ ENVIRONMENT = """\b
 Environment:
   LABKIT_HOME     the cluster's state folder (default: ~/.local/state/labkit)
   LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
+  LABKIT_USER     your name in a class: namespaces, host name and routes of your own on a shared cluster
   LABKIT_ENVOY    another Envoy than the one that came with labkit
 """
 

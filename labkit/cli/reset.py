@@ -1,0 +1,33 @@
+"""``labkit reset``: remove what the lab made in a cluster, and nothing else."""
+
+from __future__ import annotations
+
+import click
+
+from labkit.cli.progress import progress
+
+
+@click.command()
+@click.option(
+    "--context", help="A context of the kubeconfig; default: LABKIT_CONTEXT, else your own cluster."
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def reset(context: str | None, yes: bool) -> None:
+    """Remove the lab's namespaces; with LABKIT_USER, those of that learner alone."""
+    from labkit.kube.connect import connect
+    from labkit.scenario.reset import belongings, remove
+
+    api = connect(context=context, start=False)
+    found = belongings(api)
+    for title in found:
+        print(title)
+    if not found:
+        print("Nothing of the lab is there.")
+        return
+    if not yes and not click.confirm("Remove these, with all that is in them?"):
+        raise SystemExit(1)
+    with progress() as shown:
+        for title in found:
+            shown.doing(f"removing {title}")
+            remove(api, title)
+            shown.done(f"Removed {title}")
