@@ -1,0 +1,163 @@
+"""exec, attach, cp and port-forward in a whole cluster, by the real kubectl and the official client."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kubernetes import client, config
+from kubernetes.stream import portforward, stream
+
+INGRESS = ("-n", "istio-system", "deployment/istio-ingressgateway")
+ISTIOD = ("-n", "istio-system", "deployment/istiod")
+
+
+@pytest.fixture(scope="module")
+def core(cluster) -> client.CoreV1Api:
+    return client.CoreV1Api(config.new_client_from_config(str(cluster.kubeconfig)))
+
+
+@pytest.fixture(scope="module")
+def istiod(core) -> str:
+    return core.list_namespaced_pod("istio-system", label_selector="app=istiod").items[0].metadata.name
+
+
+def test_pilot_agent_asks_its_envoy(cluster):
+    dump = json.loads(
+        cluster.kubectl(
+            "exec", *INGRESS, "-c", "istio-proxy", "--", *["pilot-agent", "request", "GET", "config_dump"]
+        )
+    )
+    kinds = {each["@type"].rpartition(".")[2] for each in dump["configs"]}
+    assert {"BootstrapConfigDump", "ListenersConfigDump"} <= kinds
+    asked = ("exec", *INGRESS, "--", "pilot-agent", "request")
+    assert cluster.kubectl(*asked, "GET", "/ready") == "LIVE\n"
+    assert "admin: debug" in cluster.kubectl(*asked, "POST", "logging?admin=debug")
+    assert "admin: warning" in cluster.kubectl(*asked, "POST", "logging?admin=warning")
+    wrong = cluster.run("kubectl", *asked, "GET", "nosuch", check=False)
+    assert wrong.returncode == 1
+    assert "received unsuccessful status code 404" in wrong.stderr
+    assert "usage: pilot-agent request METHOD PATH" in cluster.run("kubectl", *asked, check=False).stderr
+
+
+def test_pilot_discovery_asks_istiod(cluster):
+    report = json.loads(
+        cluster.kubectl("exec", *ISTIOD, "--", "pilot-discovery", "request", "GET", "/debug/syncz")
+    )
+    assert any(each["proxy_type"] == "router" for each in report["proxies"])
+
+
+def test_output_errors_and_the_exit_code(cluster):
+    done = cluster.run(
+        "kubectl", "exec", *ISTIOD, "--", "sh", "-c", "echo out; echo err >&2; exit 3", check=False
+    )
+    assert (done.stdout, done.returncode) == ("out\n", 3)
+    assert done.stderr == "err\ncommand terminated with exit code 3\n"
+
+
+def test_input_ends(cluster):
+    assert (
+        cluster.kubectl("exec", "-i", *ISTIOD, "--", "wc", "-c", input="x" * 3_000_000).strip() == "3000000"
+    )
+
+
+def test_what_cant_be_done_is_said(cluster, istiod):
+    def refused(*words: str) -> str:
+        done = cluster.run("kubectl", "exec", "-n", "istio-system", *words, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    missing = refused(istiod, "--", "nosuch")
+    assert re.match(
+        r"error: Internal error occurred: error executing command in container: failed to", missing
+    )
+    assert 'exec: "nosuch": executable file not found in $PATH' in missing
+    assert f"container x is not valid for pod {istiod}" in refused(istiod, "-c", "x", "--", "ls")
+    assert 'pods "nope" not found' in refused("nope", "--", "ls")
+
+
+def test_a_refusal_before_the_connection_is_taken_over(cluster, core, istiod):
+    with pytest.raises(client.ApiException, match="container x is not valid for pod"):
+        _python_exec(core, istiod, ["ls"], container="x")
+    with pytest.raises(client.ApiException, match="at least 1 command"):
+        _python_exec(core, istiod, [])
+    path = f"/api/v1/namespaces/istio-system/pods/{istiod}/exec?command=ls&stdout=true"
+    assert "Upgrade request required" in cluster.run("kubectl", "get", "--raw", path, check=False).stderr
+
+
+def _python_exec(core: client.CoreV1Api, pod: str, command: list[str], **options):
+    wanted = {"stdin": False, "stdout": True, "stderr": True, "tty": False, **options}
+    call = core.connect_get_namespaced_pod_exec
+    return stream(call, pod, "istio-system", command=command, **wanted)
+
+
+def test_the_official_client(core, istiod):
+    assert _python_exec(core, istiod, ["echo", "a  b", "c"]) == "a  b c\n"
+    running = _python_exec(
+        core, istiod, ["sh", "-c", "read x; echo got $x; exit 7"], stdin=True, _preload_content=False
+    )
+    running.write_stdin("this\n")
+    running.run_forever(timeout=10)
+    assert (running.read_stdout(), running.returncode) == ("got this\n", 7)
+
+
+def test_files_are_copied(cluster, istiod, tmp_path: Path):
+    if not shutil.which("tar"):
+        pytest.skip("kubectl cp needs tar")
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_bytes(os.urandom(1_000_000))
+    cluster.kubectl("cp", there, f"istio-system/{istiod}:copied")
+    cluster.kubectl("cp", f"istio-system/{istiod}:copied", back)
+    assert back.read_bytes() == there.read_bytes()
+
+
+ENTRY = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: attached, namespace: default}
+spec: {hosts: [attached.example], ports: [{number: 80, name: http, protocol: HTTP}], resolution: NONE}
+"""
+
+
+def test_attach_shows_what_a_container_writes(cluster):
+    command = ["kubectl", "attach", *ISTIOD]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=cluster.env, **pipes) as attached:
+        assert "try pressing enter" in attached.stderr.readline()
+        cluster.kubectl("apply", "-f", "-", input=ENTRY)
+        assert attached.stdout.readline()
+        attached.kill()
+    cluster.kubectl("delete", "-f", "-", input=ENTRY)
+
+
+@pytest.fixture
+def forward(cluster) -> Iterator:
+    """Starts `kubectl port-forward`; the port it listens on."""
+    begun = []
+
+    def start(*words: str) -> int:
+        command = ["kubectl", "port-forward", "-n", "istio-system", *words]
+        begun.append(subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, text=True))
+        return int(re.search(r"127\.0\.0\.1:(\d+)", begun[-1].stdout.readline())[1])
+
+    yield start
+    for process in begun:
+        process.terminate()
+        process.communicate()
+
+
+def test_port_forward_of_the_official_client(core, istiod):
+    call = core.connect_get_namespaced_pod_portforward
+    forwarded = portforward(call, istiod, "istio-system", ports="15014,7")
+    there, nobody = forwarded.socket(15014), forwarded.socket(7)
+    for each in (there, nobody):
+        each.setblocking(True)
+    there.sendall(b"GET /version HTTP/1.0\r\n\r\n")
+    assert b"200 OK" in there.recv(1000)
+    assert nobody.recv(10) == b""
+    assert "localhost:7 inside the pod: connection refused" in forwarded.error(7)
+    forwarded.close()
