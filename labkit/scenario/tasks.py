@@ -17,7 +17,7 @@ import yaml
 from labkit.errors import LabkitError
 from labkit.kube.apply import kubectl_command
 from labkit.kube.manifests import Source
-from labkit.scenario import cast
+from labkit.scenario import cast, learner
 from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer, Report
 from labkit.scenario.steps import find_step
 from labkit.traffic.split import split
@@ -61,8 +61,8 @@ def find_task(step: int) -> Task:
         read["title"],
         " ".join(read["text"].split()),
         tuple(" ".join(hint.split()) for hint in read["hints"]),
-        Source(read["solution"]),
-        read["namespace"],
+        learner.personal(Source(read["solution"])),
+        learner.own(read["namespace"]),
     )
 
 

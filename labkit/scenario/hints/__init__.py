@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from labkit.kube.api import Api
 from labkit.kube.resources import SERVICES
-from labkit.scenario import cast
+from labkit.scenario import cast, learner
 from labkit.scenario.checks import Finding, Report
 from labkit.scenario.hints.look import Fault, Look
 from labkit.scenario.hints.routing import (
@@ -36,10 +36,11 @@ from labkit.scenario.steps import STEPS
 
 __all__ = ["Fault", "explain", "explained", "faults"]
 
+_HOST = learner.HOST or "*"
 _INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
-_A_GATEWAY = WantedGateway("service-a-gw", cast.HOME, "serviceA-gw.yml", cast.INGRESS)
+_A_GATEWAY = WantedGateway("service-a-gw", cast.HOME, "serviceA-gw.yml", cast.INGRESS, _HOST)
 _A_RULE = WantedRule(
-    "inbound-to-service-a-vs", cast.HOME, "inbound-to-serviceA-vs.yml", ("service-a-gw",), path="/service-a"
+    "inbound-to-service-a-vs", cast.HOME, "inbound-to-serviceA-vs.yml", ("service-a-gw",), _HOST, "/service-a"
 )
 _SPLIT_RULES = {
     2: "producer-internal-host-vs.yml",
@@ -51,22 +52,27 @@ _WEIGHTS = {
     3: {"producer-internal-host": 50.0, "service-c-srv": 50.0},
     6: {"service-c-srv": 100.0},
 }
-_EXTERNAL_GATEWAY = WantedGateway("service-ext-gw", cast.EXTERNAL, "service-ext-gw.yml", cast.INGRESS)
+_EXTERNAL_GATEWAY = WantedGateway("service-ext-gw", cast.EXTERNAL, "service-ext-gw.yml", cast.INGRESS, _HOST)
 _EXTERNAL_RULE = WantedRule(
     "inbound-to-service-ext-vs",
     cast.EXTERNAL,
     "inbound-to-service-ext-vs.yml",
     ("service-ext-gw",),
-    path="/service-ext",
+    _HOST,
+    "/service-ext",
 )
 _EGRESS_GATEWAY = WantedGateway(
-    "istio-egressgateway", cast.HOME, "service-ext-outbound-gw.yml", cast.EGRESS, _INGRESS_HOST
+    "istio-egressgateway",
+    cast.HOME,
+    "service-ext-outbound-gw.yml",
+    cast.EGRESS,
+    learner.HOST or _INGRESS_HOST,
 )
 _EGRESS_RULE = WantedRule(
     "outbound-srv-c-to-external-srv-vs",
     cast.HOME,
     "outbound-srv-c-to-service-ext-vs.yml",
-    ("mesh", "istio-egressgateway"),
+    ("mesh",) if learner.LEARNER else ("mesh", "istio-egressgateway"),  # a learner's has its legs in two
     _INGRESS_HOST,
 )
 _MAY_BE_IN_THE_WAY = (
@@ -160,7 +166,8 @@ def _external(look: Look, step: int) -> Iterator[Fault]:
 def _egress(look: Look, step: int) -> Iterator[Fault]:
     yield from gateway_faults(look, _EGRESS_GATEWAY, 5)
     yield from rule_faults(look, _EGRESS_RULE, 5)
-    yield from legs_faults(look, _EGRESS_RULE, 5)
+    if not learner.LEARNER:
+        yield from legs_faults(look, _EGRESS_RULE, 5)
 
 
 def _all_to_c(look: Look, step: int) -> Iterator[Fault]:

@@ -70,7 +70,7 @@ def namespace_faults(look: Look, namespace: str, step: int) -> Iterator[Fault]:
 
 
 def _namespace_file(namespace: str) -> str:
-    return f"{namespace}-ns.yml"
+    return "external-cluster-ns.yml" if namespace == cast.EXTERNAL else "dev-service-mesh-ns.yml"
 
 
 def workload_faults(look: Look, workload: Workload, step: int, file: str) -> Iterator[Fault]:
