@@ -224,13 +224,14 @@ def _write_page(executed: Path) -> None:
 
 
 def write_back(executed: Path, notebook: Path) -> None:
-    """Replace *notebook* by its *executed* copy, without what papermill noted in it."""
+    """Replace *notebook* by its *executed* copy, without what papermill noted in it and widgets' states."""
     import nbformat
 
     book = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
     for part in (book, *book.cells):
         for key in ("papermill", "execution"):
             part.metadata.pop(key, None)
+    book.metadata.pop("widgets", None)  # nothing of them is shown where there is no kernel
     for cell in book.cells:
         if cell.metadata.get("tags") == []:
             del cell.metadata["tags"]

@@ -64,9 +64,19 @@ def test_every_manifest_is_shown_before_it_is_applied(cells):
         assert source.index(f'lab.manifest("{name}"') < source.index(f'lab.apply("{name}"')
 
 
-def test_ends_with_its_check_and_things_to_try(path, cells):
-    assert f"report = lab.check({int(path.name[:2])})" in code(cells)[-2].source
-    assert code(cells)[-1].source == "assert report"
+def test_begins_with_where_one_stands(path, cells):
+    step = int(path.name[:2])
+    assert [cell.source.splitlines()[-1] for cell in code(cells)[1:3]] == [
+        f"lab.goto({step})",
+        f"lab.guide({step})",
+    ]
+
+
+def test_ends_with_its_check_a_task_and_things_to_try(path, cells):
+    step = int(path.name[:2])
+    assert f"report = lab.check({step})" in code(cells)[-3].source
+    assert code(cells)[-2].source == "assert report"
+    assert code(cells)[-1].source == f"lab.task({step})"
     assert re.search(r"^## Things to try\n+1\. ", cells[-1].source)
 
 
