@@ -16,8 +16,10 @@ from aiohttp import web
 from labkit.embedded.api import options, responses
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.logs import container_of
-from labkit.embedded.api.open_streams import OpenStreams
-from labkit.embedded.api.streams import Stream, Streams
+from labkit.embedded.api.open_streams import OpenStreams, wants_spdy
+from labkit.embedded.api.spdy import SpdyConnection
+from labkit.embedded.api.spdy_streams import SpdyStreams
+from labkit.embedded.api.streams import V4, V5, Stream, Streams, WebSocketStreams
 from labkit.embedded.api.target import not_allowed
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import ExecOptions, ExecSession, PodRuntime
@@ -46,7 +48,10 @@ class Exec:
             if error.code != 500:
                 raise
             return responses.text(error.message, 500)  # a kubelet's words are passed on as they are
-        return await self._open.serve(call.request, lambda client: converse(client, session))
+        if wants_spdy(call.request):
+            wanted_streams = streams_of(call)
+            return await self._open.spdy(call.request, V4, lambda c: _over_spdy(c, wanted_streams, session))
+        return await self._open.websocket(call.request, (V5, V4), lambda ws: _over_websocket(ws, session))
 
     def _session(self, subresource: str, pod: Obj, wanted: ExecOptions) -> ExecSession:
         make = self._runtime.exec if subresource == "exec" else self._runtime.attach
@@ -66,6 +71,25 @@ def exec_options(pod: Obj, call: Call) -> ExecOptions:
         command=command,
         tty=options.flag(query, "tty"),
     )
+
+
+def streams_of(call: Call) -> list[Stream]:
+    """The streams that a client of SPDY opens for what its query asks."""
+    tty = options.flag(call.query, "tty")
+    pipes = ("stdin", "stdout") if tty else ("stdin", "stdout", "stderr")
+    asked = [Stream[each.upper()] for each in pipes if options.flag(call.query, each)]
+    return [Stream.ERROR, *asked, *([Stream.RESIZE] if tty else [])]
+
+
+async def _over_websocket(socket: web.WebSocketResponse, session: ExecSession) -> None:
+    await converse(WebSocketStreams(socket), session)
+
+
+async def _over_spdy(connection: SpdyConnection, wanted: list[Stream], session: ExecSession) -> None:
+    client = SpdyStreams(connection)
+    await client.expect(wanted)
+    await converse(client, session)
+    await client.close()
 
 
 async def converse(client: Streams, session: ExecSession) -> None:

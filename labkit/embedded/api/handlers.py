@@ -15,7 +15,7 @@ from labkit.embedded.api.open_streams import OpenStreams
 from labkit.embedded.api.port_forward import PortForward
 from labkit.embedded.api.proxy import Proxy
 from labkit.embedded.api.subresources import Subresources
-from labkit.embedded.api.target import Target, not_allowed
+from labkit.embedded.api.target import Target, not_allowed, not_offered
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.api.watching import Watches
 from labkit.embedded.api.writing import Writing
@@ -46,6 +46,8 @@ class Handlers:
     def answer(self, call: Call) -> Answer:
         """The answer, or the coroutine that makes it; ApiError for what is refused."""
         method, target = call.request.method, call.target
+        if target.is_not_offered:
+            raise not_offered(target)
         if target.subresource:
             return self._subresource(call)
         if not target.kind.persisted:

@@ -9,8 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from labkit.embedded.api import streams
-from labkit.embedded.api.streams import V4, V5, Streams, WebSocketStreams
-from labkit.embedded.status import ApiError, bad_request
+from labkit.embedded.api.spdy import SpdyConnection
+from labkit.embedded.api.takeover import RawConnection
+from labkit.embedded.status import bad_request
+
+SPDY = "SPDY/3.1"
+_NEGOTIATED = "X-Stream-Protocol-Version"
 
 log = logging.getLogger("labkit.embedded.api")
 
@@ -26,25 +30,40 @@ class OpenStreams:
         for task in self._tasks:
             task.cancel()
 
-    async def serve(
+    async def websocket(
         self,
         request: web.BaseRequest,
-        conversation: Callable[[Streams], Awaitable[None]],
-        protocols: Sequence[str] = (V5, V4),
+        protocols: Sequence[str],
+        conversation: Callable[[web.WebSocketResponse], Awaitable[None]],
     ) -> web.StreamResponse:
-        """Take *request*'s connection over for *conversation*; ApiError where that can't be.
+        """Take *request*'s connection over; of *protocols* the first that the client knows is spoken.
 
-        Of *protocols* the first that the client knows, too, is spoken.
+        ApiError where there is none.
         """
-        if not streams.wants_websocket(request):
-            raise _not_upgraded(request)
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise bad_request("Upgrade request required")
         socket = await streams.accept_websocket(request, *protocols)
-        client = WebSocketStreams(socket)
-        await self.last(conversation(client))
-        await client.close()
+        await self._last(conversation(socket))
+        await streams.close(socket)
         return socket
 
-    async def last(self, work: Awaitable[None]) -> None:
+    async def spdy(
+        self,
+        request: web.BaseRequest,
+        protocol: str,
+        conversation: Callable[[SpdyConnection], Awaitable[None]],
+    ) -> web.StreamResponse:
+        """Take *request*'s connection over for SPDY; ApiError where the client does not know *protocol*."""
+        known = request.headers.getall(_NEGOTIATED, ())
+        offered = [each.strip() for line in known for each in line.split(",")]
+        if protocol not in offered:
+            raise bad_request(f"unable to upgrade: none of the protocols {offered} is {protocol}")
+        raw = RawConnection(request, {"Upgrade": SPDY, _NEGOTIATED: protocol})
+        await raw.begin()
+        await self._last(conversation(SpdyConnection(raw.read, raw.write)))
+        return raw.response
+
+    async def _last(self, work: Awaitable[None]) -> None:
         """Wait for *work*, which a client that leaves and :meth:`close` end before its time."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
@@ -58,10 +77,6 @@ class OpenStreams:
             log.error("a conversation broke off: %r", outcome, exc_info=outcome)
 
 
-def _not_upgraded(request: web.BaseRequest) -> ApiError:
-    if request.headers.get("Upgrade", "").upper().startswith("SPDY"):
-        return bad_request(
-            "this cluster speaks WebSocket here, not SPDY: use kubectl 1.30 or newer "
-            "(1.29 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true)"
-        )
-    return bad_request("Upgrade request required")
+def wants_spdy(request: web.BaseRequest) -> bool:
+    """Whether *request* asks for a SPDY connection."""
+    return request.headers.get("Upgrade", "").upper() == SPDY

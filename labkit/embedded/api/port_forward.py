@@ -10,27 +10,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
 from labkit.embedded.api.call import Call
-from labkit.embedded.api.open_streams import OpenStreams
-from labkit.embedded.api.streams import V4, Streams
+from labkit.embedded.api.connections import Connect, Connection, ForwardError, copy
+from labkit.embedded.api.open_streams import OpenStreams, wants_spdy
+from labkit.embedded.api.port_forward_spdy import PORT_FORWARD, TUNNEL, forward_spdy, tunnel
+from labkit.embedded.api.spdy import SpdyConnection
+from labkit.embedded.api.streams import V4, Streams, WebSocketStreams
 from labkit.embedded.api.target import not_allowed
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import bad_request
-
-_CHUNK = 64 * 1024
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Connect = Callable[[int], Awaitable[Connection]]
-"""Connects to a port of the pod; ForwardError where nothing listens."""
-
-
-class ForwardError(Exception):
-    """A port that can't be reached, in the kubelet's words."""
 
 
 class PortForward:
@@ -47,7 +42,12 @@ class PortForward:
         ports = _ports(call)
         self._runtime.inside(namespace_of(pod), name_of(pod), 1)  # refused before the upgrade
         connect = self._connector(pod)
-        return await self._open.serve(call.request, lambda client: forward(client, ports, connect), (V4,))
+        request = call.request
+        if wants_spdy(request):
+            return await self._open.spdy(request, PORT_FORWARD, lambda client: forward_spdy(client, connect))
+        return await self._open.websocket(
+            request, (TUNNEL, V4), lambda socket: _over_websocket(socket, ports, connect)
+        )
 
     def _connector(self, pod: Obj) -> Connect:
         async def connect(port: int) -> Connection:
@@ -61,6 +61,14 @@ class PortForward:
             )
 
         return connect
+
+
+async def _over_websocket(socket: web.WebSocketResponse, ports: Sequence[int], connect: Connect) -> None:
+    if socket.ws_protocol == TUNNEL:
+        read, write = tunnel(socket)
+        await forward_spdy(SpdyConnection(read, write), connect)
+    else:
+        await forward(WebSocketStreams(socket), ports, connect)
 
 
 async def _open(place: TcpAddress | UnixAddress) -> Connection:
@@ -106,7 +114,9 @@ async def _pass_on(
     """Both ways, until the client leaves or all ports have ended."""
 
     async def from_pod() -> None:
-        await asyncio.gather(*(copy(client, stream, reader) for stream, reader in readers.items()))
+        await asyncio.gather(
+            *(copy(reader, partial(client.send, stream)) for stream, reader in readers.items())
+        )
 
     tasks = {asyncio.create_task(from_pod()), asyncio.create_task(_from_client(client, writers))}
     try:
@@ -115,13 +125,6 @@ async def _pass_on(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def copy(client: Streams, stream: int, reader: asyncio.StreamReader) -> None:
-    """What the pod says on one connection, to its end."""
-    with contextlib.suppress(OSError):
-        while chunk := await reader.read(_CHUNK):
-            await client.send(stream, chunk)
 
 
 async def _from_client(client: Streams, writers: dict[int, asyncio.StreamWriter]) -> None:

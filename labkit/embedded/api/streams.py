@@ -65,13 +65,13 @@ class WebSocketStreams:
                 return data[0], data[1:]
 
     async def close(self) -> None:
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self._socket.close()
+        await close(self._socket)
 
 
-def wants_websocket(request: web.BaseRequest) -> bool:
-    """Whether *request* is a WebSocket's handshake."""
-    return request.headers.get("Upgrade", "").lower() == "websocket"
+async def close(socket: web.WebSocketResponse) -> None:
+    """Say goodbye; the client may have gone already."""
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        await socket.close()
 
 
 async def accept_websocket(request: web.BaseRequest, *protocols: str) -> web.WebSocketResponse:

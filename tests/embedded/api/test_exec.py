@@ -1,10 +1,13 @@
 """exec, attach, cp and port-forward in a whole cluster, by the real kubectl and the official client."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,20 +137,34 @@ def test_attach_shows_what_a_container_writes(cluster):
     cluster.kubectl("delete", "-f", "-", input=ENTRY)
 
 
+class Forward:
+    """`kubectl port-forward`: called, it gives the port that kubectl listens on."""
+
+    def __init__(self, env: dict[str, str], kubectl: str = "kubectl") -> None:
+        self._env, self._kubectl = env, kubectl
+        self._begun: list[subprocess.Popen[str]] = []
+
+    def __call__(self, *words: str) -> int:
+        command = [self._kubectl, "port-forward", "-n", "istio-system", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self._begun.append(subprocess.Popen(command, env=self._env, **pipes))
+        return int(re.search(r"127\.0\.0\.1:(\d+)", self.last.stdout.readline())[1])
+
+    @property
+    def last(self) -> subprocess.Popen[str]:
+        return self._begun[-1]
+
+    def close(self) -> None:
+        for process in self._begun:
+            process.terminate()
+            process.communicate()
+
+
 @pytest.fixture
-def forward(cluster) -> Iterator:
-    """Starts `kubectl port-forward`; the port it listens on."""
-    begun = []
-
-    def start(*words: str) -> int:
-        command = ["kubectl", "port-forward", "-n", "istio-system", *words]
-        begun.append(subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, text=True))
-        return int(re.search(r"127\.0\.0\.1:(\d+)", begun[-1].stdout.readline())[1])
-
-    yield start
-    for process in begun:
-        process.terminate()
-        process.communicate()
+def forward(cluster) -> Iterator[Forward]:
+    made = Forward(cluster.env)
+    yield made
+    made.close()
 
 
 def test_port_forward_of_the_official_client(core, istiod):
@@ -161,3 +178,25 @@ def test_port_forward_of_the_official_client(core, istiod):
     assert nobody.recv(10) == b""
     assert "localhost:7 inside the pod: connection refused" in forwarded.error(7)
     forwarded.close()
+
+
+def test_kubectl_forwards_a_port(forward):
+    port = forward("service/istiod", ":15014")
+    for _ in range(3):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=10) as answer:
+            assert answer.read().startswith(b"1.30")
+
+
+def test_kubectl_learns_that_nobody_listens(forward, istiod, cluster):
+    with socket.create_connection(("127.0.0.1", forward(istiod, ":7")), timeout=10) as nobody:
+        nobody.sendall(b"hello")
+        with contextlib.suppress(ConnectionResetError):
+            assert nobody.recv(10) == b""
+    assert "localhost:7 inside the pod: connection refused" in forward.last.stderr.readline()
+
+
+def test_debug_is_refused_in_a_sentence(cluster, istiod):
+    words = ("debug", "-n", "istio-system", istiod, "--image=busybox", "--profile=general")
+    refused = cluster.run("kubectl", *words, check=False)
+    assert refused.returncode == 1
+    assert "ephemeralcontainers are not offered by this cluster" in refused.stderr
