@@ -54,6 +54,7 @@ Environment:
   LABKIT_HOME     the cluster's state folder (default: ~/.local/state/labkit)
   LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
   LABKIT_USER     your name in a class: namespaces, host name and routes of your own on a shared cluster
+  LABKIT_IMAGES   where images of the lab's own services are, for clusters that can't pull the scenario's
   LABKIT_ENVOY    another Envoy than the one that came with labkit
 """
 

@@ -50,15 +50,25 @@ class Outcome:
 )
 @click.option("--context", help="A context of the kubeconfig: run on that cluster instead of one of its own.")
 @click.option(
+    "--image-prefix", help="Where the lab's own images are: PREFIXlabkit-services for every service."
+)
+@click.option(
     "--in-place", is_flag=True, help="Write the outputs back into the notebooks: for whoever edits them."
 )
 def run(
-    notebooks: tuple[Path, ...], output: Path, given: tuple[str, ...], context: str | None, in_place: bool
+    notebooks: tuple[Path, ...],
+    output: Path,
+    given: tuple[str, ...],
+    context: str | None,
+    image_prefix: str | None,
+    in_place: bool,
 ) -> None:
     """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
     chosen = _existing(notebooks) or all_notebooks()
     parameters = _parameters(given)
     output.mkdir(parents=True, exist_ok=True)
+    if image_prefix:
+        os.environ["LABKIT_IMAGES"] = image_prefix
     context = context or os.environ.get("LABKIT_CONTEXT") or None
     with progress() as shown, somebodys_cluster(context) if context else cluster_of_its_own(shown):
         outcomes = [_execute(notebook, output, parameters, shown) for notebook in chosen]

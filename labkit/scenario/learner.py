@@ -24,6 +24,7 @@ from labkit.errors import UsageError
 from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse
+from labkit.scenario.images import PREFIX, with_own_images
 
 SYSTEM = "istio-system"
 INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
@@ -65,12 +66,14 @@ def namespaces(ours: Sequence[str]) -> tuple[str, ...]:
 
 
 def personal(source: Source) -> Source:
-    """*source* as it is for this learner; itself where the cluster is not shared."""
-    if not LEARNER:
+    """*source* as it is for this learner; itself where nothing is to be changed."""
+    if not LEARNER and not PREFIX:
         return source
-    objects = [changed for manifest in parse(source) for changed in personal_objects(manifest.object)]
+    objects = [with_own_images(manifest.object) for manifest in parse(source)]
+    if LEARNER:
+        objects = [changed for obj in objects for changed in personal_objects(obj)]
     text = yaml.safe_dump_all(objects, sort_keys=False)
-    return Source(f"# {source.name}, for {LEARNER}\n{text}", source.path)
+    return Source(f"# {source.name}{f', for {LEARNER}' if LEARNER else ''}\n{text}", source.path)
 
 
 def personal_objects(obj: Obj) -> Iterator[Obj]:

@@ -80,7 +80,14 @@ def service_images() -> dict[str, Image]:
         f"{course}:service-ext-java-11": _service("service-ext"),
         "labkit/outbound:*": _service("outbound"),
         "labkit/outside:*": _service("outside"),
+        "*labkit-services:*": ProcessImage(_chosen_service),
     }
+
+
+def _chosen_service(launch: Launch) -> ProcessCommand:
+    """The one image of the Containerfile, wherever it was pushed to: the argument chooses."""
+    arguments = [str(word) for word in launch.container.get("args") or ["service-b"]]
+    return ProcessCommand([sys.executable, "-m", "labkit.services", *arguments])
 
 
 def _service(name: str) -> ProcessImage:
