@@ -53,11 +53,10 @@ def where(number: int, progress: Progress) -> str:
         of = f"steps {', '.join(before[:-1])} and {before[-1]}" if len(before) > 1 else f"step {before[0]}"
         return f"Not ready for this step yet: something of {of} is missing."
     if missing:
-        there, of = len(progress.pieces[number]) - len(missing), len(progress.pieces[number])
-        begun = (
-            f"{there} of {of} pieces {'is' if there == 1 else 'are'} there" if there else "the step begins"
-        )
-        return f"You are here: {begun}."
+        total = len(progress.pieces[number])
+        there = total - len(missing)
+        count = f"{there} of {total} pieces {'is' if there == 1 else 'are'} there"
+        return f"You are here: {count if there else 'the step begins'}."
     if progress.mark(number) is Mark.CHANGED:
         return "All of this step is there, and something is not as its manifest says."
     if here > number + 1:

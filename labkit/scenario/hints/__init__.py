@@ -97,12 +97,17 @@ def explain(api: Api, step: int, findings: Iterable[Finding]) -> list[Finding]:
     if all(finding.holds for finding in found):
         return found
     known = list(faults(Look(api), step))
-    return [finding if finding.holds else _with_hint(finding, known) for finding in found]
+    return list(_with_hints(found, known))
 
 
-def _with_hint(finding: Finding, known: list[Fault]) -> Finding:
-    fitting = (fault.text for fault in known if _explains(fault, finding))
-    return replace(finding, hint=next(fitting, finding.hint))
+def _with_hints(findings: Iterable[Finding], known: list[Fault]) -> Iterator[Finding]:
+    """A hint is given in full once; the same mistake mostly breaks more than one promise."""
+    given = set()
+    for finding in findings:
+        fitting = (fault.text for fault in known if _explains(fault, finding))
+        hint = "" if finding.holds else next(fitting, finding.hint)
+        yield replace(finding, hint="The same as above." if hint and hint in given else hint)
+        given.add(hint)
 
 
 def _explains(fault: Fault, finding: Finding) -> bool:
