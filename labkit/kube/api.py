@@ -93,6 +93,8 @@ class Api:
         self.host: str = client.configuration.host.rstrip("/")
         self.shared = shared
         """Whether it is somebody's cluster: then the lab keeps to its own namespaces."""
+        self.adapt: Callable[[Api, Obj], Obj] = lambda _, obj: obj
+        """What becomes of an object on its way to this cluster."""
         self.namespace = namespace
         self.context = context
         self.kubeconfig = kubeconfig
@@ -133,6 +135,8 @@ class Api:
         """One request; raises ApiRefused for what the API refuses, ConnectionLost where it is gone."""
         if _changes_something(method, path, query):
             self.guard_changes(method, path)
+        if isinstance(body, dict):
+            body = self.adapt(self, body)
         with translated(self.host):
             response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
             if response.status == 401 and self._log_in_again():

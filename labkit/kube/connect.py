@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from labkit.errors import NotRunning
 from labkit.kube.agreement import guard
 from labkit.kube.api import Api
+from labkit.kube.injection import with_label_of_this_mesh
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -46,6 +47,8 @@ def connect(*, kubeconfig: str | Path | None = None, context: str | None = None,
     else:
         file = Path(kubeconfig).expanduser() if kubeconfig else None
         api = _load(file, context, shared=not _is_own(file or Path(os.environ.get("KUBECONFIG", ""))))
+    if api.shared:
+        api.adapt = with_label_of_this_mesh
     api.get("/version")
     return api
 

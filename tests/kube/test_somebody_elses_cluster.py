@@ -85,3 +85,19 @@ def test_the_roles_are_objects_the_api_takes(cluster, api):
     done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=roles("anna", ["default"]))
 
     assert done.count("created (server dry run)") == 6
+
+
+def test_a_mesh_installed_by_revisions_is_asked_by_its_revision(cluster, api):
+    """Where no revision is the default one, ``istio-injection=enabled`` would ask nobody."""
+    wish = {"name": "wish", "labels": {"istio-injection": "enabled", "team": "a"}}
+    namespace = NAMESPACE | {"metadata": wish}
+    cluster.kubectl("label", "deployment", "istiod", "-n", "istio-system", "istio.io/rev=1-30", "--overwrite")
+    try:
+        made = api.request("POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=namespace).object
+    finally:
+        cluster.kubectl(
+            "label", "deployment", "istiod", "-n", "istio-system", "istio.io/rev=default", "--overwrite"
+        )
+    labels = made["metadata"]["labels"]
+    assert (labels["istio.io/rev"], labels["team"]) == ("1-30", "a")
+    assert "istio-injection" not in labels
