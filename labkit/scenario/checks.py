@@ -8,6 +8,7 @@ what the learner may have left out.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -109,7 +110,8 @@ class Report:
 
 def _row(finding: Finding) -> str:
     mark, colour = ("✓", "#009E73") if finding.holds else ("✗", "#D55E00")
-    hint = f"<br><i>{html.escape(finding.hint)}</i>" if finding.hint and not finding.holds else ""
+    coded = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(finding.hint))
+    hint = f"<br><i>{coded}</i>" if finding.hint and not finding.holds else ""
     return (
         f'<tr><td style="color:{colour};font-weight:bold">{mark}</td>'
         f'<td style="text-align:left">{html.escape(finding.promise)}</td>'

@@ -235,7 +235,7 @@ MISTAKES = [
         "100 of 100 to ServiceC; this step has 100 of 100 to ServiceB",
     ),
     (2, lambda lab: rule(lab, SPLIT, aborts), "aborts requests itself with status 418"),
-    (2, twin, "which is none of service-b-deployment"),
+    (3, twin, "which is none of service-b-deployment"),
     (3, refused, "A proxy refused its newest rules: service-"),
     (3, weights(80, 20), "sends 80 of 100 to ServiceB and 20 of 100 to ServiceC; this step has 50"),
     (3, rival, "mine is about the same requests and older"),
