@@ -54,6 +54,7 @@ from labkit.traffic.travel import in_order_of_travel
 if TYPE_CHECKING:
     from labkit.views.guide import Guide
     from labkit.views.picture import Picture
+    from labkit.views.quiz import QuizView
     from labkit.views.shift import Course
     from labkit.views.split_panel import SplitPanel
     from labkit.views.task import TaskView
@@ -338,6 +339,12 @@ class Lab:
         from labkit.views.task import TaskView
 
         return TaskView(self, step)
+
+    def quiz(self, step: int) -> QuizView:
+        """A question about *step* to think about before trying."""
+        from labkit.views.quiz import QuizView
+
+        return QuizView(step)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""

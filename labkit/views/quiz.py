@@ -1,0 +1,59 @@
+"""A question to think about before trying: choose, then read why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from labkit.scenario.quizzes import find_quiz
+from labkit.views import banner
+from labkit.views.actions import ActionView
+from labkit.views.theme import BAD, GOOD
+
+
+class QuizView(ActionView):
+    """The question of *step*, its choices, and the button Answer."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.quiz = find_quiz(step)
+        options = [(text, number) for number, text in enumerate(self.quiz.choices, start=1)]
+        self.choices = widgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
+        self.head.value = self._card()
+        button = self.button(
+            "Answer", self._judge, icon="check", tip="See whether you are right", style="primary"
+        )
+        self.box = widgets.VBox([self.head, self.choices, button, self.status, self.result])
+        self.replace_former()
+
+    def answer(self, number: int) -> str:
+        """What is to be said to answer *number* (from 1)."""
+        return self.quiz.judge(number)
+
+    def _judge(self) -> None:
+        chosen = self.choices.value
+        if chosen is None:
+            self.say("Choose one first.")
+            return
+        self.say("")
+        sign, colour = ("✓", GOOD) if chosen == self.quiz.answer else ("✗", BAD)
+        self.result.value = banner.lines(
+            [f'<b style="color:{colour}">{sign}</b> {banner.coded(self.answer(chosen))}']
+        )
+
+    def _card(self) -> str:
+        return banner.card(
+            '<div style="font-weight:600">What would happen?</div>',
+            f"<div>{banner.coded(self.quiz.question)}</div>",
+        )
+
+    def still(self) -> dict[str, Any]:
+        """The question with its choices."""
+        choices = [f"{number}. {text}" for number, text in enumerate(self.quiz.choices, start=1)]
+        words = f"Think first. `lab.quiz({self.quiz.step}).answer(1)` says whether the first is right."
+        shown = banner.lines([*map(banner.coded, choices), banner.coded(words)])
+        return {
+            "text/plain": "\n".join([self.quiz.question, *choices, words]),
+            "text/html": self._card() + shown,
+        }
