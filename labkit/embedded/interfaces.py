@@ -132,6 +132,8 @@ class ExecOptions:
     container: str
     command: Sequence[str] = ()
     """Empty for attach."""
+    stdin: bool = False
+    """Whether there is anybody to write its input; without, it is at its end from the start."""
     tty: bool = False
     """One terminal in place of three pipes: what goes to stderr comes out of stdout, too."""
 

@@ -57,20 +57,26 @@ def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:
             "Try `labkit istio install -y`."
         )
     candidates = _candidates(api, service)
-    reached = next((one for one in candidates if one.accepts(connect_seconds)), None)
-    return reached or _forwarded(api, service, candidates)
+    return _reached(candidates, connect_seconds) or _forwarded(api, service, candidates, connect_seconds)
 
 
-def _forwarded(api: Api, service: Obj, candidates: list[GatewayAddress]) -> GatewayAddress:
+def _reached(candidates: list[GatewayAddress], seconds: float) -> GatewayAddress | None:
+    return next((one for one in candidates if one.accepts(seconds)), None)
+
+
+def _forwarded(api: Api, service: Obj, candidates: list[GatewayAddress], seconds: float) -> GatewayAddress:
     """By port-forward; the first of *candidates* where that leads nowhere, either."""
     try:
         forward = api.keep(f"port-forward {NAME}", lambda: PortForward(api, service, _http_port(service)))
-        if forward.leads_somewhere() or not candidates:
-            return GatewayAddress(HOST, forward.port, "port-forward")
+        leads = forward.leads_somewhere()
     except LabkitError:
         if not candidates:
             raise
-    return candidates[0]
+        return candidates[0]
+    if candidates and not leads:
+        return candidates[0]
+    # Perhaps the gateway has only now begun to listen: then its own address is the better one.
+    return _reached(candidates, seconds) or GatewayAddress(HOST, forward.port, "port-forward")
 
 
 def _candidates(api: Api, service: Obj) -> list[GatewayAddress]:

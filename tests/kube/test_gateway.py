@@ -86,3 +86,39 @@ def test_urls():
     assert gateway.url("/service-a") == "http://10.0.0.1:80/service-a"
     assert gateway.url("service-a") == "http://10.0.0.1:80/service-a"
     assert gateway.url("http://elsewhere/") == "http://elsewhere/"
+
+
+class Forward:
+    """A port-forward that finds the gateway listening, whatever its other addresses do."""
+
+    port = 1
+
+    def __init__(self, meanwhile=lambda: None):
+        self._meanwhile = meanwhile
+
+    def leads_somewhere(self):
+        self._meanwhile()
+        return True
+
+    def close(self):
+        pass
+
+
+def test_the_third_way_where_no_address_can_be_reached(service, api, unused_tcp_port):
+    service(unused_tcp_port, ingress=[{"ip": "127.0.0.1"}])
+    api.keep("port-forward istio-ingressgateway", Forward)
+
+    assert find_gateway(api) == GatewayAddress("127.0.0.1", 1, "port-forward")
+
+
+def test_an_address_that_begins_to_listen_meanwhile_is_better(service, api, unused_tcp_port):
+    service(unused_tcp_port, ingress=[{"ip": "127.0.0.1"}])
+    begun = []
+
+    def begin():
+        begun.append(socket.create_server(("127.0.0.1", unused_tcp_port)))
+
+    api.keep("port-forward istio-ingressgateway", lambda: Forward(begin))
+
+    assert find_gateway(api).via == "load balancer"
+    begun[0].close()

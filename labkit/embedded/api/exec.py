@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -48,10 +49,10 @@ class Exec:
             if error.code != 500:
                 raise
             return responses.text(error.message, 500)  # a kubelet's words are passed on as they are
+        talk = Conversation(session, wanted.command, streams_of(call))
         if wants_spdy(call.request):
-            wanted_streams = streams_of(call)
-            return await self._open.spdy(call.request, V4, lambda c: _over_spdy(c, wanted_streams, session))
-        return await self._open.websocket(call.request, (V5, V4), lambda ws: _over_websocket(ws, session))
+            return await self._open.spdy(call.request, V4, talk.over_spdy)
+        return await self._open.websocket(call.request, (V5, V4), talk.over_websocket)
 
     def _session(self, subresource: str, pod: Obj, wanted: ExecOptions) -> ExecSession:
         make = self._runtime.exec if subresource == "exec" else self._runtime.attach
@@ -69,60 +70,64 @@ def exec_options(pod: Obj, call: Call) -> ExecOptions:
     return ExecOptions(
         container=container_of(pod, query.get("container", "")),
         command=command,
+        stdin=options.flag(query, "stdin"),
         tty=options.flag(query, "tty"),
     )
 
 
 def streams_of(call: Call) -> list[Stream]:
-    """The streams that a client of SPDY opens for what its query asks."""
+    """The streams that the query asks for: the ones a client of SPDY opens."""
     tty = options.flag(call.query, "tty")
     pipes = ("stdin", "stdout") if tty else ("stdin", "stdout", "stderr")
     asked = [Stream[each.upper()] for each in pipes if options.flag(call.query, each)]
     return [Stream.ERROR, *asked, *([Stream.RESIZE] if tty else [])]
 
 
-async def _over_websocket(socket: web.WebSocketResponse, session: ExecSession) -> None:
-    await converse(WebSocketStreams(socket), session)
+class Conversation:
+    """One client's streams at one end, one session at the other."""
 
+    def __init__(self, session: ExecSession, command: Sequence[str], streams: Collection[Stream]) -> None:
+        self._session, self._command, self._streams = session, command, streams
 
-async def _over_spdy(connection: SpdyConnection, wanted: list[Stream], session: ExecSession) -> None:
-    client = SpdyStreams(connection)
-    await client.expect(wanted)
-    await converse(client, session)
-    await client.close()
+    async def over_websocket(self, socket: web.WebSocketResponse) -> None:
+        await self._hold(WebSocketStreams(socket))
 
+    async def over_spdy(self, connection: SpdyConnection) -> None:
+        client = SpdyStreams(connection)
+        await client.expect(self._streams)
+        await self._hold(client)
+        await client.close()
 
-async def converse(client: Streams, session: ExecSession) -> None:
-    """Pass on both ways until the command ends or the client leaves; nothing of it is left then."""
-    try:
-        await session.start()
-        listening = asyncio.create_task(_listen(client, session))
-        working = asyncio.create_task(_work(client, session))
+    async def _hold(self, client: Streams) -> None:
+        """Pass on both ways until the command ends or the client leaves; nothing of it is left then."""
         try:
-            await asyncio.wait([listening, working], return_when=asyncio.FIRST_COMPLETED)
+            await self._session.start()
+            listening = asyncio.create_task(self._listen(client))
+            working = asyncio.create_task(self._work(client))
+            try:
+                await asyncio.wait([listening, working], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await _stop(listening, working)
+        except ApiError as error:
+            await _last_word(client, error.status())
         finally:
-            await _stop(listening, working)
-    except ApiError as error:
-        await _last_word(client, error.status())
-    finally:
-        await session.close()
+            await self._session.close()
 
+    async def _listen(self, client: Streams) -> None:
+        while (received := await client.receive()) is not None:
+            stream, data = received
+            if stream == Stream.STDIN and Stream.STDIN in self._streams:
+                await self._session.feed(data)
+            elif stream == Stream.RESIZE and data:
+                _resize(self._session, data)
 
-async def _listen(client: Streams, session: ExecSession) -> None:
-    while (received := await client.receive()) is not None:
-        stream, data = received
-        if stream == Stream.STDIN:
-            await session.feed(data)
-        elif stream == Stream.RESIZE and data:
-            _resize(session, data)
+    async def _work(self, client: Streams) -> None:
+        async def send(name: str, data: bytes) -> None:
+            if _OUTPUT[name] in self._streams:
+                await client.send(_OUTPUT[name], data)
 
-
-async def _work(client: Streams, session: ExecSession) -> None:
-    async def send(name: str, data: bytes) -> None:
-        await client.send(_OUTPUT[name], data)
-
-    code = await session.run(send)
-    await _last_word(client, _SUCCESS if code == 0 else _failure(code))
+        code = await self._session.run(send)
+        await _last_word(client, _SUCCESS if code == 0 else _failure(code, self._command))
 
 
 async def _stop(*tasks: asyncio.Task[None]) -> None:
@@ -142,11 +147,12 @@ async def _last_word(client: Streams, status: Any) -> None:
         await client.send(Stream.ERROR, responses.encode(status))
 
 
-def _failure(code: int) -> Obj:
+def _failure(code: int, command: Sequence[str]) -> Obj:
+    what = f"error executing command [{' '.join(command)}], exit code {code}"
     return {
         "metadata": {},
         "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit code {code}",
+        "message": f"command terminated with non-zero exit code: {what}",
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }

@@ -43,6 +43,8 @@ class Exec:
         except OSError as error:
             raise _not_started(f"fork/exec {command.program}: {(error.strerror or '').lower()}") from error
         self._run.exited.add_done_callback(self._container_ended)
+        if not self._options.stdin:
+            await self._process.feed(b"")
 
     async def run(self, send: Send) -> int:
         return await self._started.run(send)

@@ -96,7 +96,7 @@ async def type_(node: Node, web: Obj) -> AsyncIterator[Callable[..., object]]:
     begun: list[Command] = []
 
     async def start(*words: str, tty: bool = False) -> Command:
-        options = ExecOptions("main", words, tty)
+        options = ExecOptions("main", words, stdin=True, tty=tty)
         begun.append(Command(node.kubelet.exec("default", "web", options)))
         return await begun[-1].start()
 
@@ -133,6 +133,13 @@ async def test_input_to_its_end(type_):
     assert await command.code() == 0
     assert command.stdout == b"one\ntwo\n"
     await command.session.feed(b"nobody reads this\n")
+
+
+async def test_nobody_to_ask(node, web):
+    silent = await Command(node.kubelet.exec("default", "web", ExecOptions("main", ["wc", "-c"]))).start()
+    assert await silent.code() == 0
+    assert silent.stdout == b"0\n"
+    await silent.session.close()
 
 
 async def test_a_terminal(type_):
