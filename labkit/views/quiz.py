@@ -24,7 +24,7 @@ class QuizView(ActionView):
         button = self.button(
             "Answer", self._judge, icon="check", tip="See whether you are right", style="primary"
         )
-        self.box = widgets.VBox([self.head, self.choices, button, self.status, self.result])
+        self.box = widgets.VBox([self.head, self.choices, widgets.HBox([button]), self.status, self.result])
         self.replace_former()
 
     def answer(self, number: int) -> str:
