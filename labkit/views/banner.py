@@ -56,7 +56,7 @@ def where(number: int, progress: Progress) -> str:
         total = len(progress.pieces[number])
         there = total - len(missing)
         count = f"{there} of {total} pieces {'is' if there == 1 else 'are'} there"
-        return f"You are here: {count if there else 'the step begins'}."
+        return f"You are here: {count if there else 'this step begins here'}."
     if progress.mark(number) is Mark.CHANGED:
         return "All of this step is there, and something is not as its manifest says."
     if here > number + 1:
