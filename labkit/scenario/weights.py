@@ -57,7 +57,7 @@ class WeightsSet:
     @property
     def command(self) -> str:
         """The kubectl command that does the same; it reads the manifest from its input."""
-        return f"{kubectl_command(self.source, self.namespace)} <<'EOF'\n{self.source.text}EOF"
+        return command(self.source, self.namespace)
 
     @property
     def sentence(self) -> str:
@@ -71,6 +71,11 @@ def manifest(c: int) -> Source:
         raise UsageError(f"ServiceC's weight is a whole number from 0 to 100, not {c}.")
     weights = {"ServiceB": 100 - c, "ServiceC": c}
     return Source(_HEAD + "".join(_ROUTE.format(host=HOSTS[name], weight=w) for name, w in weights.items()))
+
+
+def command(source: Source, namespace: str = cast.HOME) -> str:
+    """The kubectl command that applies *source*; it reads the manifest from its input."""
+    return f"{kubectl_command(source, namespace)} <<'EOF'\n{source.text}EOF"
 
 
 def set_weights(

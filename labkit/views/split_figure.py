@@ -1,26 +1,31 @@
 """The live figure of the split panel: shares against weights on the left, each answer on the right.
 
 It has the same few traces from beginning to end; a look is one batch of new values for them, so the
-browser gets one message and draws once.
+browser draws once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from labkit.traffic.split import Split
+from labkit.traffic.split import Share, Split
+from labkit.views.live_figure import LiveFigure
 from labkit.views.theme import ERROR, INK, colour_of, layout
 
 SERVICES = ("ServiceB", "ServiceC")
 _ROWS = {"error": 0, "ServiceC": 1, "ServiceB": 2}
+_TOP = 2.5
 _INSIDE = ("404 Not Found", "502 Bad Gateway", "503 Service Unavailable", "I/O error")
-_LEFT, _RIGHT = 0.27, 0.4
+_LEFT, _RIGHT = 0.3, 0.42
 
 Shown = tuple[float, str, bool]
 """Seconds since the panel was made, who answered, whether the answer tells of an error."""
+Change = tuple[float, int]
+"""Seconds since the panel was made, ServiceC's weight from then on."""
 
 
 def who_answered(rows: pd.DataFrame) -> Iterator[Shown]:
@@ -36,17 +41,15 @@ class SplitFigure:
 
     def __init__(self, window: float, split: Split) -> None:
         self._window = window
-        self.widget = go.Figure(data=_traces(), layout=_layout())
+        self.widget = LiveFigure(go.Figure(data=_traces(), layout=_layout()))
         self.show(window, [], [], split)
-        # Only now: a widget whose page is still loading must not be sent updates.
-        self.widget = go.FigureWidget(self.widget)
 
-    def show(self, now: float, answers: Sequence[Shown], changes: Sequence[float], split: Split) -> None:
+    def show(self, now: float, answers: Sequence[Shown], changes: Sequence[Change], split: Split) -> None:
         """Draw the *window* that ends *now*."""
         share, weight, *rows, moments = self.widget.data
         by_name = {one.name: one for one in split.shares}
         ordered = [by_name[name] for name in SERVICES if name in by_name]
-        with self.widget.batch_update():
+        with self.widget.lock, self.widget.batch_update():
             share.y = [round(100 * one.share, 1) for one in ordered]
             share.error_y.array = [round(100 * (one.high - one.share), 1) for one in ordered]
             share.error_y.arrayminus = [round(100 * (one.share - one.low), 1) for one in ordered]
@@ -57,10 +60,21 @@ class SplitFigure:
                 trace.x = [round(at, 2) for at, _ in mine]
                 trace.y = [_ROWS[name]] * len(mine)
                 trace.marker.symbol = [_symbol(name, failed) for _, failed in mine]
-            seen = [at for at in changes if at > max(0.0, now - self._window)]
-            moments.x = [x for at in seen for x in (round(at, 2), round(at, 2), None)]
-            moments.y = [-0.5, 2.5, None] * len(seen)
+            self._mark(moments, [one for one in changes if one[0] > max(0.0, now - self._window)])
+            self.widget.layout.xaxis.ticktext = [_named(one, split) for one in ordered]
             self.widget.layout.xaxis2.range = [round(now - self._window, 1), round(now, 1)]
+
+    def _mark(self, moments: Any, changes: Sequence[Change]) -> None:
+        """A dotted line where the weights changed, with ServiceC's new one."""
+        moments.x = [x for at, _ in changes for x in (round(at, 2), round(at, 2), None)]
+        moments.y = [-0.5, _TOP, None] * len(changes)
+        moments.text = [text for _, c in changes for text in ("", f"C {c} %", "")]
+
+
+def _named(one: Share, split: Split) -> str:
+    total = sum(split.counts.values())
+    seen = f"{one.count} of {total}" if total else "no answer yet"
+    return f"<b>{one.name}</b><br>{seen}"
 
 
 def _symbol(name: str, failed: bool) -> str:
@@ -68,57 +82,90 @@ def _symbol(name: str, failed: bool) -> str:
 
 
 def _traces() -> list[go.Bar | go.Scatter]:
-    colours = [colour_of(name) for name in SERVICES]
-    spread = {"type": "data", "symmetric": False, "array": [0, 0], "arrayminus": [0, 0], "color": INK}
-    share = go.Bar(
+    return [_observed(), _weights(), *map(_answers, _ROWS), _moments()]
+
+
+def _observed() -> go.Bar:
+    return go.Bar(
         x=list(SERVICES),
         y=[0, 0],
-        marker={"color": colours},
-        error_y=spread,
+        width=0.55,
+        marker={"color": [colour_of(name) for name in SERVICES]},
+        error_y={"type": "data", "symmetric": False, "array": [0, 0], "arrayminus": [0, 0], "color": INK},
         name="observed",
         textposition="none",
+        hovertemplate="%{x}: %{y} % observed<extra></extra>",
     )
-    weight = go.Scatter(
+
+
+def _weights() -> go.Scatter:
+    """White inside, so that it is seen on a bar and beside it."""
+    return go.Scatter(
         x=list(SERVICES),
         y=[0, 0],
         mode="markers",
-        marker={"symbol": "circle", "size": 11, "color": INK},
+        marker={
+            "symbol": "diamond",
+            "size": 12,
+            "color": "white",
+            "line": {"color": INK, "width": 2},
+        },
         name="weight",
+        hovertemplate="%{x}: weight %{y} %<extra></extra>",
+        cliponaxis=False,
     )
-    rows = [
-        go.Scatter(
-            x=[],
-            y=[],
-            xaxis="x2",
-            yaxis="y2",
-            mode="markers",
-            marker={"size": 10, "color": ERROR if name == "error" else colour_of(name)},
-            name=name,
-            hovertemplate=f"{name} at %{{x}} s<extra></extra>",
-        )
-        for name in _ROWS
-    ]
-    style = {"color": INK, "dash": "dot", "width": 1}
-    moments = go.Scatter(x=[], y=[], xaxis="x2", yaxis="y2", mode="lines", line=style, name="weights changed")
-    return [share, weight, *rows, moments]
+
+
+def _answers(name: str) -> go.Scatter:
+    return go.Scatter(
+        x=[],
+        y=[],
+        xaxis="x2",
+        yaxis="y2",
+        mode="markers",
+        marker={"size": 11, "color": ERROR if name == "error" else colour_of(name)},
+        name=name,
+        hovertemplate=f"{name} at %{{x}} s<extra></extra>",
+    )
+
+
+def _moments() -> go.Scatter:
+    return go.Scatter(
+        x=[],
+        y=[],
+        xaxis="x2",
+        yaxis="y2",
+        mode="lines+text",
+        line={"color": INK, "dash": "dot", "width": 1},
+        textposition="top center",
+        textfont={"size": 11, "color": INK},
+        name="weights changed",
+        hoverinfo="skip",
+    )
 
 
 def _layout() -> dict[str, object]:
-    right = layout("", "seconds (× : the answer tells of an error)", "")
+    right = layout("", "seconds", "")
+    rows = {"range": [-0.6, 3.0], "tickvals": list(_ROWS.values()), "ticktext": list(_ROWS)}
     return layout(
-        "Asked for (●) and observed, with the 95 % interval",
+        "",
         "",
         "of the requests, %",
-        width=860,
-        xaxis={"domain": [0, _LEFT]},
-        yaxis={"range": [-4, 104]},
+        width=None,
+        height=330,
+        margin={"l": 50, "r": 15, "t": 40, "b": 50},
+        xaxis={"domain": [0, _LEFT], "tickvals": list(SERVICES), "ticks": "outside", "ticklen": 8},
+        yaxis={"range": [0, 104], "tickvals": [0, 25, 50, 75, 100]},
         xaxis2={**right["xaxis"], "domain": [_RIGHT, 1], "anchor": "y2"},
-        yaxis2={
-            **right["yaxis"],
-            "anchor": "x2",
-            "range": [-0.6, 2.6],
-            "tickvals": list(_ROWS.values()),
-            "ticktext": list(_ROWS),
-        },
+        yaxis2={**right["yaxis"], **rows, "anchor": "x2"},
+        annotations=[
+            _heading(0, "◇ weight, bar: observed, 95 % interval"),
+            _heading(_RIGHT, "each answer as it comes (×: it tells of an error)"),
+        ],
         showlegend=False,
     )
+
+
+def _heading(x: float, text: str) -> dict[str, object]:
+    place = {"x": x, "xref": "paper", "xanchor": "left", "y": 1.02, "yref": "paper", "yanchor": "bottom"}
+    return {**place, "text": text, "showarrow": False, "font": {"size": 12, "color": INK}}

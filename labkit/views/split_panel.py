@@ -1,16 +1,14 @@
 """Weight sliders with a live split: move one, and see the traffic move.
 
 A slider changes the real VirtualService; a stream of real requests shows what comes of it. The stream
-runs in a thread of its own, starts only when asked to and ends at its total. ipywidgets keeps every
-widget of a kernel alive, so a panel could never be forgotten by itself: the one a cell made before is
-closed when the cell runs again.
+runs in a thread of its own, starts only when asked to, ends at its total, and pauses while nobody has
+the panel before them.
 
 Where no widgets are (nbconvert, papermill), the panel sends a hundred requests and shows them, still.
 """
 
 from __future__ import annotations
 
-import html
 import threading
 import time
 from collections import deque
@@ -22,21 +20,23 @@ import pandas as pd
 
 from labkit.errors import LabkitError
 from labkit.kube.api import Api
-from labkit.scenario.weights import WeightsSet, set_weights, weights_now
+from labkit.scenario.weights import WeightsSet, command, manifest, set_weights, weights_now
 from labkit.traffic.answers import send
 from labkit.traffic.split import Split, split_counts
 from labkit.traffic.stream import Stream
 from labkit.views.figures import plot_split
-from labkit.views.picture import Picture
-from labkit.views.split_figure import SERVICES, SplitFigure, who_answered
+from labkit.views.live import LiveView
+from labkit.views.presence import Presence
+from labkit.views.split_controls import PRESETS, Controls
+from labkit.views.split_figure import SERVICES, Change, Shown, SplitFigure, who_answered
 
-PRESETS = (0, 10, 50, 90, 100)
+__all__ = ["PRESETS", "SplitPanel"]
+
 _STILL = 100
 _MOST_SHOWN = 1500
-_by_cell: dict[str, SplitPanel] = {}
 
 
-class SplitPanel:
+class SplitPanel(LiveView):
     """Sliders, a stream, a figure. ``close()`` ends all three; so does running its cell again.
 
     where: finds the URL. rate: requests a second. total: requests at most. window: seconds shown.
@@ -47,62 +47,45 @@ class SplitPanel:
     ) -> None:
         self._api, self._where, self._window = api, where, window
         self._lock = threading.RLock()
-        self._rows: deque[tuple[float, str, bool]] = deque(maxlen=_MOST_SHOWN)
-        self._began, self._changes = time.time(), [0.0]
+        self._rows: deque[Shown] = deque(maxlen=_MOST_SHOWN)
+        self._newest_error = ""
+        self._began = time.time()
         self._asked: tuple[float, float] | None = None
+        self._missed = False
         self.first_answer_ms: float | None = None
         """From the slider's move to the first answer by the new weights; None before one came."""
         self.changed: WeightsSet | None = None
         """The newest change made here."""
         self.weights = weights_now(api) or {"ServiceB": 100, "ServiceC": 0}
+        self._changes: list[Change] = [(0.0, self.weights["ServiceC"])]
         self.stream = Stream(where, self._take, rate=rate, total=total)
-        self._build(rate, total)
-        self._close_former()
+        self._build(rate)
+        self.replace_former()
 
     # ------------------------------------------------------------------------------------- widgets
 
-    def _build(self, rate: int, total: int) -> None:
-        self.b = self._slider("ServiceB", lambda value: 100 - value)
-        self.c = self._slider("ServiceC", lambda value: value)
-        self.presets = [widgets.Button(description=f"C {c} %", layout={"width": "6.5em"}) for c in PRESETS]
-        for button, c in zip(self.presets, PRESETS, strict=True):
-            button.on_click(lambda _, c=c: self.set(c))
-        self.button = widgets.Button(description="Start", icon="play", button_style="primary")
-        self.button.on_click(lambda _: self.pause() if self.stream.running else self.start())
-        self.rate = widgets.IntSlider(rate, 1, 100, description="per second", continuous_update=False)
-        self.rate.observe(lambda change: setattr(self.stream, "rate", change["new"]), "value")
-        self.status = widgets.HTML(f"Ready: at most {total} requests.")
-        self.manifest = widgets.HTML()
+    def _build(self, rate: int) -> None:
+        self.controls = Controls(self.weights["ServiceB"], self.weights["ServiceC"], rate)
+        self.controls.on_weight(self._moved)
+        self.controls.button.on_click(lambda _: self.pause() if self.stream.running else self.start())
+        self.controls.rate.observe(lambda change: setattr(self.stream, "rate", change["new"]), "value")
         self.figure = SplitFigure(self._window, self.split())
-        self.box = widgets.VBox(
-            [
-                widgets.HBox([self.b, self.c]),
-                widgets.HBox([*self.presets]),
-                widgets.HBox([self.button, self.rate]),
-                self.status,
-                self.figure.widget,
-                widgets.Accordion([self.manifest], titles=("What was applied",)),
-            ]
-        )
-
-    def _slider(self, name: str, c_of: Callable[[int], int]) -> widgets.IntSlider:
-        slider = widgets.IntSlider(
-            self.weights[name], 0, 100, description=name, continuous_update=False, readout_format="d"
-        )
-        slider.observe(lambda change: self._moved(c_of(change["new"])), "value")
-        return slider
+        self.presence = Presence(self._came, self._went)
+        self._show_state()
+        self.controls.show_command(self.command)
+        self.box = widgets.VBox([self.controls.head, self.figure.widget, self.controls.foot, self.presence])
 
     def _moved(self, c: int) -> None:
         if c != self.weights["ServiceC"]:  # else it is the other slider that follows
             self.set(c)
 
     def _show_weights(self) -> None:
-        self.b.value, self.c.value = self.weights["ServiceB"], self.weights["ServiceC"]
+        self.controls.weigh(**{name[-1].lower(): weight for name, weight in self.weights.items()})
 
     # --------------------------------------------------------------------------------------- doing
 
     def set(self, c: int) -> None:
-        """Send *c* of 100 requests to ServiceC, by the VirtualService. Refusals stand in the status."""
+        """Send *c* of 100 requests to ServiceC, by the VirtualService. Refusals stand in the panel."""
         before, asked = self.weights, time.time()
         self.weights = {"ServiceB": 100 - c, "ServiceC": c}
         self._show_weights()
@@ -111,37 +94,50 @@ class SplitPanel:
         except LabkitError as error:
             self.weights = before
             self._show_weights()
-            self._say(str(error))
+            self.controls.show_refusal(str(error))
             return
         with self._lock:
             self.changed, self._asked, self.first_answer_ms = changed, (asked, changed.at), None
-            self._changes = [*self._changes, changed.at - self._began][-50:]
-        self._say(f"B {100 - c}, C {c}: {changed.sentence}")
-        self.manifest.value = f"<pre>{html.escape('$ ' + changed.command)}</pre>"
+            self._changes = [*self._changes, (changed.at - self._began, c)][-50:]
+        self.controls.show_change(self._told(changed))
+        self.controls.show_command(self.command)
         self._draw()
+
+    @property
+    def command(self) -> str:
+        """The kubectl command that does what the sliders did last, with its manifest."""
+        return self.changed.command if self.changed else command(manifest(self.weights["ServiceC"]))
 
     def start(self) -> None:
         """Start the stream, or go on after a pause."""
+        self._missed = False
         self.stream.start()
-        self._show_running()
+        self._show_state()
 
     def pause(self) -> None:
         """Send no more for now."""
+        self._missed = False
         self.stream.pause()
-        self._show_running()
+        self._show_state()
 
-    def close(self) -> None:
-        """End the stream and give the widgets back. Closing twice is fine."""
+    def stop(self) -> None:
+        """End the stream."""
         self.stream.close()
-        for widget in _all_of(self.box):
-            widget.close()
 
-    def _show_running(self) -> None:
-        running = self.stream.running
-        self.button.description, self.button.icon = ("Pause", "pause") if running else ("Start", "play")
+    # ---------------------------------------------------------------------------------- who looks on
 
-    def _say(self, words: str) -> None:
-        self.status.value = html.escape(words).replace("\n", "<br>")
+    def _went(self) -> None:
+        """Nobody has the panel before them any more."""
+        if self.stream.running:
+            self.pause()
+            self._missed = True
+            self._show_state()
+
+    def _came(self) -> None:
+        """The panel is seen (again)."""
+        if self._missed:
+            self.start()
+        self._draw()
 
     # -------------------------------------------------------------------------------------- seeing
 
@@ -150,14 +146,21 @@ class SplitPanel:
         with self._lock:
             for at, who, failed in who_answered(rows):
                 self._rows.append((at - self._began, who, failed))
+            self._note_error(rows)
             first = self._first_answer(rows)
-        if first is not None:
+        if first is not None and self.changed:
             self.first_answer_ms = first
-            self.status.value += f"<br>first answer by the new weights after {first:.0f} ms"
+            told = f"first answer by the new weights after {first:.0f} ms"
+            self.controls.show_change(self._told(self.changed), told)
         self._draw()
-        if self.stream.sent >= self.stream.total:
-            self.button.description, self.button.disabled = "Done", True
-            self._say(f"All {self.stream.total} requests are sent. Run the cell again for more.")
+        self._show_state()
+
+    def _note_error(self, rows: pd.DataFrame) -> None:
+        failed = rows[rows["status"].isna() | (rows["status"] >= 400)]
+        if len(failed):
+            last = failed.iloc[-1]
+            words = last["error"] if pd.isna(last["status"]) else f"{last['status']} {last['body']}".strip()
+            self._newest_error = str(words)[:200]
 
     def _first_answer(self, rows: pd.DataFrame) -> float | None:
         """Milliseconds from the move to the first answer to a request sent once all proxies knew."""
@@ -175,55 +178,51 @@ class SplitPanel:
         with self._lock:
             now = max(time.time() - self._began, float(self._window))
             shown = [row for row in self._rows if row[0] >= now - self._window]
-            self.figure.show(now, shown, self._changes, self.split())
+            self.figure.show(now, shown, self._changes[1:], self.split())
+            failed = sum(who == "error" for _, who, _ in shown)
+            self.controls.show_errors(
+                f"{failed} of {len(shown)} failed; the newest: {self._newest_error}" if failed else ""
+            )
 
     def split(self) -> Split:
         """The shares observed within the window since the newest change, against the weights."""
         with self._lock:
-            since = max(self._changes[-1], time.time() - self._began - self._window)
+            since = max(self._changes[-1][0], time.time() - self._began - self._window)
             names = [who for at, who, _ in self._rows if at >= since]
+        return self._shares(names)
+
+    def _shares(self, names: list[str]) -> Split:
         counts = {name: names.count(name) for name in SERVICES}
         return split_counts(counts, self.weights, left_out=len(names) - sum(counts.values()))
 
+    # --------------------------------------------------------------------------------------- words
+
+    def _told(self, changed: WeightsSet) -> str:
+        b, c = changed.weights.values()
+        return f"B {b}, C {c}: {changed.sentence}"
+
+    def _show_state(self) -> None:
+        stream = self.stream
+        done = stream.sent >= stream.total
+        self.controls.show_state(running=stream.running, done=done, words=self._state(done=done))
+
+    def _state(self, *, done: bool) -> str:
+        sent, total = self.stream.sent, self.stream.total
+        if done:
+            return f"All {total} requests are sent. Run the cell again for more."
+        if self.stream.failure:
+            return f"The stream ended: {self.stream.failure}. Run the cell again to go on."
+        if self.stream.running:
+            return f"{sent} of at most {total} sent"
+        if self._missed:
+            return f"Paused at {sent}: nobody looks."
+        return f"Paused at {sent} of at most {total}." if sent else f"Ready: at most {total} requests."
+
     # ------------------------------------------------------------------------------------- showing
 
-    def still(self) -> Picture:
-        """A hundred requests by the weights there are, as a picture that needs no widget."""
+    def still(self) -> dict[str, Any]:
+        """A hundred requests by the weights there are, as a picture; the command is printed above."""
         answers = send(self._where(), requests=_STILL, concurrency=4)
-        names = [who for _, who, _ in who_answered(answers)]
-        counts = {name: names.count(name) for name in SERVICES}
-        found = split_counts(counts, self.weights, left_out=len(names) - sum(counts.values()))
-        return plot_split(found, "B and C by their weights")
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        picture = self.still()._repr_mimebundle_()
-        if not _cell():
-            return picture
-        still = {kind: picture[kind] for kind in ("image/png", "text/plain")}
-        view: dict[str, Any] = self.box._repr_mimebundle_()
-        return {**view, **still}
-
-    def _close_former(self) -> None:
-        if cell := _cell():
-            former = _by_cell.pop(cell, None)
-            _by_cell[cell] = self
-            if former:
-                former.close()
-
-
-def _all_of(widget: widgets.Widget) -> list[widgets.Widget]:
-    """*widget* and what is in it. (Widget.close_all() would close those of every other panel, too.)"""
-    inside = [found for child in getattr(widget, "children", ()) for found in _all_of(child)]
-    return [*inside, widget]
-
-
-def _cell() -> str | None:
-    """The id of the cell that runs. Front ends with widgets name it; nbclient and papermill do not."""
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return None
-    metadata = (kernel.get_parent("shell") or {}).get("metadata") or {}
-    return metadata.get("cellId")
+        found = self._shares([who for _, who, _ in who_answered(answers)])
+        print(f"$ {self.command}")
+        return plot_split(found, "B and C by their weights")._repr_mimebundle_()

@@ -37,32 +37,32 @@ def _wait(condition):
 
 
 def test_sliders_add_to_100_and_change_the_rule(panel, lab):
-    panel.b.value = 30
-    assert (panel.b.value, panel.c.value) == (30, 70)
+    panel.controls.b.value = 30
+    assert (panel.controls.b.value, panel.controls.c.value) == (30, 70)
     assert weights_now(lab.api) == {"ServiceB": 30, "ServiceC": 70}
 
-    panel.c.value = 5
-    assert (panel.b.value, panel.c.value) == (95, 5)
+    panel.controls.c.value = 5
+    assert (panel.controls.b.value, panel.controls.c.value) == (95, 5)
     assert weights_now(lab.api) == {"ServiceB": 95, "ServiceC": 5}
-    assert "applied → acknowledged by" in panel.status.value
-    assert "kubectl apply --server-side" in panel.manifest.value
-    assert "weight: 95" in panel.manifest.value
+    assert "applied → acknowledged by" in panel.controls.change.value
+    assert "kubectl apply --server-side" in panel.controls.manifest.value
+    assert "weight: 95" in panel.controls.manifest.value
 
 
 def test_presets(panel, lab):
-    for button, c in zip(panel.presets, PRESETS, strict=True):
+    for button, c in zip(panel.controls.presets, PRESETS, strict=True):
         button.click()
         assert weights_now(lab.api) == {"ServiceB": 100 - c, "ServiceC": c}
-        assert panel.c.value == c
+        assert panel.controls.c.value == c
 
 
 def test_the_split_follows(panel, capsys):
     panel.set(0)
-    panel.button.click()
+    panel.controls.button.click()
     _wait(lambda: panel.split().counts["ServiceB"] >= 30)
     assert panel.split().counts["ServiceC"] == 0
 
-    panel.c.value = 100
+    panel.controls.c.value = 100
     _wait(lambda: panel.split().counts["ServiceC"] >= 30)
     assert panel.split().fits, panel.split().verdict
     assert panel.split().counts["ServiceB"] == 0, "no request after the acknowledgement goes to B"
@@ -74,9 +74,9 @@ def test_the_split_follows(panel, capsys):
         print(f"\nslider → first answer by the new weights: {panel.first_answer_ms:.0f} ms")
     assert panel.first_answer_ms < 2000
 
-    panel.button.click()
+    panel.controls.button.click()
     assert not panel.stream.running
-    assert panel.button.description == "Start"
+    assert panel.controls.button.description == "Start"
 
 
 def test_two_panels_and_nothing_is_left(lab):
@@ -104,10 +104,10 @@ def test_without_widgets_it_is_a_still_picture(panel):
 def test_a_refusal_stands_in_the_status(panel):
     panel.set(50)
     panel._api = _Refusing()
-    panel.c.value = 80
+    panel.controls.c.value = 80
 
-    assert panel.status.value == "no such cluster"
-    assert (panel.b.value, panel.c.value) == (50, 50), "the sliders say what holds"
+    assert "no such cluster" in panel.controls.change.value
+    assert (panel.controls.b.value, panel.controls.c.value) == (50, 50), "the sliders say what holds"
 
 
 class _Refusing:

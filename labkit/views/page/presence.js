@@ -1,0 +1,21 @@
+// Tells the kernel once a second that the view is there, and the learner when the kernel is not.
+const SECOND = 1000;
+
+export default {
+  render({ model, el }) {
+    const beat = () => {
+      try {
+        model.send({ here: true });
+      } catch {
+        end("The kernel that made this is gone. Run the cell again to go on.");
+      }
+    };
+    const timer = setInterval(beat, SECOND);
+    const end = (words) => {
+      clearInterval(timer);
+      el.textContent = words;
+    };
+    beat();
+    return () => clearInterval(timer);
+  },
+};
