@@ -85,15 +85,24 @@ class ExecProcess:
                 fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     async def close(self) -> None:
-        """End it with all that it has started."""
+        """End it with all that it has started; :meth:`run` has returned or been cancelled by now."""
         self.end()
+        if not self._feeder.is_closing():
+            self._feeder.transport.abort()  # what it has not read, it never will
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._process.wait()
+                await self._finished()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-        self._feeder.close()
+            await self._finished()
+
+    async def _finished(self) -> None:
+        """Wait for its end; asyncio sees that only once its output has been read."""
+        for reader in self._outputs.values():
+            while await _read(reader):
+                pass
+        await self._process.wait()
 
     def end(self) -> None:
         """Begin to end it."""

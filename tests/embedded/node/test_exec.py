@@ -82,6 +82,13 @@ class Command:
                 self._news.clear()
                 await self._news.wait()
 
+    async def leave(self) -> None:
+        """As a client that goes."""
+        if self._work:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        await self.session.close()
+
     async def _keep(self, name: str, data: bytes) -> None:
         if name == "stdout":
             self.stdout += data
@@ -102,7 +109,7 @@ async def type_(node: Node, web: Obj) -> AsyncIterator[Callable[..., object]]:
 
     yield start
     for each in begun:
-        await each.session.close()
+        await each.leave()
 
 
 async def gone(pid: int) -> None:
@@ -139,7 +146,7 @@ async def test_nobody_to_ask(node, web):
     silent = await Command(node.kubelet.exec("default", "web", ExecOptions("main", ["wc", "-c"]))).start()
     assert await silent.code() == 0
     assert silent.stdout == b"0\n"
-    await silent.session.close()
+    await silent.leave()
 
 
 async def test_a_terminal(type_):
@@ -175,9 +182,32 @@ async def test_nothing_stays_of_what_it_started(type_, leave):
 async def test_it_goes_with_the_client(type_):
     command = await type_("sh", "-c", "trap '' TERM HUP; sleep 60 & echo $! $$ .; wait")
     await command.wrote(b".")
-    await command.session.close()
+    await command.leave()
     for pid in command.stdout.split()[:2]:
         await gone(int(pid))
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["pipes", "terminal"])
+async def test_it_goes_with_a_client_that_neither_reads_nor_is_read(node, web, tty):
+    options = ExecOptions(
+        "main", ["sh", "-c", "stty -echo 2>/dev/null; echo $$ .; exec yes"], stdin=True, tty=tty
+    )
+    session = node.kubelet.exec("default", "web", options)
+    await session.start()
+    first = asyncio.get_running_loop().create_future()
+
+    async def send(_: str, data: bytes) -> None:
+        first.set_result(data)
+        await asyncio.Event().wait()
+
+    passing = asyncio.create_task(session.run(send))
+    pid = int((await first).split()[0])
+    feeding = asyncio.create_task(session.feed(b"x" * 1_000_000))
+    for task in (passing, feeding):
+        task.cancel()
+    await asyncio.gather(passing, feeding, return_exceptions=True)
+    await asyncio.wait_for(session.close(), 1)
+    assert start_time_of(pid) is None
 
 
 async def test_it_goes_with_its_container(type_, node):
