@@ -51,7 +51,7 @@ LEARNER = _learner()
 HOST = f"{LEARNER}.lab.test" if LEARNER else ""
 """The host name of this learner's requests at the ingress gateway; empty for any."""
 
-AUTHORITIES = rf"^{re.escape(HOST)}(?::\d+)?$|-{LEARNER}\.svc(?:[.:]|$)" if LEARNER else ""
+AUTHORITIES = rf"(?:^|\.){re.escape(HOST)}(?::\d+)?$|-{LEARNER}\.svc(?:[.:]|$)" if LEARNER else ""
 """Finds this learner's requests among those a shared gateway writes of (regular expression); empty: all."""
 
 
@@ -85,11 +85,16 @@ def personal_objects(obj: Obj) -> Iterator[Obj]:
         changed["metadata"]["name"] = _namespace(changed["metadata"]["name"])
     if changed["kind"] == "Gateway":
         for server in changed["spec"]["servers"]:
-            server["hosts"] = [HOST if host in ("*", INGRESS_HOST) else host for host in server["hosts"]]
+            server["hosts"] = [one for host in server["hosts"] for one in _gateway_hosts(host)]
     if changed["kind"] == "VirtualService":
         yield from _virtual_services(changed)
     else:
         yield changed
+
+
+def _gateway_hosts(host: str) -> tuple[str, ...]:
+    """For any host: the learner's, and names below it."""
+    return (HOST, f"*.{HOST}") if host == "*" else (HOST if host == INGRESS_HOST else host,)
 
 
 def _namespace(name: str) -> str:

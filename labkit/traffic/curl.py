@@ -71,7 +71,8 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
 
     headers: sent beside curl's own, or in their place, as with `curl -H`.
     """
-    extra = [*host_header(url), *(f"{name}: {value}" for name, value in (headers or {}).items())]
+    own = [f"{name}: {value}" for name, value in (headers or {}).items()]
+    extra = own if "host" in map(str.lower, headers or {}) else [*host_header(url), *own]
     transcript: list[str] = []
     body: list[bytes] = []
     received: list[bytes] = []

@@ -52,7 +52,7 @@ def test_every_rule_at_a_gateway_bears_the_learners_host_name(annas):
         for host in place["hosts"]
     }
 
-    assert hosts == {"anna.lab.test", "outside.outside-anna.svc.cluster.local"}
+    assert hosts == {"anna.lab.test", "*.anna.lab.test", "outside.outside-anna.svc.cluster.local"}
 
 
 def test_rules_for_the_shared_address_are_not_exported(annas):

@@ -198,8 +198,9 @@ def _unlike_their_manifests(look: Look, step: int) -> Iterator[Fault]:
     found = progress(look.api)
     for number in range(len(STEPS[: step + 1])):
         for piece in found.pieces[number]:
-            again = f" Apply {piece.file} again." if piece.file else ""
+            apply = f" Apply {piece.file}" if piece.file else ""
             if piece.state is State.CHANGED:
-                yield Fault(f"{piece.title} is not as its manifest says: {piece.note}.{again}", number)
+                differs = f"{piece.title} is not as its manifest says: {piece.note}."
+                yield Fault(f"{differs}{apply and f'{apply} again.'}", number)
             elif piece.state is not State.APPLIED:
-                yield Fault(f"{piece.title} of step {number} is missing.{again}", number)
+                yield Fault(f"{piece.title} of step {number} is missing.{apply and f'{apply}.'}", number)
