@@ -52,9 +52,10 @@ IN_ISTIO_SYSTEM = (
     Permission(_LOOK, "", "pods"),
     Permission(("get",), "", "pods/log"),
     Permission(("create", "get"), "", "pods/exec"),
+    Permission(("create", "get"), "", "pods/portforward"),
     Permission(("get",), "", "configmaps"),
 )
-"""In istio-system: to find the gateways, and to read their logs and what they were told."""
+"""In istio-system: to find and reach the gateways, and to read their logs and what they were told."""
 
 ON_THE_CLUSTER = (Permission(_LOOK, "", "namespaces"), Permission(_LOOK, "", "nodes"))
 
