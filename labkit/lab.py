@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from labkit.views.shift import Course
     from labkit.views.split_panel import SplitPanel
     from labkit.views.task import TaskView
+    from labkit.views.waterfall import Trace
 
 Requests = Answer | pd.DataFrame
 """Requests that were sent: the answer of curl(), or the frame of send() or a part of it."""
@@ -351,6 +352,17 @@ class Lab:
         self.goto(0)
 
     # -------------------------------------------------------------------------------------- pictures
+
+    def trace(self, path: str = "/service-a", *, of: Answer | None = None) -> Trace:
+        """One request's journey through all proxies, as a picture and as a ``table``.
+
+        of: a request that was sent already; by default one is sent to *path*.
+        """
+        from labkit.traffic.trace import journey
+        from labkit.views.waterfall import Trace
+
+        answer = of or self.curl(path)
+        return Trace(answer, journey(self.hops(answer), cast.BY_APP, cast.TITLES))
 
     def plot_split(self, of: Split | pd.DataFrame, title: str = "Who answered") -> Picture:
         """Shares with their intervals, and the weights."""

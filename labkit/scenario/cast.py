@@ -88,6 +88,9 @@ OUTBOUND_CALLER = Workload(
 
 WORKLOADS = (INGRESS, SERVICE_A, SERVICE_B, SERVICE_C, SERVICE_EXT, EGRESS, OUTBOUND_CALLER)
 
+BY_APP = {workload.app: workload.title for workload in WORKLOADS}
+"""Label ``app`` of a pod → who that is."""
+
 TITLES = {host: workload.title for workload in WORKLOADS for host in workload.hosts}
 """Host of an upstream cluster → who answers there."""
 

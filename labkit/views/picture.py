@@ -18,6 +18,7 @@ from labkit.views.theme import FAINT, HEIGHT, INK, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PLOTLY = "application/vnd.plotly.v1+json"
 _DPI = 100
@@ -81,6 +82,11 @@ def still(figure: go.Figure) -> bytes:
     for trace in drawn["data"]:
         _DRAW[trace["type"]](axes, trace)
     _dress(axes, drawn["layout"], legend=any(map(_label, drawn["data"])))
+    return as_png(page)
+
+
+def as_png(page: Figure) -> bytes:
+    """What matplotlib drew, as a small file."""
     buffer = io.BytesIO()
     page.savefig(buffer, format="png", pil_kwargs={"optimize": True})
     return _in_few_colours(buffer.getvalue())

@@ -1,0 +1,49 @@
+"""Envoy's response flags in plain words: why a proxy answered as it did.
+
+Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
+(``%RESPONSE_FLAGS%``).
+"""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+MEANINGS = {
+    "DC": "the caller hung up",
+    "DF": "the host's name could not be resolved",
+    "DI": "a fault rule held the request back",
+    "DPE": "what the caller sent is not HTTP",
+    "DT": "the request or the connection took longer than it may",
+    "FI": "a fault rule answered instead",
+    "IH": "a header that has to be strict was not",
+    "LH": "the service failed its health check",
+    "LR": "the proxy itself reset the connection",
+    "NC": "the route names a cluster this proxy does not have",
+    "NFCF": "the cluster's definition did not come in time",
+    "NR": "no route fits this host and path",
+    "OM": "the proxy is short of memory and refuses work",
+    "RL": "a rate limit refused it",
+    "RLSE": "the rate limit service failed",
+    "SI": "the connection was idle for too long",
+    "UAEX": "an authorization service refused it",
+    "UC": "the connection to the service broke off",
+    "UF": "no connection to the service could be made",
+    "UH": "no healthy pod stands behind the destination",
+    "UMSDR": "the service answered too slowly for its connection's lifetime",
+    "UO": "a circuit breaker is open: too much at once",
+    "UPE": "what the service sent is not HTTP",
+    "UR": "the service reset the connection",
+    "URX": "all retries are used up",
+    "UT": "the service did not answer in time",
+}
+"""Flag → what it says."""
+
+
+def meaning(flags: object) -> str:
+    """*flags* (``UF,URX``) in words; empty where there are none."""
+    if flags is None or pd.isna(flags):  # type: ignore[call-overload]
+        return ""
+    words = [MEANINGS.get(flag, f"flag {flag}") for flag in re.split(r"[,\s]+", str(flags)) if flag != "-"]
+    return "; ".join(words)

@@ -1,0 +1,185 @@
+"""One request's journey as a waterfall: a bar for each proxy it passed, as long as it took there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from labkit.traffic.curl import Answer
+from labkit.views.picture import Picture, as_png
+from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
+
+TITLE = "The journey of one request (faint: waiting for what is further on)"
+_ROW, _FRAME = 30, 110
+_SIDES = {"in": ", inbound", "out": ", outbound", "through": ""}
+
+
+class Trace(Picture):
+    """``table``: the hops, see :mod:`labkit.traffic.trace`. ``answer``: what came back."""
+
+    def __init__(self, answer: Answer, table: pd.DataFrame) -> None:
+        self.answer, self.table = answer, table
+        super().__init__(_figure(table), _caption(table))
+
+    def png(self) -> bytes:
+        """The picture, still."""
+        return _still(self.table)
+
+
+def _hops(table: pd.DataFrame) -> list[Any]:
+    """The rows, each with its columns as attributes."""
+    return [SimpleNamespace(**{str(k): v for k, v in row.items()}) for row in table.to_dict("records")]
+
+
+def _ms(value: Any) -> float:
+    """A column's milliseconds; none where the log has none."""
+    return 0.0 if pd.isna(value) else float(value)
+
+
+def _caption(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "No proxy wrote a line about this request."
+    passed = [name for n, name in enumerate(table["proxy"]) if n == 0 or name != table["proxy"].iloc[n - 1]]
+    words = [f"{len(table)} lines of {len(passed)} proxies on the way: {' → '.join(passed)}."]
+    for hop in _hops(table[table["meaning"] != ""]):
+        words.append(f"{hop.proxy} answered {hop.status} ({hop.flags}): {hop.meaning}.")
+    return "\n".join(words)
+
+
+def _figure(table: pd.DataFrame) -> go.Figure:
+    """Solid where the time was the hop's own, faint where it waited for what is further on."""
+    figure = go.Figure()
+    for faint in (True, False):
+        parts = [part for part in _parts(table) if part.faint == faint]
+        figure.add_trace(_bars(table, parts, faint))
+    figure.add_trace(_words(table))
+    drawn = layout(TITLE, "milliseconds since it entered the mesh", "", width=760, **_axes(table))
+    figure.update_layout(drawn | {"height": _FRAME + _ROW * len(table), "barmode": "overlay", "bargap": 0.3})
+    return figure
+
+
+def _axes(table: pd.DataFrame) -> dict[str, Any]:
+    rows = {"tickvals": table["hop"].tolist(), "ticktext": [_label(hop) for hop in _hops(table)]}
+    return {
+        "xaxis": {"range": [0, 1.25 * _span(table)]},
+        "yaxis": {"range": [len(table) + 0.6, 0.4], "showgrid": False, **rows},
+    }
+
+
+def _span(table: pd.DataFrame) -> float:
+    ends = table["start_ms"] + table["duration_ms"].fillna(0).astype("float64")
+    return max(float(ends.max()), 1.0) if len(table) else 1.0
+
+
+def _label(hop: Any) -> str:
+    return f"{hop.proxy}{_SIDES[hop.direction]}"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a hop's time."""
+
+    hop: int
+    start: float
+    length: float
+    faint: bool
+
+
+def _parts(table: pd.DataFrame) -> Iterator[_Part]:
+    least = _span(table) / 150  # what took less than a millisecond is still to be seen
+    for hop in _hops(table):
+        at, end = hop.start_ms, hop.start_ms + _ms(hop.duration_ms)
+        for inner in _hops(table[table["within"] == hop.hop]):
+            start = min(max(inner.start_ms, at), end)
+            stop = min(start + _ms(inner.duration_ms), end)
+            yield _Part(hop.hop, at, max(start - at, least), faint=False)
+            yield _Part(hop.hop, start, stop - start, faint=True)
+            at = stop
+        yield _Part(hop.hop, at, max(end - at, least), faint=False)
+
+
+def _bars(table: pd.DataFrame, parts: Sequence[_Part], faint: bool) -> go.Bar:
+    hops = {hop.hop: hop for hop in _hops(table)}
+    return go.Bar(
+        y=[part.hop for part in parts],
+        x=[part.length for part in parts],
+        base=[part.start for part in parts],
+        orientation="h",
+        width=0.62,
+        marker={"color": [_colour(hops[part.hop]) for part in parts], "opacity": 0.3 if faint else 1.0},
+        hovertext=[_hover(hops[part.hop]) for part in parts],
+        hoverinfo="text",
+        showlegend=False,
+    )
+
+
+def _words(table: pd.DataFrame) -> go.Scatter:
+    """Beside each bar how long it is, and how it failed if it did."""
+    ends = [hop.start_ms + _ms(hop.duration_ms) for hop in _hops(table)]
+    return go.Scatter(
+        x=[end + 0.012 * _span(table) for end in ends],
+        y=table["hop"].tolist(),
+        mode="text",
+        text=[_took(hop) for hop in _hops(table)],
+        textposition="middle right",
+        textfont={"color": INK, "size": 12},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _failed(hop: Any) -> bool:
+    return bool(pd.notna(hop.flags)) or bool(pd.notna(hop.status) and hop.status >= 400)
+
+
+def _colour(hop: Any) -> str:
+    return ERROR if _failed(hop) else colour_of(hop.proxy)
+
+
+def _took(hop: Any) -> str:
+    took = f"{_ms(hop.duration_ms):.0f} ms" if _ms(hop.duration_ms) else "< 1 ms"
+    if not _failed(hop):
+        return took
+    return f"{took}  ✗ {hop.status}{f' {hop.flags}' if pd.notna(hop.flags) else ''}"
+
+
+def _hover(hop: Any) -> str:
+    own = "" if pd.isna(hop.own_ms) else f", {hop.own_ms} ms of it here"
+    why = f"<br>{hop.meaning}" if hop.meaning else ""
+    return f"{hop.proxy} → {hop.to}<br>{_took(hop)}{own}<br>status {hop.status}{why}"
+
+
+# ----------------------------------------------------------------------------------------------- still
+
+
+def _still(table: pd.DataFrame) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    page = Figure(figsize=(7.6, (_FRAME + _ROW * len(table)) / 100), dpi=100, layout="constrained")
+    FigureCanvasAgg(page)
+    axes = page.add_subplot()
+    hops = {hop.hop: hop for hop in _hops(table)}
+    for part in _parts(table):
+        alpha = 0.3 if part.faint else 1.0
+        colour = _colour(hops[part.hop])
+        axes.barh(part.hop, part.length, left=part.start, height=0.62, color=colour, alpha=alpha)
+    for hop in hops.values():
+        end = hop.start_ms + _ms(hop.duration_ms)
+        axes.text(end + 0.012 * _span(table), hop.hop, _took(hop), va="center", fontsize=9, color=INK)
+    axes.set_yticks(list(hops), [_label(hop) for hop in hops.values()], fontsize=9)
+    axes.set_ylim(len(table) + 0.6, 0.4)
+    axes.set_xlim(0, 1.25 * _span(table))
+    axes.set_title(TITLE, loc="left", fontsize=11, color=INK)
+    axes.set_xlabel("milliseconds since it entered the mesh", fontsize=9)
+    axes.tick_params(axis="x", labelsize=9)
+    axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    return as_png(page)
