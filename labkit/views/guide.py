@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import ipywidgets as widgets
@@ -64,7 +65,7 @@ class Guide(ActionView):
                 self.button(
                     "Show me the end", self.show_end, icon="step-forward", tip="Apply all of this step for me"
                 ),
-                self.button("Refresh", self.refresh, icon="refresh", tip="Look at the cluster again"),
+                self.button("Refresh", self._look_again, icon="refresh", tip="Look at the cluster again"),
             ]
         )
         self.question = widgets.HBox(
@@ -82,6 +83,11 @@ class Guide(ActionView):
         """Look at the cluster, and show where it is."""
         self._seen = current_revision(self._lab.api)
         self.head.value = banner.banner(self.step, progress(self._lab.api))
+
+    def _look_again(self) -> None:
+        self.refresh()
+        self._ask("")
+        self.result.value = ""
 
     def check(self) -> None:
         """Show each promise's finding as it comes."""
@@ -157,12 +163,10 @@ class Guide(ActionView):
             self._shell.events.register("post_run_cell", self._after_cell)
 
     def _after_cell(self, _: object = None) -> None:
-        """Look again if the cell changed the cluster. A cluster that does not answer is left alone."""
-        try:
+        """Look again if the cell changed the cluster. One that does not answer was told of elsewhere."""
+        with suppress(LabkitError):
             if current_revision(self._lab.api) != self._seen:
                 self.refresh()
-        except LabkitError:
-            self.stop()
 
     def stop(self) -> None:
         """Look no more after cells."""
