@@ -25,7 +25,7 @@ from labkit.embedded.api.target import not_allowed
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj, name_of, namespace_of
-from labkit.embedded.status import bad_request
+from labkit.embedded.status import ApiError, bad_request
 
 
 class PortForward:
@@ -51,14 +51,16 @@ class PortForward:
 
     def _connector(self, pod: Obj) -> Connect:
         async def connect(port: int) -> Connection:
-            places = self._runtime.inside(namespace_of(pod), name_of(pod), port)
+            failed = f"error forwarding port {port} to pod {name_of(pod)}: "
+            try:
+                places = self._runtime.inside(namespace_of(pod), name_of(pod), port)
+            except ApiError as error:  # the pod has gone since
+                raise ForwardError(failed + error.message) from error
             for place in places:
                 with contextlib.suppress(OSError):
                     return await _open(place)
-            raise ForwardError(
-                f"error forwarding port {port} to pod {name_of(pod)}: failed to connect to "
-                f"localhost:{port} inside the pod: connection refused"
-            )
+            why = f"failed to connect to localhost:{port} inside the pod: connection refused"
+            raise ForwardError(failed + why)
 
         return connect
 
@@ -82,7 +84,13 @@ def _ports(call: Call) -> list[int]:
     for text in texts:
         if not text.isdecimal() or not 0 < int(text) < 2**16:
             raise bad_request(f'invalid port "{text}": a number from 1 to 65535 is needed')
+    if not texts and not _names_ports_later(call.request):
+        raise bad_request('query parameter "ports" is required')
     return [int(text) for text in texts]
+
+
+def _names_ports_later(request: web.BaseRequest) -> bool:
+    return wants_spdy(request) or TUNNEL in request.headers.get("Sec-WebSocket-Protocol", "")
 
 
 async def forward(client: Streams, ports: Sequence[int], connect: Connect) -> None:

@@ -180,6 +180,24 @@ def test_port_forward_of_the_official_client(core, istiod):
     forwarded.close()
 
 
+def test_a_port_is_needed(core, istiod):
+    call = core.connect_get_namespaced_pod_portforward
+    with pytest.raises(client.ApiException, match="is required"):
+        stream(call, istiod, "istio-system")
+    with pytest.raises(client.ApiException, match="a number from 1 to 65535"):
+        stream(call, istiod, "istio-system", ports="70000")
+
+
+def test_kubectl_learns_that_the_pod_has_gone(forward, cluster):
+    cluster.kubectl("create", "deployment", "web", "--image=labkit/outside", "-n", "default")
+    cluster.kubectl("wait", "--for=condition=Available", "deployment/web", "-n", "default", "--timeout=30s")
+    port = forward("-n", "default", "deployment/web", ":8080")
+    cluster.kubectl("delete", "deployment", "web", "-n", "default")
+    cluster.kubectl("wait", "--for=delete", "pod", "-l", "app=web", "-n", "default", "--timeout=30s")
+    with socket.create_connection(("127.0.0.1", port), timeout=10):
+        assert "not found" in forward.last.stderr.readline()
+
+
 def test_kubectl_forwards_a_port(forward):
     port = forward("service/istiod", ":15014")
     for _ in range(3):
