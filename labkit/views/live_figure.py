@@ -31,6 +31,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
     def __init__(self, figure: go.Figure) -> None:
         super().__init__(figure)
         self._lock = threading.RLock()
+        self._view_count = None  # else a page that is left still wants to say that it has one view less
         self._config = {"responsive": True, "displayModeBar": False}
         self.on_msg(_heard)
 

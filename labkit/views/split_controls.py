@@ -34,9 +34,6 @@ class Controls:
         self.rate.style.description_width = "10em"
         self.state, self.change, self.errors = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.manifest = widgets.HTML()
-        self.command = widgets.Accordion(
-            [self.manifest], titles=("The manifest, and the command that applies it",), selected_index=0
-        )
         label = widgets.Label("Weights B / C:", layout={"width": "7.5em"})
         self.head = widgets.VBox(
             [
@@ -47,7 +44,7 @@ class Controls:
                 self.errors,
             ]
         )
-        self.foot = self.command
+        self.foot = self.manifest
 
     def weigh(self, b: int, c: int) -> None:
         """Put the sliders where the weights are."""
@@ -62,7 +59,10 @@ class Controls:
 
     def show_command(self, command: str) -> None:
         """The command, with its manifest."""
-        self.manifest.value = f'<pre style="{_CODE}">{html.escape("$ " + command)}</pre>'
+        self.manifest.value = (
+            f'<details open style="{_WORDS}"><summary>The manifest, and the command that applies it</summary>'
+            f'<pre style="{_CODE}">{html.escape("$ " + command)}</pre></details>'
+        )
 
     def show_change(self, *words: str) -> None:
         """What a change of the weights came to, one sentence a line; the first has the mark."""

@@ -73,7 +73,7 @@ class SplitPanel(LiveView):
         self.presence = Presence(self._came, self._went)
         self._show_state()
         self.controls.show_command(self.command)
-        self.box = widgets.VBox([self.controls.head, self.figure.widget, self.controls.foot, self.presence])
+        self.box = widgets.VBox([self.presence, self.controls.head, self.figure.widget, self.controls.foot])
 
     def _moved(self, c: int) -> None:
         if c != self.weights["ServiceC"]:  # else it is the other slider that follows

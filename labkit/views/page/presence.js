@@ -14,6 +14,7 @@ export default {
     const end = (words) => {
       clearInterval(timer);
       el.textContent = words;
+      el.style.cssText = "padding:4px 0;font-weight:600;color:var(--jp-ui-font-color1,inherit)";
     };
     beat();
     return () => clearInterval(timer);
