@@ -45,6 +45,9 @@ _FLAGS = (
     *("--log-format", "%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v\tthread=%t"),
 )
 
+_RUNTIME = {"name": "global config", "static_layer": {"re2.max_program_size.error_level": "32768"}}
+"""As in Istio's own bootstrap: Envoy alone would refuse regular expressions of more than 100 instructions."""
+
 
 def proxy_image(xds_socket: Path) -> Callable[[Launch], ProcessCommand]:
     """The catalogue's entry for ``istio/proxyv2``: a sidecar's or a gateway's Envoy as data."""
@@ -107,7 +110,7 @@ def bootstrap(launch: Launch, xds_socket: Path) -> dict[str, Any]:
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
         "overload_manager": _overload_manager(),
-        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+        "layered_runtime": {"layers": [_RUNTIME, {"name": "admin", "admin_layer": {}}]},
     }
 
 
