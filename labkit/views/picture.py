@@ -98,7 +98,7 @@ def _in_few_colours(png: bytes) -> bytes:
 
     small = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
-        image.convert("RGB").quantize(32).save(small, format="PNG", optimize=True)
+        image.convert("RGB").quantize(64).save(small, format="PNG", optimize=True)
     return small.getvalue()
 
 
