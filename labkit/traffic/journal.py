@@ -60,7 +60,7 @@ class Journal:
         """
         self._api = api
         self._gateway_app = gateway_app
-        self._namespaces, self._authorities = namespaces, authorities
+        self.namespaces, self._authorities = namespaces, authorities
         self._known: dict[tuple[str, str, int], Lines] = {}
 
     def read(self, selector: str, namespace: str, *, since: dt.datetime | None = None) -> pd.DataFrame:
@@ -70,6 +70,12 @@ class Journal:
         gateways = {proxy.pod for pod in pods if (proxy := proxy_of(pod)) and proxy.is_gateway}
         read = logs.read(self._api, pods, CONTAINER, since=since)
         return self._ours(_together((log, apps[log.pod]) for log in read), gateways)
+
+    def recent(self, seconds: float) -> pd.DataFrame:
+        """The lines every proxy has written in the last *seconds*, by the cluster's own clock."""
+        already_added = dt.timedelta(seconds=2)  # by logs.read(), for callers that name a moment
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds) + already_added
+        return self._read_all(find_proxies(self._api, self.namespaces), since)
 
     def lines_of(self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0) -> Lines:
         """The lines of the requests that carry *tags*, sent after *since*, in every proxy's log.
@@ -87,7 +93,7 @@ class Journal:
     def _wait_for(self, tags: Collection[str], since: dt.datetime, timeout: float) -> Lines:
         deadline = time.monotonic() + timeout
         for attempt in range(1_000_000):
-            proxies = find_proxies(self._api, self._namespaces)
+            proxies = find_proxies(self._api, self.namespaces)
             lines = self._look(tags, since, proxies)
             if lines.complete or time.monotonic() > deadline:
                 return lines

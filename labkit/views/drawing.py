@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 _DPI, _SHARP = 100, 1.5
-_HEAD_LONG, _HEAD_WIDE = 11.0, 5.0
+_HEAD_LONG, _HEAD_WIDE = 12.0, 4.5
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Drawing:
 
 def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """*text*, cut off where it would be wider than *width* at this font size."""
-    most = int(width / (size * (0.69 if bold else 0.61)))
+    most = int(width / (size * (0.64 if bold else 0.59)))
     return text if len(text) <= most else text[: max(most - 1, 1)] + "…"
 
 

@@ -1,0 +1,312 @@
+"""The mesh as a picture: who runs where, and who called whom.
+
+Frames are namespaces, cards are workloads with the two containers of their pods, the proxy and the
+service. An arrow is there only where access logs say that somebody called somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pandas as pd
+
+from labkit.kube.api import Api
+from labkit.kube.running import Pod, Running, what_runs
+from labkit.scenario import cast
+from labkit.traffic.calls import CLIENT, calls
+from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_figure, as_still, fitted
+from labkit.views.graph_layout import CARD, HIGH, Frame, Place, between, frames, place, size, way
+from labkit.views.graph_nodes import Kind, Node, nodes_of
+from labkit.views.picture import Picture
+from labkit.views.theme import ERROR, INK, OTHER, colour_of
+
+_SHORT = {cast.SERVICE_EXT.title: "External Service"}
+"""Titles that a card is too narrow for."""
+_SOFT = "#6B6B6B"
+_LEGEND = (
+    "Frames are namespaces, cards are pods. On an arrow: requests, and their share of all its sender sent."
+    "  ✗ errors: 4xx, 5xx or no answer."
+)
+_NOTHING = "No request was seen. lab.send() makes some."
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A row of the frame of calls."""
+
+    source: str
+    destination: str
+    requests: int
+    share: float
+    errors: int
+    p50_ms: float
+    about: tuple[str, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing but errors came back."""
+        return self.errors == self.requests
+
+
+class Graph(Picture):
+    """The picture of the mesh; :attr:`table` has the same as a frame."""
+
+    def __init__(self, called: pd.DataFrame, running: Running, window: str) -> None:
+        """*called*: as :func:`labkit.traffic.calls.calls`. *window*: what was looked at, in words."""
+        self._nodes = nodes_of(called, running)
+        rows = _in_order(called)
+        self.table = _table(rows, self._nodes)
+        """A row per arrow, from the client on. Columns: ``source``, ``destination``, ``requests``,
+        ``share`` of all the source sent (0 to 1), ``errors`` (4xx, 5xx or no answer), ``p50_ms`` (half of
+        the requests took no longer, by the source's proxy)."""
+        title = f"The mesh, {window}"
+        edges = [Edge(*row) for row in rows.itertuples(index=False, name=None)]
+        self._drawing = _Composer(self._nodes, edges, running).drawing(title)
+        super().__init__(as_figure(self._drawing), _caption(title, edges, self._nodes))
+
+    def png(self) -> bytes:
+        """The picture, still."""
+        return as_still(self._drawing)
+
+
+def graph(api: Api, lines: pd.DataFrame, namespaces: Sequence[str], window: str) -> Graph:
+    """The picture of what *lines* (access logs of every proxy) tell, on what runs now in *namespaces*."""
+    running = what_runs(api, namespaces)
+    return Graph(calls(lines, running), running, window)
+
+
+def of_requests(number: int) -> str:
+    """The window's name where the way of some requests is shown."""
+    return f"the way of {_requests(number)}"
+
+
+def of_seconds(seconds: float) -> str:
+    """The window's name where everything of some seconds is shown."""
+    return f"the last {seconds:g} seconds"
+
+
+def _in_order(called: pd.DataFrame) -> pd.DataFrame:
+    """*called* as requests go, from the client on; what nothing leads to comes last."""
+    sources, order = [CLIENT], list[int]()
+    for source in sources:
+        for n in called.index[called["source"] == source]:
+            order.append(n)
+            if called.loc[n, "destination"] not in sources:
+                sources.append(str(called.loc[n, "destination"]))
+    rest = [n for n in called.index if n not in order]
+    return called.loc[order + rest].reset_index(drop=True)
+
+
+def _table(rows: pd.DataFrame, nodes: Mapping[str, Node]) -> pd.DataFrame:
+    named = rows.drop(columns="about")
+    for column in ("source", "destination"):
+        named[column] = [_name(nodes[key]) for key in rows[column]]
+    return named
+
+
+def _name(node: Node) -> str:
+    return f"✗ {node.title}" if node.kind is Kind.STOPPED else node.name
+
+
+def _caption(title: str, edges: Sequence[Edge], nodes: Mapping[str, Node]) -> str:
+    lines = [
+        f"{_name(nodes[edge.source])} → {_name(nodes[edge.destination])}: {_requests(edge.requests)}"
+        f"{f' ({_per_cent(edge.share)})' if edge.share < 1 else ''}"
+        f"{f', {edge.errors} with errors' if edge.errors else ''}"
+        for edge in edges
+    ]
+    return "\n".join([title, *(lines or [_NOTHING])])
+
+
+def _requests(number: int) -> str:
+    return f"{number} request{'s' * (number != 1)}"
+
+
+def _per_cent(share: float) -> str:
+    """``50 %``; what is neither nothing nor all is never shown as such."""
+    shown = round(100 * share)
+    return "<1 %" if not shown else ">99 %" if shown == 100 and share < 1 else f"{shown} %"
+
+
+class _Composer:
+    """Puts the picture together."""
+
+    def __init__(self, nodes: Mapping[str, Node], edges: Sequence[Edge], running: Running) -> None:
+        self._nodes, self._edges, self._running = nodes, edges, running
+        self._places = place(nodes.values(), {edge.destination for edge in edges})
+        self._ends = {(edge.source, edge.destination) for edge in edges}
+        self._most = max((edge.requests for edge in edges), default=1)
+
+    def drawing(self, title: str) -> Drawing:
+        width, height = size(self._places.values())
+        drawing = Drawing(width, height)
+        drawing.shapes.append(Words(12, 19, title, 15, align="left"))
+        for frame in frames(self._nodes, self._places, self._running.namespaces):
+            drawing.shapes += self._frame(frame)
+        for key, node in self._nodes.items():
+            drawing.shapes += _node(node, self._places[key])
+        for edge in self._edges:
+            drawing.shapes += self._edge(edge)
+        legend = _LEGEND if self._edges else _NOTHING
+        drawing.shapes.append(Words(12, height - 14, legend, 10, _SOFT, align="left"))
+        return drawing
+
+    def _frame(self, frame: Frame) -> Iterator[Box | Words | Note]:
+        yield Box(frame.x, frame.y, frame.width, frame.height, line="#A8A8A8", thick=1)
+        yield Words(frame.x + 9, frame.y + 12, frame.namespace, 10.5, _SOFT, bold=True, align="left")
+        rules = [
+            r for r in self._running.rules if r.kind == "VirtualService" and r.namespace == frame.namespace
+        ]
+        if rules:
+            names = "<br>".join(rule.name for rule in rules)
+            yield Note(((frame.x + 30, frame.y + 12),), f"VirtualServices<br>{names}")
+        if rules and frame.namespace == cast.HOME:
+            yield from _listed([rule.name for rule in rules], frame.x + 11, frame.y + 34)
+
+    def _edge(self, edge: Edge) -> Iterator[Arrow | Words | Note]:
+        points = way(edge.source, edge.destination, self._places, shift=self._shift(edge))
+        colour = ERROR if edge.failed else _colour(self._nodes[edge.destination])
+        yield Arrow(points, colour, 1.5 + 1.7 * edge.requests / self._most, dashed=edge.failed)
+        share = "" if edge.source == CLIENT else _per_cent(edge.share)
+        yield from _label(points, f"{edge.requests}", share, f"✗ {edge.errors}" if edge.errors else "")
+        yield Note(tuple(between(*_longest(points), 3)), self._told(edge))
+
+    def _shift(self, edge: Edge) -> float:
+        """Beside its middle, where the other one calls back."""
+        if edge.source == edge.destination or (edge.destination, edge.source) not in self._ends:
+            return 0.0
+        return 9.0 if self._places[edge.destination].x > self._places[edge.source].x else -9.0
+
+    def _told(self, edge: Edge) -> str:
+        lines = [
+            f"<b>{_name(self._nodes[edge.source])} → {_name(self._nodes[edge.destination])}</b>",
+            f"{_requests(edge.requests)}, {_per_cent(edge.share)} of what was sent from there",
+            f"{edge.errors} with errors",
+            f"half of them within {edge.p50_ms:.0f} ms",
+            *([f"for {', '.join(edge.about)}"] if edge.about else []),
+        ]
+        return "<br>".join(lines)
+
+
+def _listed(names: list[str], x: float, y: float) -> Iterator[Words]:
+    """The VirtualServices of our namespace, above ServiceA."""
+    shown = names if len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
+    yield Words(x, y, "VirtualService", 9.5, _SOFT, bold=True, align="left")
+    for n, name in enumerate(shown, start=1):
+        yield Words(x, y + 13 * n, fitted(name, CARD + 26, 9.5), 9.5, _SOFT, align="left")
+
+
+# --------------------------------------------------------------------------------------------- nodes
+
+
+def _colour(node: Node) -> str:
+    return ERROR if node.kind is Kind.STOPPED else colour_of(node.title)
+
+
+def _node(node: Node, place: Place) -> Iterator[Box | Words | Note]:
+    if node.kind is Kind.WORKLOAD:
+        yield from _card(node, place)
+    else:
+        yield from _plain(node, place)
+
+
+def _plain(node: Node, place: Place) -> Iterator[Box | Words | Note]:
+    """The client, a host outside, a dead end."""
+    x, y = place.x - place.width / 2, place.y - place.height / 2
+    client, stopped = node.kind is Kind.CLIENT, node.kind is Kind.STOPPED
+    colour = ERROR if stopped else INK if client else OTHER
+    yield Box(
+        x, y, place.width, place.height, line=colour, thick=1.6, dashed=not client, radius=12 if client else 5
+    )
+    if client:
+        yield Words(place.x, place.y, node.title, 12, bold=True)
+        return
+    top = f"✗ {node.title}" if stopped else fitted(node.title, CARD - 8, 10.5, bold=True)
+    below = fitted(node.about, CARD - 8, 10) if stopped else "outside the cluster"
+    room = CARD - 6
+    yield Words(
+        place.x, place.y - 9, fitted(top, room, 10.5, bold=True), 10.5, colour if stopped else INK, bold=True
+    )
+    yield Words(place.x, place.y + 9, below, 10, INK)
+    yield Note(((place.x, place.y),), f"<b>{_name(node)}</b><br>{node.about or node.title}")
+
+
+def _card(node: Node, place: Place) -> Iterator[Box | Words | Note]:
+    x, y = place.x - CARD / 2, place.y - HIGH / 2
+    colour, broken = _colour(node), node.ready < len(node.pods)
+    for behind in range(min(len(node.pods), 3) - 1, 0, -1):
+        yield Box(x + 5 * behind, y - 5 * behind, CARD, HIGH, line=colour, thick=1.4)
+    yield Box(x, y, CARD, HIGH, line=ERROR if broken else colour, thick=2, dashed=broken or node.again)
+    yield Box(x + 5, y + 4, CARD - 10, 4, fill=colour, line=colour, thick=0.5, radius=1.5)
+    title = _SHORT.get(node.title, node.title) + (f" ×{len(node.pods)}" if len(node.pods) > 1 else "")
+    yield Words(place.x, y + 18, fitted(title, CARD - 4, 12, bold=True), 12, bold=True)
+    yield from _containers(node, x + 7, y + 29, colour)
+    yield from _bottom_line(node, place.x, y + 63)
+    yield Note(((place.x, place.y),), _told_of(node))
+
+
+def _containers(node: Node, x: float, y: float, colour: str) -> Iterator[Box | Words]:
+    """The proxy and the service, side by side; whichever there is."""
+    pod = node.pods[0]
+    names = (["Envoy"] if pod.has_proxy else []) + ([_short(pod)] if pod.container else [])
+    whole = CARD - 14
+    widths = [whole * 0.36, whole * 0.60] if len(names) == 2 else [whole]
+    for name, width in zip(names, widths, strict=True):
+        proxy = name == "Envoy" and pod.has_proxy
+        yield Box(x, y, width, 21, "#EFEFEF" if proxy else "white", _SOFT if proxy else colour, 1.2, radius=3)
+        yield Words(x + width / 2, y + 10.5, fitted(name, width - 2, 10), 10)
+        x += width + whole * 0.04
+
+
+def _short(pod: Pod) -> str:
+    return pod.container.removesuffix("-container")
+
+
+def _bottom_line(node: Node, x: float, y: float) -> Iterator[Words]:
+    """What is wrong; else by which name it is called."""
+    troubles = sorted({pod.trouble for pod in node.pods if pod.trouble})
+    if troubles:
+        ready = f"{node.ready} of {len(node.pods)} ready" if len(node.pods) > 1 else "not ready"
+        yield Words(x, y, fitted(f"✗ {ready}: {troubles[0]}", CARD - 2, 10, bold=True), 10, ERROR, bold=True)
+    elif node.again:
+        yield Words(x, y, "same pod, from inside", 10, _SOFT)
+    elif names := node.gateways or tuple(name.partition(":")[0] for name in node.services):
+        more = f" +{len(names) - 1}" if len(names) > 1 else ""
+        kind = "Gateway " if node.gateways and not more and len(names[0]) < 14 else ""
+        room = CARD + 2 - 6 * len(more)
+        yield Words(x, y, fitted(kind + names[0], room, 10) + more, 10, _SOFT)
+
+
+def _told_of(node: Node) -> str:
+    states = [f"pod {pod.name}: {pod.trouble or 'ready'}" for pod in node.pods]
+    services = [f"Service {name}" for name in node.services]
+    gateways = [f"Gateway {name}" for name in node.gateways]
+    return "<br>".join([f"<b>{node.name}</b> in {node.namespace}", *states, *services, *gateways])
+
+
+# -------------------------------------------------------------------------------------------- labels
+
+
+def _longest(points: tuple[Point, ...]) -> tuple[Point, Point]:
+    pairs = list(pairwise(points))
+    return max(pairs, key=lambda pair: abs(pair[1][0] - pair[0][0]) + abs(pair[1][1] - pair[0][1]))
+
+
+def _label(points: tuple[Point, ...], requests: str, share: str, errors: str) -> Iterator[Words]:
+    """Beside an arrow up or down, above one to the side, in the middle of a slanting one."""
+    (x1, y1), (x2, y2) = _longest(points)
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    if abs(x2 - x1) < 1:
+        yield Words(x + 8, y - 7 * bool(share), requests, 11, bold=True, align="left")
+        yield Words(x + 8, y + 6, share, 10, align="left")
+        yield Words(x - 8, y, errors, 11, ERROR, bold=True, align="right")
+        return
+    flat = abs(y2 - y1) < 1
+    tops = (-23, -11, 12) if flat and share else (-11, -11, 12) if flat else (-7, 6, 20)
+    for text, top, bold, points_high in ((requests, tops[0], True, 11), (share, tops[1], False, 10)):
+        if text:
+            yield Words(x, y + top, text, points_high, bold=bold, ground=True)
+    if errors:
+        yield Words(x, y + tops[2], errors, 11, ERROR, bold=True, ground=True)
