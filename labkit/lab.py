@@ -258,6 +258,16 @@ class Lab:
         frame = self._journal.lines_of(tags, since).frame
         return in_order_of_travel(frame) if isinstance(of, Answer) else frame
 
+    def routes(self, workload: str, *, all: bool = False) -> pd.DataFrame:
+        """The routing table of a workload's proxy, asked of the proxy itself, see :mod:`labkit.kube.routes`.
+
+        all: every route, also Istio's own; by default what VirtualServices say, and the lab's Services.
+        """
+        from labkit.kube.routes import routes
+
+        found = cast.find_workload(workload)
+        return routes(self.api, found.app, found.namespace, known=cast.NAMESPACES, everything=all)
+
     def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
         """How *frame*'s requests were shared out: by who answered, or by a log's destinations.
 

@@ -17,13 +17,13 @@ class Table(pd.DataFrame):
 
     def __repr__(self) -> str:
         titles = [str(name).upper() for name in self.columns]
-        rows = [titles, *self.astype("str").to_numpy().tolist()]
+        rows = [titles, *self.astype("str").fillna("").to_numpy().tolist()]
         widths = [max(len(row[n]) for row in rows) for n in range(len(titles))]
         lines = ["   ".join(row[n].ljust(width) for n, width in enumerate(widths)) for row in rows]
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        return str(self.to_html(index=False, justify="left"))
+        return str(self.to_html(index=False, justify="left", na_rep=""))
 
 
 def table(api: Api, resource: Resource, namespace: str = "", *, wide: bool = False) -> Table:

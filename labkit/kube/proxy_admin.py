@@ -1,0 +1,129 @@
+"""What a proxy itself says: Envoy's admin interface, asked through the Kubernetes API.
+
+Envoy's admin listens on the pod's own localhost, so a command is run there, as `istioctl` does:
+``pilot-agent request GET config_dump`` in the container ``istio-proxy``, over one WebSocket to
+``pods/NAME/exec`` (protocol ``v4.channel.k8s.io``: the first byte of a message names its stream; 1 is
+what the command prints, 2 what it complains of, 3 how it ended). Where commands are not allowed, the
+API server's pod proxy is tried, which reaches an admin interface that listens on the pod's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlencode
+
+from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
+from labkit.kube.api import Api
+from labkit.kube.proxies import CONTAINER, Proxy
+from labkit.kube.refusals import refused
+from labkit.kube.resources import PODS
+
+ADMIN_PORT = 15000
+_PROTOCOL = "v4.channel.k8s.io"
+_OUTPUT, _COMPLAINT, _END = 1, 2, 3
+_PATIENCE = 20.0
+_AT_ONCE = 16
+
+
+class AdminRefused(ClusterError):  # noqa: N818
+    """A proxy could not be asked."""
+
+
+def ask(api: Api, proxy: Proxy, page: str) -> Any:
+    """What the admin page *page* (``config_dump``) of *proxy* says, as JSON.
+
+    AdminRefused, in a sentence that names the pod and what to do, where it can't be asked.
+    """
+    try:
+        return json.loads(run(api, proxy, ["pilot-agent", "request", "GET", page]))
+    except ApiRefused as error:
+        refusal = error
+    except ValueError as error:
+        raise AdminRefused(f"{_name(proxy)} answered {page!r} with what is no JSON: {error}") from error
+    try:
+        return api.get(f"{PODS.path(proxy.namespace, proxy.pod)}:{ADMIN_PORT}/proxy/{page}")
+    except (LabkitError, ValueError) as error:
+        raise AdminRefused(_sentence(proxy, refusal)) from error
+
+
+def ask_all(api: Api, proxies: Iterable[Proxy], page: str) -> dict[Proxy, Any]:
+    """As :func:`ask`, all at once; in the place of an answer the AdminRefused of those that gave none."""
+    asked = list(proxies)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        answers = threads.map(lambda proxy: _answer_or_error(lambda: ask(api, proxy, page)), asked)
+        return dict(zip(asked, answers, strict=True))
+
+
+def _answer_or_error(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except LabkitError as error:
+        return error if isinstance(error, AdminRefused) else AdminRefused(str(error))
+
+
+def run(api: Api, proxy: Proxy, command: list[str]) -> bytes:
+    """What *command* prints in the container of *proxy*; AdminRefused where it fails.
+
+    ApiRefused where commands may not be run there.
+    """
+    with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has an event loop already
+        streams = thread.submit(asyncio.run, _streams(api, proxy, command)).result()
+    status = json.loads(streams[_END] or b"{}")
+    if status.get("status") != "Success":
+        why = streams[_COMPLAINT].decode(errors="replace").strip() or status.get("message") or "it broke off"
+        raise AdminRefused(f"{_name(proxy)}: `{' '.join(command)}` failed: {why}")
+    return bytes(streams[_OUTPUT])
+
+
+async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, bytearray]:
+    from aiohttp import ClientError, ClientSession, ClientTimeout, WSServerHandshakeError
+
+    headers, tls = await asyncio.to_thread(api.credentials)
+    words = [("container", CONTAINER), ("stdout", "true"), ("stderr", "true")]
+    query = urlencode([*words, *(("command", word) for word in command)])
+    path = f"{PODS.path(proxy.namespace, proxy.pod)}/exec"
+    streams: dict[int, bytearray] = defaultdict(bytearray)
+    try:
+        async with (
+            asyncio.timeout(_PATIENCE),
+            ClientSession(timeout=ClientTimeout(total=None, connect=5.0), trust_env=True) as session,
+            session.ws_connect(
+                f"{api.host}{path}?{query}",
+                headers=headers,
+                protocols=(_PROTOCOL,),
+                ssl=tls or True,
+                compress=0,
+                max_msg_size=0,
+            ) as socket,
+        ):
+            async for message in socket:
+                if isinstance(message.data, bytes) and message.data:
+                    streams[message.data[0]] += message.data[1:]
+    except WSServerHandshakeError as error:
+        raise refused(error.status, error.message.encode(), path) from error
+    except TimeoutError as error:
+        raise AdminRefused(f"{_name(proxy)} gave no answer within {_PATIENCE:.0f} s.") from error
+    except (ClientError, OSError) as error:
+        raise ConnectionLost(f"No connection to {proxy.pod} by way of {api.host}: {error}") from error
+    return streams
+
+
+def _sentence(proxy: Proxy, refusal: ApiRefused) -> str:
+    name = _name(proxy)
+    if refusal.code in (401, 403):
+        return (
+            f"{name} can't be asked: running commands in its pod is not allowed. Ask the administrator of "
+            f"the cluster for the permission `create pods/exec` in the namespace {proxy.namespace}."
+        )
+    if refusal.code == 404:
+        return f"{name} can't be asked: it is gone. Run the cell again; lab.pods() shows what is there now."
+    return f"{name} can't be asked now: {refusal} See lab.pods(), and try again in a moment."
+
+
+def _name(proxy: Proxy) -> str:
+    return f"The proxy of pod {proxy.pod} in {proxy.namespace}"

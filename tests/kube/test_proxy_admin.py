@@ -1,0 +1,50 @@
+"""Asking a proxy where its API server says no."""
+
+import pytest
+
+from labkit.kube.proxies import Proxy
+from labkit.kube.proxy_admin import AdminRefused, ask, ask_all
+
+PROXY = Proxy("dev", "a-1", "10.0.0.1", "a", is_gateway=False)
+POD = "/api/v1/namespaces/dev/pods/a-1"
+ADMIN = f"{POD}:15000/proxy/config_dump"
+
+
+@pytest.fixture
+def no_commands(server):
+    server.refuse("GET", f"{POD}/exec", 403, "Forbidden", "may not create pods/exec")
+
+
+def test_the_pod_proxy_where_commands_are_not_allowed(no_commands, server, api):
+    server.answer("GET", ADMIN, {"configs": []})
+
+    assert ask(api, PROXY, "config_dump") == {"configs": []}
+
+
+def test_what_permission_is_missing(no_commands, server, api):
+    server.refuse("GET", ADMIN, 503, "ServiceUnavailable", "connection refused")
+
+    with pytest.raises(
+        AdminRefused, match=r"pod a-1 in dev can't be asked.*`create pods/exec`.*namespace dev"
+    ):
+        ask(api, PROXY, "config_dump")
+
+
+def test_a_pod_that_is_gone(server, api):
+    server.refuse("GET", f"{POD}/exec", 404, "NotFound", "gone")
+    server.refuse("GET", ADMIN, 404, "NotFound", "gone")
+
+    with pytest.raises(AdminRefused, match="it is gone"):
+        ask(api, PROXY, "config_dump")
+
+
+def test_one_that_does_not_answer_hides_no_other(no_commands, server, api):
+    other = Proxy("dev", "b-1", "10.0.0.2", "b", is_gateway=False)
+    server.answer("GET", ADMIN, {"configs": []})
+    server.refuse("GET", f"{POD}/exec".replace("a-1", "b-1"), 403, "Forbidden", "no")
+    server.refuse("GET", ADMIN.replace("a-1", "b-1"), 403, "Forbidden", "no")
+
+    answers = ask_all(api, [PROXY, other], "config_dump")
+
+    assert answers[PROXY] == {"configs": []}
+    assert isinstance(answers[other], AdminRefused)
