@@ -12,6 +12,7 @@ Lines repeat: they are told apart once by the few fields that matter, and only t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ STOPPED = "!"
 """Stands between the key of a sender and the reason why its proxy sent a request nowhere."""
 OUTSIDE = "outside:"
 """Stands before the host of a call that left the cluster."""
+GONE = "gone:"
+"""Stands before a Service that was called and is no longer there; alone, it is a caller that is gone."""
 
 COLUMNS = {
     "source": "str",
@@ -161,21 +164,27 @@ def calls_of(seen: Seen, running: Running) -> Iterator[Call]:
     if pod is None:
         return
     caller = running.by_ip.get(seen.peer)
+    from_mesh = caller is not None or _names_service(seen.authority, running)
     if seen.is_inbound or pod.is_gateway:
-        yield from _arrival(seen, pod, caller)
+        yield from _arrival(seen, pod, caller, from_mesh=from_mesh)
     if not seen.is_inbound:
-        yield from _onward(seen, _key(pod, from_mesh=caller is not None), running)
+        yield from _onward(seen, _key(pod, from_mesh=from_mesh), running)
+
+
+def _names_service(authority: str, running: Running) -> bool:
+    """Whether it is a name or an address that only pods can use."""
+    return re.sub(_PORT, "", authority).partition(".svc")[0] in running.by_host
 
 
 def _key(pod: Pod, *, from_mesh: bool) -> str:
     return pod.key + (AGAIN if from_mesh and pod.lets_in else "")
 
 
-def _arrival(seen: Seen, pod: Pod, caller: Pod | None) -> Iterator[Call]:
+def _arrival(seen: Seen, pod: Pod, caller: Pod | None, *, from_mesh: bool) -> Iterator[Call]:
     if caller is not None and not caller.has_proxy:
         yield Call(caller.key, _key(pod, from_mesh=True))
     if caller is None and (pod.is_gateway or not seen.forwarded):
-        yield Call(CLIENT, pod.key)
+        yield Call(GONE if from_mesh and pod.is_gateway else CLIENT, _key(pod, from_mesh=from_mesh))
 
 
 def _onward(seen: Seen, source: str, running: Running) -> Iterator[Call]:
@@ -188,6 +197,8 @@ def _onward(seen: Seen, source: str, running: Running) -> Iterator[Call]:
     address = seen.host.rpartition(":")[0].strip("[]")  # IPv6 has brackets in a log, in the API none
     if pod := _who_answers(address, service, running):
         yield Call(source, _key(pod, from_mesh=True), service.name if service else "")
+    elif ".svc." in _host(seen):
+        yield Call(source, f"{GONE}{_host(seen).partition('.')[0]}", _host(seen))
     else:
         yield Call(source, f"{OUTSIDE}{_host(seen)}", address)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 _DPI, _SHARP = 100, 1.5
+_LEFT, _TITLE_MIDDLE, _TITLE_SIZE = 12, 19, 15
 _HEAD_LONG, _HEAD_WIDE = 12.0, 4.5
 
 
@@ -76,6 +77,7 @@ class Note:
 class Drawing:
     """Shapes, in the order in which they are laid on each other."""
 
+    title: str
     width: float
     height: float
     shapes: list[Box | Words | Arrow | Note] = field(default_factory=list)
@@ -116,6 +118,13 @@ def as_figure(drawing: Drawing) -> go.Figure:
     hidden = {"visible": False, "fixedrange": True}
     layout = {
         "template": "none",
+        "title": {
+            "text": _escaped(drawing.title),
+            "font": {"size": _TITLE_SIZE},
+            "pad": {"l": _LEFT},
+            "y": 1 - _TITLE_MIDDLE / drawing.height,
+            "yanchor": "middle",
+        },
         "width": drawing.width,
         "height": drawing.height,
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
@@ -167,7 +176,7 @@ def _round(box: Box) -> str:
 
 
 def _annotation(words: Words) -> dict[str, Any]:
-    escaped = words.text.replace("&", "&amp;").replace("<", "&lt;")
+    escaped = _escaped(words.text)
     return {
         "x": words.x,
         "y": words.y,
@@ -179,6 +188,10 @@ def _annotation(words: Words) -> dict[str, Any]:
         "borderpad": 1,
         **({"bgcolor": "white"} if words.ground else {}),
     }
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _hover(note: Note) -> dict[str, Any]:
@@ -208,7 +221,8 @@ def as_still(drawing: Drawing) -> bytes:
     axes.set_xlim(0, drawing.width)
     axes.set_ylim(drawing.height, 0)
     axes.set_axis_off()
-    for order, shape in enumerate(drawing.shapes):
+    title = Words(_LEFT, _TITLE_MIDDLE, drawing.title, _TITLE_SIZE, align="left")
+    for order, shape in enumerate([title, *drawing.shapes]):
         _draw(axes, shape, order + (10_000 if isinstance(shape, Words) else 0))  # words on top, as plotly
     return as_png(page)
 

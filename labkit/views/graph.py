@@ -141,8 +141,7 @@ class _Composer:
 
     def drawing(self, title: str) -> Drawing:
         width, height = size(self._places.values())
-        drawing = Drawing(width, height)
-        drawing.shapes.append(Words(12, 19, title, 15, align="left"))
+        drawing = Drawing(title, width, height)
         for frame in frames(self._nodes, self._places, self._running.namespaces):
             drawing.shapes += self._frame(frame)
         for key, node in self._nodes.items():
@@ -224,7 +223,7 @@ def _plain(node: Node, place: Place) -> Iterator[Box | Words | Note]:
         yield Words(place.x, place.y, node.title, 12, bold=True)
         return
     top = f"✗ {node.title}" if stopped else fitted(node.title, CARD - 8, 10.5, bold=True)
-    below = fitted(node.about, CARD - 8, 10) if stopped else "outside the cluster"
+    below = fitted(node.about, CARD - 8, 10) if stopped else node.kind.value
     room = CARD - 6
     yield Words(
         place.x, place.y - 9, fitted(top, room, 10.5, bold=True), 10.5, colour if stopped else INK, bold=True
@@ -298,6 +297,11 @@ def _label(points: tuple[Point, ...], requests: str, share: str, errors: str) ->
     """Beside an arrow up or down, above one to the side, in the middle of a slanting one."""
     (x1, y1), (x2, y2) = _longest(points)
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    if abs(x2 - x1) < 1 and len(points) > 2:  # a way around cards, on the right of them
+        told = "  ".join(filter(None, (requests, share, errors)))
+        y = y1 + (58 if y2 > y1 else -58)  # between two rows
+        yield Words(x + 6, y, told, 11, bold=True, align="right", ground=True)
+        return
     if abs(x2 - x1) < 1:
         yield Words(x + 8, y - 7 * bool(share), requests, 11, bold=True, align="left")
         yield Words(x + 8, y + 6, share, 10, align="left")

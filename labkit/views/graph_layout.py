@@ -107,12 +107,16 @@ def _fixed(node: Node) -> Cell | None:
         return (_RIGHT, 1)
     if node.is_gateway:
         return (1, 1) if node.pods[0].lets_in else (_RIGHT, 2)
+    if node.kind is Kind.GONE:
+        return next(
+            (_FIXED.get((one.namespace, one.app)) for one in cast.WORKLOADS if node.title in one.hosts), None
+        )
     return _FIXED.get((node.namespace, node.app))
 
 
 def _columns(node: Node, called: Collection[str]) -> tuple[int, ...]:
     """In which columns a node without a fixed place belongs, the best first; none: it depends on others."""
-    if node.kind is Kind.OUTSIDE or node.again:
+    if node.kind in (Kind.OUTSIDE, Kind.GONE) or node.again:
         return (_RIGHT,)
     if node.is_gateway:
         return (1,) if node.pods[0].lets_in else (_RIGHT,)
@@ -226,7 +230,7 @@ def _ways(start: Place, end: Place, shift: float) -> Iterator[tuple[Point, ...]]
     if start.cell[0] == end.cell[0]:
         side = start.x + start.width / 2
         y1, y2 = (start.y - 12, start.y + 12) if start is end else (start.y + 12, end.y - 12)
-        yield (side, y1), (side + 20, y1), (side + 20, y2), (side, y2)
+        yield (side, y1), (side + 13, y1), (side + 13, y2), (side, y2)
     for lane, sign in ((_LANE, -1), (row_middle(MAIN_ROWS - 1) + HIGH / 2 + 25, 1)):
         x1, x2 = start.x - 44, end.x + 52
         yield (

@@ -1,7 +1,7 @@
 """What stands in the picture of the mesh: workloads with their pods, the client, and dead ends.
 
-A workload is there because it runs, whether or not somebody called it; a client, a host outside and a
-dead end (where a proxy sent a request nowhere) only because somebody did.
+A workload is there because it runs, whether or not somebody called it; a host outside and a dead end
+(where a proxy sent a request nowhere) only because somebody did.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 
 from labkit.kube.running import Pod, Running
 from labkit.scenario import cast
-from labkit.traffic.calls import AGAIN, CLIENT, OUTSIDE, STOPPED
+from labkit.traffic.calls import AGAIN, CLIENT, GONE, OUTSIDE, STOPPED
 
 
 class Kind(Enum):
@@ -23,7 +23,8 @@ class Kind(Enum):
 
     CLIENT = "client"
     WORKLOAD = "workload"
-    OUTSIDE = "outside"
+    OUTSIDE = "outside the cluster"
+    GONE = "no longer there"
     STOPPED = "stopped"
 
 
@@ -140,12 +141,15 @@ def _workload(key: str, pods: tuple[Pod, ...], title: str, running: Running) -> 
 
 
 def _others(calls: pd.DataFrame) -> Iterator[Node]:
-    if (calls["source"] == CLIENT).any():
-        yield Node(CLIENT, Kind.CLIENT, "client")
+    yield Node(CLIENT, Kind.CLIENT, "client")
+    if (calls["source"] == GONE).any():
+        yield Node(GONE, Kind.GONE, "some pod")
     ends = calls.drop_duplicates("destination")[["destination", "about"]].itertuples(index=False)
     for key, about in ends:
         if key.startswith(OUTSIDE):
             yield Node(key, Kind.OUTSIDE, key.removeprefix(OUTSIDE))
+        elif key.startswith(GONE):
+            yield Node(key, Kind.GONE, key.removeprefix(GONE))
         elif STOPPED in key:
             yield Node(key, Kind.STOPPED, key.rpartition(STOPPED)[2], about=_first(about))
 
