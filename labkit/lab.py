@@ -52,6 +52,7 @@ from labkit.traffic.split import Split, split
 from labkit.traffic.travel import in_order_of_travel
 
 if TYPE_CHECKING:
+    from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.picture import Picture
     from labkit.views.quiz import QuizView
@@ -373,6 +374,19 @@ class Lab:
 
         answer = of or self.curl(path)
         return Trace(answer, journey(self.hops(answer), cast.BY_APP, cast.TITLES))
+
+    def graph(self, *, last: float = 60, of: Requests | None = None) -> Graph:
+        """The mesh as a picture: what runs, and who called whom; ``.table`` has the same as a frame.
+
+        last: how many seconds back to look in the access logs. of: instead, the way of these requests.
+        """
+        from labkit.views.graph import graph, of_requests, of_seconds
+
+        if of is not None:
+            return graph(self.api, self.hops(of), self._journal.namespaces, of_requests(len(_marks(of)[0])))
+        if self._newest is not None:
+            self.hops(self._newest)  # their lines are waited for
+        return graph(self.api, self._journal.recent(last), self._journal.namespaces, of_seconds(last))
 
     def plot_split(self, of: Split | pd.DataFrame, title: str = "Who answered") -> Picture:
         """Shares with their intervals, and the weights."""
