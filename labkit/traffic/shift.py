@@ -81,6 +81,12 @@ class Health:
         """0 to 1."""
         return self.errors / self.requests if self.requests else 0.0
 
+    def __str__(self) -> str:
+        if not self.requests:
+            return f"{self.destination} none"
+        errors = f"{self.errors or 'no'} error{'s' * (self.errors != 1)}"
+        return f"{self.destination} {self.requests}, {errors}, 95 % within {self.p95_ms:g} ms"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -94,6 +100,9 @@ class Step:
     health: tuple[Health, ...]
     reason: str | None = None
     """Why the shift ended here, if a limit was broken."""
+
+    def __str__(self) -> str:
+        return f"{'✗' if self.reason else '✓'} {' · '.join(map(str, self.health))}"
 
 
 @dataclass
@@ -229,6 +238,7 @@ def _climb(
         say(f"{course.to} {weight} %: {change.sentence}")
         step = _observe(api, course, kept, weight, change, requests)
         course.steps.append(step)
+        say(f"  {step}")
         if step.reason:
             return
 

@@ -34,6 +34,8 @@ def plot_split(split: Split, title: str = "Who answered") -> Picture:
                 "color": INK,
             },
             text=[f"{share.count} requests" for share in split.shares],
+            textposition="inside",
+            insidetextanchor="start",  # clear of the interval
             hovertemplate="%{y}: %{x} %, %{text}<extra></extra>",
             name="observed, with its 95 % interval",
             showlegend=False,

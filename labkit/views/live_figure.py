@@ -20,6 +20,8 @@ from traitlets import Unicode, default
 PAGE = Path(__file__).parent / "page"
 _OWN = ("type", "uid", "name")
 """Of a trace: what stays as it is."""
+_SIZE = ("width", "height")
+"""Of the layout: told again, plotly would no longer fit the figure to its place."""
 
 
 class LiveFigure(go.FigureWidget):  # type: ignore[misc]
@@ -50,7 +52,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
             for index, trace in enumerate(self._data):
                 values = {name: [value] for name, value in trace.items() if name not in _OWN}
                 self._send_restyle_msg(values, index)
-            self._send_relayout_msg(dict(self._layout))
+            self._send_relayout_msg({k: v for k, v in self._layout.items() if k not in _SIZE})
 
 
 @cache

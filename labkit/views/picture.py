@@ -2,7 +2,8 @@
 
 The bundle holds the interactive figure as small JSON (plain lists, which an older plotly.js reads and
 a diff shows) and a PNG of the same traces. The PNG is drawn by matplotlib: plotly's own image export
-needs a browser.
+needs a browser. Where a front end shows the figure at once, the PNG stays away: plotly's renderer for
+JupyterLab would show it until the mouse comes by.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from labkit.views.live import running_cell
 from labkit.views.theme import FAINT, HEIGHT, INK, WIDTH
 
 if TYPE_CHECKING:
@@ -35,11 +37,10 @@ class Picture:
         return self.caption
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {
-            PLOTLY: plain(self.figure),
-            "image/png": base64.b64encode(self.png()).decode(),
-            "text/plain": self.caption,
-        }
+        bundle = {PLOTLY: plain(self.figure), "text/plain": self.caption}
+        if running_cell():
+            return bundle
+        return {**bundle, "image/png": base64.b64encode(self.png()).decode()}
 
     def png(self) -> bytes:
         """The picture, still."""
@@ -51,7 +52,8 @@ def plain(figure: go.Figure) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(figure.to_json(engine="json"))
     found["data"] = [_without_bdata(trace) for trace in found["data"]]
     found["layout"].pop("template", None)
-    found["config"] = {"displaylogo": False, "responsive": True}
+    found["layout"]["title"].update(x=0, xref="paper", xanchor="left")
+    found["config"] = {"displayModeBar": False, "responsive": True}
     return found
 
 

@@ -10,11 +10,12 @@ import html
 import pandas as pd
 import plotly.graph_objects as go
 
-from labkit.traffic.shift import Shift
+from labkit.traffic.shift import Health, Shift, Step
 from labkit.views.picture import Picture
-from labkit.views.theme import ERROR, INK, colour_of, layout
+from labkit.views.theme import BAD, ERROR, GOOD, INK, colour_of, layout
 
 _BIN = "500ms"
+_CELL = "text-align:left;padding:3px 12px;vertical-align:top"
 
 
 class Course:
@@ -48,10 +49,52 @@ class Course:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        table = f"{self.table.to_html(index=False)}<p>{html.escape(self.shift.verdict)}</p>"
-        words = {"text/html": table, "text/plain": repr(self)}
+        words = {"text/html": as_html(self.shift), "text/plain": repr(self)}
         display(words, raw=True)  # type: ignore[no-untyped-call]
         display(self.plot())  # type: ignore[no-untyped-call]
+
+
+def as_html(shift: Shift) -> str:
+    """The verdict, and the table: a block of rows for each step, one row a destination."""
+    colour, words = BAD if shift.reason else GOOD, html.escape(shift.verdict)
+    verdict = f'<p style="border-left:4px solid {colour};padding:4px 10px;margin:6px 0">{words}</p>'
+    heads = "".join(f'<th style="{_CELL}">{head}</th>' for head in _heads(shift))
+    return f"{verdict}<table><thead><tr>{heads}</tr></thead>{''.join(map(_block, shift.steps))}</table>"
+
+
+def _heads(shift: Shift) -> list[str]:
+    return [
+        f"weight of {shift.to}",
+        "acknowledged",
+        "destination",
+        "requests",
+        "errors",
+        "half within",
+        "95 % within",
+    ]
+
+
+def _block(step: Step) -> str:
+    span = max(1, len(step.health))
+    mark = f'<b style="color:{BAD}">✗</b> ' if step.reason else ""
+    first = (
+        f'<td rowspan="{span}" style="{_CELL}">{mark}<b>{step.weight} %</b></td>'
+        f'<td rowspan="{span}" style="{_CELL}">{step.acknowledged_ms:.0f} ms</td>'
+    )
+    rows = [_row(one) for one in step.health] or [f'<td colspan="5" style="{_CELL}">no answer</td>']
+    joined = "</tr><tr>".join([first + rows[0], *rows[1:]])
+    return f'<tbody style="border-top:1px solid var(--jp-border-color2,#ccc)"><tr>{joined}</tr></tbody>'
+
+
+def _row(one: Health) -> str:
+    """One destination's cells; a dash where it had nothing to do."""
+    swatch = f'<span style="color:{colour_of(one.destination)}">■</span> {one.destination}'
+    style = f"color:{BAD};font-weight:600" if one.errors else ""
+    seen = ["–"] * 4
+    if one.requests:
+        errors = f'<span style="{style}">{one.errors} ({100 * one.error_rate:.0f} %)</span>'
+        seen = [str(one.requests), errors, f"{one.p50_ms:g} ms", f"{one.p95_ms:g} ms"]
+    return "".join(f'<td style="{_CELL}">{text}</td>' for text in (swatch, *seen))
 
 
 def plot_shift(shift: Shift) -> Picture:
@@ -65,7 +108,13 @@ def plot_shift(shift: Shift) -> Picture:
         _add_errors(figure, shift, start)
     title = f"{shift.to}: " + ("rolled back" if shift.reason else "step by step")
     figure.update_layout(
-        layout(title, "seconds since the first request", "of the requests, %", yaxis={"range": [-4, 104]})
+        layout(
+            title,
+            "seconds since the first request",
+            "of the requests, %",
+            yaxis={"range": [-4, 104]},
+            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        )
     )
     return Picture(figure, shift.verdict)
 

@@ -46,7 +46,7 @@ class SplitFigure:
 
     def show(self, now: float, answers: Sequence[Shown], changes: Sequence[Change], split: Split) -> None:
         """Draw the *window* that ends *now*."""
-        share, weight, *rows, moments = self.widget.data
+        share, weight, *rows, moments, names = self.widget.data
         by_name = {one.name: one for one in split.shares}
         ordered = [by_name[name] for name in SERVICES if name in by_name]
         with self.widget.lock, self.widget.batch_update():
@@ -60,15 +60,17 @@ class SplitFigure:
                 trace.x = [round(at, 2) for at, _ in mine]
                 trace.y = [_ROWS[name]] * len(mine)
                 trace.marker.symbol = [_symbol(name, failed) for _, failed in mine]
-            self._mark(moments, [one for one in changes if one[0] > max(0.0, now - self._window)])
+            self._mark(moments, names, [one for one in changes if one[0] > max(0.0, now - self._window)])
             self.widget.layout.xaxis.ticktext = [_named(one, split) for one in ordered]
             self.widget.layout.xaxis2.range = [round(now - self._window, 1), round(now, 1)]
 
-    def _mark(self, moments: Any, changes: Sequence[Change]) -> None:
+    def _mark(self, moments: Any, names: Any, changes: Sequence[Change]) -> None:
         """A dotted line where the weights changed, with ServiceC's new one."""
         moments.x = [x for at, _ in changes for x in (round(at, 2), round(at, 2), None)]
         moments.y = [-0.5, _TOP, None] * len(changes)
-        moments.text = [text for _, c in changes for text in ("", f"C {c} %", "")]
+        names.x = [round(at, 2) for at, _ in changes]
+        names.y = [_TOP] * len(changes)
+        names.text = [f"C {c} %" for _, c in changes]
 
 
 def _named(one: Share, split: Split) -> str:
@@ -82,7 +84,7 @@ def _symbol(name: str, failed: bool) -> str:
 
 
 def _traces() -> list[go.Bar | go.Scatter]:
-    return [_observed(), _weights(), *map(_answers, _ROWS), _moments()]
+    return [_observed(), _weights(), *map(_answers, _ROWS), _moments(), _names()]
 
 
 def _observed() -> go.Bar:
@@ -130,16 +132,25 @@ def _answers(name: str) -> go.Scatter:
 
 
 def _moments() -> go.Scatter:
+    style = {"color": INK, "dash": "dot", "width": 1}
+    name = "weights changed"
+    return go.Scatter(
+        x=[], y=[], xaxis="x2", yaxis="y2", mode="lines", line=style, name=name, hoverinfo="skip"
+    )
+
+
+def _names() -> go.Scatter:
+    """On top of the dotted lines. (As their own text, plotly loses some of them when points come and go.)"""
+    font = {"size": 11, "color": INK}
     return go.Scatter(
         x=[],
         y=[],
         xaxis="x2",
         yaxis="y2",
-        mode="lines+text",
-        line={"color": INK, "dash": "dot", "width": 1},
+        mode="text",
         textposition="top center",
-        textfont={"size": 11, "color": INK},
-        name="weights changed",
+        textfont=font,
+        name="new weight",
         hoverinfo="skip",
     )
 
@@ -160,7 +171,7 @@ def _layout() -> dict[str, object]:
         yaxis2={**right["yaxis"], **rows, "anchor": "x2"},
         annotations=[
             _heading(0, "◇ weight, bar: observed, 95 % interval"),
-            _heading(_RIGHT, "each answer as it comes (×: it tells of an error)"),
+            _heading(_RIGHT, "answers as they come (×: tells of an error)"),
         ],
         showlegend=False,
     )

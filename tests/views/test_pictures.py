@@ -48,6 +48,12 @@ def test_it_shows_itself_everywhere(picture):
         assert len(image.convert("RGB").getcolors()) > 3, "something is drawn"
 
 
+def test_a_page_that_shows_it_at_once_gets_no_still_twin(picture, monkeypatch):
+    monkeypatch.setattr("labkit.views.picture.running_cell", lambda: "cell")
+
+    assert set(picture._repr_mimebundle_()) == {PLOTLY, "text/plain"}
+
+
 def test_it_is_small_and_plain(picture):
     bundle = picture._repr_mimebundle_()
 

@@ -29,7 +29,9 @@ function passing(model, listened) {
   };
 }
 
-function fill(el) {
+function fill(el, height) {
+  // Without them it never gets narrower, and its height follows the drawing.
+  Object.assign(el.style, { width: "100%", minWidth: 0, overflow: "hidden", height: `${height}px` });
   let width = 0;
   const watch = new ResizeObserver(() => {
     if (el.clientWidth && el.clientWidth !== width) {
@@ -56,10 +58,10 @@ export default () => {
     async render({ model, el }) {
       figure ??= ready(); // not in `initialize`: that must end within two seconds
       const drawn = await figure;
+      const unwatch = fill(el, kept.get("_widget_layout").height ?? 360);
       const mine = (heard = []);
       const end = drawn.render({ model, el });
       heard = undefined;
-      const unwatch = fill(el);
       model.send({ shown: true });
       return () => {
         mine.forEach(([name, call]) => kept.off(name, call));

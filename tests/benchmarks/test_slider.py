@@ -1,0 +1,44 @@
+"""How soon a moved slider is seen in the traffic: applied, acknowledged, first answer by the new weights."""
+
+import statistics
+import time
+
+import pytest
+
+from labkit import Lab
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.promise, pytest.mark.slow]
+
+MOVES = 20
+
+
+@pytest.fixture
+def panel(cluster):
+    with Lab(kubeconfig=cluster.kubeconfig) as lab:
+        lab.goto(3, finished=True)
+        made = lab.split_panel(rate=100, total=20_000)
+        made.start()
+        yield made
+        made.close()
+        lab.reset()
+
+
+def move(panel, c):
+    """Milliseconds until all proxies had it, and until the first answer by the new weights."""
+    panel.controls.c.value = c
+    acknowledged, deadline = 1000 * panel.changed.acknowledged.seconds, time.monotonic() + 10
+    while panel.first_answer_ms is None:
+        assert time.monotonic() < deadline, "no answer by the new weights"
+        time.sleep(0.01)
+    return acknowledged, panel.first_answer_ms
+
+
+def test_a_moved_slider_is_seen_in_the_traffic(panel, capsys):
+    acknowledged, answered = zip(*(move(panel, 100 * (n % 2)) for n in range(MOVES)), strict=True)
+    with capsys.disabled():
+        print(
+            f"\nslider, {MOVES} moves: acknowledged after {statistics.median(acknowledged):.0f} ms (median), "
+            f"first answer by the new weights after {statistics.median(answered):.0f} ms "
+            f"(slowest {max(answered):.0f} ms)"
+        )
+    assert statistics.median(answered) < 1000
