@@ -34,6 +34,8 @@ __all__ = ["PRESETS", "SplitPanel"]
 
 _STILL = 100
 _MOST_SHOWN = 1500
+_LOOK = 1.0
+"""Seconds between two looks at the weights, which somebody may change elsewhere."""
 
 
 class SplitPanel(LiveView):
@@ -46,7 +48,8 @@ class SplitPanel(LiveView):
         self, api: Api, where: Callable[[], str], *, rate: int = 20, total: int = 5000, window: int = 30
     ) -> None:
         self._api, self._where, self._window = api, where, window
-        self._lock = threading.RLock()
+        self._lock, self._setting = threading.RLock(), threading.Lock()
+        self._looked = time.monotonic()
         self._rows: deque[Shown] = deque(maxlen=_MOST_SHOWN)
         self._newest_error = ""
         self._began = time.time()
@@ -79,29 +82,53 @@ class SplitPanel(LiveView):
         if c != self.weights["ServiceC"]:  # else it is the other slider that follows
             self.set(c)
 
-    def _show_weights(self) -> None:
-        self.controls.weigh(**{name[-1].lower(): weight for name, weight in self.weights.items()})
+    def _show_weights(self, weights: dict[str, int]) -> None:
+        self.weights = weights
+        self.controls.weigh(weights["ServiceB"], weights["ServiceC"])
 
     # --------------------------------------------------------------------------------------- doing
 
     def set(self, c: int) -> None:
         """Send *c* of 100 requests to ServiceC, by the VirtualService. Refusals stand in the panel."""
-        before, asked = self.weights, time.time()
-        self.weights = {"ServiceB": 100 - c, "ServiceC": c}
-        self._show_weights()
-        try:
-            changed = set_weights(self._api, c)
-        except LabkitError as error:
-            self.weights = before
-            self._show_weights()
-            self.controls.show_refusal(str(error))
-            return
+        with self._setting:
+            before, asked = self.weights, time.time()
+            self._show_weights({"ServiceB": 100 - c, "ServiceC": c})
+            try:
+                changed = set_weights(self._api, c)
+            except LabkitError as error:
+                self._show_weights(before)
+                self.controls.show_refusal(str(error))
+                return
         with self._lock:
             self.changed, self._asked, self.first_answer_ms = changed, (asked, changed.at), None
-            self._changes = [*self._changes, (changed.at - self._began, c)][-50:]
         self.controls.show_change(self._told(changed))
+        self._mark(changed.at, c)
+
+    def _mark(self, at: float, c: int) -> None:
+        """From *at* on ServiceC has the weight *c*."""
+        with self._lock:
+            self._changes = [*self._changes, (at - self._began, c)][-50:]
         self.controls.show_command(self.command)
         self._draw()
+
+    def _follow(self) -> None:
+        """Show weights that were set elsewhere: by kubectl, by lab.shift()."""
+        if time.monotonic() - self._looked < _LOOK or not self._setting.acquire(blocking=False):
+            return
+        try:
+            self._looked = time.monotonic()
+            found = weights_now(self._api)
+            if found is None or found == self.weights:
+                return
+            self._show_weights(found)
+        except LabkitError:  # the cluster is gone: the answers say so
+            return
+        finally:
+            self._setting.release()
+        self.changed = self._asked = None
+        b, c = found.values()
+        self.controls.show_change(f"B {b}, C {c}: set elsewhere")
+        self._mark(time.time(), c)
 
     @property
     def command(self) -> str:
@@ -143,6 +170,7 @@ class SplitPanel(LiveView):
 
     def _take(self, rows: pd.DataFrame) -> None:
         """A handful of answers, in the stream's thread."""
+        self._follow()
         with self._lock:
             for at, who, failed in who_answered(rows):
                 self._rows.append((at - self._began, who, failed))
@@ -168,7 +196,7 @@ class SplitPanel(LiveView):
             return None
         asked, applied = self._asked
         sent = rows["time"].astype("int64") / 1e6
-        arrived = (sent + rows["total_ms"] / 1000)[(sent >= applied) & rows["status"].notna()]
+        arrived = (sent + rows["total_ms"] / 1000)[(sent >= applied) & (rows["status"] < 400)]
         if arrived.empty:
             return None
         self._asked = None
@@ -219,6 +247,10 @@ class SplitPanel(LiveView):
         return f"Paused at {sent} of at most {total}." if sent else f"Ready: at most {total} requests."
 
     # ------------------------------------------------------------------------------------- showing
+
+    def __repr__(self) -> str:
+        b, c = self.weights.values()
+        return f"A panel of widgets: ServiceB {b}, ServiceC {c}. Run its cell to use it."
 
     def still(self) -> dict[str, Any]:
         """A hundred requests by the weights there are, as a picture; the command is printed above."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from labkit import Lab
-from labkit.scenario.weights import weights_now
+from labkit.scenario.weights import set_weights, weights_now
 from labkit.views.split_panel import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -77,6 +77,18 @@ def test_the_split_follows(panel, capsys):
     panel.controls.button.click()
     assert not panel.stream.running
     assert panel.controls.button.description == "Start"
+
+
+def test_weights_set_elsewhere_are_followed(panel, lab):
+    panel.set(0)
+    panel.start()
+    set_weights(lab.api, 25)
+
+    _wait(lambda: panel.controls.c.value == 25)
+    assert panel.controls.b.value == 75
+    _wait(lambda: "set elsewhere" in panel.controls.change.value)
+    assert "weight: 75" in panel.controls.manifest.value
+    assert weights_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
 
 
 def test_two_panels_and_nothing_is_left(lab):
