@@ -30,7 +30,7 @@ from labkit.kube import logs as pod_logs
 from labkit.kube.api import Api
 from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_command
 from labkit.kube.connect import connect
-from labkit.kube.convergence import Acknowledgement, AskIstiod, wait_for_proxies
+from labkit.kube.convergence import Acknowledgement, strategy_for, wait_for_proxies
 from labkit.kube.delete import delete_object
 from labkit.kube.gateway import GatewayAddress, find_gateway
 from labkit.kube.injection import gets_proxy
@@ -86,7 +86,7 @@ class Lab:
     ) -> None:
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
         self.namespace = namespace
-        self._strategy = AskIstiod(self.api)
+        self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
         self._journal = Journal(
             self.api, namespaces=learner.namespaces(cast.NAMESPACES), authorities=learner.AUTHORITIES
         )

@@ -1,25 +1,27 @@
 """Wait until every proxy uses what was applied, and see which one refused it.
 
-The control plane is asked, through the API server's pod proxy: istiod's ``/debug/syncz`` says what each
-proxy was sent and what it acknowledged. The embedded one also takes a revision of the store and holds
-the answer back until that revision has reached everybody, so nothing is polled. How to find out is a
-:class:`Strategy`; another kind of control plane gets another one.
+How to find out is a :class:`Strategy`. :class:`AskIstiod` asks the control plane, through the API
+server's pod proxy: istiod's ``/debug/syncz`` says what each proxy was sent and what it acknowledged. The
+embedded one also takes a revision of the store and holds the answer back until that revision has reached
+everybody, so nothing is polled. An istiod that can't do that, or may not be asked (since 1.27 it asks for
+a token), leads to :class:`labkit.kube.ask_proxies.AskProxies`. :func:`strategy_for` finds out which.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import urllib3
 
-from labkit.errors import ApiRefused, WaitTimeout
-from labkit.kube.api import Api, Obj
+from labkit.errors import ApiRefused, ClusterError, ConnectionLost, WaitTimeout
+from labkit.kube.api import Api, Obj, Reply
 from labkit.kube.resources import PODS
 
 ISTIOD = ("istio-system", "app=istiod")
+NOT_ASKED = "NOT ASKED"
 _DEBUG_PORT = 15014
 
 
@@ -30,7 +32,7 @@ class ProxyState:
     proxy: str
     """``pod.namespace``."""
     state: str
-    """``SYNCED``, ``STALE``, ``NACK``, ``ERROR``, ``NOT SENT``, ``NOT CONNECTED``."""
+    """``SYNCED``, ``STALE``, ``NACK``, ``ERROR``, ``NOT SENT``, ``NOT CONNECTED``, ``NOT ASKED``."""
     error: str = ""
 
 
@@ -49,9 +51,11 @@ class Acknowledgement:
     def __str__(self) -> str:
         if not self.proxies:
             return "no proxy is connected"
-        refused = {proxy.proxy for proxy in self.refusals}
-        fine = len(self.proxies) - len(refused)
+        unasked = [proxy for proxy in self.proxies if proxy.state == NOT_ASKED]
+        fine = len(self.proxies) - len(self.refusals) - len(unasked)
         lines = [f"acknowledged by {fine} {_proxies(fine)} in {1000 * self.seconds:.0f} ms"]
+        if unasked:
+            lines.append(f"not known of {len(unasked)} {_proxies(len(unasked))}: {unasked[0].error}")
         lines += [f"refused by {proxy.proxy}: {proxy.error}" for proxy in self.refusals]
         return "\n".join(lines)
 
@@ -63,10 +67,52 @@ class Strategy(Protocol):
     """A way to find out what the proxies use."""
 
     def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
-        """The proxies, once all have answered everything up to *revision*.
+        """The proxies, once all have answered everything up to *revision* (empty: all there is now).
 
         WaitTimeout after *timeout* seconds, naming those that have not.
         """
+
+
+class NoRevisions(ClusterError):  # noqa: N818
+    """This istiod does not say up to which revision its proxies are."""
+
+
+class NoIstiod(WaitTimeout):
+    """No istiod runs here."""
+
+
+class Chosen:
+    """Asks istiod where that helps, and else the proxies of *namespaces*."""
+
+    def __init__(self, api: Api, namespaces: Sequence[str]) -> None:
+        self._api, self._namespaces = api, namespaces
+        self._strategy: Strategy = AskIstiod(api)
+
+    def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
+        try:
+            return self._strategy.wait(revision, timeout)
+        except (NoRevisions, NoIstiod, ApiRefused, ConnectionLost) as error:
+            if not isinstance(self._strategy, AskIstiod) or not self._may_change(error):
+                raise
+        from labkit.kube.ask_proxies import AskProxies
+
+        self._strategy = AskProxies(self._api, self._namespaces)
+        return self._strategy.wait(revision, timeout)
+
+    def _may_change(self, error: Exception) -> bool:
+        """A refusal of the book's own istiod passes: it is being restarted."""
+        return self._api.shared or isinstance(error, NoRevisions)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def strategy_for(api: Api, namespaces: Sequence[str] = ("",)) -> Strategy:
+    """The way to find out on this cluster; one for each connection.
+
+    namespaces: where proxies are of interest, as whoever asks first says.
+    """
+    return api.keep("convergence", lambda: Chosen(api, namespaces))
 
 
 class AskIstiod:
@@ -78,13 +124,14 @@ class AskIstiod:
 
     def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
         deadline = time.monotonic() + timeout
+        revision = revision or current_revision(self._api)
         while True:
             left = max(0.0, deadline - time.monotonic())
             report = self._ask(revision, left)
             if report.get("converged"):
                 return _states(report)
             if time.monotonic() >= deadline:
-                raise WaitTimeout(_laggards(_states(report), timeout))
+                raise WaitTimeout(laggards(_states(report), timeout))
 
     def _ask(self, revision: str, seconds: float) -> Obj:
         query = {"revision": revision, "timeout": f"{seconds:.3f}"}
@@ -92,7 +139,7 @@ class AskIstiod:
         for attempt in ("the pod known", "a fresh look"):
             path = self._path or self._find()
             try:
-                return self._api.request("GET", path, query=query, timeout=patience).object
+                return _report(self._api.request("GET", path, query=query, timeout=patience))
             except ApiRefused:
                 self._path = ""  # istiod may have been restarted, with another name
                 if attempt == "a fresh look":
@@ -104,7 +151,7 @@ class AskIstiod:
         pods = self._api.items(PODS.path(namespace), labelSelector=selector)
         running = [pod for pod in pods if _is_ready(pod)]
         if not running:
-            raise WaitTimeout("istiod is not running, so no proxy learns of the change. See lab.pods().")
+            raise NoIstiod("istiod is not running, so no proxy learns of the change. See lab.pods().")
         pod = PODS.path(namespace, f"{running[0]['metadata']['name']}:{_DEBUG_PORT}")
         self._path = f"{pod}/proxy/debug/syncz"
         return self._path
@@ -115,7 +162,7 @@ def wait_for_proxies(
 ) -> Acknowledgement:
     """Wait until every proxy has answered everything up to *revision* (default: all there is now)."""
     started = time.perf_counter()
-    proxies = (strategy or AskIstiod(api)).wait(revision or current_revision(api), timeout)
+    proxies = (strategy or strategy_for(api)).wait(revision, timeout)
     return Acknowledgement(proxies, time.perf_counter() - started)
 
 
@@ -124,13 +171,24 @@ def current_revision(api: Api) -> str:
     return str(api.get(PODS.path("kube-public"), limit=1)["metadata"]["resourceVersion"])
 
 
+def _report(reply: Reply) -> Obj:
+    try:
+        report = reply.object
+    except ValueError:
+        report = {}
+    if not isinstance(report, dict) or "converged" not in report:  # a real one sends a list
+        raise NoRevisions("istiod does not say which revision its proxies have.")
+    return report
+
+
 def _states(report: Mapping[str, Any]) -> tuple[ProxyState, ...]:
     entries = report.get("proxies") or []
     return tuple(ProxyState(entry["proxy"], entry["state"], entry.get("error") or "") for entry in entries)
 
 
-def _laggards(proxies: tuple[ProxyState, ...], timeout: float) -> str:
-    late = [p for p in proxies if p.state not in ("SYNCED", "NACK", "ERROR")]
+def laggards(proxies: tuple[ProxyState, ...], timeout: float) -> str:
+    """Who has not answered, in a sentence."""
+    late = [p for p in proxies if p.state not in ("SYNCED", "NACK", "ERROR", NOT_ASKED)]
     names = "; ".join(f"{p.proxy} is {p.state}{f' ({p.error})' if p.error else ''}" for p in late)
     return f"After {timeout:.0f} s not every proxy has answered: {names or 'istiod is still at work'}."
 

@@ -33,6 +33,11 @@ _AT_ONCE = 16
 class AdminRefused(ClusterError):  # noqa: N818
     """A proxy could not be asked."""
 
+    def __init__(self, message: str, *, is_gone: bool = False) -> None:
+        super().__init__(message)
+        self.is_gone = is_gone
+        """Whether that is because its pod went away."""
+
 
 def ask(api: Api, proxy: Proxy, page: str) -> Any:
     """What the admin page *page* (``config_dump``) of *proxy* says, as JSON.
@@ -48,7 +53,7 @@ def ask(api: Api, proxy: Proxy, page: str) -> Any:
     try:
         return api.get(f"{PODS.path(proxy.namespace, proxy.pod)}:{ADMIN_PORT}/proxy/{page}")
     except (LabkitError, ValueError) as error:
-        raise AdminRefused(_sentence(proxy, refusal)) from error
+        raise AdminRefused(_sentence(proxy, refusal), is_gone=refusal.code == 404) from error
 
 
 def ask_all(api: Api, proxies: Iterable[Proxy], page: str) -> dict[Proxy, Any]:

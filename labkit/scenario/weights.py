@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from labkit.errors import UsageError
 from labkit.kube.api import Api, Obj
 from labkit.kube.apply import apply, kubectl_command
-from labkit.kube.convergence import Acknowledgement, AskIstiod, Strategy
+from labkit.kube.convergence import Acknowledgement, Strategy, strategy_for
 from labkit.kube.manifests import Source
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.scenario import cast
@@ -86,7 +86,7 @@ def set_weights(
     began = time.perf_counter()
     applied = apply(api, source, namespace)[0]
     revision = str(applied.object["metadata"]["resourceVersion"])
-    proxies = (strategy or AskIstiod(api)).wait(revision, timeout)
+    proxies = (strategy or strategy_for(api)).wait(revision, timeout)
     acknowledged = Acknowledgement(proxies, time.perf_counter() - began)
     return WeightsSet({"ServiceB": 100 - c, "ServiceC": c}, source, namespace, acknowledged, time.time())
 

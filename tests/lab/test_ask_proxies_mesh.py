@@ -1,0 +1,58 @@
+"""Convergence by asking real proxies, as on a mesh whose istiod can't tell."""
+
+import pytest
+
+from labkit.errors import WaitTimeout
+from labkit.kube.apply import apply
+from labkit.kube.ask_proxies import AskProxies
+from labkit.kube.convergence import wait_for_proxies
+from labkit.kube.resources import PODS
+from labkit.kube.wait import wait_for_rollouts, wait_until_gone
+from labkit.scenario import cast
+from labkit.scenario.weights import manifest, set_weights
+
+pytestmark = pytest.mark.slow
+
+ISTIOD = "/apis/apps/v1/namespaces/istio-system/deployments/istiod"
+
+
+@pytest.fixture
+def strategy(lab):
+    lab.goto(3, finished=True)
+    return AskProxies(lab.api, (*cast.NAMESPACES, cast.SYSTEM))
+
+
+def test_the_proxies_have_the_weights_when_it_says_so(lab, strategy):
+    found = set_weights(lab.api, 30, strategy=strategy).acknowledged
+
+    assert {state.state for state in found.proxies} == {"SYNCED"}
+    table = lab.routes("service-a")
+    assert table[table["rule"] == "producer-internal-host-vs"]["weight"].tolist() == [70, 30]
+
+
+@pytest.fixture
+def no_istiod(lab, strategy):
+    api = lab.api
+    pods = api.items(PODS.path("istio-system"), labelSelector="app=istiod")
+    scale(api, 0)
+    for pod in pods:
+        wait_until_gone(api, PODS, "istio-system", pod["metadata"]["name"])
+    yield
+    scale(api, 1)
+    wait_for_proxies(api)
+
+
+def test_proxies_that_hear_nothing_are_named(lab, strategy, no_istiod):
+    apply(lab.api, manifest(80), cast.HOME)
+
+    with pytest.raises(WaitTimeout, match=r"STALE .a route of VirtualService producer-internal-host-vs"):
+        strategy.wait("", 1.0)
+    scale(lab.api, 1)
+
+    assert {state.state for state in strategy.wait("", 20)} == {"SYNCED"}
+
+
+def scale(api, replicas):
+    body = {"spec": {"replicas": replicas}}
+    api.request("PATCH", ISTIOD, body=body, content_type="application/merge-patch+json")
+    wait_for_rollouts(api, [("istio-system", "istiod")])
