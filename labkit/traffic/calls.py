@@ -228,7 +228,7 @@ def _why(seen: Seen) -> tuple[str, str]:
     flags = set(seen.flags.split(","))
     code = f"{seen.code} " if seen.code else ""
     if seen.cluster == "BlackHoleCluster" or seen.route == "block_all":
-        return f"{code}not in the registry", seen.authority
+        return f"{code}unknown host", seen.authority
     if "NR" in flags:
         return f"{code}no route", seen.path or seen.authority
     words = next((_WORDS[flag] for flag in sorted(flags) if flag in _WORDS), "sent nowhere")

@@ -113,7 +113,7 @@ def _shaft(arrow: Arrow) -> list[Point]:
 def as_figure(drawing: Drawing) -> go.Figure:
     """The drawing as a plotly figure; notes appear where one points."""
     shapes = [one for shape in drawing.shapes for one in _plotly_shapes(shape)]
-    texts = [_annotation(shape) for shape in drawing.shapes if isinstance(shape, Words)]
+    texts = [_annotation(shape) for shape in drawing.shapes if isinstance(shape, Words) and shape.text]
     notes = [_hover(shape) for shape in drawing.shapes if isinstance(shape, Note)]
     hidden = {"visible": False, "fixedrange": True}
     layout = {

@@ -223,7 +223,7 @@ def _plain(node: Node, place: Place) -> Iterator[Box | Words | Note]:
         yield Words(place.x, place.y, node.title, 12, bold=True)
         return
     top = f"✗ {node.title}" if stopped else fitted(node.title, CARD - 8, 10.5, bold=True)
-    below = fitted(node.about, CARD - 8, 10) if stopped else node.kind.value
+    below = fitted(node.about.partition(".svc.")[0], CARD - 8, 10) if stopped else node.kind.value
     room = CARD - 6
     yield Words(
         place.x, place.y - 9, fitted(top, room, 10.5, bold=True), 10.5, colour if stopped else INK, bold=True
@@ -236,14 +236,21 @@ def _card(node: Node, place: Place) -> Iterator[Box | Words | Note]:
     x, y = place.x - CARD / 2, place.y - HIGH / 2
     colour, broken = _colour(node), node.ready < len(node.pods)
     for behind in range(min(len(node.pods), 3) - 1, 0, -1):
-        yield Box(x + 5 * behind, y - 5 * behind, CARD, HIGH, line=colour, thick=1.4)
+        yield Box(x + 4 * behind, y - 4 * behind, CARD, HIGH, line=colour, thick=1.4)
     yield Box(x, y, CARD, HIGH, line=ERROR if broken else colour, thick=2, dashed=broken or node.again)
     yield Box(x + 5, y + 4, CARD - 10, 4, fill=colour, line=colour, thick=0.5, radius=1.5)
-    title = _SHORT.get(node.title, node.title) + (f" ×{len(node.pods)}" if len(node.pods) > 1 else "")
+    title = _SHORT.get(node.title, node.title.removesuffix("-deployment")) + (
+        f" ×{len(node.pods)}" if len(node.pods) > 1 else ""
+    )
     yield Words(place.x, y + 18, fitted(title, CARD - 4, 12, bold=True), 12, bold=True)
     yield from _containers(node, x + 7, y + 29, colour)
     yield from _bottom_line(node, place.x, y + 63)
     yield Note(((place.x, place.y),), _told_of(node))
+
+
+def _heading(node: Node) -> str:
+    many = f" ×{len(node.pods)}" if len(node.pods) > 1 else ""
+    return _SHORT.get(node.title, node.title.removesuffix("-deployment")) + many
 
 
 def _containers(node: Node, x: float, y: float, colour: str) -> Iterator[Box | Words]:
@@ -267,8 +274,8 @@ def _bottom_line(node: Node, x: float, y: float) -> Iterator[Words]:
     """What is wrong; else by which name it is called."""
     troubles = sorted({pod.trouble for pod in node.pods if pod.trouble})
     if troubles:
-        ready = f"{node.ready} of {len(node.pods)} ready" if len(node.pods) > 1 else "not ready"
-        yield Words(x, y, fitted(f"✗ {ready}: {troubles[0]}", CARD - 2, 10, bold=True), 10, ERROR, bold=True)
+        told = f"✗ {node.ready} of {len(node.pods)} ready" if len(node.pods) > 1 else f"✗ {troubles[0]}"
+        yield Words(x, y, fitted(told, CARD - 2, 10, bold=True), 10, ERROR, bold=True)
     elif node.again:
         yield Words(x, y, "same pod, from inside", 10, _SOFT)
     elif names := node.gateways or tuple(name.partition(":")[0] for name in node.services):
@@ -297,20 +304,24 @@ def _label(points: tuple[Point, ...], requests: str, share: str, errors: str) ->
     """Beside an arrow up or down, above one to the side, in the middle of a slanting one."""
     (x1, y1), (x2, y2) = _longest(points)
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    if abs(x2 - x1) < 1 and len(points) > 2:  # a way around cards, on the right of them
-        told = "  ".join(filter(None, (requests, share, errors)))
-        y = y1 + (58 if y2 > y1 else -58)  # between two rows
-        yield Words(x + 6, y, told, 11, bold=True, align="right", ground=True)
-        return
-    if abs(x2 - x1) < 1:
+    if len(points) > 2:
+        yield _detour_label((x1, y1), (x2, y2), "  ".join(filter(None, (requests, share, errors))))
+    elif abs(x2 - x1) < 1:
         yield Words(x + 8, y - 7 * bool(share), requests, 11, bold=True, align="left")
         yield Words(x + 8, y + 6, share, 10, align="left")
         yield Words(x - 8, y, errors, 11, ERROR, bold=True, align="right")
-        return
-    flat = abs(y2 - y1) < 1
-    tops = (-23, -11, 12) if flat and share else (-11, -11, 12) if flat else (-7, 6, 20)
-    for text, top, bold, points_high in ((requests, tops[0], True, 11), (share, tops[1], False, 10)):
-        if text:
-            yield Words(x, y + top, text, points_high, bold=bold, ground=True)
-    if errors:
-        yield Words(x, y + tops[2], errors, 11, ERROR, bold=True, ground=True)
+    else:
+        flat = abs(y2 - y1) < 1
+        tops = (-23, -11, 12) if flat and share else (-11, -11, 12) if flat else (-7, 6, 20)
+        yield Words(x, y + tops[0], requests, 11, bold=True, ground=True)
+        yield Words(x, y + tops[1], share, 10, ground=bool(share))
+        yield Words(x, y + tops[2], errors, 11, ERROR, bold=True, ground=bool(errors))
+
+
+def _detour_label(a: Point, b: Point, told: str) -> Words:
+    """Above a lane; and left of a way down the side, between the first two rows."""
+    if a[0] == b[0]:
+        return Words(
+            a[0] + 6, a[1] + (58 if b[1] > a[1] else -58), told, 11, bold=True, align="right", ground=True
+        )
+    return Words((a[0] + b[0]) / 2, a[1] - 10, told, 11, bold=True, ground=True)
