@@ -373,7 +373,9 @@ class Lab:
         from labkit.views.waterfall import Trace
 
         answer = of or self.curl(path)
-        return Trace(answer, journey(self.hops(answer), cast.BY_APP, cast.TITLES))
+        lines = self._journal.lines_of(*_marks(answer))
+        table = journey(in_order_of_travel(lines.frame), cast.BY_APP, cast.TITLES)
+        return Trace(answer, table, complete=lines.complete)
 
     def graph(self, *, last: float = 60, of: Requests | None = None) -> Graph:
         """The mesh as a picture: what runs, and who called whom; ``.table`` has the same as a frame.

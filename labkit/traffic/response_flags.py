@@ -1,4 +1,4 @@
-"""Envoy's response flags in plain words: why a proxy answered as it did.
+"""Why a proxy answered as it did, in plain words: Envoy's response flags, and the mesh's own last resorts.
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 (``%RESPONSE_FLAGS%``).
@@ -39,6 +39,20 @@ MEANINGS = {
     "UT": "the service did not answer in time",
 }
 """Flag → what it says."""
+
+
+LAST_RESORTS = {
+    "block_all": "the mesh does not know this host, and refuses unknown ones (REGISTRY_ONLY)",
+    "BlackHoleCluster": "the mesh does not know this address, and closes such connections (REGISTRY_ONLY)",
+    "PassthroughCluster": "the mesh does not know this host, and lets it pass (ALLOW_ANY)",
+}
+"""Route or cluster that Istio gives a proxy for what it does not know → what that says."""
+
+
+def why(flags: object, route: object, cluster: object) -> str:
+    """The words for a line's flags, or for the last resort its request met; empty where all went well."""
+    resorts = (LAST_RESORTS.get(str(name).partition("|")[0], "") for name in (route, cluster))
+    return meaning(flags) or next((words for words in resorts if words), "")
 
 
 def meaning(flags: object) -> str:

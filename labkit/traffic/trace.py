@@ -17,7 +17,7 @@ duration_ms     Int64       from the first byte to the last
 own_ms          Int64       of that, not spent in a later hop
 status          Int64       HTTP status the proxy answered with
 flags           str         Envoy's response flags; missing where all went well
-meaning         str         … in words
+meaning         str         … in words, or why the mesh itself refused
 ==============  ==========  =================================================================
 """
 
@@ -28,7 +28,7 @@ from typing import Any
 
 import pandas as pd
 
-from labkit.traffic.response_flags import meaning
+from labkit.traffic.response_flags import why
 
 COLUMNS = (
     *("hop", "within", "proxy", "direction", "to", "start_ms", "duration_ms"),
@@ -41,7 +41,9 @@ _BLIND = {"BlackHoleCluster": NOWHERE, "PassthroughCluster": "outside the mesh"}
 def journey(lines: pd.DataFrame, apps: Mapping[str, str], hosts: Mapping[str, str]) -> pd.DataFrame:
     """The hops of one request; *lines* are its access-log lines in order of travel.
 
-    apps: label ``app`` → who that is. hosts: name of a Service → who stands behind it.
+    apps: label ``app`` → who that is. hosts: name of a Service → who stands behind it. The hops whose
+    request went on to a pod of which there is no line are in ``attrs["unheard"]``: that pod has no
+    proxy, or its log has not arrived.
     """
     rows: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items()}
@@ -61,11 +63,12 @@ def journey(lines: pd.DataFrame, apps: Mapping[str, str], hosts: Mapping[str, st
             "own_ms": _own(number, rows, parents),
             "status": row["response_code"],
             "flags": row["response_flags"],
-            "meaning": meaning(row["response_flags"]),
+            "meaning": why(row["response_flags"], row["route_name"], row["upstream_cluster"]),
         }
         for number, row in enumerate(rows)
     ]
     frame = pd.DataFrame(found, columns=list(COLUMNS))
+    frame.attrs["unheard"] = _unheard(rows, parents)
     return frame.astype({"within": "Int64", "duration_ms": "Int64", "own_ms": "Int64", "status": "Int64"})
 
 
@@ -78,6 +81,18 @@ def _leads(row: dict[str, Any], to: dict[str, Any]) -> bool:
     if _is_inbound(row):
         return bool(to["pod"] == row["pod"]) and not _is_inbound(to)
     return bool(row["upstream_host"]) and row["upstream_host"] == to["downstream_local_address"]
+
+
+def _unheard(rows: list[dict[str, Any]], parents: list[int | None]) -> list[int]:
+    """The hops that no other one follows although they went on to somebody in the mesh."""
+    return [
+        number + 1
+        for number, row in enumerate(rows)
+        if number not in parents
+        and row["upstream_host"]
+        and str(row["upstream_cluster"]).startswith("outbound|")
+        and "UF" not in str(row["response_flags"])
+    ]
 
 
 def _own(number: int, rows: list[dict[str, Any]], parents: list[int | None]) -> int | None:

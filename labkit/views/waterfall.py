@@ -15,6 +15,7 @@ from labkit.views.picture import Picture, as_png
 from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
 
 TITLE = "The journey of one request (faint: waiting for what is further on)"
+_SCALE = "milliseconds since it entered the mesh (access logs count in whole ones)"
 _ROW, _FRAME = 30, 110
 _SIDES = {"in": ", inbound", "out": ", outbound", "through": ""}
 
@@ -22,9 +23,10 @@ _SIDES = {"in": ", inbound", "out": ", outbound", "through": ""}
 class Trace(Picture):
     """``table``: the hops, see :mod:`labkit.traffic.trace`. ``answer``: what came back."""
 
-    def __init__(self, answer: Answer, table: pd.DataFrame) -> None:
+    def __init__(self, answer: Answer, table: pd.DataFrame, *, complete: bool = True) -> None:
+        """complete: whether every line has come that was to be expected."""
         self.answer, self.table = answer, table
-        super().__init__(_figure(table), _caption(table))
+        super().__init__(_figure(table), _caption(table, complete=complete))
 
     def png(self) -> bytes:
         """The picture, still."""
@@ -41,14 +43,23 @@ def _ms(value: Any) -> float:
     return 0.0 if pd.isna(value) else float(value)
 
 
-def _caption(table: pd.DataFrame) -> str:
+def _caption(table: pd.DataFrame, *, complete: bool) -> str:
     if table.empty:
-        return "No proxy wrote a line about this request."
+        return "No proxy has written a line about this request: is `accessLogFile` set in the mesh's config?"
     passed = [name for n, name in enumerate(table["proxy"]) if n == 0 or name != table["proxy"].iloc[n - 1]]
     words = [f"{len(table)} lines of {len(passed)} proxies on the way: {' → '.join(passed)}."]
     for hop in _hops(table[table["meaning"] != ""]):
-        words.append(f"{hop.proxy} answered {hop.status} ({hop.flags}): {hop.meaning}.")
+        flags = f" ({hop.flags})" if pd.notna(hop.flags) else ""
+        words.append(f"{hop.proxy} answered {hop.status}{flags}: {hop.meaning}.")
+    if not complete:
+        words += [
+            f"{hop.proxy} sent it on to {hop.to}: no line of that has come yet." for hop in _silent(table)
+        ]
     return "\n".join(words)
+
+
+def _silent(table: pd.DataFrame) -> list[Any]:
+    return _hops(table[table["hop"].isin(table.attrs.get("unheard", []))])
 
 
 def _figure(table: pd.DataFrame) -> go.Figure:
@@ -58,7 +69,7 @@ def _figure(table: pd.DataFrame) -> go.Figure:
         parts = [part for part in _parts(table) if part.faint == faint]
         figure.add_trace(_bars(table, parts, faint))
     figure.add_trace(_words(table))
-    drawn = layout(TITLE, "milliseconds since it entered the mesh", "", width=760, **_axes(table))
+    drawn = layout(TITLE, _SCALE, "", width=760, **_axes(table))
     figure.update_layout(drawn | {"height": _FRAME + _ROW * len(table), "barmode": "overlay", "bargap": 0.3})
     return figure
 
@@ -176,7 +187,7 @@ def _still(table: pd.DataFrame) -> bytes:
     axes.set_ylim(len(table) + 0.6, 0.4)
     axes.set_xlim(0, 1.25 * _span(table))
     axes.set_title(TITLE, loc="left", fontsize=11, color=INK)
-    axes.set_xlabel("milliseconds since it entered the mesh", fontsize=9)
+    axes.set_xlabel(_SCALE, fontsize=9)
     axes.tick_params(axis="x", labelsize=9)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)

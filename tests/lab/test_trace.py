@@ -5,6 +5,10 @@ import io
 import pytest
 from PIL import Image
 
+from labkit.scenario import cast
+from labkit.traffic.trace import journey
+from labkit.views.waterfall import Trace
+
 pytestmark = pytest.mark.slow
 
 WHOLE_WAY = [
@@ -60,3 +64,25 @@ def test_it_shows_itself_with_and_without_a_kernel(lab):
     assert {hop for bar in bars for hop in bar["y"]} == set(trace.table["hop"])
     with Image.open(io.BytesIO(trace.png())) as image:
         assert image.width == 760
+
+
+def test_a_line_that_has_not_come_is_missed(lab):
+    lab.goto(2, finished=True)
+    answer = lab.curl("/service-a")
+    some = lab.hops(answer).iloc[:3]
+
+    trace = Trace(answer, journey(some, cast.BY_APP, cast.TITLES), complete=False)
+
+    assert "ServiceA sent it on to ServiceB: no line of that has come yet." in repr(trace)
+    assert trace.png()
+
+
+def test_an_unknown_host(lab):
+    lab.goto(5)
+    lab.apply("outside.yml")
+    lab.apply("outbound.yml")
+    trace = lab.trace("/outbound")
+    lab.goto(5)
+
+    assert trace.table["status"].tolist()[-1] == 502
+    assert "Outbound answered 502: the mesh does not know this host" in repr(trace)

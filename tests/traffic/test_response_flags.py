@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.traffic.response_flags import meaning
+from labkit.traffic.response_flags import meaning, why
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,18 @@ from labkit.traffic.response_flags import meaning
 )
 def test_words(flags, words):
     assert meaning(flags) == words
+
+
+@pytest.mark.parametrize(
+    ("flags", "route", "cluster", "words"),
+    [
+        (None, "default", "outbound|80||b", ""),
+        ("UH", "default", "outbound|80||b", "no healthy pod"),
+        (None, "block_all", None, "refuses unknown ones (REGISTRY_ONLY)"),
+        (None, None, "BlackHoleCluster", "closes such connections"),
+        (None, "allow_any", "PassthroughCluster|10.0.0.1:80", "lets it pass (ALLOW_ANY)"),
+    ],
+)
+def test_why_a_request_ended_so(flags, route, cluster, words):
+    assert words in why(flags, route, cluster)
+    assert bool(words) == bool(why(flags, route, cluster))
