@@ -104,11 +104,12 @@ def test_two_panels_and_nothing_is_left(lab):
     assert not [thread for thread in threading.enumerate() if thread.name == "labkit-stream"]
 
 
-def test_without_widgets_it_is_a_still_picture(panel):
+def test_without_widgets_it_is_a_still_picture_and_a_command(panel, capsys):
     panel.set(50)
     bundle = panel._repr_mimebundle_()
 
     assert bundle["image/png"]
+    assert capsys.readouterr().out.startswith(f"$ {panel.command}")
     assert "100 requests" in bundle["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" not in bundle
 
