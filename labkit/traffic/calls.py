@@ -237,13 +237,13 @@ def _why(seen: Seen) -> tuple[str, str]:
 
 _WORDS = {
     "DC": "caller gave up",
-    "FI": "injected fault",
-    "NC": "no such cluster",
+    "FI": "fault rule",
+    "NC": "no such subset",
     "RL": "rate limited",
     "UAEX": "not allowed",
-    "UF": "no connection",
-    "UH": "no healthy pod",
-    "UO": "too many at once",
+    "UF": "not reached",
+    "UH": "no ready pod",
+    "UO": "overflow",
     "UT": "timed out",
 }
 """Envoy's response flags, in words."""

@@ -134,7 +134,12 @@ def as_figure(drawing: Drawing) -> go.Figure:
         "yaxis": {**hidden, "range": [drawing.height, 0]},
         "font": {"family": FONT, "color": INK},
         "hovermode": "closest",
-        "hoverlabel": {"align": "left", "font": {"size": 12}},
+        "hoverlabel": {
+            "align": "left",
+            "bgcolor": "white",
+            "bordercolor": INK,
+            "font": {"size": 12, "color": INK, "family": FONT},
+        },
         "dragmode": False,
         "showlegend": False,
         "shapes": shapes,

@@ -222,11 +222,11 @@ def _plain(node: Node, place: Place) -> Iterator[Box | Words | Note]:
     if client:
         yield Words(place.x, place.y, node.title, 12, bold=True)
         return
-    top = f"✗ {node.title}" if stopped else fitted(node.title, CARD - 8, 10.5, bold=True)
+    top = f"✗ {node.title}" if stopped else node.title
     below = fitted(node.about.partition(".svc.")[0], CARD - 8, 10) if stopped else node.kind.value
     room = CARD - 6
     yield Words(
-        place.x, place.y - 9, fitted(top, room, 10.5, bold=True), 10.5, colour if stopped else INK, bold=True
+        place.x, place.y - 9, fitted(top, room, 10, bold=True), 10, colour if stopped else INK, bold=True
     )
     yield Words(place.x, place.y + 9, below, 10, INK)
     yield Note(((place.x, place.y),), f"<b>{_name(node)}</b><br>{node.about or node.title}")

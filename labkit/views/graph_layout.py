@@ -20,13 +20,13 @@ from labkit.views.graph_nodes import Kind, Node
 Cell = tuple[int, int]
 """Column from the left, row from the top; both from 0."""
 
-CARD, HIGH = 136, 74
+CARD, HIGH = 128, 74
 """Width and height of a workload, in pixels."""
-SMALL, LOW = 62, 46
+SMALL, LOW = 56, 46
 """Width of the client, height of what is no workload."""
-COLUMNS = (41, 202, 402, 632, 832, 1018)
+COLUMNS = (36, 182, 362, 574, 758, 938)
 """Middles of the columns, in pixels."""
-PAD, HEADER = 11, 24
+PAD, HEADER = 10, 24
 _TOP, _PITCH, _GAP = 118, 116, 30
 _LANE = 46
 """Above all frames runs the lane of arrows that would cross cards."""
@@ -170,7 +170,7 @@ def size(places: Iterable[Place]) -> tuple[int, int]:
     cells = [place.cell for place in places]
     last_column = max([_RIGHT, *(column for column, _ in cells)])
     last_row = max([MAIN_ROWS - 1, *(row for _, row in cells)])
-    return int(COLUMNS[last_column] + CARD / 2 + 20), int(row_middle(last_row) + HIGH / 2 + 46)
+    return int(COLUMNS[last_column] + CARD / 2 + 18), int(row_middle(last_row) + HIGH / 2 + 46)
 
 
 # -------------------------------------------------------------------------------------------- frames
@@ -231,21 +231,21 @@ def _ways(start: Place, end: Place, shift: float) -> Iterator[tuple[Point, ...]]
         side = start.x + start.width / 2
         y1, y2 = (start.y - 12, start.y + 12) if start is end else (start.y + 12, end.y - 12)
         yield (side, y1), (side + 13, y1), (side + 13, y2), (side, y2)
-    for lane in (_LANE, row_middle(MAIN_ROWS - 1) + HIGH / 2 + 25):
-        (x1, y1), (x2, y2) = _door(start, start.x + 60, lane), _door(end, end.x + 54, lane)
+    for lane, aside in ((_LANE, 56), (row_middle(MAIN_ROWS - 1) + HIGH / 2 + 25, -44)):
+        (x1, y1), (x2, y2) = _door(start, start.x + aside, lane), _door(end, end.x + 54, lane)
         yield (x1, y1), (x1, lane), (x2, lane), (x2, y2)
 
 
 def _door(place: Place, x: float, lane: float) -> Point:
     """Where an arrow from or to a horizontal lane meets a card."""
-    x = min(x, place.x + place.width / 2 - 8)
+    x = max(min(x, place.x + place.width / 2 - 8), place.x - place.width / 2 + 8)
     return x, place.y + place.height / 2 * (1 if lane > place.y else -1)
 
 
 def _straight(start: Place, end: Place, shift: float) -> tuple[Point, Point]:
     if start.cell[0] == end.cell[0]:
         down = 1 if end.y > start.y else -1
-        x = start.x + 12 + shift
+        x = start.x + 20 + shift
         return (x, start.y + down * start.height / 2), (x, end.y - down * end.height / 2)
     right = 1 if end.x > start.x else -1
     return (start.x + right * start.width / 2, start.y + shift), (

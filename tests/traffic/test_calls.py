@@ -154,8 +154,8 @@ def test_shares_errors_and_median():
         ({"cluster": "BlackHoleCluster", "code": 502, "name": "moon"}, "502 unknown host", "moon"),
         ({"code": 502, "route": "block_all", "name": "moon"}, "502 unknown host", "moon"),
         ({"code": 404, "flags": "NR", "name": "lost"}, "404 no route", "/lost"),
-        ({"code": 503, "flags": "UH", "cluster": outbound("b-srv")}, "503 no healthy pod", "b-srv"),
-        ({"code": 503, "flags": "FI", "cluster": outbound("b-srv")}, "503 injected fault", "b-srv"),
+        ({"code": 503, "flags": "UH", "cluster": outbound("b-srv")}, "503 no ready pod", "b-srv"),
+        ({"code": 503, "flags": "FI", "cluster": outbound("b-srv")}, "503 fault rule", "b-srv"),
         ({"code": 0, "flags": "DC", "cluster": outbound("b-srv")}, "caller gave up", "b-srv"),
     ],
 )

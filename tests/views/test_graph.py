@@ -89,7 +89,7 @@ CROWDED = [
     (C, A),
     (C, C),
     (IN, EXT),
-    *((key, f"{key}{STOPPED}503 no healthy pod") for key in (A, C, OUT, IN, IN + AGAIN, f"{cast.HOME}/mine")),
+    *((key, f"{key}{STOPPED}503 no ready pod") for key in (A, C, OUT, IN, IN + AGAIN, f"{cast.HOME}/mine")),
 ]
 MANY = (*EVERYBODY, *others(f"{cast.HOME}/mine", f"{cast.HOME}/yours", "own/one", "own/two", "other/three"))
 
