@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import socket
@@ -18,6 +19,9 @@ from labkit.cli.progress import CROSS, NOTE, TICK
 
 MEMORY_NEEDED = 900
 """MB for the whole lab: cluster, JupyterLab and a kernel."""
+
+KUBECTL = "https://dl.k8s.io/release/v1.34.2/bin/linux"
+"""Where the Kubernetes project keeps kubectl of the version our API server reports, by architecture."""
 
 DISK_NEEDED = 200
 """MB for a cluster's state and logs."""
@@ -74,9 +78,16 @@ def _tools() -> Iterator[Finding]:
     for name, arguments in {"kubectl": ["version", "--client"], "curl": ["--version"]}.items():
         found = _output([name, *arguments]) if shutil.which(name) else ""
         version = found.splitlines()[0] if found else f"{name} not found"
-        yield Finding(
-            version, bool(found), "only needed to type the scenario's commands in a terminal.", needed=False
-        )
+        why = "only needed to type the scenario's commands in a terminal."
+        remedy = f"{why} {_how_to_get_kubectl()}" if name == "kubectl" else why
+        yield Finding(version, bool(found), remedy, needed=False)
+
+
+def _how_to_get_kubectl() -> str:
+    """Commands that need no root: into the folder of this Python, which is on an activated shell's PATH."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    target = f"{Path(sys.executable).parent}/kubectl"
+    return f"To get it:\n    curl -fLo {target} {KUBECTL}/{architecture}/kubectl\n    chmod +x {target}"
 
 
 def _output(command: list[str]) -> str:

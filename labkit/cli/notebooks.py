@@ -284,6 +284,8 @@ def _bring_up_own() -> None:
     with progress() as shown:
         bring_up(shown)
     os.environ |= {"KUBECONFIG": str(embedded.kubeconfig()), "LABKIT_HOME": str(embedded.home())}
+    # A terminal finds `labkit`, and the kubectl that `labkit doctor` puts beside it, in a venv not activated.
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}"
     print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
 
 

@@ -1,8 +1,9 @@
 """Find the cluster: a kubeconfig's context, or the embedded cluster, found or started.
 
 Who says nothing gets the embedded cluster. ``LABKIT_CONTEXT`` (a context of the usual kubeconfig) or
-an argument choose another one; nothing above this module knows which it is. The context ``in-cluster``
-is the cluster this process runs in as a pod, by its service account.
+an argument choose another one; nothing above this module knows which it is. With the embedded cluster
+comes ``KUBECONFIG`` for what this process starts, where nobody has set it: a notebook's ``!kubectl``.
+The context ``in-cluster`` is the cluster this process runs in as a pod, by its service account.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def connect(*, kubeconfig: str | Path | None = None, context: str | None = None,
     elif kubeconfig is None and context is None:
         api = _load(_embedded(start=start), None, shared=False)
     else:
-        file = Path(kubeconfig).expanduser() if kubeconfig else None
+        file = Path(kubeconfig).expanduser() if kubeconfig else _usual_kubeconfig()
         api = _load(file, context, shared=not _is_own(file or Path(os.environ.get("KUBECONFIG", ""))))
     if api.shared:
         api.adapt = with_label_of_this_mesh
@@ -72,7 +73,17 @@ def import_client() -> None:
 def _embedded(*, start: bool) -> Path:
     from labkit.kube import embedded
 
-    return embedded.find_or_start() if start else embedded.find()
+    found = embedded.find_or_start() if start else embedded.find()
+    embedded.offer_to_kubectl()
+    return found
+
+
+def _usual_kubeconfig() -> Path | None:
+    """Where contexts are looked up: not in the embedded cluster's, which only we put into ``KUBECONFIG``."""
+    from labkit.kube import embedded
+
+    ours = embedded.is_offered(os.environ.get("KUBECONFIG", ""))
+    return Path("~/.kube/config").expanduser() if ours else None
 
 
 def _is_own(kubeconfig: Path) -> bool:

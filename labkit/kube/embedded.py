@@ -5,6 +5,7 @@ The one module outside :mod:`labkit.embedded` that knows it. What it hands out i
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,26 @@ def kubeconfig() -> Path:
     from labkit.embedded.cluster.home import Home
 
     return Home.current().kubeconfig
+
+
+_offered: set[str] = set()
+
+
+def offer_to_kubectl() -> str:
+    """Have ``kubectl``, started from this process, use the embedded cluster; what KUBECONFIG is then.
+
+    Only where nobody has set ``KUBECONFIG``: a notebook's ``!kubectl get pods`` is about the lab.
+    """
+    chosen = os.environ.get("KUBECONFIG", "")
+    if not chosen or is_offered(chosen):
+        os.environ["KUBECONFIG"] = chosen = str(kubeconfig())
+        _offered.add(chosen)
+    return chosen
+
+
+def is_offered(chosen: str) -> bool:
+    """Whether *chosen* is a ``KUBECONFIG`` of ours, not of whoever started this process."""
+    return chosen in _offered
 
 
 def running() -> Running | None:
