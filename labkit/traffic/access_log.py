@@ -26,6 +26,9 @@ from pyarrow import json as arrow_json
 if TYPE_CHECKING:
     import pandas as pd
 
+# As quick here as Arrow's own allocator, which keeps some 50 MB of a kernel for itself.
+pa.set_memory_pool(pa.system_memory_pool())
+
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 _INTEGER = pa.int64()
 
