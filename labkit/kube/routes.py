@@ -76,6 +76,13 @@ class Row:
         return self.host == "any other"
 
 
+class RoutingTable(Table):
+    """Left-aligned in a notebook as well, since nearly all of it is text."""
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_().replace("<td>", '<td style="text-align:left">')
+
+
 def routes(
     api: Api, app: str, namespace: str, *, known: Collection[str] = (), everything: bool = False
 ) -> pd.DataFrame:
@@ -95,7 +102,7 @@ def routes(
     raise next(iter(answers.values()))
 
 
-def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> Table:
+def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> RoutingTable:
     shown = [row for row in rows if everything or _is_of_interest(row, known)]
     ports = {row.port for row in shown if not row.is_for_others} | {"other"}
     if not everything:
@@ -104,7 +111,7 @@ def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> Tabl
     frame = pd.DataFrame(found, columns=list(Row.__dataclass_fields__)).astype({"weight": "Int64"})
     if not everything:
         frame = frame.drop(columns=_DETAILS)
-    return Table(frame.drop_duplicates(ignore_index=True))
+    return RoutingTable(frame.drop_duplicates(ignore_index=True))
 
 
 def _is_of_interest(row: Row, known: Collection[str]) -> bool:
@@ -114,7 +121,7 @@ def _is_of_interest(row: Row, known: Collection[str]) -> bool:
         return row.match in ("any path", "any bytes", "anything else")
     if row.rule:
         return True
-    return row.direction == "in" or row.host.rpartition(".")[2] in known
+    return row.cluster.startswith("inbound|") or row.host.rpartition(".")[2] in known
 
 
 def _relevance(row: Row) -> int:
@@ -135,7 +142,8 @@ def _rows(dump: Json, proxy: Proxy) -> Iterator[Row]:
             if name == "HttpConnectionManager":
                 wanted = (settings.get("rds") or {}).get("route_config_name", "")
                 found = settings.get("route_config") or configurations.get(wanted) or {}
-                yield from _http_rows(found, port, proxy)
+                direction = _direction(listener, found, proxy)
+                yield from _http_rows(found, port, direction)
             elif name == "TcpProxy":
                 yield from _tcp_rows(settings, port, str(listener.get("name")), reached(chain))
 
@@ -169,9 +177,15 @@ def _filters(listener: Json) -> Iterator[tuple[str, Json, Json]]:
             yield str(settings.get("@type", "")).rpartition(".")[2], settings, chain
 
 
-def _http_rows(configuration: Json, port: str, proxy: Proxy) -> Iterator[Row]:
+def _direction(listener: Json, configuration: Json, proxy: Proxy) -> str:
+    """A real sidecar has one listener for all that arrives; here each port has its own."""
     inbound = str(configuration.get("name", "")).startswith("inbound|")
-    direction = "in" if inbound else "through" if proxy.is_gateway else "out"
+    if inbound or listener.get("name") == "virtualInbound":
+        return "in"
+    return "through" if proxy.is_gateway else "out"
+
+
+def _http_rows(configuration: Json, port: str, direction: str) -> Iterator[Row]:
     open_end = True
     for host in configuration.get("virtual_hosts") or []:
         for route in host.get("routes") or []:

@@ -16,7 +16,7 @@ from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
 
 TITLE = "The journey of one request (faint: waiting for what is further on)"
 _SCALE = "milliseconds since it entered the mesh (access logs count in whole ones)"
-_ROW, _FRAME = 30, 110
+_ROW, _FRAME = 30, 120
 _SIDES = {"in": ", inbound", "out": ", outbound", "through": ""}
 
 
@@ -70,6 +70,7 @@ def _figure(table: pd.DataFrame) -> go.Figure:
         figure.add_trace(_bars(table, parts, faint))
     figure.add_trace(_words(table))
     drawn = layout(TITLE, _SCALE, "", width=760, **_axes(table))
+    drawn["margin"]["b"] += 10  # its axis says more than others do
     figure.update_layout(drawn | {"height": _FRAME + _ROW * len(table), "barmode": "overlay", "bargap": 0.3})
     return figure
 
