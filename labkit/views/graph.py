@@ -154,7 +154,8 @@ class _Composer:
 
     def _frame(self, frame: Frame) -> Iterator[Box | Words | Note]:
         yield Box(frame.x, frame.y, frame.width, frame.height, line="#A8A8A8", thick=1)
-        yield Words(frame.x + 9, frame.y + 12, frame.namespace, 10.5, _SOFT, bold=True, align="left")
+        name = fitted(frame.namespace, frame.width - 12, 10.5, bold=True)
+        yield Words(frame.x + 9, frame.y + 12, name, 10.5, _SOFT, bold=True, align="left")
         rules = [
             r for r in self._running.rules if r.kind == "VirtualService" and r.namespace == frame.namespace
         ]
