@@ -21,7 +21,8 @@ class LiveView:
     """
 
     box: widgets.Widget
-    _by_cell: ClassVar[dict[tuple[str, str], LiveView]] = {}
+    _by_cell: ClassVar[dict[tuple[str, str], tuple[str, list[LiveView]]]] = {}
+    """What a cell made, by class and cell: in which run, and the views (a cell may make several)."""
 
     def still(self) -> dict[str, Any]:
         """The same without widgets: a MIME bundle with ``text/plain`` and, mostly, HTML or PNG."""
@@ -37,12 +38,15 @@ class LiveView:
             widget.close()
 
     def replace_former(self) -> None:
-        """Close the view of the same class that this cell made when it ran before."""
-        if cell := running_cell():
-            key = (type(self).__name__, cell)
-            former, self._by_cell[key] = self._by_cell.get(key), self
-            if former:
-                former.close()
+        """Close the views of the same class that this cell made when it ran before."""
+        if not (cell := running_cell()):
+            return
+        key, run = (type(self).__name__, cell), str(_request()["header"]["msg_id"])
+        former, views = self._by_cell.get(key, (run, []))
+        self._by_cell[key] = (run, [*views, self] if former == run else [self])
+        if former != run:
+            for view in views:
+                view.close()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not running_cell():
@@ -53,13 +57,17 @@ class LiveView:
 
 def running_cell() -> str | None:
     """The id of the cell that runs, where the front end shows widgets; else None."""
+    metadata = _request().get("metadata") or {}
+    cell: str | None = metadata.get("cellId")
+    return cell
+
+
+def _request() -> dict[str, Any]:
+    """The message that asked for what runs now; empty without a kernel."""
     from IPython.core.getipython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        return None
-    metadata = (kernel.get_parent("shell") or {}).get("metadata") or {}
-    return metadata.get("cellId")
+    return (kernel.get_parent("shell") if kernel else None) or {}
 
 
 def _all_of(widget: widgets.Widget) -> list[widgets.Widget]:
