@@ -19,6 +19,7 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self._has_details = details is not None
 
     def status(self) -> dict[str, Any]:
         """The ``v1.Status`` object of this refusal."""
@@ -28,10 +29,11 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
-        if self.details:
+        if self.reason:
+            body["reason"] = self.reason
+        if self.details or self._has_details:
             body["details"] = self.details
         return body
 
@@ -43,8 +45,22 @@ def _split(resource: str) -> tuple[str, str]:
 
 def _details(resource: str, name: str) -> Obj:
     plural, group = _split(resource)
-    details = {"name": name, "kind": plural}
-    return details | {"group": group} if group else details
+    return _filled(name=name, group=group, kind=plural)
+
+
+def _filled(**details: str) -> Obj:
+    """Only those that say something."""
+    return {key: value for key, value in details.items() if value}
+
+
+def generic(code: int, reason: str, message: str) -> ApiError:
+    """A refusal of the request as such, by what comes before the resource; its details are empty."""
+    return ApiError(code, reason, message, {})
+
+
+def no_such_resource() -> ApiError:
+    """404 for a path below a group that is served."""
+    return generic(404, "NotFound", "the server could not find the requested resource")
 
 
 def not_found(resource: str, name: str) -> ApiError:
@@ -80,13 +96,8 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str, str]]
     lines = [f"{field}: {message}" for field, _, message in causes]
     joined = lines[0] if len(lines) == 1 else "[" + ", ".join(lines) + "]"
     qualified = f"{kind}.{group}" if group else kind
-    details: Obj = {
-        "name": name,
-        "kind": kind,
-        "causes": [dict(zip(("field", "reason", "message"), cause, strict=True)) for cause in causes],
-    }
-    if group:
-        details["group"] = group
+    listed = [dict(zip(("field", "reason", "message"), cause, strict=True)) for cause in causes]
+    details = {**_filled(name=name, group=group, kind=kind), "causes": listed}
     return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {joined}', details)
 
 

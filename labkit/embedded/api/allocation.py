@@ -6,6 +6,7 @@ addresses in every new cluster, and a name that is deleted and made again finds 
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import zlib
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def _give_cluster_ip(store: Store, service: Obj, spec: Obj, old: Obj | None) -> 
     wanted = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
     if not wanted:
         wanted = _free_ip(store, service)
-    elif wanted != "None" and (old is None or old.get("spec", {}).get("clusterIP") != wanted):
+    elif wanted != "None" and not (old or {}).get("spec", {}).get("clusterIP"):  # it may not change later
         _check_ip(store, service, wanted)
     spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
     spec.setdefault("ipFamilies", ["IPv4"])
@@ -82,9 +83,9 @@ def _free_ip(store: Store, service: Obj) -> str:
 
 def _check_ip(store: Store, service: Obj, address: str) -> None:
     try:
-        inside = socket.inet_aton(address) and _in_range(address)
-    except OSError:
-        raise _refused_ip(service, address, "must be a valid IP address") from None
+        inside = ipaddress.ip_address(address) in SERVICE_NETWORK
+    except ValueError:
+        raise _no_ip(service, address) from None
     if not inside:
         why = (
             f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. "
@@ -97,10 +98,9 @@ def _check_ip(store: Store, service: Obj, address: str) -> None:
         )
 
 
-def _in_range(address: str) -> bool:
-    first, second, *_ = address.split(".")
-    network = str(SERVICE_NETWORK.network_address).split(".")
-    return [first, second] == network[:2]
+def _no_ip(service: Obj, address: str) -> ApiError:
+    message = f'Invalid value: "{address}": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'
+    return invalid("Service", "", name_of(service), [("spec.clusterIPs[0]", "FieldValueInvalid", message)])
 
 
 def _refused_ip(service: Obj, address: str, why: str) -> ApiError:

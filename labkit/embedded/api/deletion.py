@@ -12,10 +12,10 @@ from typing import Any
 from labkit.embedded.api import metadata
 from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, uid_of
-from labkit.embedded.status import bad_request, conflict, forbidden
+from labkit.embedded.status import ApiError, conflict, forbidden, invalid
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-_PROPAGATIONS = {"Background": "", "Foreground": FOREGROUND, "Orphan": ORPHAN}
+_PROPAGATIONS = {"Foreground": FOREGROUND, "Background": "", "Orphan": ORPHAN}
 _PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 _DEFAULT_GRACE = 30
 
@@ -32,10 +32,10 @@ class DeleteOptions:
 
     def __post_init__(self) -> None:
         if self.propagation not in _PROPAGATIONS:
-            allowed = ", ".join(sorted(_PROPAGATIONS))
-            raise bad_request(f'invalid propagationPolicy "{self.propagation}": must be one of {allowed}')
-        if self.grace_seconds is not None and self.grace_seconds < 0:
-            raise bad_request("gracePeriodSeconds must not be negative")
+            allowed = ", ".join(f'"{each}"' for each in (*_PROPAGATIONS, "nil"))
+            message = f'Unsupported value: "{self.propagation}": supported values: {allowed}'
+            cause = ("propagationPolicy", "FieldValueNotSupported", message)
+            raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
 
 
 def begin(kind: ResourceType, obj: Obj, options: DeleteOptions) -> Obj | None:
@@ -59,14 +59,18 @@ def is_complete(kind: ResourceType, obj: Obj) -> bool:
 
 def _check_preconditions(kind: ResourceType, obj: Obj, options: DeleteOptions) -> None:
     if options.uid and options.uid != uid_of(obj):
-        raise metadata.uid_conflict(kind, name_of(obj), options.uid, uid_of(obj))
+        raise _another(kind, obj, "UID", options.uid, uid_of(obj), "deleted and then recreated")
     found = obj["metadata"]["resourceVersion"]
     if options.resource_version and options.resource_version != found:
-        why = (
-            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
-            f"ResourceVersion in object meta: {found}"
-        )
-        raise conflict(kind.name, name_of(obj), why)
+        raise _another(kind, obj, "ResourceVersion", options.resource_version, found, "modified")
+
+
+def _another(kind: ResourceType, obj: Obj, what: str, wanted: str, found: str, perhaps: str) -> ApiError:
+    why = (
+        f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). "
+        f"The object might have been {perhaps}"
+    )
+    return conflict(f"{kind.kind}.{kind.group}".rstrip("."), name_of(obj), why)
 
 
 def _grace(kind: ResourceType, obj: Obj, options: DeleteOptions) -> int:
@@ -78,6 +82,8 @@ def _grace(kind: ResourceType, obj: Obj, options: DeleteOptions) -> int:
     if not started:
         return 0
     grace = options.grace_seconds
+    if grace is not None and grace < 0:
+        grace = 1  # as the real server takes it
     if grace is None:
         grace = int(spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE))
     granted = obj["metadata"].get("deletionGracePeriodSeconds")

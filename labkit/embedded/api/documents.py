@@ -10,21 +10,32 @@ from aiohttp import web
 
 from labkit.embedded.api import discovery, openapi, responses
 from labkit.embedded.api.negotiation import JSON, Form, answer_form
+from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.target import not_allowed
+from labkit.embedded.status import no_such_resource
 
 _HEALTH = ("healthz", "livez", "readyz")
 _ONE_YEAR = "public, max-age=31536000, immutable"
 
 
 async def answer(request: web.BaseRequest, path: str) -> web.Response:
-    """The document at *path*; ``404 page not found`` for every other path."""
+    """The document at *path*; 404 for every other path: a Status below a group of built-in kinds."""
     parts = path.strip("/").split("/")
     document = await _document(request, parts)
+    if document is None and _is_built_in(parts):
+        raise no_such_resource()
     if document is None:
         return responses.text("404 page not found\n", status=404)
     if request.method not in ("GET", "HEAD"):
         raise not_allowed()
     return document
+
+
+def _is_built_in(parts: list[str]) -> bool:
+    """Whether it is below ``/api`` or ``/apis/apps``; a custom group is only there with its kinds."""
+    group = parts[1] if parts[0] == "apis" and len(parts) > 2 else ""
+    below = bool(group) or (parts[0] == "api" and len(parts) > 1)
+    return below and any(kind.group == group and not kind.custom for kind in REGISTRY.values())
 
 
 async def _document(request: web.BaseRequest, parts: list[str]) -> web.Response | None:

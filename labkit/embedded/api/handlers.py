@@ -55,7 +55,10 @@ class Handlers:
                 raise not_allowed()
             return reviews.answer(call)
         table = self._object_methods() if target.name else self._collection_methods()
+        everywhere = target.kind.namespaced and not target.namespace
         if method not in table or _VERBS[method, bool(target.name)] not in target.kind.verbs:
+            raise not_allowed()
+        if everywhere and method != "GET":
             raise not_allowed()
         return table[method](call)
 

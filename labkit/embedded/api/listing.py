@@ -40,7 +40,7 @@ class Lister:
     def page(self, target: Target, query: Mapping[str, str]) -> Page:
         """The page *query* asks for; 400 for a bad selector, 410 for a page of a forgotten moment."""
         chosen = selection(target.kind, query)
-        limit, token = options.number(query, "limit") or 0, query.get("continue", "")
+        limit, token = max(options.number(query, "limit") or 0, 0), query.get("continue", "")
         revision, start, objects = self._moment(target, query, token)
         matching = objects if chosen.is_everything else [each for each in objects if chosen.matches(each)]
         end = start + limit if limit else len(matching)
@@ -56,6 +56,7 @@ class Lister:
         if token:
             revision, start = _parse(token)
             return revision, start, self._recall(target, revision)
+        _check_version(query)
         check_revision(self.store, query)
         return self.store.revision, 0, self.store.objects(target.kind.stored_as, target.namespace)
 
@@ -88,15 +89,27 @@ def _parse(token: str) -> tuple[int, int]:
         content = json.loads(base64.urlsafe_b64decode(token))
         return int(content["rv"]), int(content["start"])
     except (ValueError, KeyError, TypeError):
-        raise bad_request("continue key is not valid: encoded as base64 of another server") from None
+        why = "encoded as base64 of another server"
+        raise bad_request(f"invalid continue token: continue key is not valid: {why}") from None
 
 
 def revision_asked(query: Mapping[str, str]) -> int | None:
     """``?resourceVersion=``; None where it is not given."""
     text = query.get("resourceVersion", "")
     if text and not text.isdigit():
-        raise bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax')
+        raise ApiError(500, "", _no_version(text))
     return int(text) if text else None
+
+
+def _check_version(query: Mapping[str, str]) -> None:
+    """A list, other than a watch, says that it is the client's mistake."""
+    text = query.get("resourceVersion", "")
+    if text and not text.isdigit():
+        raise bad_request(f"invalid resource version: {_no_version(text)}")
+
+
+def _no_version(text: str) -> str:
+    return f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
 
 
 def check_revision(store: Store, query: Mapping[str, str]) -> None:

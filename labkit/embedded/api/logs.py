@@ -12,7 +12,7 @@ from labkit.embedded.api.target import not_allowed
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import LogOptions, PodRuntime
 from labkit.embedded.objects import Obj, name_of, namespace_of
-from labkit.embedded.status import bad_request
+from labkit.embedded.status import bad_request, invalid
 
 
 class Logs:
@@ -52,11 +52,20 @@ def log_options(pod: Obj, query: Mapping[str, str]) -> LogOptions:
         follow=options.flag(query, "follow"),
         previous=options.flag(query, "previous"),
         timestamps=options.flag(query, "timestamps"),
-        tail_lines=options.number(query, "tailLines"),
-        since_seconds=options.number(query, "sinceSeconds"),
+        tail_lines=_at_least(0, pod, query, "tailLines"),
+        since_seconds=_at_least(1, pod, query, "sinceSeconds"),
         since_time=query.get("sinceTime", ""),
-        limit_bytes=options.number(query, "limitBytes"),
+        limit_bytes=_at_least(1, pod, query, "limitBytes"),
     )
+
+
+def _at_least(least: int, pod: Obj, query: Mapping[str, str], name: str) -> int | None:
+    value = options.number(query, name)
+    if value is None or value >= least:
+        return value
+    bound = "greater than 0" if least else "greater than or equal to 0"
+    cause = (name, "FieldValueInvalid", f"Invalid value: {value}: must be {bound}")
+    raise invalid("PodLogOptions", "", name_of(pod), [cause])
 
 
 def container_of(pod: Obj, asked: str) -> str:

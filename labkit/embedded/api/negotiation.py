@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labkit.embedded.status import ApiError
+from labkit.embedded.status import ApiError, generic
 
 JSON, YAML = "application/json", "application/yaml"
 _ACCEPTED = (JSON, YAML)
+_READ = (*_ACCEPTED, "application/vnd.kubernetes.protobuf")
 _WILDCARDS = ("", "*/*", "application/*")
 _PROJECTIONS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
@@ -65,11 +66,11 @@ def answer_form(accept: str) -> Form:
 
 def not_acceptable(accepted: tuple[str, ...] = _ACCEPTED) -> ApiError:
     """406."""
-    message = f"only the following media types are accepted: {', '.join(accepted)}"
-    return ApiError(406, "NotAcceptable", message)
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(accepted)}"
+    return generic(406, "NotAcceptable", message)
 
 
-def unsupported_body(accepted: tuple[str, ...] = _ACCEPTED) -> ApiError:
+def unsupported_body(accepted: tuple[str, ...] = _READ) -> ApiError:
     """415."""
     listed = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {listed}"

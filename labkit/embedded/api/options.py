@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +23,12 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def number(query: Mapping[str, str], name: str) -> int | None:
-    """A non-negative integer parameter; ApiError 400 where it is none."""
+    """An integer parameter; ApiError 400 where it is none."""
     text = query.get(name, "")
     if not text:
         return None
-    if not text.isdigit():
-        raise bad_request(
-            f'invalid value "{text}" for query parameter {name}: a non-negative number is needed'
-        )
+    if not re.fullmatch(r"[-+]?[0-9]+", text):
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     return int(text)
 
 
@@ -68,7 +68,7 @@ def is_dry_run(query: Mapping[str, str], verb: str) -> bool:
 def _dry_run(values: list[str], verb: str) -> bool:
     for value in values:
         if value != "All":
-            raise _unsupported(verb, "dryRun", value, ("All",))
+            raise _unsupported(verb, "dryRun", values, ("All",))
     return bool(values)
 
 
@@ -92,9 +92,9 @@ def _orphans(given: Obj, query: Mapping[str, str]) -> bool:
     return bool(given.get("orphanDependents")) or flag(query, "orphanDependents")
 
 
-def _unsupported(verb: str, name: str, value: str, supported: tuple[str, ...]) -> ApiError:
+def _unsupported(verb: str, name: str, value: str | list[str], supported: tuple[str, ...]) -> ApiError:
     listed = ", ".join(f'"{each}"' for each in supported)
-    message = f'Unsupported value: "{value}": supported values: {listed}'
+    message = f"Unsupported value: {json.dumps(value)}: supported values: {listed}"
     return _refused(verb, name, "FieldValueNotSupported", message)
 
 

@@ -12,6 +12,7 @@ from labkit.embedded.api.table import Include, partial_metadata, partial_metadat
 from labkit.embedded.api.target import Target
 from labkit.embedded.objects import Obj
 
+_TYPE = ("kind", "apiVersion")
 _INCLUDES = ("Metadata", "Object", "None")
 
 
@@ -46,7 +47,7 @@ class Presenter:
             "kind": self.target.kind.list_kind,
             "apiVersion": self.target.api_version,
             "metadata": page.metadata,
-            "items": [self.in_version(obj) for obj in page.objects],
+            "items": [self._item(obj) for obj in page.objects],
         }
 
     def event(self, obj: Obj, first: bool) -> Obj:
@@ -66,6 +67,13 @@ class Presenter:
     def in_version(self, obj: Obj) -> Obj:
         """*obj* in the version of the request."""
         return from_storage(obj, self.target.kind, self.target.version)
+
+    def _item(self, obj: Obj) -> Obj:
+        """In a list of built-in kinds only the list says which kind it is."""
+        shown = self.in_version(obj)
+        if self.target.kind.custom:
+            return shown
+        return {key: value for key, value in shown.items() if key not in _TYPE}
 
     def _table(self, objects: list[Obj], metadata: Obj, headers: bool = True) -> Obj:
         if self.include == "Object":

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.validation import names
 from labkit.embedded.objects import Obj, labels_of
-from labkit.embedded.status import bad_request
+from labkit.embedded.status import ApiError, bad_request
 
 Predicate = Callable[[Obj], bool]
 
 _TOKEN = re.compile(r"\s*(?:(?P<op>==|!=|=|!|<|>|\(|\)|,)|(?P<word>[^\s=!<>(),]+))")
-_LABEL_KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
-_LABEL_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
+_OPERATORS = ("=", "==", "!=", "!", "<", ">", "(")
 
 
 def everything(_: Obj) -> bool:
@@ -66,17 +66,21 @@ class _LabelParser:
     """The grammar of ``k8s.io/apimachinery/pkg/labels``."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
         self._tokens = [match.group("op") or match.group("word") for match in _TOKEN.finditer(text)]
         self._at = 0
 
     def requirements(self) -> list[LabelTest]:
         tests = [self._requirement()]
         while self._peek():
-            self._expect(",")
+            self._separator()
             if self._peek():
                 tests.append(self._requirement())
         return tests
+
+    def _separator(self) -> None:
+        found = self._next()
+        if found != ",":
+            raise bad_request(f"found '{found}', expected: ',' or 'end of string'")
 
     def _requirement(self) -> LabelTest:
         if self._peek() == "!":
@@ -90,49 +94,52 @@ class _LabelParser:
 
     def _comparison(self, key: str, operator: str) -> LabelTest:
         if operator in ("in", "notin"):
-            values = self._values()
+            values = self._values(key)
             wanted = operator == "in"
             return lambda labels: (labels.get(key) in values) is wanted
         if operator in (">", "<"):
-            return _ordered(key, operator, self._number())
+            return _ordered(key, operator, self._number(key))
         if operator not in ("=", "==", "!="):
-            raise self._error(f"found '{operator}', expected: in, notin, =, ==, !=, >, <")
-        value = self._value()
+            raise self._error(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+        value = self._value(key)
         if operator == "!=":
             return lambda labels: labels.get(key) != value
         return lambda labels: labels.get(key) == value
 
-    def _values(self) -> frozenset[str]:
+    def _values(self, key: str) -> frozenset[str]:
         self._expect("(")
-        values = {self._value()}
+        values = [self._value(key)]
         while self._peek() == ",":
             self._next()
-            values.add(self._value())
+            values.append(self._value(key, len(values)))
         self._expect(")")
         return frozenset(values)
 
     def _key(self) -> str:
         key = self._next()
-        if not _LABEL_KEY.match(key):
-            raise self._error(f'key: Invalid value: "{key}": not a qualified name')
+        if wrong := names.qualified_name(key):
+            raise self._error(f'<nil>: Invalid value: "{key}": {wrong[0]}')
         return key
 
-    def _value(self) -> str:
+    def _value(self, key: str, index: int = 0) -> str:
         value = "" if self._peek() in ("", ",", ")") else self._next()
-        if not _LABEL_VALUE.match(value):
-            raise self._error(f'values: Invalid value: "{value}": not a valid label value')
+        if value in _OPERATORS:
+            raise self._error(f"found '{value}', expected: identifier")
+        if wrong := names.label_value(value):
+            raise self._error(f'values[{index}][{key}]: Invalid value: "{value}": {wrong[0]}')
         return value
 
-    def _number(self) -> int:
-        value = self._value()
+    def _number(self, key: str) -> int:
+        value = self._value(key)
         if not value.isdigit():
-            raise self._error(f"values: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, an integer")
+            why = "for 'Gt', 'Lt' operators, the value must be an integer"
+            raise self._error(f'values[0]: Invalid value: "{value}": {why}')
         return int(value)
 
     def _expect(self, token: str) -> None:
         found = self._next()
         if found != token:
-            raise self._error(f"found '{found}', expected: '{token}'")
+            raise self._error(f"found '{found}' expected: '{token}'")
 
     def _peek(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -143,7 +150,7 @@ class _LabelParser:
         return token
 
     def _error(self, why: str) -> Exception:
-        return bad_request(f'unable to parse requirement: "{self._text}": {why}')
+        return bad_request(f"unable to parse requirement: {why}")
 
 
 def _ordered(key: str, operator: str, bound: int) -> LabelTest:
@@ -201,8 +208,16 @@ def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, s
         for new, old in _EVENT_ALIASES.items():
             name = name.replace(new, old)
     if name not in ("metadata.name", "metadata.namespace", *_FIELDS.get(kind.stored_as, ())):
-        raise bad_request(f"field label not supported: {name}")
+        raise _unknown_field(kind, name)
     return tuple(name.split(".")), operator != "!=", value.strip()
+
+
+def _unknown_field(kind: ResourceType, name: str) -> ApiError:
+    """Kinds with fields of their own say it in other words than those without."""
+    if kind.stored_as in _FIELDS and kind.stored_as != "replicasets.apps":
+        return bad_request(f"field label not supported: {name}")
+    known = '"metadata.name", "metadata.namespace"'
+    return bad_request(f'"{name}" is not a known field selector: only {known}')
 
 
 def _field(obj: Obj, path: tuple[str, ...]) -> str:

@@ -98,12 +98,13 @@ def scale_of(obj: Obj) -> Obj:
     """The ``autoscaling/v1`` Scale of a Deployment or ReplicaSet."""
     meta, spec = obj["metadata"], obj.get("spec", {})
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    replicas = spec.get("replicas", 1)
     selector = (spec.get("selector") or {}).get("matchLabels") or {}
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in kept if key in meta},
-        "spec": {"replicas": spec.get("replicas", 1)},
+        "spec": {"replicas": replicas} if replicas else {},  # as Go's omitempty leaves it
         "status": {
             "replicas": obj.get("status", {}).get("replicas", 0),
             "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),

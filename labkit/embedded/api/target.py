@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from labkit.embedded.api.resources import REGISTRY, ResourceType, Subresource
-from labkit.embedded.status import ApiError
+from labkit.embedded.status import ApiError, generic
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _NOT_OFFERED = ("ephemeralcontainers",)
@@ -91,6 +91,4 @@ def not_offered(target: Target) -> ApiError:
 
 def not_allowed() -> ApiError:
     """405."""
-    return ApiError(
-        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-    )
+    return generic(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")

@@ -135,7 +135,7 @@ class Watches:
             watch.wake.set()
 
     def _begin(self, presenter: Presenter, query: Mapping[str, str]) -> Watch:
-        seconds = options.number(query, "timeoutSeconds") or random.randint(*_TIMEOUTS)
+        seconds = max(options.number(query, "timeoutSeconds") or 0, 0) or random.randint(*_TIMEOUTS)
         deadline = asyncio.get_running_loop().time() + seconds
         bookmarks = options.flag(query, "allowWatchBookmarks")
         chosen = selection(presenter.target.kind, query)

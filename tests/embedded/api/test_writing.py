@@ -221,7 +221,7 @@ def test_propagation_from_query_and_body(api):
         api.ask("POST", DEPLOYMENTS, deployment(name))
         answer = api.ask("DELETE", f"{DEPLOYMENTS}/{name}{path}", body)
         assert answer.json["metadata"]["finalizers"]
-    assert api.ask("DELETE", f"{DEPLOYMENTS}/q?propagationPolicy=Sideways").status == 400
+    assert api.ask("DELETE", f"{DEPLOYMENTS}/q?propagationPolicy=Sideways").status == 422
 
 
 def test_deletecollection_takes_what_its_selector_names(api):

@@ -10,6 +10,7 @@ from labkit.embedded.api.validation.causes import Causes
 from labkit.embedded.objects import Obj
 
 _ANNOTATIONS_LIMIT = 256 * 1024
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _NAME_CHECKS: dict[str, Callable[[str], list[str]]] = {
     "services": names.dns_1035_label,
@@ -38,7 +39,17 @@ def metadata(causes: Causes, obj: Obj, type_: ResourceType) -> None:
     _annotations(causes, meta.get("annotations") or {})
     for finalizer in meta.get("finalizers") or ():
         causes.invalid_each("metadata.finalizers", finalizer, names.qualified_name(finalizer))
+    if not type_.custom:
+        _finalizers(causes, meta.get("finalizers") or [])
     _owners(causes, meta.get("ownerReferences") or [])
+
+
+def _finalizers(causes: Causes, finalizers: list[str]) -> None:
+    """On built-in kinds a finalizer says whose it is."""
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    for index, finalizer in enumerate(finalizers):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            causes.invalid(f"metadata.finalizers[{index}]", finalizer, detail)
 
 
 def labels(causes: Causes, field: str, pairs: dict[str, str] | None) -> None:

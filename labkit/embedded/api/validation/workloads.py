@@ -44,7 +44,7 @@ def _workload(causes: Causes, spec: Obj) -> None:
         if not wanted.get("matchLabels") and not wanted.get("matchExpressions"):
             causes.invalid("spec.selector", wanted, "empty selector is invalid for deployment")
     labels = (pod.get("metadata") or {}).get("labels") or {}
-    if not matches(wanted or {}, labels):
+    if wanted is None or not matches(wanted, labels):
         detail = "`selector` does not match template `labels`"
         causes.invalid("spec.template.metadata.labels", labels, detail)
     template(causes, "spec.template", pod)
