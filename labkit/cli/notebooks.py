@@ -253,7 +253,7 @@ def write_back(executed: Path, notebook: Path) -> None:
 @click.option("--port", type=int, help="JupyterLab's port; default: a free one from 8888.")
 @click.option("--context", help="A context of the kubeconfig: use that cluster instead of one of its own.")
 def lab(browser: bool, port: int | None, context: str | None) -> None:
-    """Start the cluster and open the first notebook in JupyterLab."""
+    """Start the cluster and open the first notebook in JupyterLab, or in that of a JupyterHub."""
     first = _writable(all_notebooks())[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
     if context:
@@ -263,10 +263,24 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
         _bring_up_own()
     _quiet()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
-    options += [] if browser else ["--no-browser"]
+    options += [] if browser and not _of_a_hub() else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
+    os.execv(sys.executable, [sys.executable, "-m", _server(first), *options])
+
+
+def _of_a_hub() -> bool:
+    """Whether a JupyterHub started this process for one of its users (``c.Spawner.cmd``)."""
+    return "JUPYTERHUB_API_TOKEN" in os.environ
+
+
+def _server(first: Path) -> str:
+    """The module to run: JupyterLab, for a user of a JupyterHub behind the hub's login."""
+    if not _of_a_hub():
+        return "jupyterlab"
+    if not os.environ.get("JUPYTERHUB_DEFAULT_URL"):
+        os.environ["JUPYTERHUB_DEFAULT_URL"] = f"/lab/tree/{first.name}"
+    return "jupyterhub.singleuser"
 
 
 def _look_at(context: str) -> None:

@@ -8,6 +8,7 @@ The context ``in-cluster`` is the cluster this process runs in as a pod, by its 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import ssl
@@ -25,6 +26,9 @@ from labkit.kube.injection import with_label_of_this_mesh
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
+
+COMEBACK_TIMEOUT = 20.0
+"""Seconds a cluster that comes back is given until all its pods are ready."""
 
 IN_CLUSTER = "in-cluster"
 """The context of a process that is a pod of the cluster it wants, as of a JupyterHub's user."""
@@ -44,7 +48,7 @@ def connect(*, kubeconfig: str | Path | None = None, context: str | None = None,
     if context == IN_CLUSTER:
         api = _in_cluster()
     elif kubeconfig is None and context is None:
-        api = _load(_embedded(start=start), None, shared=False)
+        api = _embedded(start=start)
     else:
         file = Path(kubeconfig).expanduser() if kubeconfig else _usual_kubeconfig()
         api = _load(file, context, shared=not _is_own(file or Path(os.environ.get("KUBECONFIG", ""))))
@@ -70,12 +74,29 @@ def import_client() -> None:
             del sys.modules["kubernetes_validate"]
 
 
-def _embedded(*, start: bool) -> Path:
+def _embedded(*, start: bool) -> Api:
     from labkit.kube import embedded
 
+    ran = embedded.running() is not None
     found = embedded.find_or_start() if start else embedded.find()
     embedded.offer_to_kubectl()
-    return found
+    api = _load(found, None, shared=False)
+    if not ran:
+        _await_what_ran(api)
+    return api
+
+
+def _await_what_ran(api: Api) -> None:
+    """Let the pods of a cluster that was stopped, or killed, run again: the next request is answered."""
+    from labkit.errors import LabkitError
+    from labkit.kube.convergence import wait_for_proxies
+    from labkit.kube.resources import PODS
+    from labkit.kube.wait import wait_for_pods
+
+    wait_for_pods(api, timeout=COMEBACK_TIMEOUT)
+    if api.items(PODS.path("istio-system")):
+        with contextlib.suppress(LabkitError):  # a learner may have stopped istiod on purpose
+            wait_for_proxies(api, timeout=COMEBACK_TIMEOUT)
 
 
 def _usual_kubeconfig() -> Path | None:
