@@ -254,7 +254,7 @@ ANY_LINE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([*IPS, "ingressgateway", "egressgateway"]), ANY_LINE),
