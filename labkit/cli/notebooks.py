@@ -263,6 +263,7 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
         _bring_up_own()
     _quiet()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
+    options += ["--LabApp.news_url=None"]  # no question about news between a learner and the first page
     options += [] if browser and not _of_a_hub() else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
