@@ -182,6 +182,17 @@ def embedded(request: pytest.FixtureRequest) -> Server:
     return Server(connect(kubeconfig=kubeconfig), kubeconfig)
 
 
+@pytest.fixture(scope="session")
+def both(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+    """A real API server and the embedded one."""
+    real: KubeApiserver = request.getfixturevalue("kube_apiserver")
+    bare = Server(connect(kubeconfig=real.kubeconfig), real.kubeconfig, bare=True)
+    servers = [bare, embedded(request)]
+    yield servers
+    for server in servers:
+        server.close()
+
+
 def assets() -> Path | None:
     """The folder with a real API server's programs."""
     named = os.environ.get("KUBEBUILDER_ASSETS", "")
@@ -405,16 +416,15 @@ def forgotten(api_server: Server, namespace: str, request: pytest.FixtureRequest
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "old"}}
     old = api_server.ask("POST", path, lease).json["metadata"]["resourceVersion"]
-    if api_server.bare:
-        _change(api_server, f"{path}/old", times=3)
-        newest = _version(api_server, path)
-        etcd = request.getfixturevalue("kube_apiserver").etcd
-        body = {"revision": newest, "physical": True}
-        assert urllib3.request("POST", f"{etcd}/v3/kv/compaction", json=body).status == 200
-    elif os.environ.get("LABKIT_CONTEXT"):
+    if not api_server.bare:
+        _change(
+            api_server, f"{path}/old", times=KEPT_PER_RESOURCE + 1
+        )  # more than an embedded history is long
         return "1"
-    else:
-        _change(api_server, f"{path}/old", times=KEPT_PER_RESOURCE + 1)  # more than its history is long
+    _change(api_server, f"{path}/old", times=3)
+    body = {"revision": _version(api_server, path), "physical": True}
+    etcd = request.getfixturevalue("kube_apiserver").etcd
+    assert urllib3.request("POST", f"{etcd}/v3/kv/compaction", json=body).status == 200
     return str(old)
 
 

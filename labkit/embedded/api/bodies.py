@@ -17,13 +17,17 @@ class Body:
     duplicates: list[str] = field(default_factory=list)
 
 
-def parse(data: bytes, content_type: str = "application/json") -> Body:
-    """Parse *data*; ApiError 400 where it is neither JSON nor, if *content_type* says so, YAML."""
+def parse(data: bytes, content_type: str = "application/json", *, unrecognized: str = "") -> Body:
+    """Parse *data*; ApiError 400 where it is neither JSON nor, if *content_type* says so, YAML.
+
+    *unrecognized* is what the refusal says of an object that was expected.
+    """
     try:
         return parse_json(data)
     except ValueError as error:
         if "yaml" not in content_type:
-            raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+            seen = f"the object provided is unrecognized {unrecognized}: " if unrecognized else ""
+            raise bad_request(f"{seen}couldn't get version/kind; json parse error: {error}") from error
     return parse_yaml(data)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from labkit.embedded.api import golang
 from labkit.embedded.api.bodies import join, parse
-from labkit.embedded.api.resources import ResourceType, split_api_version
+from labkit.embedded.api.resources import REGISTRY, ResourceType, split_api_version
 from labkit.embedded.api.scalars import FORMATS
 from labkit.embedded.api.schemas import Schema, definition, schema_of
 from labkit.embedded.objects import Obj
@@ -52,7 +52,7 @@ def decode(
 
     *kind* names what a subresource takes (``Scale``); otherwise the body is an object of *type_*.
     """
-    body = parse(data, content_type)
+    body = parse(data, content_type, unrecognized=f"(must be of type {kind or type_.kind})")
     version = version or type_.storage_version
     own = schema_of(type_, version)
     schema = own if not kind or kind == type_.kind else _subresource_schema(kind)
@@ -103,8 +103,18 @@ def _check_header(value: Any, type_: ResourceType, version: str, kind: str) -> t
     seen = value.get("kind") or wanted
     if seen != wanted:
         number = split_api_version(str(given))[1]
-        raise bad_request(f'{seen} in version "{number}" cannot be handled as a {wanted}: it is another kind')
+        why = _unconvertible(str(given), seen, type_)
+        raise bad_request(f'{seen} in version "{number}" cannot be handled as a {wanted}: {why}')
     return {**value, "apiVersion": given, "kind": seen}, seen
+
+
+def _unconvertible(api_version: str, seen: str, type_: ResourceType) -> str:
+    """Go's packages of kinds are named as the groups; ``core`` is the one without a name."""
+    group, version = split_api_version(api_version)
+    if not any((kind.group, kind.kind) == (group, seen) for kind in REGISTRY.values()):
+        return "it is another kind"
+    package = type_.group.partition(".")[0] or "core"
+    return f"converting ({version}.{seen}) to ({package}.{type_.kind}): unknown conversion"
 
 
 def prune(obj: Obj, schema: Schema, *, custom: bool) -> tuple[Obj, list[str]]:

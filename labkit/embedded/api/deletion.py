@@ -50,6 +50,11 @@ def begin(kind: ResourceType, obj: Obj, options: DeleteOptions) -> Obj | None:
     return _marked(kind, obj, grace, finalizers)
 
 
+def last_sight(kind: ResourceType, gone: Obj) -> Obj:
+    """What the client is shown of an object that is removed at once; a pod has its grace period, of 0."""
+    return _marked(kind, gone, 0, _kept_finalizers(gone)) if kind.name == "pods" else gone
+
+
 def is_complete(kind: ResourceType, obj: Obj) -> bool:
     """Whether nothing keeps an object that is being deleted any more."""
     if not is_terminating(obj) or obj["metadata"].get("finalizers") or _holds_namespace(kind, obj):
@@ -91,9 +96,12 @@ def _grace(kind: ResourceType, obj: Obj, options: DeleteOptions) -> int:
 
 
 def _finalizers(obj: Obj, options: DeleteOptions) -> list[str]:
-    kept = [each for each in obj["metadata"].get("finalizers") or () if each not in (FOREGROUND, ORPHAN)]
     asked = _PROPAGATIONS[options.propagation]
-    return [*kept, asked] if asked else kept
+    return [*_kept_finalizers(obj), asked] if asked else _kept_finalizers(obj)
+
+
+def _kept_finalizers(obj: Obj) -> list[str]:
+    return [each for each in obj["metadata"].get("finalizers") or () if each not in (FOREGROUND, ORPHAN)]
 
 
 def _holds_namespace(kind: ResourceType, obj: Obj) -> bool:

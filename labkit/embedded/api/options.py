@@ -12,7 +12,7 @@ from labkit.embedded.api.deletion import DeleteOptions
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request, invalid
 
-FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
+FIELD_VALIDATION = ("Ignore", "Strict", "Warn")
 _LONGEST_MANAGER = 128
 _TRUE = ("true", "1", "")
 

@@ -124,7 +124,8 @@ class Verbs:
         old = self.get(resource, name, namespace)
         marked = deletion.begin(kind, old, options)
         if marked is None:
-            return Written(old if options.dry_run else self.store.remove(kind.stored_as, old), gone=True)
+            gone = old if options.dry_run else self.store.remove(kind.stored_as, old)
+            return Written(deletion.last_sight(kind, gone), gone=True)
         if marked is old or options.dry_run:
             return Written(marked)
         return Written(self.store.put(kind.stored_as, marked))
