@@ -56,6 +56,7 @@ class Desk:
 
     root: Path
     address: str
+    path: str
     token: str
     began: float
 
@@ -66,7 +67,7 @@ class Desk:
     @property
     def first(self) -> str:
         """Where a learner's browser is sent."""
-        return f"{self.address}/lab?token={self.token}"
+        return f"{self.address}{self.path}?token={self.token}"
 
     def url(self, notebook: str) -> str:
         return f"{self.address}/lab/tree/{notebook}?token={self.token}&reset"
@@ -118,7 +119,7 @@ def _running(root: Path, token: str) -> Iterator[Desk]:
             command, cwd=root, env=_environment(root, token), stdout=sink, stderr=subprocess.STDOUT
         )
     try:
-        desk = Desk(root, _address(server, log), token, began)
+        desk = Desk(root, *_address(server, log), token, began)
         yield desk
         _leaves_nothing(desk, server)
     finally:
@@ -126,13 +127,13 @@ def _running(root: Path, token: str) -> Iterator[Desk]:
         server.wait()
 
 
-def _address(server: subprocess.Popen[bytes], log: Path) -> str:
-    """``http://127.0.0.1:PORT``, once JupyterLab listens there."""
+def _address(server: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+    """``http://127.0.0.1:PORT`` and the path it names, once JupyterLab listens there."""
     deadline = time.monotonic() + 60
     while server.poll() is None and time.monotonic() < deadline:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)/lab", log.read_text()):
-            if _listens(int(found[1])):
-                return f"http://127.0.0.1:{found[1]}"
+        found = re.search(r"(http://127\.0\.0\.1:(\d+))(/lab\S*)\?token=", log.read_text())
+        if found and _listens(int(found[2])):
+            return found[1], found[3]
         time.sleep(0.05)
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text()}")
 
@@ -184,19 +185,21 @@ def browser():
 def context(browser):
     """One learner's browser: what it has loaded it keeps."""
     made = browser.new_context(viewport=VIEWPORT)
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(30_000)
     yield made
     made.close()
 
 
 @pytest.fixture
-def page(context):
-    """An empty page; ``problems`` lists what its console complained of."""
+def page(context, request, screenshots):
+    """An empty page; ``problems`` lists what its console complained of. How it looked last is kept."""
     made = context.new_page()
     made.problems = []
     made.on("console", lambda said: _note(made.problems, said.type, f"{said.text} [{said.location['url']}]"))
     made.on("pageerror", lambda error: made.problems.append(str(error)))
     yield made
+    name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
+    made.screenshot(path=screenshots / f"last-{name}.png")
     made.close()
 
 
@@ -217,7 +220,6 @@ def opened(desk, page, screenshots) -> Iterator[Callable[[str], "Notebook"]]:
 
     yield opener
     for book in books:
-        book.shoot("end")
         book.shut_down()
 
 
@@ -235,11 +237,22 @@ class Notebook:
 
     def run_all(self) -> list[dict]:
         """Run > Run All Cells, by mouse; the code cells (nbformat) when the kernel is at rest again."""
-        self.page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        self.page.evaluate(_CLEAR)
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(_DONE, timeout=90_000, polling=50)
         return [cell for cell in self.cells() if cell["cell_type"] == "code"]
+
+    def run_until(self, source: str) -> dict:
+        """Run the cells up to and with the one of this *source*; the cell."""
+        self.page.evaluate(_CLEAR)
+        cell = next(cell for cell in self.cells() if cell["source"] == source)
+        self.page.evaluate(_SELECT, cell["index"])
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Above Selected Cell", exact=True).click()
+        self.page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+        self.page.wait_for_function(_RAN, arg=cell["index"], timeout=60_000)
+        return cell
 
     def cells(self) -> list[dict]:
         """All cells as JupyterLab holds them (nbformat), with ``index``."""
@@ -279,6 +292,7 @@ class Notebook:
 
 _PANEL = "window.jupyterapp?.shell.currentWidget"
 _OUTER = "document.querySelector('.jp-WindowedPanel-outer')"
+_CLEAR = "jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
 _DONE = f"""() => {{
   const panel = {_PANEL}, cells = panel.content.model.toJSON().cells.filter(
     cell => cell.cell_type === 'code' && cell.source.length);
@@ -286,6 +300,9 @@ _DONE = f"""() => {{
   return panel.sessionContext.session.kernel.status === 'idle'
     && (failed || cells.every(cell => cell.execution_count !== null));
 }}"""
+_SELECT = "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"
+_RAN = f"""index => {_PANEL}.content.model.toJSON().cells[index].outputs.length > 0
+  && {_PANEL}.sessionContext.session.kernel.status === 'idle'"""
 _SETTLED = f"() => !{_OUTER}.innerText.includes('Loading widget')"
 _FURTHER = f"""() => {{
   const outer = {_OUTER}, before = outer.scrollTop;
