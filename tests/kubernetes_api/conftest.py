@@ -23,6 +23,8 @@ from urllib.parse import urlencode
 
 import pytest
 import urllib3
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from labkit.embedded.store.history import KEPT_PER_RESOURCE
 from labkit.errors import ConnectionLost, NotRunning
@@ -255,7 +257,7 @@ def _etcd_flags(root: Path, port: int) -> list[str]:
 def _api_flags(root: Path, etcd: int, port: int) -> list[str]:
     (root / "tokens.csv").write_text(f"{TOKEN},admin,admin,system:masters\n", encoding="utf-8")
     key = root / "sa.key"
-    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    key.write_bytes(_new_key())
     return [
         f"--etcd-servers=http://127.0.0.1:{etcd}",
         "--bind-address=127.0.0.1",
@@ -270,6 +272,14 @@ def _api_flags(root: Path, etcd: int, port: int) -> list[str]:
         "--watch-cache-sizes=leases.coordination.k8s.io#0",  # so that what etcd forgets is forgotten
         "--disable-admission-plugins=ServiceAccount",  # no controller makes the account `default` here
     ]
+
+
+def _new_key() -> bytes:
+    """A private key, as PEM, to sign service accounts' tokens with."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    plain = serialization.NoEncryption()
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, form, plain)
 
 
 def _write_kubeconfig(root: Path, port: int) -> Path:

@@ -34,6 +34,16 @@ NS = "zz-differential"
 CORE, APPS = f"/api/v1/namespaces/{NS}", f"/apis/apps/v1/namespaces/{NS}"
 MAPS, PODS, SERVICES, WEBS = f"{CORE}/configmaps", f"{CORE}/pods", f"{CORE}/services", f"{APPS}/deployments"
 
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases"
+SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NS}/endpointslices"
+RBAC = "rbac.authorization.k8s.io"
+ROLES, BINDINGS = (f"/apis/{RBAC}/v1/namespaces/{NS}/{kind}" for kind in ("roles", "rolebindings"))
+_RULE = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+_BINDING = {
+    "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "r"},
+    "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": NS}],
+}
+
 
 def _object(kind: str, name: str, version: str = "v1", **fields: Any) -> dict[str, Any]:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields}
@@ -239,6 +249,74 @@ REQUESTS = {
     "log of no container": _get(f"{PODS}/p/log?container=zzz"),
     "log of fewer lines than none": _get(f"{PODS}/p/log?tailLines=-1"),
     "no finalizer": _patch(f"{PODS}/p", {"metadata": {"finalizers": None}}),
+    # status, other kinds
+    "status of a deployment": _patch(f"{WEBS}/web/status", {"status": {"observedGeneration": 9}}),
+    "status of a service": _get(f"{SERVICES}/s/status"),
+    "status of a namespace": _get(f"/api/v1/namespaces/{NS}/status"),
+    "status of a config map": _get(f"{MAPS}/m/status"),
+    "immutable": Request("POST", MAPS, _map("fixed", immutable=True)),
+    "change of what is immutable": _patch(f"{MAPS}/fixed", {"data": {"k": "w"}}),
+    "lease": Request(
+        "POST", LEASES, _object("Lease", "l", "coordination.k8s.io/v1", spec={"holderIdentity": "me"})
+    ),
+    "lease for no time": Request(
+        "POST", LEASES, _object("Lease", "l2", "coordination.k8s.io/v1", spec={"leaseDurationSeconds": 0})
+    ),
+    "role": Request("POST", ROLES, _object("Role", "r", f"{RBAC}/v1", rules=[_RULE])),
+    "role without verbs": Request(
+        "POST", ROLES, _object("Role", "r2", f"{RBAC}/v1", rules=[{**_RULE, "verbs": []}])
+    ),
+    "role binding": Request("POST", BINDINGS, _object("RoleBinding", "b", f"{RBAC}/v1", **_BINDING)),
+    "role binding to nothing": Request(
+        "POST", BINDINGS, _object("RoleBinding", "b2", f"{RBAC}/v1", **{**_BINDING, "roleRef": {}})
+    ),
+    "role binding to another": _patch(
+        f"{BINDINGS}/b", {"roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "other"}}
+    ),
+    "endpoint slice": Request(
+        "POST", SLICES, _object("EndpointSlice", "e", "discovery.k8s.io/v1", addressType="IPv4", endpoints=[])
+    ),
+    "endpoint slice of no type": Request(
+        "POST", SLICES, _object("EndpointSlice", "e2", "discovery.k8s.io/v1", endpoints=[])
+    ),
+    "replica set": Request(
+        "POST", f"{APPS}/replicasets", {**_with(WEB, "metadata.name", "rs"), "kind": "ReplicaSet"}
+    ),
+    "scale of a replica set": _get(f"{APPS}/replicasets/rs/scale"),
+    "external name": Request(
+        "POST", SERVICES, _object("Service", "x", spec={"type": "ExternalName", "externalName": "a.example"})
+    ),
+    "external name of nobody": Request(
+        "POST", SERVICES, _object("Service", "y", spec={"type": "ExternalName"})
+    ),
+    "headless": Request(
+        "POST", SERVICES, _with(_with(SERVICE, "metadata.name", "h"), "spec.clusterIP", "None")
+    ),
+    "two ports alike": _bad_service("spec.ports", [{"name": n, "port": 80} for n in "ab"]),
+    "node port out of range": Request(
+        "POST",
+        SERVICES,
+        _with(
+            _with(_with(SERVICE, "metadata.name", "bad"), "spec.type", "NodePort"),
+            "spec.ports.0.nodePort",
+            80,
+        ),
+    ),
+    "probe of two kinds": _bad_web(
+        f"{FIRST}.readinessProbe", {"tcpSocket": {"port": 80}, "httpGet": {"port": 80}}
+    ),
+    "probe of no kind": _bad_web(f"{FIRST}.readinessProbe", {"periodSeconds": 3}),
+    "variable without a name": _bad_web(f"{FIRST}.env", [{"value": "1"}]),
+    "volume that is not there": _bad_web(f"{FIRST}.volumeMounts", [{"name": "v", "mountPath": "/v"}]),
+    "rolling without moving": _bad_web(
+        "spec.strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}
+    ),
+    "annotation that is none": Request("POST", MAPS, _map("m5", {"annotations": {"bad key": "x"}})),
+    "owner that is none": Request("POST", MAPS, _map("m6", {"ownerReferences": [{"kind": "Pod"}]})),
+    "name that is too long": Request("POST", MAPS, _map("m" * 254)),
+    "version that is given": Request("POST", MAPS, _map("m7", {"resourceVersion": "5"})),
+    "delete everywhere": Request("DELETE", "/api/v1/configmaps?labelSelector=a%3Dnope"),
+    "groups": _get("/apis/apps"),
     # others
     "service account": Request("POST", f"{CORE}/serviceaccounts", _object("ServiceAccount", "sa")),
     "secret": Request("POST", f"{CORE}/secrets", _object("Secret", "x", stringData={"a": "b"})),
@@ -268,7 +346,11 @@ REQUESTS = {
 
 _GO = "the words are those of a parser that is written in Go"
 _TWICE = "the real server checks a pod's metadata twice and lists each cause again"
+_STRUCT = "a value is quoted as Go's structs are, with the fields they have inside"
 DIFFER = {
+    "endpoint slice": "an empty list comes out of the real one's storage (protobuf) as null",
+    "role binding to another": _STRUCT,
+    "two ports alike": _STRUCT,
     "no json": _GO,
     "no yaml": _GO,
     "another uid": "the real one tells of its storage's keys",

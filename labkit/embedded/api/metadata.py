@@ -40,7 +40,7 @@ def fill_new(kind: ResourceType, obj: Obj) -> None:
     """Give a new *obj* its name, uid, creationTimestamp and generation."""
     meta = obj.setdefault("metadata", {})
     if meta.pop("resourceVersion", None):
-        raise ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created")
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     meta.pop("deletionTimestamp", None)
     meta.pop("deletionGracePeriodSeconds", None)
     _fill_name(kind, meta)

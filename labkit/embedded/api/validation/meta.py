@@ -70,7 +70,8 @@ def _owners(causes: Causes, references: list[Obj]) -> None:
     for reference in references:
         for key in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(key):
-                causes.invalid(f"metadata.ownerReferences.{key}", reference.get(key, ""), "must not be empty")
+                detail = "version must not be empty" if key == "apiVersion" else "must not be empty"
+                causes.invalid(f"metadata.ownerReferences.{key}", "", detail)
     controllers = [each for each in references if each.get("controller")]
     if len(controllers) > 1:
         found = ", ".join(f"{each.get('kind')}/{each.get('name')}" for each in controllers[:2])
