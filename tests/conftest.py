@@ -15,10 +15,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from labkit.embedded.cluster import launch, processes
 from labkit.embedded.cluster.home import Home
+
+hypothesis.settings.register_profile("labkit", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("labkit")
 
 LABKIT = Path(sys.executable).parent / "labkit"
 

@@ -9,7 +9,8 @@ shows whether an address written in a status is one that this machine can reach.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from labkit.errors import ClusterError, LabkitError
 from labkit.kube.api import Api, Obj
@@ -27,6 +28,8 @@ class GatewayAddress:
     port: int
     via: str
     """``load balancer``, ``node port`` or ``port-forward``."""
+    listens: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
+    """Asks the other end, where this end accepts whatever happens there: that of a port-forward."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -38,9 +41,11 @@ class GatewayAddress:
     def accepts(self, seconds: float = 1.0) -> bool:
         """Whether a connection can be made within *seconds*."""
         try:
+            if self.listens:
+                return self.listens()
             with socket.create_connection((self.host, self.port), timeout=seconds):
                 return True
-        except OSError:
+        except (OSError, LabkitError):
             return False
 
 
@@ -76,7 +81,9 @@ def _forwarded(api: Api, service: Obj, candidates: list[GatewayAddress], seconds
     if candidates and not leads:
         return candidates[0]
     # Perhaps the gateway has only now begun to listen: then its own address is the better one.
-    return _reached(candidates, seconds) or GatewayAddress(HOST, forward.port, "port-forward")
+    return _reached(candidates, seconds) or GatewayAddress(
+        HOST, forward.port, "port-forward", forward.leads_somewhere
+    )
 
 
 def _candidates(api: Api, service: Obj) -> list[GatewayAddress]:

@@ -52,7 +52,7 @@ class PortForward:
 
     def leads_somewhere(self) -> bool:
         """Whether something listens at the other end now; ApiRefused where we may not ask."""
-        return self._call(self._leads_somewhere())
+        return self._thread.is_alive() and self._call(self._leads_somewhere())
 
     def close(self) -> None:
         """Stop listening and end every connection; twice is fine."""

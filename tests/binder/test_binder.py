@@ -59,7 +59,7 @@ def begin_session(bench) -> tuple[float, str]:
 @pytest.mark.slow
 def test_a_session_starts_the_cluster_beside_the_server(bench):
     seconds, kubeconfig = begin_session(bench)
-    assert seconds < 1
+    assert seconds < 5
     assert kubeconfig == str(bench.kubeconfig)
     bench.labkit("up")  # waits for the one that start began
     daemon = bench.running.pid
@@ -68,7 +68,7 @@ def test_a_session_starts_the_cluster_beside_the_server(bench):
     bench.run(sys.executable, "-c", "from labkit.kube import embedded; assert embedded.running()")
     found = time.monotonic() - began
     print(f"\na new Python process finds the cluster in {found:.2f} s")
-    assert found < 1
+    assert found < 5
     again, _ = begin_session(bench)
     assert again < 1
     bench.labkit("up")
