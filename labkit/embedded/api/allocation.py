@@ -114,7 +114,7 @@ def _give_node_ports(store: Store, service: Obj, spec: Obj) -> None:
         if port.get("nodePort"):
             _check_node_port(service, index, port["nodePort"], used)
         else:
-            port["nodePort"] = _free_node_port(service, port, used)
+            port["nodePort"] = _free_node_port(store, service, port, used)
         used.add(port["nodePort"])
 
 
@@ -139,8 +139,12 @@ def _check_node_port(service: Obj, index: int, port: int, used: set[int]) -> Non
     raise invalid("Service", "", name_of(service), [cause])
 
 
-def _free_node_port(service: Obj, port: Obj, used: set[int]) -> int:
-    for offset in _choices(service, str(port.get("port")), len(NODE_PORTS)):
+def _free_node_port(store: Store, service: Obj, port: Obj, used: set[int]) -> int:
+    """One nobody has bound. Every cluster of a host begins elsewhere to look.
+
+    A gateway without a rule listens on none of its ports, so that another cluster's would seem to be free.
+    """
+    for offset in _choices(service, f"{port.get('port')}/{store.path}", len(NODE_PORTS)):
         candidate = NODE_PORTS[offset]
         if candidate not in used and _bindable(candidate):
             return candidate

@@ -21,6 +21,7 @@ class Store:
     """Objects by resource (``pods``, ``deployments.apps``), namespace and name; one rising revision."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._database = Database(path)
         self._revision = self._database.revision()
         self._history = History(self._revision)

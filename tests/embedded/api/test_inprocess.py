@@ -188,6 +188,20 @@ def test_node_ports_come_and_go_with_the_type(client: Client):
     assert "nodePort" not in client.update("services", plain)["spec"]["ports"][0]
 
 
+def test_two_clusters_of_a_host_take_other_node_ports(tmp_path: Path):
+    """A gateway without a rule holds none of its ports: who looks whether they are free can't see it."""
+
+    def port_of(folder: str) -> int:
+        store = Store(tmp_path / folder)
+        client = InProcessClient(store)
+        client.create("namespaces", {"metadata": {"name": "dev"}})
+        made = client.create("services", service("gateway", "NodePort"))
+        store.close()
+        return made["spec"]["ports"][0]["nodePort"]
+
+    assert len({port_of(f"{number}.db") for number in range(4)}) > 1
+
+
 def test_admission_may_change_and_refuse(store: Store):
     def label(request: AdmissionRequest) -> list[str]:
         if request.object["metadata"]["name"] == "bad":
