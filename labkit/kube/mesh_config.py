@@ -41,7 +41,7 @@ def _checked(mode: str) -> str:
 def set_outbound_mode_of(api: Api, namespace: str, mode: OutboundMode) -> Obj:
     """Set it for the pods of *namespace* alone, by a Sidecar named ``default``; returns that."""
     sidecar = {
-        "apiVersion": "networking.istio.io/v1",
+        "apiVersion": SIDECARS.group_version,
         "kind": "Sidecar",
         "metadata": {"name": "default", "namespace": namespace},
         "spec": {"egress": [{"hosts": ["*/*"]}], "outboundTrafficPolicy": {"mode": _checked(mode)}},

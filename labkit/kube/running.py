@@ -17,7 +17,7 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES, Resource
 
-GATEWAYS = Resource("networking.istio.io", "v1", "Gateway", "gateways", True)
+GATEWAYS = Resource("networking.istio.io", "v1beta1", "Gateway", "gateways", True)
 _MACHINERY = "kube-system"
 _HASH = "pod-template-hash"
 

@@ -11,8 +11,8 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES, Resource
 
-GATEWAYS = Resource("networking.istio.io", "v1", "Gateway", "gateways", True)
-SERVICE_ENTRIES = Resource("networking.istio.io", "v1", "ServiceEntry", "serviceentries", True)
+GATEWAYS = Resource("networking.istio.io", "v1beta1", "Gateway", "gateways", True)
+SERVICE_ENTRIES = Resource("networking.istio.io", "v1beta1", "ServiceEntry", "serviceentries", True)
 EVENTS = Resource("", "v1", "Event", "events", True)
 DOMAIN = "svc.cluster.local"
 
