@@ -19,7 +19,8 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ from labkit.traffic.split import Split, split
 from labkit.traffic.travel import in_order_of_travel
 
 if TYPE_CHECKING:
+    from labkit.kube.follow import Line
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.picture import Picture
@@ -181,6 +183,14 @@ class Lab:
         pods = pod_logs.pods(self.api, found.selector, found.namespace)
         read_logs = pod_logs.read(self.api, pods, container or CONTAINER, tail=tail)
         return "".join(log.content.decode(errors="replace") for log in read_logs)
+
+    def follow(self, workload: str, container: str | None = None, *, seconds: float = 60.0) -> Iterator[Line]:
+        """What a workload's pods write from now on, for *seconds*: `kubectl logs -f`, past restarts."""
+        from labkit.kube.follow import Following
+
+        found = cast.find_workload(workload)
+        with Following(self.api, {"app": found.app}, found.namespace, container or CONTAINER) as following:
+            yield from following.until(time.monotonic() + seconds)
 
     def outbound_policy(self, mode: OutboundMode) -> Acknowledgement:
         """Set ``meshConfig.outboundTrafficPolicy.mode`` and wait until every proxy follows it.

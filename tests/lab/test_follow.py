@@ -1,0 +1,80 @@
+"""Following logs: several pods, new ones, a container that starts anew, and nothing left."""
+
+import threading
+import time
+
+import pytest
+
+from labkit.kube.follow import Following
+
+pytestmark = pytest.mark.slow
+B = {"app": "service-b-app"}
+
+
+@pytest.fixture
+def following(lab):
+    lab.goto(2, finished=True)
+    with Following(lab.api, B, "dev-service-mesh", "istio-proxy") as found:
+        yield found
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("follow")]
+
+
+def lines_of(following, lab, pods, seconds=30.0):
+    """Send requests until each of so many *pods* has written a line; the names of those pods."""
+    seen = {}
+    deadline = time.monotonic() + seconds
+    while len(seen) < pods:
+        lab.send("/service-a", requests=10)
+        for line in following.until(min(deadline, time.monotonic() + 0.3)):
+            if "inbound|8082||" in line.text:
+                seen.setdefault(line.pod, []).append(line)
+        assert time.monotonic() < deadline, f"only {list(seen)} have written"
+    return seen
+
+
+def test_only_what_is_new_comes_and_each_line_once(following, lab):
+    lab.send("/service-a", requests=20)
+    lines = [line for line in following.until(time.monotonic() + 3) if "inbound|8082||" in line.text]
+
+    assert len(lines) == 20
+    assert [line.time for line in lines] == sorted(line.time for line in lines)
+
+
+def test_pods_that_come_later_join(following, lab, cluster):
+    cluster.kubectl("scale", "deployment", "service-b-deployment", "-n", "dev-service-mesh", "--replicas=2")
+    lab.wait()
+
+    assert len(lines_of(following, lab, pods=2)) == 2
+
+
+def test_a_container_that_starts_anew_goes_on(following, lab, cluster):
+    (pod,) = lines_of(following, lab, pods=1)
+    kill = ("exec", pod, "-n", "dev-service-mesh", "-c", "istio-proxy", "--")
+    cluster.run("kubectl", *kill, "pilot-agent", "request", "POST", "quitquitquit", check=False)
+    lab.api.get("/version")
+    deadline = time.monotonic() + 30
+    while restarts(cluster, pod) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    lab.wait()
+
+    assert list(lines_of(following, lab, pods=1)) == [pod]
+
+
+def restarts(cluster, pod):
+    found = cluster.get("pod", pod, "-n", "dev-service-mesh")
+    statuses = {each["name"]: each for each in found["status"]["containerStatuses"]}
+    proxy = statuses["istio-proxy"]
+    return proxy["restartCount"] if proxy["ready"] else 0
+
+
+def test_the_lab_follows_for_a_while(lab):
+    lab.goto(2, finished=True)
+    lines = lab.follow("b", seconds=5)
+    sender = threading.Timer(1.0, lambda: lab.send("/service-a", requests=3))
+    sender.start()
+    found = [line for line in lines if "inbound|8082||" in line.text]
+    sender.join()
+
+    assert len(found) == 3
+    assert str(found[0]).startswith("service-b-deployment-")
