@@ -35,7 +35,7 @@ IN_THE_LAB = (
     Permission(_CHANGE, "apps", "deployments"),
     Permission(_LOOK, "apps", "replicasets"),
     Permission(_CHANGE, "", "services"),
-    Permission((*_LOOK, "delete"), "", "pods"),
+    Permission((*_LOOK, "create", "delete"), "", "pods"),  # create: in dry runs, whether there is injection
     Permission(("get",), "", "pods/log"),
     Permission(("create", "get"), "", "pods/exec"),
     Permission(_LOOK, "", "events"),

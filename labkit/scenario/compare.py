@@ -18,8 +18,13 @@ _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "health
 
 
 def imagined(api: Api, obj: Obj) -> Obj:
-    """What the API server would make of *obj*, were it new."""
+    """What the API server would make of *obj*, were it new.
+
+    Of a Namespace only the labels count, which stay as they are; and who is given one may not make any.
+    """
     new = copy.deepcopy(obj)
+    if obj["kind"] == "Namespace":
+        return api.adapt(api, new)
     new["metadata"]["name"] += "-imagined"
     path = resource_of(api, obj).path(obj["metadata"].get("namespace", ""))
     return api.request("POST", path, query={"dryRun": "All"}, body=new).object
