@@ -36,6 +36,7 @@ def plot_split(split: Split, title: str = "Who answered") -> Picture:
             text=[f"{share.count} requests" for share in split.shares],
             textposition="inside",
             insidetextanchor="start",  # clear of the interval
+            textangle=0,
             hovertemplate="%{y}: %{x} %, %{text}<extra></extra>",
             name="observed, with its 95 % interval",
             showlegend=False,
