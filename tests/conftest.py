@@ -24,6 +24,14 @@ from labkit.embedded.cluster.home import Home
 hypothesis.settings.register_profile("labkit", deadline=None)  # a busy machine is no defect
 hypothesis.settings.load_profile("labkit")
 
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Files side by side where there are many; one after the other where figures are measured."""
+    few = config.args and all("::" in each or Path(each).suffix == ".py" for each in config.args)
+    measured = any("benchmarks" in each for each in config.args)
+    return 0 if few or measured else min(4, os.cpu_count() or 1)
+
+
 LABKIT = Path(sys.executable).parent / "labkit"
 
 
