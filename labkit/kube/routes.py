@@ -76,13 +76,6 @@ class Row:
         return self.host == "any other"
 
 
-class RoutingTable(Table):
-    """Left-aligned in a notebook as well, since nearly all of it is text."""
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_().replace("<td>", '<td style="text-align:left">')
-
-
 def routes(
     api: Api, app: str, namespace: str, *, known: Collection[str] = (), everything: bool = False
 ) -> pd.DataFrame:
@@ -102,7 +95,7 @@ def routes(
     raise next(iter(answers.values()))
 
 
-def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> RoutingTable:
+def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> Table:
     shown = [row for row in rows if everything or _is_of_interest(row, known)]
     ports = {row.port for row in shown if not row.is_for_others} | {"other"}
     if not everything:
@@ -111,7 +104,7 @@ def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> Rout
     frame = pd.DataFrame(found, columns=list(Row.__dataclass_fields__)).astype({"weight": "Int64"})
     if not everything:
         frame = frame.drop(columns=_DETAILS)
-    return RoutingTable(frame.drop_duplicates(ignore_index=True))
+    return Table(frame.drop_duplicates(ignore_index=True))
 
 
 def _is_of_interest(row: Row, known: Collection[str]) -> bool:

@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from labkit.kube.api import TABLE, Api
-from labkit.kube.resources import Resource
+from labkit.kube.resources import NAMESPACES, Resource
+
+_TO_THE_LEFT = 'style="text-align:left"'
+_MOST_ROWS, _MOST_COLUMNS = 60, 20
+"""What pandas shows of a frame in a notebook by default."""
+
+
+def as_html(frame: pd.DataFrame, *, index: bool = True, empty: str = "") -> str:
+    """*frame* for a notebook: words to the left, under their titles, and none cut off.
+
+    pandas cuts a cell after 50 characters, and the end of a host's name is what tells it from another.
+    """
+    with pd.option_context("display.max_colwidth", None):
+        text = frame.to_html(
+            index=index, na_rep=empty, max_rows=_MOST_ROWS, max_cols=_MOST_COLUMNS, show_dimensions=False
+        )
+    text = text.replace(">&lt;NA&gt;<", f">{empty}<")  # na_rep is not for extension types
+    for tag in ("th", "td"):
+        text = text.replace(f"<{tag}>", f"<{tag} {_TO_THE_LEFT}>")
+    return str(text)
+
+
+class Listing(pd.DataFrame):
+    """A frame as any other, but shown by :func:`as_html`. Where nothing is, ``-``, as in Envoy's logs."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return Listing
+
+    def _repr_html_(self) -> str:
+        return as_html(self, empty="-")
 
 
 class Table(pd.DataFrame):
@@ -13,7 +45,7 @@ class Table(pd.DataFrame):
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame  # a selection is a frame as any other
+        return Listing
 
     def __repr__(self) -> str:
         titles = [str(name).upper() for name in self.columns]
@@ -23,7 +55,18 @@ class Table(pd.DataFrame):
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        return str(self.to_html(index=False, justify="left", na_rep=""))
+        return as_html(self, index=False)
+
+
+def table_of(api: Api, resource: Resource, namespaces: Sequence[str]) -> Table:
+    """What `kubectl get` shows of *resource* in several namespaces, each named; ``""`` is all of them."""
+    if "" in namespaces:
+        return table(api, resource)
+    there = [name for name in namespaces if api.find(NAMESPACES.path("", name))]
+    frames = [table(api, resource, name) for name in there]
+    for frame, name in zip(frames, there, strict=True):
+        frame.insert(0, "namespace", name)
+    return Table(pd.concat(frames, ignore_index=True))
 
 
 def table(api: Api, resource: Resource, namespace: str = "", *, wide: bool = False) -> Table:

@@ -7,14 +7,12 @@ what the learner may have left out.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.errors import LabkitError
-from labkit.scenario import cast
+from labkit.scenario import card, cast
 from labkit.scenario.steps import find_step
 from labkit.traffic.split import Split, split
 
@@ -102,21 +100,10 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return f"<b>{html.escape(self.title)}</b><table>{''.join(map(_row, self.findings))}</table>"
+        return card.card(card.heading(self.title), card.findings(self.findings, evidence=True))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}
-
-
-def _row(finding: Finding) -> str:
-    mark, colour = ("✓", "#009E73") if finding.holds else ("✗", "#D55E00")
-    coded = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(finding.hint))
-    hint = f"<br><i>{coded}</i>" if finding.hint and not finding.holds else ""
-    return (
-        f'<tr><td style="color:{colour};font-weight:bold">{mark}</td>'
-        f'<td style="text-align:left">{html.escape(finding.promise)}</td>'
-        f'<td style="text-align:left">{html.escape(finding.seen)}{hint}</td></tr>'
-    )
 
 
 def check(lab: Observer, step: int) -> Report:
@@ -136,9 +123,13 @@ def _prepared(lab: Observer) -> Iterator[Finding]:
     nodes = lab.nodes()
     states = dict(zip(nodes["name"], nodes["status"], strict=True))
     ready = [status for status in states.values() if str(status).split(",")[0] == "Ready"]
-    yield Finding("Every node is Ready", bool(states) and len(ready) == len(states), f"{states}")
+    yield Finding("Every node is Ready", bool(states) and len(ready) == len(states), _states(states))
     yield _all_pods_run(lab, "istio-system", ("istiod", "istio-ingressgateway"))
     yield _injects(lab)
+
+
+def _states(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {state}" for name, state in found.items()) or "none"
 
 
 def _injects(lab: Observer) -> Finding:
@@ -210,7 +201,7 @@ def _all_to_c(lab: Observer) -> Iterator[Finding]:
     answers = lab.send("/service-a", requests=60, concurrency=4)
     yield _only(answers, {ANSWER_C})
     at_b = _lines(lab, cast.SERVICE_B, answers)
-    yield Finding("ServiceB gets nothing", at_b == 0, f"{at_b} of its proxy's lines are of these requests")
+    yield Finding("ServiceB gets nothing", at_b == 0, f"{_count(at_b)} of these requests in its log")
     yield _took_egress(lab, answers)
 
 
@@ -278,7 +269,11 @@ def _arrived_at(lab: Observer, answer: Answer | LabkitError, target: cast.Worklo
     if isinstance(answer, LabkitError):
         return Finding(promise, False, "there was no answer")
     count = _lines(lab, target, answer)
-    return Finding(promise, count > 0, f"{count} line{'' if count == 1 else 's'} of this request")
+    return Finding(promise, count > 0, f"{_count(count)} of this request")
+
+
+def _count(lines: int) -> str:
+    return f"{lines or 'no'} line{'' if lines == 1 else 's'}"
 
 
 def _lines(lab: Observer, target: cast.Workload, of: Answer | pd.DataFrame) -> int:
@@ -289,7 +284,7 @@ def _took_egress(lab: Observer, answers: pd.DataFrame) -> Finding:
     promise = "Every call of ServiceC's left through the egress gateway"
     count = _lines(lab, cast.EGRESS, answers) if len(answers) else 0
     hint = "Install the egress gateway, then apply both manifests of step 5."
-    return Finding(promise, 0 < len(answers) <= count, f"{count} lines for {len(answers)} calls", hint)
+    return Finding(promise, 0 < len(answers) <= count, f"{_count(count)} for {len(answers)} calls", hint)
 
 
 def _all_pods_run(lab: Observer, namespace: str, names: tuple[str, ...], ready: str = "") -> Finding:
@@ -309,8 +304,7 @@ def _all_pods_run(lab: Observer, namespace: str, names: tuple[str, ...], ready: 
             f"1/1 means no proxy: label the namespace ({namespace}, istio-injection=enabled), then delete "
             "the pod; injection happens when a pod is made."
         )
-    shown = ", ".join(f"{n} {s}" for n, s in seen.items()) or "no pod"
-    return Finding(promise, holds, shown, hint, workloads=names)
+    return Finding(promise, holds, _states(seen) if seen else "no pod", hint, workloads=names)
 
 
 def _runs(state: str, ready: str) -> bool:

@@ -21,6 +21,12 @@ from labkit.traffic.answers import answering_service
 from labkit.traffic.exchange import USER_AGENT, host_header
 
 _STYLE = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
+_STYLES = {
+    "*": "opacity:.7",
+    ">": "color:var(--jp-content-link-color,#0072B2)",
+    "<": "color:var(--jp-success-color1,#007355)",
+}
+"""As JupyterLab's theme has them, so that both light and dark are readable."""
 _PREFIX = {pycurl.INFOTYPE_TEXT: "* ", pycurl.INFOTYPE_HEADER_IN: "< ", pycurl.INFOTYPE_HEADER_OUT: "> "}
 
 
@@ -62,8 +68,7 @@ class Answer:
 
 
 def _coloured(line: str) -> str:
-    colour = {"*": "#767676", ">": "#0072B2", "<": "#009E73"}.get(line[:1], "inherit")
-    return f'<span style="color:{colour}">{html.escape(line)}</span>'
+    return f'<span style="{_STYLES.get(line[:1], "")}">{html.escape(line)}</span>'
 
 
 def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:

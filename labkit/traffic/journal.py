@@ -23,6 +23,7 @@ import pandas as pd
 from labkit.kube import logs
 from labkit.kube.api import Api
 from labkit.kube.proxies import CONTAINER, Proxy, find_proxies, proxy_of
+from labkit.kube.tables import Listing
 from labkit.traffic.access_log import Unparsed, parse
 
 _TAG = r"\(([0-9a-f]+(?:-\d+)?)\)$"
@@ -143,7 +144,7 @@ def _together(read: Iterable[tuple[logs.PodLog, str]]) -> pd.DataFrame:
         frame.insert(1, "pod", log.pod)
         unparsed += list(frame.attrs.pop("unparsed"))
         frames.append(frame)
-    together = _concatenated(frames)
+    together = Listing(_concatenated(frames))
     together.attrs["unparsed"] = Unparsed(unparsed)
     return together
 

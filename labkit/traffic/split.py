@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import UsageError
+from labkit.kube.tables import as_html
+from labkit.scenario.card import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,8 +104,9 @@ class Split:
         return str(self)
 
     def _repr_html_(self) -> str:
-        left_out = f"<br>{self.left_out} requests were answered by no destination." if self.left_out else ""
-        return f"{self.to_frame().to_html()}<p>{self.verdict}{left_out}</p>"
+        left_out = f" {self.left_out} requests were answered by no destination." if self.left_out else ""
+        table = as_html(self.to_frame().reset_index(), index=False) if self.shares else ""
+        return table + verdict(self.verdict + left_out, good=self.fits is not False)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}

@@ -28,6 +28,7 @@ from typing import Any
 
 import pandas as pd
 
+from labkit.kube.tables import Listing
 from labkit.traffic.response_flags import why
 
 COLUMNS = (
@@ -67,7 +68,7 @@ def journey(lines: pd.DataFrame, apps: Mapping[str, str], hosts: Mapping[str, st
         }
         for number, row in enumerate(rows)
     ]
-    frame = pd.DataFrame(found, columns=list(COLUMNS))
+    frame = Listing(found, columns=list(COLUMNS))
     frame.attrs["unheard"] = _unheard(rows, parents)
     return frame.astype({"within": "Int64", "duration_ms": "Int64", "own_ms": "Int64", "status": "Int64"})
 

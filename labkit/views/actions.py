@@ -17,8 +17,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit.errors import LabkitError
+from labkit.scenario.card import BAD
 from labkit.views.live import LiveView
-from labkit.views.theme import BAD
 
 _DEAF_SECONDS = 0.25
 

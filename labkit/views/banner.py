@@ -9,10 +9,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from labkit.scenario.checks import Finding
+from labkit.scenario.card import CODE, GOOD, HERE, SOFT, card, coded
 from labkit.scenario.progress import Mark, Piece, Progress, State
 from labkit.scenario.steps import STEPS, find_step
-from labkit.views.theme import BAD, CHANGED, GOOD, HERE
+from labkit.views.theme import CHANGED
 
 MARKS = {
     Mark.DONE: ("✓", GOOD),
@@ -29,12 +29,6 @@ STATES = {
 }
 
 _MOST = 5
-CARD = (
-    "border:1px solid var(--jp-border-color2,#ccc);border-left:4px solid #56B4E9;border-radius:4px;"
-    "padding:8px 14px;line-height:1.45;color:var(--jp-ui-font-color1,inherit)"
-)
-SOFT = "opacity:.75"
-CODE = "font-family:var(--jp-code-font-family,monospace);font-size:.92em"
 
 
 # ------------------------------------------------------------------------------------------- sentences
@@ -114,11 +108,6 @@ def _line(piece: Piece) -> str:
 # ------------------------------------------------------------------------------------------------ HTML
 
 
-def card(*parts: str) -> str:
-    """*parts*, one below the other, in the house's frame."""
-    return f'<div style="{CARD}">{"".join(parts)}</div>'
-
-
 def banner(number: int, progress: Progress) -> str:
     """The banner as HTML."""
     pieces = [(None, piece) for piece in progress.pieces[number]]
@@ -163,36 +152,3 @@ def _piece(of: int | None, piece: Piece) -> str:
         f'<b style="color:{colour}">{mark}</b> {word}</span> '
         f'<span style="{CODE}">{html.escape(piece.title)}</span>{step}{note}</div>'
     )
-
-
-def findings(found: Iterable[Finding]) -> str:
-    """What a check found, one below the other; with the hint where a promise does not hold."""
-    return _close("".join(map(_finding, found)))
-
-
-def lines(found: Iterable[str]) -> str:
-    """Lines of HTML, one below the other."""
-    return _close("".join(f"<div>{line}</div>" for line in found))
-
-
-def _close(inside: str) -> str:
-    return f'<div style="line-height:1.45;margin-left:1em">{inside}</div>'
-
-
-def _finding(finding: Finding) -> str:
-    mark, colour, word = ("✓", GOOD, "holds") if finding.holds else ("✗", BAD, "does not hold")
-    lines = [
-        f'<div style="margin:3px 0"><b role="img" aria-label="{word}" style="color:{colour}">{mark}</b> '
-        f"{html.escape(finding.promise)}"
-    ]
-    if not finding.holds:
-        lines.append(f'<div style="margin-left:1.4em;{SOFT}">seen: {html.escape(finding.seen)}</div>')
-        if finding.hint:
-            lines.append(f'<div style="margin-left:1.4em"><b>hint:</b> {coded(finding.hint)}</div>')
-    return "".join([*lines, "</div>"])
-
-
-def coded(words: str) -> str:
-    """*words* as HTML; what stands in `backticks`, and a call of the lab's, as code."""
-    parts = html.escape(words, quote=False).split("`")
-    return "".join(f'<code style="{CODE}">{p}</code>' if n % 2 else p for n, p in enumerate(parts))

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from labkit.views.picture import as_png
-from labkit.views.theme import INK
+from labkit.views.theme import FONT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Point = tuple[float, float]
-FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 _DPI, _SHARP = 100, 1.5
 _LEFT, _TITLE_MIDDLE, _TITLE_SIZE = 12, 19, 15
 _HEAD_LONG, _HEAD_WIDE = 12.0, 4.5

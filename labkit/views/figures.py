@@ -10,51 +10,72 @@ import plotly.graph_objects as go
 
 from labkit.traffic.split import Split
 from labkit.views.picture import Picture
-from labkit.views.theme import ERROR, INK, colour_of, layout
+from labkit.views.theme import ERROR, INK, colour_of, height_of, layout
 
 _MOST_POINTS = 2000
 _NOBODY = "error"
 
 
+WEIGHT = {"symbol": "diamond", "size": 12, "color": "white", "line": {"color": INK, "width": 2}}
+"""White inside, so that it is seen on a bar and beside it."""
+ABOVE = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}
+"""A legend beside the title."""
+
+
 def plot_split(split: Split, title: str = "Who answered") -> Picture:
     """A bar per destination with its exact 95 % interval; a diamond where the weight would have it."""
-    names = [share.name for share in split.shares]
-    percent = [round(100 * share.share, 2) for share in split.shares]
-    figure = go.Figure(
-        go.Bar(
-            y=names,
-            x=percent,
-            orientation="h",
-            marker={"color": [colour_of(name) for name in names]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [round(100 * (share.high - share.share), 2) for share in split.shares],
-                "arrayminus": [round(100 * (share.share - share.low), 2) for share in split.shares],
-                "color": INK,
-            },
-            text=[f"{share.count} requests" for share in split.shares],
-            textposition="inside",
-            insidetextanchor="start",  # clear of the interval
-            textangle=0,
-            hovertemplate="%{y}: %{x} %, %{text}<extra></extra>",
-            name="observed, with its 95 % interval",
-            showlegend=False,
-        )
-    )
+    figure = go.Figure(_observed(split))
     weighed = [share for share in split.shares if share.weight is not None]
     if weighed:
         figure.add_scatter(
             y=[share.name for share in weighed],
             x=[round(100 * (share.weight or 0.0), 2) for share in weighed],
             mode="markers",
-            marker={"symbol": "diamond", "size": 11, "color": INK},
+            marker=WEIGHT,
             name="weight",
+            hovertemplate="%{y}: weight %{x} %<extra></extra>",
         )
     figure.update_layout(
-        layout(f"{title} ({split.total} requests)", "share of the requests, %", "", xaxis={"range": [0, 102]})
+        layout(
+            f"{title} ({split.total} requests)",
+            "share of the requests, % (whiskers: 95 % interval)",
+            "",
+            height=height_of(len(split.shares)),
+            xaxis={"range": [0, 102]},
+            yaxis={
+                **_from_the_top(len(split.shares)),
+                "tickvals": [share.name for share in split.shares],
+                "ticktext": [f"{share.name}<br>{share.count}" for share in split.shares],
+            },
+            legend=ABOVE,
+            showlegend=bool(weighed),
+        )
     )
     return Picture(figure, f"{title}\n{split}")
+
+
+def _observed(split: Split) -> go.Bar:
+    return go.Bar(
+        y=[share.name for share in split.shares],
+        x=[round(100 * share.share, 2) for share in split.shares],
+        orientation="h",
+        marker={"color": [colour_of(share.name) for share in split.shares]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [round(100 * (share.high - share.share), 2) for share in split.shares],
+            "arrayminus": [round(100 * (share.share - share.low), 2) for share in split.shares],
+            "color": INK,
+        },
+        hovertemplate="%{y}: %{x} % observed<extra></extra>",
+        name="observed",
+        showlegend=False,
+    )
+
+
+def _from_the_top(rows: int) -> dict[str, list[float]]:
+    """An axis of names, the first one on top."""
+    return {"range": [max(rows, 1) - 0.5, -0.5]}
 
 
 def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
@@ -63,7 +84,8 @@ def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -
     seconds = (shown["time"] - answers["time"].min()).dt.total_seconds().round(4)
     who = _who(shown)
     figure = go.Figure()
-    for name in sorted(who.unique()):
+    names = sorted(who.unique())
+    for name in names:
         chosen = seconds[who == name]
         figure.add_scatter(
             x=chosen.tolist(),
@@ -74,7 +96,10 @@ def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -
             showlegend=False,
             hovertemplate="%{y} at %{x} s<extra></extra>",
         )
-    figure.update_layout(layout(_titled(title, answers, shown), "seconds since the first request", ""))
+    rows = {"height": height_of(len(names)), "yaxis": _from_the_top(len(names))}
+    figure.update_layout(
+        layout(_titled(title, answers, shown), "seconds since the first request", "", **rows)
+    )
     return Picture(figure, _counts(title, answers))
 
 
@@ -94,7 +119,7 @@ def plot_latency(answers: pd.DataFrame, title: str = "How long the answers took"
             name=str(name),
         )
     figure.update_layout(
-        layout(title, "milliseconds", "answers within that time, %", yaxis={"range": [0, 102]})
+        layout(title, "milliseconds", "answers within that time, %", yaxis={"range": [0, 102]}, legend=ABOVE)
     )
     medians = answered.groupby("service", observed=True)["total_ms"].median().round(1)
     lines = [f"{name}: half within {median} ms" for name, median in medians.items()]

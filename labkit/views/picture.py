@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from labkit.views.live import running_cell
-from labkit.views.theme import FAINT, HEIGHT, INK, WIDTH
+from labkit.views.theme import FAINT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,8 @@ def still(figure: go.Figure) -> bytes:
     from matplotlib.figure import Figure
 
     drawn = plain(figure)
-    page = Figure(figsize=(WIDTH / _DPI, HEIGHT / _DPI), dpi=_DPI, layout="constrained")
+    size = (drawn["layout"]["width"] / _DPI, drawn["layout"]["height"] / _DPI)
+    page = Figure(figsize=size, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(page)
     axes = page.add_subplot()
     for trace in drawn["data"]:
@@ -123,8 +124,10 @@ def _scatter(axes: Axes, trace: dict[str, Any]) -> None:
         axes.plot(trace["x"], trace["y"], linewidth=1.5, **style, **step)
     else:
         symbol = {"diamond": "D", "x": "x", "line-ns-open": "|"}.get(marker.get("symbol", ""), "o")
-        size = marker.get("size", 5)
-        axes.plot(trace["x"], trace["y"], linestyle="", marker=symbol, markersize=size * 0.75, **style)
+        style |= {"marker": symbol, "markersize": marker.get("size", 5) * 0.75}
+        if edge := marker.get("line"):
+            style |= {"markeredgecolor": edge["color"], "markeredgewidth": edge["width"] * 0.75}
+        axes.plot(trace["x"], trace["y"], linestyle="", **style)
 
 
 _DRAW = {"bar": _bar, "scatter": _scatter}
@@ -143,10 +146,19 @@ def _dress(axes: Axes, layout: dict[str, Any], *, legend: bool) -> None:
         axes.set_xlim(*span)
     if span := layout["yaxis"].get("range"):
         axes.set_ylim(*span)
+    if ticks := layout["yaxis"].get("ticktext"):
+        axes.set_yticks(layout["yaxis"]["tickvals"], [text.replace("<br>", "\n") for text in ticks])
     axes.grid(color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=9)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     if legend and layout.get("showlegend", True):
-        axes.legend(fontsize=8, frameon=False)
+        _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Beside the title, where it hides nothing."""
+    axes.legend(
+        fontsize=8, frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 0.99), borderaxespad=0.0
+    )

@@ -6,10 +6,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from labkit.scenario import card
+from labkit.scenario.card import BAD, GOOD
 from labkit.scenario.quizzes import find_quiz
-from labkit.views import banner
 from labkit.views.actions import ActionView
-from labkit.views.theme import BAD, GOOD
 
 
 class QuizView(ActionView):
@@ -38,21 +38,18 @@ class QuizView(ActionView):
             return
         self.say("")
         sign, colour = ("✓", GOOD) if chosen == self.quiz.answer else ("✗", BAD)
-        self.result.value = banner.lines(
-            [f'<b style="color:{colour}">{sign}</b> {banner.coded(self.answer(chosen))}']
+        self.result.value = card.lines(
+            [f'<b style="color:{colour}">{sign}</b> {card.coded(self.answer(chosen))}']
         )
 
     def _card(self) -> str:
-        return banner.card(
-            '<div style="font-weight:600">What would happen?</div>',
-            f"<div>{banner.coded(self.quiz.question)}</div>",
-        )
+        return card.card(f'<div style="font-weight:600">{card.coded(self.quiz.question)}</div>')
 
     def still(self) -> dict[str, Any]:
         """The question with its choices."""
         choices = [f"{number}. {text}" for number, text in enumerate(self.quiz.choices, start=1)]
         words = f"Think first. `lab.quiz({self.quiz.step}).answer(1)` says whether the first is right."
-        shown = banner.lines([*map(banner.coded, choices), banner.coded(words)])
+        shown = card.lines([*map(card.coded, choices), card.coded(words)])
         return {
             "text/plain": "\n".join([self.quiz.question, *choices, words]),
             "text/html": self._card() + shown,

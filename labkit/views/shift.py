@@ -5,14 +5,14 @@ Below the shares: errors as marks, the moments of change as the steps of the lin
 
 from __future__ import annotations
 
-import html
-
 import pandas as pd
 import plotly.graph_objects as go
 
+from labkit.scenario.card import BAD, verdict
 from labkit.traffic.shift import Health, Shift, Step
+from labkit.views.figures import ABOVE
 from labkit.views.picture import Picture
-from labkit.views.theme import BAD, ERROR, GOOD, INK, colour_of, layout
+from labkit.views.theme import ERROR, INK, colour_of, layout
 
 _BIN = "500ms"
 _CELL = "text-align:left;padding:3px 12px;vertical-align:top"
@@ -56,10 +56,9 @@ class Course:
 
 def as_html(shift: Shift) -> str:
     """The verdict, and the table: a block of rows for each step, one row a destination."""
-    colour, words = BAD if shift.reason else GOOD, html.escape(shift.verdict)
-    verdict = f'<p style="border-left:4px solid {colour};padding:4px 10px;margin:6px 0">{words}</p>'
+    told = verdict(shift.verdict, good=not shift.reason)
     heads = "".join(f'<th style="{_CELL}">{head}</th>' for head in _heads(shift))
-    return f"{verdict}<table><thead><tr>{heads}</tr></thead>{''.join(map(_block, shift.steps))}</table>"
+    return f"{told}<table><thead><tr>{heads}</tr></thead>{''.join(map(_block, shift.steps))}</table>"
 
 
 def _heads(shift: Shift) -> list[str]:
@@ -92,7 +91,8 @@ def _row(one: Health) -> str:
     style = f"color:{BAD};font-weight:600" if one.errors else ""
     seen = ["–"] * 4
     if one.requests:
-        errors = f'<span style="{style}">{one.errors} ({100 * one.error_rate:.0f} %)</span>'
+        share = f" ({100 * one.error_rate:.0f} %)" if one.errors else ""
+        errors = f'<span style="{style}">{one.errors}{share}</span>'
         seen = [str(one.requests), errors, f"{one.p50_ms:g} ms", f"{one.p95_ms:g} ms"]
     return "".join(f'<td style="{_CELL}">{text}</td>' for text in (swatch, *seen))
 
@@ -113,7 +113,7 @@ def plot_shift(shift: Shift) -> Picture:
             "seconds since the first request",
             "of the requests, %",
             yaxis={"range": [-4, 104]},
-            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+            legend=ABOVE,
         )
     )
     return Picture(figure, shift.verdict)
@@ -137,7 +137,8 @@ def _add_weights(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
     moments += [(step.at, step.weight) for step in shift.steps]
     if shift.rolled_back_at:
         moments.append((shift.rolled_back_at, shift.before[shift.to]))
-    moments.append((shift.answers["time"].max().timestamp(), moments[-1][1]))
+    end = max(moments[-1][0], shift.answers["time"].max().timestamp())
+    moments.append((end, moments[-1][1]))
     figure.add_scatter(
         x=[max(0.0, round(at - start.timestamp(), 2)) for at, _ in moments],
         y=[weight for _, weight in moments],

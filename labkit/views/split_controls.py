@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from labkit.views.theme import BAD, GOOD, colour_of
+from labkit.scenario.card import BAD, GOOD
+from labkit.views.theme import colour_of
 
 PRESETS = (0, 10, 50, 90, 100)
 _ROW = {"flex_flow": "row wrap", "align_items": "center", "margin": "2px 0"}
 _WORDS = "line-height:1.5;color:var(--jp-ui-font-color1,inherit)"
 _CODE = (
-    "margin:0;padding:6px 10px;max-height:24em;overflow:auto;line-height:1.35;font-size:.9em;"
+    "margin:0;padding:6px 10px;overflow:auto;line-height:1.35;font-size:.9em;"
     "font-family:var(--jp-code-font-family,monospace);background:var(--jp-layout-color2,#f5f5f5)"
 )
 

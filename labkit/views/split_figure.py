@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from labkit.traffic.split import Share, Split
+from labkit.views.figures import WEIGHT
 from labkit.views.live_figure import LiveFigure
 from labkit.views.theme import ERROR, INK, colour_of, layout
 
@@ -51,6 +52,7 @@ class SplitFigure:
         ordered = [by_name[name] for name in SERVICES if name in by_name]
         with self.widget.lock, self.widget.batch_update():
             share.y = [round(100 * one.share, 1) for one in ordered]
+            share.error_y.visible = split.total > 0  # of nothing it would reach from 0 to 100
             share.error_y.array = [round(100 * (one.high - one.share), 1) for one in ordered]
             share.error_y.arrayminus = [round(100 * (one.share - one.low), 1) for one in ordered]
             share.text = [f"{one.count}" for one in ordered]
@@ -101,17 +103,11 @@ def _observed() -> go.Bar:
 
 
 def _weights() -> go.Scatter:
-    """White inside, so that it is seen on a bar and beside it."""
     return go.Scatter(
         x=list(SERVICES),
         y=[0, 0],
         mode="markers",
-        marker={
-            "symbol": "diamond",
-            "size": 12,
-            "color": "white",
-            "line": {"color": INK, "width": 2},
-        },
+        marker=WEIGHT,
         name="weight",
         hovertemplate="%{x}: weight %{y} %<extra></extra>",
         cliponaxis=False,
@@ -164,7 +160,7 @@ def _layout() -> dict[str, object]:
         "of the requests, %",
         width=None,
         height=330,
-        margin={"l": 50, "r": 15, "t": 40, "b": 50},
+        margin={"l": 55, "r": 15, "t": 40, "b": 50},
         xaxis={"domain": [0, _LEFT], "tickvals": list(SERVICES), "ticks": "outside", "ticklen": 8},
         yaxis={"range": [0, 104], "tickvals": [0, 25, 50, 75, 100]},
         xaxis2={**right["xaxis"], "domain": [_RIGHT, 1], "anchor": "y2"},

@@ -10,9 +10,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from labkit.scenario import card
 from labkit.scenario.checks import Finding, Observer, Report
 from labkit.scenario.tasks import check_task, find_in_task, find_task
-from labkit.views import banner
 from labkit.views.actions import ActionView
 
 _PRE = "line-height:1.35;margin:4px 0;padding:6px 10px;border:1px solid var(--jp-border-color2,#ccc)"
@@ -49,7 +49,7 @@ class TaskView(ActionView):
         self.say("Checking …")
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
-            self.result.value = banner.findings(found)
+            self.result.value = card.findings(found)
         done = all(finding.holds for finding in found)
         self.say("Done! The task is solved." if done else "Not yet. Look at what was seen.")
 
@@ -57,24 +57,24 @@ class TaskView(ActionView):
         """Show the next hint."""
         self._hints = min(self._hints + 1, len(self.task.hints))
         shown = enumerate(self.task.hints[: self._hints], start=1)
-        self.hint.value = banner.lines(f"<b>hint {n}:</b> {banner.coded(hint)}" for n, hint in shown)
+        self.hint.value = card.lines(f"<b>hint {n}:</b> {card.coded(hint)}" for n, hint in shown)
 
     def show_solution(self) -> None:
         """Show one solution, as it is typed in a terminal."""
         command = f"$ {html.escape(self.task.command)}"
         there = f"`lab.apply(lab.task({self.task.step}).task.solution)` does the same."
-        self.answer.value = banner.lines(
+        self.answer.value = card.lines(
             [
                 "One way, to be typed in a terminal:",
                 f'<pre style="{_PRE}">{command}</pre>',
-                banner.coded(there),
+                card.coded(there),
             ]
         )
 
     def _card(self) -> str:
-        return banner.card(
-            f'<div style="font-weight:600">Task: {html.escape(self.task.title)}</div>',
-            f"<div>{banner.coded(self.task.text)}</div>",
+        return card.card(
+            card.heading(f"Task: {self.task.title}"),
+            f"<div>{card.coded(self.task.text)}</div>",
         )
 
     def still(self) -> dict[str, Any]:
@@ -83,5 +83,5 @@ class TaskView(ActionView):
         words = f"`lab.task({step}).check()` says whether it is done."
         return {
             "text/plain": f"Task: {self.task.title}\n{self.task.text}\n{words}",
-            "text/html": self._card() + f"<div>{banner.coded(words)}</div>",
+            "text/html": self._card() + f"<div>{card.coded(words)}</div>",
         }

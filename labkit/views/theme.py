@@ -18,22 +18,23 @@ COLOURS = {
 }
 ERROR = "#D55E00"
 OTHER = "#999999"
-GOOD, BAD, CHANGED, HERE = (
-    COLOURS["External Cluster Service"],
-    ERROR,
-    COLOURS["ServiceC"],
-    COLOURS["ServiceA"],
-)
+CHANGED = COLOURS["ServiceC"]
 """Of marks; each comes with a sign and a word. Readable on white and on JupyterLab's dark ground."""
 INK, FAINT = "#222222", "#DDDDDD"
 
 WIDTH, HEIGHT = 640, 300
-"""Of every picture, in pixels."""
+"""Of every picture, in pixels; one with rows is as high as its rows need."""
+FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 
 
 def colour_of(name: str) -> str:
     """The colour of a service; one grey for all others."""
     return COLOURS.get(name, OTHER)
+
+
+def height_of(rows: int) -> int:
+    """The height of a figure with so many rows, in pixels."""
+    return 124 + 52 * max(rows, 1)
 
 
 def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
@@ -43,11 +44,11 @@ def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
         "template": "none",
         "title": {"text": title, "font": {"size": 15}},
         "width": more.pop("width", WIDTH),
-        "height": HEIGHT,
-        "margin": {"l": 60, "r": 20, "t": 50, "b": 45},
-        "font": {"color": INK},
+        "height": more.pop("height", HEIGHT),
+        "margin": {"l": 60, "r": 20, "t": 50, "b": 54},
+        "font": {"color": INK, "family": FONT},
         "plot_bgcolor": "white",
-        "xaxis": {**axis, "title": {"text": x}, **more.pop("xaxis", {})},
+        "xaxis": {**axis, "title": {"text": x, "standoff": 12}, **more.pop("xaxis", {})},
         "yaxis": {**axis, "title": {"text": y}, **more.pop("yaxis", {})},
         **more,
     }

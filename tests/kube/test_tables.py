@@ -3,7 +3,7 @@
 import pandas as pd
 
 from labkit.kube.resources import NODES, PODS
-from labkit.kube.tables import table
+from labkit.kube.tables import Listing, table
 
 COLUMNS = [
     {"name": "Name", "priority": 0},
@@ -46,8 +46,21 @@ def test_it_prints_as_kubectl_does(server, api):
         "a           x        2/2",
         "b           y-long   0/1",
     ]
-    assert "<td>y-long</td>" in frame._repr_html_()
-    assert type(frame[frame["ready"] == "2/2"]) is pd.DataFrame
+    assert '<th style="text-align:left">name</th>' in frame._repr_html_()
+    assert '<td style="text-align:left">y-long</td>' in frame._repr_html_()
+    assert repr(frame[frame["ready"] == "2/2"]) == repr(pd.DataFrame(frame)[frame["ready"] == "2/2"])
+
+
+def test_a_listing_is_shown_whole():
+    cluster = "outbound|80||istio-ingressgateway.istio-system.svc.cluster.local"
+    kinds = {"upstream_cluster": pd.Categorical([cluster, None]), "status": pd.array([200, None], "Int64")}
+    frame = Listing(kinds)
+
+    for shown in (frame, frame[["status", "upstream_cluster"]], frame.head(1), frame.T):
+        assert cluster in shown._repr_html_(), "pandas cuts after 50 characters"
+        assert "<td>" not in shown._repr_html_()
+    assert frame._repr_html_().count(">-<") == 2, "as Envoy writes what is not there"
+    assert len(Listing({"n": range(1000)})._repr_html_()) < 20_000
 
 
 def test_nothing_there(server, api):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from labkit.scenario import card
 from labkit.traffic.split import split_counts
 from labkit.views import theme
 from labkit.views.figures import plot_answers, plot_latency, plot_split
@@ -44,7 +45,7 @@ def test_it_shows_itself_everywhere(picture):
 
     assert set(bundle) == {PLOTLY, "image/png", "text/plain"}
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
-        assert image.size == (theme.WIDTH, theme.HEIGHT)
+        assert image.size == (theme.WIDTH, picture.figure.layout.height)
         assert len(image.convert("RGB").getcolors()) > 3, "something is drawn"
 
 
@@ -98,6 +99,29 @@ def test_colours_can_be_told_apart():
 def _lightness(colour):
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_destinations_stand_in_the_order_of_the_table():
+    bar, weights = plot_split(SPLIT).figure.data
+    axis = plot_split(SPLIT).figure.layout.yaxis
+
+    assert list(bar.y) == [share.name for share in SPLIT.shares]
+    assert axis.range[0] > axis.range[1], "the first on top"
+    assert [text.partition("<br>")[2] for text in axis.ticktext] == ["480", "520"]
+    assert bar.text is None, "a short bar has no room for words"
+    assert weights.marker.color == "white", "seen on a bar and beside it"
+
+
+def test_a_figure_is_as_high_as_its_rows_need():
+    one, both, all_three = (plot_answers(answers(300, errors=n)).figure.layout for n in (300, 299, 3))
+
+    assert one.height < both.height < all_three.height <= theme.HEIGHT
+
+
+def test_marks_have_the_colours_of_the_theme():
+    assert theme.COLOURS["External Cluster Service"] == card.GOOD
+    assert card.BAD == theme.ERROR
+    assert theme.COLOURS["ServiceA"] == card.HERE
 
 
 def test_words_say_the_same():
