@@ -25,11 +25,14 @@ hypothesis.settings.register_profile("labkit", deadline=None)  # a busy machine 
 hypothesis.settings.load_profile("labkit")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
     """Files side by side where there are many; one after the other where figures are measured."""
     few = config.args and all("::" in each or Path(each).suffix == ".py" for each in config.args)
     measured = any("benchmarks" in each for each in config.args)
-    return 0 if few or measured else min(4, os.cpu_count() or 1)
+    is_worker = hasattr(config, "workerinput")
+    if config.option.numprocesses is None and not (few or measured or is_worker):
+        config.option.numprocesses, config.option.dist = min(4, os.cpu_count() or 1), "loadfile"
 
 
 LABKIT = Path(sys.executable).parent / "labkit"
