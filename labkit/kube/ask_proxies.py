@@ -160,12 +160,28 @@ def _refusals(dump: Obj) -> Iterator[str]:
 
 
 def ways(dump: Obj) -> Iterator[tuple[_Rule, _Way]]:
-    """For each route made from a VirtualService: its name and namespace, and where the route leads."""
-    for entry in _entries(dump):
-        for host in (entry.get("route_config") or {}).get("virtual_hosts") or []:
+    """For each route made from a VirtualService: its name and namespace, and where the route leads.
+
+    A listener that was removed keeps its routes until the last of its connections has drained.
+    """
+    entries = list(_entries(dump))
+    used = {name for entry in entries for name in _route_names(entry.get("active_state"))}
+    for entry in entries:
+        config = entry.get("route_config") or {}
+        for host in (config.get("virtual_hosts") or []) if config.get("name") in used else []:
             for route in host.get("routes") or []:
                 if (found := rule(route)) != ("", ""):
                     yield found, _way(_clusters(route.get("route") or {}))
+
+
+def _route_names(listener: Any) -> Iterator[str]:
+    """The route configurations that *listener* asks for, wherever in it that is said."""
+    if isinstance(listener, dict):
+        for key, value in listener.items():
+            yield from [value] if key == "route_config_name" else _route_names(value)
+    elif isinstance(listener, list):
+        for value in listener:
+            yield from _route_names(value)
 
 
 def _clusters(action: Obj) -> Iterator[tuple[str, str, int]]:

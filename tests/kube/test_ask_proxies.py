@@ -18,15 +18,20 @@ def virtual_service(*weights, name="vs"):
     return {"metadata": {"name": name, "namespace": "dev"}, "spec": {"http": [{"route": route}]}}
 
 
-def dump(*weights, name="vs", error=""):
+def dump(*weights, name="vs", error="", used="active_state"):
     clusters = [{"name": f"outbound|80||{h}.dev.svc.cluster.local", "weight": w} for h, w in weights]
     route = {
         "route": {"weighted_clusters": {"clusters": clusters}},
         "metadata": {"filter_metadata": {"istio": {"config": FORM + name}}},
     }
-    routes = {"dynamic_route_configs": [{"route_config": {"virtual_hosts": [{"routes": [route]}]}}]}
+    config = {"name": "80", "virtual_hosts": [{"routes": [route]}]}
+    listener = {
+        "name": "0.0.0.0_80",
+        used: {"listener": {"filter_chains": [{"rds": {"route_config_name": "80"}}]}},
+    }
     failed = {"error_state": {"details": error}} if error else {}
-    return {"configs": [routes, {"dynamic_listeners": [{"name": "0.0.0.0_80", **failed}]}]}
+    routes = {"dynamic_route_configs": [{"route_config": config}]}
+    return {"configs": [routes, {"dynamic_listeners": [listener | failed]}]}
 
 
 @pytest.fixture
@@ -65,6 +70,12 @@ def test_a_rule_that_is_gone(mesh, api):
 
     with pytest.raises(WaitTimeout, match="VirtualService vs, which is gone"):
         AskProxies(api, ["dev"]).wait("", 0.3)
+
+
+def test_routes_of_a_listener_that_drains_are_not_in_use(mesh, api):
+    mesh(dump(("b", 50), ("c", 50), used="draining_state"))
+
+    assert [state.state for state in AskProxies(api, ["dev"]).wait("", 5)] == ["SYNCED"]
 
 
 def test_a_refusal(mesh, api):
@@ -110,7 +121,7 @@ def istiod(server):
     conditions = {"conditions": [{"type": "Ready", "status": "True"}]}
     pod = {"metadata": {"name": "i-1", "namespace": "istio-system"}, "status": conditions}
     server.answer("GET", ISTIODS, {"items": [pod], "metadata": {}})
-    server.answer("GET", "/api/v1/namespaces/kube-public/pods", {"metadata": {"resourceVersion": "1"}})
+    server.answer("GET", "/api/v1/namespaces", {"metadata": {"resourceVersion": "1"}})
     return f"{ISTIODS}/i-1:15014/proxy/debug/syncz"
 
 

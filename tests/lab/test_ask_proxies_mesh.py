@@ -6,7 +6,8 @@ from labkit.errors import WaitTimeout
 from labkit.kube.apply import apply
 from labkit.kube.ask_proxies import AskProxies
 from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.resources import PODS
+from labkit.kube.resources import PODS, VIRTUAL_SERVICES
+from labkit.kube.running import GATEWAYS
 from labkit.kube.wait import wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.weights import manifest, set_weights
@@ -28,6 +29,13 @@ def test_the_proxies_have_the_weights_when_it_says_so(lab, strategy):
     assert {state.state for state in found.proxies} == {"SYNCED"}
     table = lab.routes("service-a")
     assert table[table["rule"] == "producer-internal-host-vs"]["weight"].tolist() == [70, 30]
+
+
+def test_a_gateway_without_rules_is_done_while_its_listener_drains(lab, strategy):
+    lab.api.request("DELETE", f"{GATEWAYS.path(cast.HOME)}/service-a-gw")
+    lab.api.request("DELETE", f"{VIRTUAL_SERVICES.path(cast.HOME)}/inbound-to-service-a-vs")
+
+    assert {state.state for state in strategy.wait("", 10)} == {"SYNCED"}
 
 
 @pytest.fixture
