@@ -35,11 +35,12 @@ from labkit.kube.convergence import Acknowledgement, strategy_for, wait_for_prox
 from labkit.kube.delete import delete_object
 from labkit.kube.gateway import GatewayAddress, find_gateway
 from labkit.kube.injection import gets_proxy
+from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source, parse, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS, VIRTUAL_SERVICES
-from labkit.kube.tables import Table, table
+from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, learner, steps
 from labkit.scenario.checks import Report, check
@@ -89,9 +90,8 @@ class Lab:
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
         self.namespace = namespace
         self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
-        self._journal = Journal(
-            self.api, namespaces=learner.namespaces(cast.NAMESPACES), authorities=learner.AUTHORITIES
-        )
+        self._places = cast.places(self.api)
+        self._journal = Journal(self.api, namespaces=self._places, authorities=learner.AUTHORITIES)
         self._gateway: GatewayAddress | None = None
         self._newest: Requests | None = None
         _ensure_istio(self.api)
@@ -155,14 +155,14 @@ class Lab:
 
     def wait(self, *, timeout: float = 120.0) -> Acknowledgement:
         """Wait until every Deployment of the lab is rolled out and every proxy uses all there is."""
-        found = [obj for namespace in cast.NAMESPACES for obj in self.api.items(DEPLOYMENTS.path(namespace))]
+        found = items_in(self.api, DEPLOYMENTS, cast.NAMESPACES)
         names = [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in found]
         wait_for_rollouts(self.api, names, timeout=timeout)
         return self._wait_for_proxies()
 
     def pods(self, namespace: str = "") -> pd.DataFrame:
-        """`kubectl get pods`, of all namespaces where none is named."""
-        return table(self.api, PODS, namespace)
+        """`kubectl get pods`, of all namespaces where none is named; on a shared cluster of the lab's."""
+        return table(self.api, PODS, namespace) if namespace else table_of(self.api, PODS, self._places)
 
     def nodes(self) -> pd.DataFrame:
         """`kubectl get nodes`."""
@@ -326,9 +326,17 @@ class Lab:
         from labkit.traffic.shift import Limits, shift
         from labkit.views.shift import Course
 
-        limits = Limits(error_rate, p95_ms)
-        where = partial(self._url, "/service-a")
-        return Course(shift(self.api, where, to=to, steps=steps, requests=requests, rate=rate, limits=limits))
+        found = shift(
+            self.api,
+            partial(self._url, "/service-a"),
+            self._journal,
+            to=to,
+            steps=steps,
+            requests=requests,
+            rate=rate,
+            limits=Limits(error_rate, p95_ms),
+        )
+        return Course(found)
 
     def _url(self, path: str) -> str:
         url = path if "://" in path else self.gateway.url(path)

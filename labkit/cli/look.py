@@ -17,21 +17,25 @@ if TYPE_CHECKING:
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Another kubeconfig than kubectl's.")
 @click.option("--yes", "-y", is_flag=True, help="Say that the lab may make and change its objects there.")
 @click.option("--production", is_flag=True, help="Say so of a cluster that looks like production, too.")
-@click.option("--roles", metavar="USER", help="Print the least rights a learner needs, for `kubectl apply`.")
+@click.option(
+    "--roles",
+    metavar="USER",
+    help="Print a learner's namespaces and the least rights there, for `kubectl apply`.",
+)
 def look(
     context: str | None, kubeconfig: Path | None, yes: bool, production: bool, roles: str | None
 ) -> None:
     """Say what a cluster has and lacks, and change nothing."""
-    from labkit.kube import permissions
     from labkit.kube.connect import connect
     from labkit.kube.first_look import first_look
-    from labkit.scenario.cast import NAMESPACES
+    from labkit.scenario.given import given, namespaces_of_the_book
 
     if roles:
-        print(permissions.roles(roles, NAMESPACES), end="")
+        print(given(roles), end="")
         return
     api = connect(kubeconfig=kubeconfig, context=context)
-    print(first_look(api, NAMESPACES))
+    names = [namespace["metadata"]["name"] for namespace in namespaces_of_the_book()]
+    print(first_look(api, names))
     if api.shared:
         agree_or_say_how(api, yes=yes, production=production)
 

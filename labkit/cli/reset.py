@@ -13,21 +13,21 @@ from labkit.cli.progress import progress
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def reset(context: str | None, yes: bool) -> None:
-    """Remove the lab's namespaces; with LABKIT_USER, those of that learner alone."""
+    """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
     from labkit.kube.connect import connect
     from labkit.scenario.reset import belongings, remove
 
     api = connect(context=context, start=False)
     found = belongings(api)
-    for title in found:
-        print(title)
+    for one in found:
+        print(one)
     if not found:
         print("Nothing of the lab is there.")
         return
     if not yes and not click.confirm("Remove these, with all that is in them?"):
         raise SystemExit(1)
     with progress() as shown:
-        for title in found:
-            shown.doing(f"removing {title}")
-            remove(api, title)
-            shown.done(f"Removed {title}")
+        for one in found:
+            shown.doing(f"removing {one}")
+            remove(api, one)
+            shown.done(f"Removed {one}")

@@ -2,8 +2,8 @@
 
 A gateway that is missing is made by gateway injection, which needs no istioctl: a Deployment whose
 container has the image ``auto``, for istiod to fill in
-(https://istio.io/latest/docs/setup/additional-setup/gateway/). All else is istioctl's: it is called
-where it is found, and else the very command is said.
+(https://istio.io/latest/docs/setup/additional-setup/gateway/). One that nobody asks for stays, as others
+may need it. All else is istioctl's: it is called where it is found, and else the very command is said.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import APPLY_PATCH, Api, Obj
 from labkit.kube.control_plane import ControlPlane, control_planes
 from labkit.kube.mesh_config import mesh_config
-from labkit.kube.resources import DEPLOYMENTS, SERVICES, resource_of
+from labkit.kube.resources import DEPLOYMENTS, resource_of
 from labkit.kube.wait import wait_for_rollouts
 
 Say = Callable[[str], None]
@@ -37,7 +37,6 @@ def install(api: Api, settings: Settings, say: Say) -> None:
         if api.find(DEPLOYMENTS.path(NAMESPACE, gateway.name)) is None:
             _make(api, gateway, planes[0])
             say(f"{gateway.kind.capitalize()} gateways installed")
-    _remove_superfluous(api, {gateway.name for gateway in settings.gateways})
     say("Installation complete")
 
 
@@ -118,11 +117,3 @@ def _pods(gateway: Gateway, plane: ControlPlane) -> Obj:
         "metadata": {"labels": labels, "annotations": annotations},
         "spec": {"containers": [container]},
     }
-
-
-def _remove_superfluous(api: Api, wanted: set[str]) -> None:
-    """Gateways this lab made and nobody asks for now; those of others stay."""
-    for resource in (DEPLOYMENTS, SERVICES):
-        for obj in api.items(resource.path(NAMESPACE), labelSelector=f"{PART_OF}={PART_OF_LAB}"):
-            if obj["metadata"]["name"] not in wanted:
-                api.request("DELETE", resource.path(NAMESPACE, obj["metadata"]["name"]))

@@ -32,9 +32,9 @@ PRUNED = (
 def install(api: Api, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
     """Install what *settings* ask for and wait until it runs; *say* hears each part that is done.
 
-    On a cluster that is not an embedded one see :mod:`labkit.istio.elsewhere`.
+    On a cluster that is not the book's own see :mod:`labkit.istio.elsewhere`.
     """
-    if api.find(OPENED_PORTS) is None:
+    if api.shared or api.find(OPENED_PORTS) is None:
         elsewhere.install(api, settings, say)
         return
     ports = _opened_ports(api)

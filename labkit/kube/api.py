@@ -101,6 +101,8 @@ class Api:
         self._discovered: dict[str, list[Obj]] = {}
         self._kept: dict[str, Closable] = {}
         self._lock = threading.Lock()
+        self._keeping = threading.RLock()
+        """Two threads that ask at once are not to make two; what is made may ask for more."""
 
     def __repr__(self) -> str:
         return f"<Kubernetes API {self.host}{f', context {self.context}' if self.context else ''}>"
@@ -113,9 +115,10 @@ class Api:
 
     def keep(self, key: str, make: Callable[[], _Kept]) -> _Kept:
         """What was kept under *key*, else what *make* makes; closed with this connection."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return cast(_Kept, self._kept[key])
+        with self._keeping:
+            if key not in self._kept:
+                self._kept[key] = make()
+            return cast(_Kept, self._kept[key])
 
     def credentials(self) -> tuple[dict[str, str], ssl.SSLContext | None]:
         """Headers and TLS settings for a connection of another kind to the same server."""

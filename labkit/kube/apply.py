@@ -103,10 +103,22 @@ def _apply(
     try:
         reply = api.request("PATCH", path, query=query, body=manifest.object, content_type=APPLY_PATCH)
     except ApiRefused as error:
+        if error.code == 403 and (given := _given(api, resource, manifest.object)):
+            return AppliedObject(resource, given, created=False)
         thing = resource.title(name)
         message = f"{manifest.place}: the cluster refused {thing}:\n{error}"
         raise ApiRefused(message, code=error.code, reason=error.reason, thing=thing) from error
     return AppliedObject(resource, reply.object, reply.code == 201, reply.warnings)
+
+
+def _given(api: Api, resource: Resource, wanted: Obj) -> Obj | None:
+    """A Namespace that is there, labelled as it shall be, though it is not ours to change."""
+    if resource.kind != "Namespace":
+        return None
+    wanted = api.adapt(api, wanted)
+    there = api.find(resource.path("", wanted["metadata"]["name"]))
+    labels = (there or {}).get("metadata", {}).get("labels") or {}
+    return there if (wanted["metadata"].get("labels") or {}).items() <= labels.items() else None
 
 
 def _namespace_of(manifest: Manifest, resource: Resource, default: str) -> str:

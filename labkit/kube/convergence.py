@@ -18,7 +18,7 @@ import urllib3
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, WaitTimeout
 from labkit.kube.api import Api, Obj, Reply
-from labkit.kube.resources import PODS
+from labkit.kube.resources import NAMESPACES, PODS
 
 ISTIOD = ("istio-system", "app=istiod")
 NOT_ASKED = "NOT ASKED"
@@ -168,7 +168,7 @@ def wait_for_proxies(
 
 def current_revision(api: Api) -> str:
     """The newest resourceVersion of the cluster."""
-    return str(api.get(PODS.path("kube-public"), limit=1)["metadata"]["resourceVersion"])
+    return str(api.get(NAMESPACES.path(), limit=1)["metadata"]["resourceVersion"])
 
 
 def _report(reply: Reply) -> Obj:

@@ -11,7 +11,7 @@ from labkit.kube.api import Api
 from labkit.kube.control_plane import ControlPlane, control_planes
 from labkit.kube.gateway import find_gateway
 from labkit.kube.mesh_config import mesh_config
-from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, denied
+from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, denied, may_create
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
 from labkit.kube.tables import Table
 
@@ -125,6 +125,8 @@ def _egress(api: Api) -> Fact:
 def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane]) -> Fact:
     what, found = f"namespace {namespace}", api.find(NAMESPACES.path("", namespace))
     if found is None:
+        if not may_create(api, NAMESPACES):
+            return Fact(MISSING, what, "not there, and you may not make it", "labkit look --roles USER")
         return Fact(NOTE, what, "not there yet", "The lab makes it.")
     labels = found["metadata"].get("labels") or {}
     key, value = planes[0].injection_label if planes else ("istio-injection", "enabled")

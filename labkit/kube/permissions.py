@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import yaml
 
 from labkit.kube.api import Api, Obj
+from labkit.kube.resources import Resource
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _CHANGE = ("get", "list", "watch", "create", "patch", "delete")
@@ -71,7 +72,17 @@ def denied(api: Api, wanted: Iterable[tuple[Permission, str]]) -> list[Denied]:
     return [(str(p), ns) for (p, ns), fine in zip(single, allowed, strict=True) if not fine]
 
 
-def _is_allowed(api: Api, permission: Permission, namespace: str) -> bool:
+def may_delete(api: Api, resource: Resource, name: str) -> bool:
+    """Whether one may delete the cluster-scoped object called *name*."""
+    return _is_allowed(api, Permission(("delete",), resource.group, resource.plural), "", name)
+
+
+def may_create(api: Api, resource: Resource, namespace: str = "") -> bool:
+    """Whether one may make such objects (in *namespace*)."""
+    return _is_allowed(api, Permission(("create",), resource.group, resource.plural), namespace)
+
+
+def _is_allowed(api: Api, permission: Permission, namespace: str, name: str = "") -> bool:
     resource, _, subresource = permission.resource.partition("/")
     attributes = {
         "verb": permission.verbs[0],
@@ -79,6 +90,7 @@ def _is_allowed(api: Api, permission: Permission, namespace: str) -> bool:
         "resource": resource,
         **({"subresource": subresource} if subresource else {}),
         **({"namespace": namespace} if namespace else {}),
+        **({"name": name} if name else {}),
     }
     review = {
         "apiVersion": "authorization.k8s.io/v1",
@@ -89,9 +101,9 @@ def _is_allowed(api: Api, permission: Permission, namespace: str) -> bool:
 
 
 def roles(subject: str, namespaces: Sequence[str], system: str = "istio-system") -> str:
-    """The least a learner needs, as YAML for an administrator; *subject* is the user's name.
+    """The least a learner needs in *namespaces*, as YAML; *subject* is the user's name.
 
-    The namespaces have to be there: making namespaces is not among these rights.
+    Making namespaces is not among these rights, nor changing or deleting them.
     """
     objects = [
         *(_role(ns, IN_THE_LAB) for ns in namespaces),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.kube.api import Api, Obj
+from labkit.kube.listing import items_in
 from labkit.kube.resources import PODS
 
 CONTAINER = "istio-proxy"
@@ -26,7 +27,7 @@ class Proxy:
 
 def find_proxies(api: Api, namespaces: Sequence[str] = ("",)) -> list[Proxy]:
     """Every proxy of *namespaces* (by default of all) whose pod has an address."""
-    pods = [pod for namespace in namespaces for pod in api.items(PODS.path(namespace))]
+    pods = items_in(api, PODS, namespaces)
     return [proxy for pod in pods if (proxy := proxy_of(pod)) is not None]
 
 

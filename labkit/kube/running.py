@@ -14,6 +14,7 @@ from functools import cached_property
 
 from labkit.errors import ApiRefused
 from labkit.kube.api import Api, Obj
+from labkit.kube.listing import items_in
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES, Resource
 
@@ -132,7 +133,7 @@ def _everywhere(api: Api, kind: Resource, namespaces: Sequence[str]) -> list[Obj
 def _visible(api: Api, kind: Resource, namespace: str) -> list[Obj]:
     """What may be seen there: in class mode nobody reads the others' rules in Istio's own namespace."""
     try:
-        return api.items(kind.path(namespace))
+        return items_in(api, kind, [namespace])
     except ApiRefused as error:
         if error.code not in (403, 404) or kind is PODS:
             raise

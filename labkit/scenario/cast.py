@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labkit.errors import UsageError
-from labkit.scenario.learner import own
+from labkit.kube.api import Api
+from labkit.scenario.learner import LEARNER, own
 
 HOME = own("dev-service-mesh")
 """The namespace of ServiceA, ServiceB and ServiceC."""
@@ -16,6 +17,11 @@ PRACTICE = own("practice")
 SYSTEM = "istio-system"
 NAMESPACES = (HOME, EXTERNAL, OUTSIDE, PRACTICE)
 """The namespaces that belong to the lab."""
+
+
+def places(api: Api) -> tuple[str, ...]:
+    """Where the lab looks: everywhere (``""``), or among others in its own namespaces and Istio's."""
+    return (*NAMESPACES, SYSTEM) if api.shared or LEARNER else ("",)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -58,11 +58,6 @@ AUTHORITIES = rf"(?:^|\.){re.escape(HOST)}(?::\d+)?$|-{LEARNER}\.svc(?:[.:]|$)" 
 def own(namespace: str) -> str:
     """The learner's own namespace by that name."""
     return f"{namespace}-{LEARNER}" if LEARNER else namespace
-
-
-def namespaces(ours: Sequence[str]) -> tuple[str, ...]:
-    """Where the lab looks for proxies: everywhere, or in class mode in *ours* and where the gateways are."""
-    return (*ours, SYSTEM) if LEARNER else ("",)
 
 
 def personal(source: Source) -> Source:

@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from labkit import istio
+from labkit.errors import ApiRefused
 from labkit.kube.api import APPLY_PATCH, Api, Obj
 from labkit.kube.apply import FIELD_MANAGER
 from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.delete import delete
+from labkit.kube.listing import items_in
 from labkit.kube.mesh_config import mesh_config
+from labkit.kube.permissions import may_delete
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
 from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
@@ -157,7 +160,10 @@ def has_lesson_settings(api: Api) -> bool:
 
 
 def _remove(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
-    """Delete what is not wanted, all at once, and wait until it is gone."""
+    """Delete what is not wanted, all at once, and wait until it is gone.
+
+    A namespace that an administrator gave is emptied and stays.
+    """
     doomed = list(_unwanted(api, wanted))
     _each(doomed, lambda one: delete(api, one[0], *one[1:], wait=False))
     _each(doomed, lambda one: wait_until_gone(api, one[0], *one[1:]))
@@ -165,22 +171,47 @@ def _remove(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
 
 
 def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, str, str]]:
-    namespaces = {ns["metadata"]["name"] for ns in api.items(NAMESPACES.path())}
-    going = {n for n in cast.NAMESPACES if n in namespaces and ("Namespace", "", n) not in wanted}
+    going = {
+        name
+        for name in namespaces_of_the_lab(api)
+        if ("Namespace", "", name) not in wanted and may_delete(api, NAMESPACES, name)
+    }
     yield from ((NAMESPACES, "", name) for name in sorted(going))
     ours = {(kind, name) for kind, _, name in _wanted(len(STEPS))}
     for resource, obj in made_by_people(api):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-        strayed = namespace == "default" and not api.shared and (resource.kind, name) in ours
+        strayed = namespace == "default" and (resource.kind, name) in ours
         in_lab = namespace in cast.NAMESPACES and namespace not in going
         if strayed or (in_lab and (resource.kind, namespace, name) not in wanted):
             yield resource, namespace, name
 
 
-def made_by_people(api: Api) -> Iterator[tuple[Resource, Obj]]:
-    """Every object, in any namespace, of the kinds that goto sweeps, but those that controllers made."""
-    for resource, objects in _each(_swept_kinds(api), lambda kind: (kind, api.items(kind.path()))):
+def namespaces_of_the_lab(api: Api) -> list[str]:
+    """Those of the lab's namespaces that are there."""
+    there = {namespace["metadata"]["name"] for namespace in api.items(NAMESPACES.path())}
+    return [name for name in cast.NAMESPACES if name in there]
+
+
+def made_by_people(api: Api, namespaces: Iterable[str] = ()) -> Iterator[tuple[Resource, Obj]]:
+    """Every object of the kinds that goto sweeps, but those that controllers made.
+
+    namespaces: where to look; by default wherever the lab may, see :func:`labkit.scenario.cast.places`.
+    """
+    everywhere = "" in cast.places(api)
+    places = list(namespaces) or ([""] if everywhere else namespaces_of_the_lab(api))
+    kinds = [(kind, place) for kind in _swept_kinds(api) for place in places]
+    for resource, objects in _each(kinds, lambda one: (one[0], _listed(api, *one))):
         yield from ((resource, obj) for obj in objects if not _is_made_by_others(resource, obj))
+
+
+def _listed(api: Api, kind: Resource, namespace: str) -> list[Obj]:
+    """All of a kind; none where one may not even look: then one has made none, either."""
+    try:
+        return api.items(kind.path(namespace))
+    except ApiRefused as error:
+        if error.code != 403:
+            raise
+        return []
 
 
 def _swept_kinds(api: Api) -> list[Resource]:
@@ -235,7 +266,7 @@ def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     """
     callers_remember = any(title.startswith("service/") for title in moves.removed)
     injected = {name for kind, _, name in wanted if kind == "Namespace"}
-    pods = [pod for namespace in sorted(injected) for pod in api.items(PODS.path(namespace))]
+    pods = items_in(api, PODS, sorted(injected))
     stale = [pod for pod in pods if callers_remember or not _has_proxy(pod)]
     _each(stale, lambda pod: delete(api, PODS, pod["metadata"]["namespace"], pod["metadata"]["name"]))
     moves.removed += [PODS.title(pod["metadata"]["name"]) for pod in stale]
@@ -243,7 +274,7 @@ def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
 
 def _wait_for_leaving_pods(api: Api) -> None:
     """A pod that is no longer wanted is still listed, and may still answer, until it is gone."""
-    pods = [pod["metadata"] for namespace in cast.NAMESPACES for pod in api.items(PODS.path(namespace))]
+    pods = [pod["metadata"] for pod in items_in(api, PODS, cast.NAMESPACES)]
     leaving = [metadata for metadata in pods if metadata.get("deletionTimestamp")]
     _each(leaving, lambda pod: wait_until_gone(api, PODS, pod["namespace"], pod["name"]))
 

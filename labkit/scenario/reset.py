@@ -1,23 +1,64 @@
-"""What in a cluster is this learner's: whole namespaces, known by name and, in class mode, by label."""
+"""What in a cluster is this learner's: whole namespaces, and gateways that the lab has made.
+
+Namespaces are known by name and, in class mode, by label as well; then gateways stay, which others share.
+A namespace that an administrator gave, so that it can't be deleted, is emptied.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import Api
 from labkit.kube.delete import delete
-from labkit.kube.resources import NAMESPACES
+from labkit.kube.permissions import may_delete
+from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
 from labkit.kube.wait import wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER, LEARNER_LABEL
+from labkit.scenario.place import made_by_people
 
 
-def belongings(api: Api) -> list[str]:
-    """Names of the namespaces that are this learner's."""
+@dataclass(frozen=True)
+class Belonging:
+    """One object, with all that is in it."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    stays: bool = False
+    """Whether it may not be deleted, only emptied."""
+
+    def __str__(self) -> str:
+        return f"{self.resource.title(self.name)}{' (emptied, it stays)' if self.stays else ''}"
+
+
+def belongings(api: Api) -> list[Belonging]:
+    """What is this learner's, in the order in which it can go."""
     labelled = {"labelSelector": f"{LEARNER_LABEL}={LEARNER}"} if LEARNER else {}
     there = {namespace["metadata"]["name"] for namespace in api.items(NAMESPACES.path(), **labelled)}
-    return [name for name in cast.NAMESPACES if name in there]
+    namespaces = [
+        Belonging(NAMESPACES, "", name, stays=not may_delete(api, NAMESPACES, name))
+        for name in cast.NAMESPACES
+        if name in there
+    ]
+    return [*namespaces, *([] if LEARNER else _gateways(api))]
 
 
-def remove(api: Api, namespace: str) -> None:
-    """Delete one of them, and wait until it is gone."""
-    delete(api, NAMESPACES, "", namespace, wait=False)
-    wait_until_gone(api, NAMESPACES, "", namespace)
+def _gateways(api: Api) -> list[Belonging]:
+    return [
+        Belonging(resource, cast.SYSTEM, obj["metadata"]["name"])
+        for resource in (DEPLOYMENTS, SERVICES)
+        for obj in api.items(resource.path(cast.SYSTEM), labelSelector=f"{PART_OF}={PART_OF_LAB}")
+    ]
+
+
+def remove(api: Api, one: Belonging) -> None:
+    """Delete it, or what is in it, and wait until that is gone."""
+    mine = [(one.resource, one.namespace, one.name)]
+    if one.stays:
+        mine = [(r, one.name, o["metadata"]["name"]) for r, o in made_by_people(api, [one.name])]
+    for each in mine:
+        delete(api, *each, wait=False)
+    for each in mine:
+        wait_until_gone(api, *each)

@@ -159,9 +159,10 @@ class Shift:
 
 
 class _Kept:
-    """The answers of the stream, in order; safe to read meanwhile."""
+    """The answers of the stream, in order, safe to read meanwhile; and the logs that tell more of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
         self._rows: list[pd.DataFrame] = []
         self._lock = threading.Lock()
 
@@ -181,6 +182,7 @@ class _Kept:
 def shift(
     api: Api,
     where: Callable[[], str],
+    journal: Journal,
     *,
     to: str = "C",
     steps: Iterable[int] = (10, 25, 50, 75, 100),
@@ -198,7 +200,7 @@ def shift(
     before = weights_now(api)
     if before is None:
         raise UsageError("Nothing is split yet, so nothing can be shifted: lab.goto(3) brings you there.")
-    course, kept = Shift(target, limits or Limits(), before), _Kept()
+    course, kept = Shift(target, limits or Limits(), before), _Kept(journal)
     most = len(wanted) * int(requests + rate * _PATIENCE)
     stream, done = Stream(where, kept.take, rate=rate, total=most), False
     try:
@@ -236,20 +238,20 @@ def _climb(
     for weight in weights:
         change = set_weights(api, weight if course.to == "ServiceC" else 100 - weight)
         say(f"{course.to} {weight} %: {change.sentence}")
-        step = _observe(api, course, kept, weight, change, requests)
+        step = _observe(course, kept, weight, change, requests)
         course.steps.append(step)
         say(f"  {step}")
         if step.reason:
             return
 
 
-def _observe(api: Api, course: Shift, kept: _Kept, weight: int, change: WeightsSet, requests: int) -> Step:
+def _observe(course: Shift, kept: _Kept, weight: int, change: WeightsSet, requests: int) -> Step:
     """Watch one step until it has had its requests, or has broken a limit."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         time.sleep(_LOOK)
         rows = kept.since(change.at)
-        step = _judged(api, course, rows, weight, change)
+        step = _judged(kept.journal, course, rows, weight, change)
         if step.reason or len(rows) >= requests:
             return step
         if time.monotonic() > deadline:
@@ -258,8 +260,8 @@ def _observe(api: Api, course: Shift, kept: _Kept, weight: int, change: WeightsS
             )
 
 
-def _judged(api: Api, course: Shift, rows: pd.DataFrame, weight: int, change: WeightsSet) -> Step:
-    seen = health(api, rows)
+def _judged(journal: Journal, course: Shift, rows: pd.DataFrame, weight: int, change: WeightsSet) -> Step:
+    seen = health(journal, rows)
     reason = next((why for one in seen if (why := course.limits.broken_by(one))), None)
     if reason is None:
         reason = _unanswered(rows, course.limits)
@@ -274,13 +276,13 @@ def _unanswered(rows: pd.DataFrame, limits: Limits) -> str | None:
     return f"{failed} of {len(rows)} requests were not answered at all: {rows['error'].dropna().iloc[-1]}"
 
 
-def health(api: Api, answers: pd.DataFrame) -> tuple[Health, ...]:
+def health(journal: Journal, answers: pd.DataFrame) -> tuple[Health, ...]:
     """How each destination did with *answers*' requests, from every proxy's access log."""
     answered = answers[answers["status"].notna()] if len(answers) else answers
     if answered.empty:
         return ()
     since = answered["time"].min().to_pydatetime()
-    lines = Journal(api).lines_of(answered["tag"].tolist(), since).frame
+    lines = journal.lines_of(answered["tag"].tolist(), since).frame
     return tuple(_health(lines, name) for name in _APPS)
 
 

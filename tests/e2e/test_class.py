@@ -69,7 +69,7 @@ def test_two_learners_at_once(bench, shared, tmp_path):
 def _reset_removes_only_ones_own(bench, shared):
     done = bench.labkit("reset", "--context", "labkit", "--yes", env=shared | {"LABKIT_USER": "anna"})
 
-    assert "Removed dev-service-mesh-anna" in done.stdout
+    assert "Removed namespace/dev-service-mesh-anna" in done.stdout
     left = {namespace["metadata"]["name"] for namespace in bench.get("namespaces")["items"]}
     assert {name for name in left if "-anna" in name} == set()
     assert {"dev-service-mesh-boris", "external-cluster-boris", "istio-system"} <= left

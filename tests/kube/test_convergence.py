@@ -4,7 +4,7 @@ import pytest
 
 from labkit.errors import WaitTimeout
 from labkit.kube.convergence import AskIstiod, ProxyState, wait_for_proxies
-from labkit.kube.resources import PODS
+from labkit.kube.resources import NAMESPACES
 
 PATH = "/api/v1/namespaces/istio-system/pods"
 
@@ -27,7 +27,7 @@ def mesh(server):
         page = {"converged": converged, "proxies": list(proxies)}
         server.answer("GET", f"{PATH}/{pod}:15014/proxy/debug/syncz", page)
 
-    server.answer("GET", PODS.path("kube-public"), {"metadata": {"resourceVersion": "42"}, "items": []})
+    server.answer("GET", NAMESPACES.path(), {"metadata": {"resourceVersion": "42"}, "items": []})
     return say
 
 

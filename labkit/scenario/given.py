@@ -1,0 +1,30 @@
+"""What an administrator gives a learner who may not make namespaces: these, and the rights in them."""
+
+from __future__ import annotations
+
+import yaml
+
+from labkit.kube.api import Obj
+from labkit.kube.manifests import parse, read
+from labkit.kube.permissions import roles
+from labkit.scenario import learner
+from labkit.scenario.steps import folder
+
+_HEAD = """\
+# Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
+# the namespaces is istio.io/rev=REVISION instead of istio-injection=enabled.
+"""
+
+
+def given(user: str) -> str:
+    """The learner's namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
+    namespaces = namespaces_of_the_book()
+    names = [namespace["metadata"]["name"] for namespace in namespaces]
+    return f"{_HEAD}{yaml.safe_dump_all(namespaces, sort_keys=False)}---\n{roles(user, names)}"
+
+
+def namespaces_of_the_book() -> list[Obj]:
+    """Every Namespace that some manifest of the book describes, as it is for this learner."""
+    sources = (learner.personal(read(path)) for path in sorted(folder().rglob("*.yml")))
+    objects = (manifest.object for source in sources for manifest in parse(source))
+    return [obj for obj in objects if obj["kind"] == "Namespace"]
