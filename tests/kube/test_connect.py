@@ -1,10 +1,14 @@
 """Finding the cluster."""
 
+import base64
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
+from kubernetes.config import incluster_config
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, NotRunning
 from labkit.kube.connect import connect
@@ -18,8 +22,6 @@ print(json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": sta
 
 
 def config(path, server, **user):
-    import yaml
-
     content = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -112,6 +114,26 @@ def test_a_pod_without_a_service_account(monkeypatch):
 
     with pytest.raises(NotRunning, match="no pod of a cluster"):
         connect(context="in-cluster")
+
+
+def test_a_pod_with_a_service_account(cluster, monkeypatch, tmp_path):
+    """As the kubelet gives it to a pod: two variables, and a folder with token, CA and namespace."""
+    known = yaml.safe_load(cluster.kubeconfig.read_text())
+    where = known["clusters"][0]["cluster"]
+    url = urlsplit(where["server"])
+    (tmp_path / "token").write_text(known["users"][0]["user"]["token"])
+    (tmp_path / "ca.crt").write_bytes(base64.b64decode(where["certificate-authority-data"]))
+    (tmp_path / "namespace").write_text("jupyter-anna")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", url.hostname)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(url.port))
+
+    api = connect(context="in-cluster")
+
+    assert (api.namespace, api.shared, api.agreed) == ("jupyter-anna", True, False)
+    assert "default" in [one["metadata"]["name"] for one in api.items("/api/v1/namespaces")]
+    api.close()
 
 
 def test_a_plug_in_that_logs_in(tmp_path, server):

@@ -30,7 +30,7 @@ class ApiServer:
     """The Kubernetes API of one cluster."""
 
     def __init__(self, client: InProcessClient, runtime: PodRuntime, token: str) -> None:
-        self._authorization = f"Bearer {token}".encode()
+        self._token = token.encode()
         self._handlers = Handlers(client.verbs, runtime)
         self._runner: web.ServerRunner | None = None
 
@@ -84,8 +84,8 @@ class ApiServer:
         return answer if isinstance(answer, web.StreamResponse) else await answer
 
     def _may_enter(self, request: web.BaseRequest) -> bool:
-        given = request.headers.get("Authorization", "").encode()
-        return hmac.compare_digest(given, self._authorization)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
