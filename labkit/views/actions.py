@@ -17,6 +17,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit.errors import LabkitError
+from labkit.scenario import card
 from labkit.scenario.card import BAD
 from labkit.views.live import LiveView
 
@@ -71,6 +72,11 @@ class ActionView(LiveView):
 
     def __repr__(self) -> str:
         return str(self.still()["text/plain"])
+
+    def left_behind(self) -> dict[str, Any]:
+        """Its text, and how to get the buttons back."""
+        still, again = self.still(), card.lines(["Run this cell again to get its buttons back."])
+        return {"text/plain": still["text/plain"], "text/html": still["text/html"] + again}
 
     def still(self) -> dict[str, Any]:
         """Text and HTML that say the same."""

@@ -24,7 +24,7 @@ CARD, HIGH = 128, 74
 """Width and height of a workload, in pixels."""
 SMALL, LOW = 56, 46
 """Width of the client, height of what is no workload."""
-COLUMNS = (36, 182, 362, 574, 758, 938)
+COLUMNS = (36, 180, 358, 564, 746, 926)
 """Middles of the columns, in pixels."""
 PAD, HEADER = 10, 24
 _TOP, _PITCH, _GAP = 118, 116, 30
@@ -170,7 +170,7 @@ def size(places: Iterable[Place]) -> tuple[int, int]:
     cells = [place.cell for place in places]
     last_column = max([_RIGHT, *(column for column, _ in cells)])
     last_row = max([MAIN_ROWS - 1, *(row for _, row in cells)])
-    return int(COLUMNS[last_column] + CARD / 2 + 18), int(row_middle(last_row) + HIGH / 2 + 46)
+    return int(COLUMNS[last_column] + CARD / 2 + 16), int(row_middle(last_row) + HIGH / 2 + 46)
 
 
 # -------------------------------------------------------------------------------------------- frames

@@ -52,7 +52,11 @@ class LiveView:
         if not running_cell():
             return self.still()
         view: dict[str, Any] = self.box._repr_mimebundle_()
-        return {**view, "text/plain": repr(self)}
+        return {**view, **self.left_behind()}
+
+    def left_behind(self) -> dict[str, Any]:
+        """What a saved notebook shows of it when it is opened again and the kernel knows no such widgets."""
+        return {"text/plain": repr(self)}
 
 
 def running_cell() -> str | None:

@@ -42,7 +42,7 @@ def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
     axis = {"gridcolor": FAINT, "linecolor": INK, "zeroline": False, "automargin": True}
     return {
         "template": "none",
-        "title": {"text": title, "font": {"size": 15}},
+        "title": {"text": title, "font": {"size": 15}, "y": 1, "yanchor": "top", "pad": {"t": 10}},
         "width": more.pop("width", WIDTH),
         "height": more.pop("height", HEIGHT),
         "margin": {"l": 60, "r": 20, "t": 50, "b": 54},

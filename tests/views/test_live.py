@@ -4,6 +4,7 @@ import ipywidgets as widgets
 import pytest
 
 from labkit.views import live
+from labkit.views.quiz import QuizView
 
 
 class View(live.LiveView):
@@ -55,3 +56,12 @@ def test_it_is_alive_where_a_cell_is_named_and_still_elsewhere(run):
 
     run("one", "1")
     assert "application/vnd.jupyter.widget-view+json" in View()._repr_mimebundle_()
+
+
+def test_a_saved_notebook_that_is_opened_again_says_what_to_do(run):
+    run("one", "1")
+    shown = QuizView(1)._repr_mimebundle_()
+
+    assert "Somebody deletes the Gateway" in shown["text/html"], "a page without its widgets shows this"
+    assert "Run this cell again" in shown["text/html"]
+    assert "Somebody deletes the Gateway" in shown["text/plain"]
