@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,7 +89,10 @@ def _locate(path: Path, folders: Sequence[Path]) -> Path:
     wanted = [match for match in found if match.parts[-len(path.parts) :] == path.parts]
     if wanted:
         return wanted[0]
-    raise ManifestError(f"There is no manifest {str(path)!r}, here or among the lab's own.")
+    known = [each.name for folder in folders for each in folder.rglob("*.yml")]
+    near = get_close_matches(path.name, known, n=1)
+    next_step = f"Did you mean {near[0]!r}?" if near else "Check its name, or give the YAML itself."
+    raise ManifestError(f"There is no manifest {path.name!r}, here or among the lab's own. {next_step}")
 
 
 def parse(source: Source) -> list[Manifest]:

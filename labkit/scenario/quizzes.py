@@ -7,9 +7,19 @@ from pathlib import Path
 
 import yaml
 
+from labkit.errors import UsageError
 from labkit.scenario.steps import find_step
 
 _TEXTS = Path(__file__).with_name("texts")
+
+
+class Said(str):
+    """Words that a notebook shows as they are, without quotation marks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True)
@@ -22,10 +32,12 @@ class Quiz:
     answer: int
     why: str
 
-    def judge(self, choice: int) -> str:
-        """What to say to whoever chose answer number *choice*."""
+    def judge(self, choice: int) -> Said:
+        """What to say to whoever chose answer number *choice*; UsageError where there is no such answer."""
+        if choice not in range(1, len(self.choices) + 1):
+            raise UsageError(f"The answers have the numbers 1 to {len(self.choices)}, there is no {choice}.")
         verdict = "Yes." if choice == self.answer else f"No: {self.choices[self.answer - 1]}."
-        return f"{verdict} {self.why}"
+        return Said(f"{verdict} {self.why}")
 
 
 def find_quiz(step: int) -> Quiz:

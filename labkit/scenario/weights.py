@@ -67,7 +67,7 @@ class WeightsSet:
 
 def manifest(c: int) -> Source:
     """The VirtualService that sends *c* of 100 requests to ServiceC, the others to ServiceB."""
-    if not 0 <= c <= 100:
+    if not isinstance(c, int) or not 0 <= c <= 100:
         raise UsageError(f"ServiceC's weight is a whole number from 0 to 100, not {c}.")
     weights = {"ServiceB": 100 - c, "ServiceC": c}
     return Source(_HEAD + "".join(_ROUTE.format(host=HOSTS[name], weight=w) for name, w in weights.items()))
@@ -92,12 +92,21 @@ def set_weights(
 
 
 def weights_now(api: Api, namespace: str = cast.HOME) -> dict[str, int] | None:
-    """ServiceB's and ServiceC's weights as the VirtualService has them; None where there is none."""
+    """ServiceB's and ServiceC's weights by the VirtualService, as parts of 100; None where there is none."""
     rule = api.find(VIRTUAL_SERVICES.path(namespace, RULE))
     routes: list[Obj] = rule["spec"]["http"][0]["route"] if rule else []
     if not routes:
         return None
-    return {name: _weight(routes, host) for name, host in HOSTS.items()}
+    return _of_100({name: _weight(routes, host) for name, host in HOSTS.items()})
+
+
+def _of_100(weights: dict[str, int]) -> dict[str, int]:
+    """The same shares, as parts of 100: somebody may have written 3 and 1."""
+    total = sum(weights.values())
+    if total in (0, 100):
+        return weights
+    c = round(100 * weights["ServiceC"] / total)
+    return {"ServiceB": 100 - c, "ServiceC": c}
 
 
 def _weight(routes: list[Obj], host: str) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pycurl
 
-from labkit.errors import RequestFailed
+from labkit.errors import RequestFailed, UsageError
 from labkit.traffic.answers import answering_service
 from labkit.traffic.exchange import USER_AGENT, host_header
 
@@ -76,6 +76,8 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
 
     headers: sent beside curl's own, or in their place, as with `curl -H`.
     """
+    if headers is not None and not isinstance(headers, Mapping):
+        raise UsageError(f'Headers are given as {{"Host": "external.example"}}, not as {headers!r}.')
     own = [f"{name}: {value}" for name, value in (headers or {}).items()]
     extra = own if "host" in map(str.lower, headers or {}) else [*host_header(url), *own]
     transcript: list[str] = []

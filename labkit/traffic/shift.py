@@ -18,6 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -212,23 +213,24 @@ def shift(
             course.rolled_back_at = _roll_back(api, before, say)
         stream.close()
         course.answers = kept.since(0)
-    say(course.verdict)
     return course
 
 
 def _target(name: str) -> str:
-    title = cast.find_workload(name).title
-    if title not in _APPS:
-        raise UsageError(f"Traffic is shifted between {' and '.join(_APPS)}; {title} takes no part in it.")
-    return title
+    with suppress(UsageError):
+        if (title := cast.find_workload(name).title) in _APPS:
+            return title
+    raise UsageError(f"Traffic is shifted to {' or '.join(_APPS)}, not to {name}.")
 
 
 def _checked(steps: Iterable[int], requests: int) -> list[int]:
     wanted = list(steps)
-    if not wanted or any(not 0 <= weight <= 100 for weight in wanted) or requests < 1:
+    if not wanted or any(not 0 <= weight <= 100 for weight in wanted):
         raise UsageError(
-            f"shift() needs weights from 0 to 100 and a request a step: not {wanted}, {requests}."
+            f"The steps of a shift are weights from 0 to 100, such as [10, 50, 100], not {wanted}."
         )
+    if requests < 1:
+        raise UsageError(f"A step of a shift needs at least 1 request, not {requests}.")
     return wanted
 
 

@@ -20,6 +20,7 @@ class QuizView(ActionView):
         self.quiz = find_quiz(step)
         options = [(text, number) for number, text in enumerate(self.quiz.choices, start=1)]
         self.choices = widgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
+        self.choices.observe(lambda _: self._think_again(), "value")
         self.head.value = self._card()
         button = self.button(
             "Answer", self._judge, icon="check", tip="See whether you are right", style="primary"
@@ -41,6 +42,11 @@ class QuizView(ActionView):
         self.result.value = card.lines(
             [f'<b style="color:{colour}">{sign}</b> {card.coded(self.answer(chosen))}']
         )
+
+    def _think_again(self) -> None:
+        """What was said of another choice goes."""
+        self.say("")
+        self.result.value = ""
 
     def _card(self) -> str:
         return card.card(f'<div style="font-weight:600">{card.coded(self.quiz.question)}</div>')

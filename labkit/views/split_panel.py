@@ -18,7 +18,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, UsageError
 from labkit.kube.api import Api
 from labkit.scenario.weights import WeightsSet, command, manifest, set_weights, weights_now
 from labkit.traffic.answers import send
@@ -90,6 +90,14 @@ class SplitPanel(LiveView):
 
     def set(self, c: int) -> None:
         """Send *c* of 100 requests to ServiceC, by the VirtualService. Refusals stand in the panel."""
+        try:
+            manifest(c)
+        except UsageError as error:  # before the sliders move: they would stop at 0 and 100, and set that
+            self.controls.show_refusal(str(error))
+            return
+        self._set(c)
+
+    def _set(self, c: int) -> None:
         with self._setting:
             before, asked = self.weights, time.time()
             self._show_weights({"ServiceB": 100 - c, "ServiceC": c})

@@ -47,7 +47,8 @@ def _caption(table: pd.DataFrame, *, complete: bool) -> str:
     if table.empty:
         return "No proxy has written a line about this request: is `accessLogFile` set in the mesh's config?"
     passed = [name for n, name in enumerate(table["proxy"]) if n == 0 or name != table["proxy"].iloc[n - 1]]
-    words = [f"{len(table)} lines of {len(passed)} proxies on the way: {' → '.join(passed)}."]
+    lines, proxies = _count(len(table), "line", "lines"), _count(len(passed), "proxy", "proxies")
+    words = [f"{lines} of {proxies} on the way: {' → '.join(passed)}."]
     for hop in _hops(table[table["meaning"] != ""]):
         flags = f" ({hop.flags})" if pd.notna(hop.flags) else ""
         words.append(f"{hop.proxy} answered {hop.status}{flags}: {hop.meaning}.")
@@ -56,6 +57,10 @@ def _caption(table: pd.DataFrame, *, complete: bool) -> str:
             f"{hop.proxy} sent it on to {hop.to}: no line of that has come yet." for hop in _silent(table)
         ]
     return "\n".join(words)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _silent(table: pd.DataFrame) -> list[Any]:

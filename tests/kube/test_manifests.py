@@ -34,7 +34,10 @@ def test_a_path_is_a_path(tmp_path):
 
 
 def test_a_name_nobody_has(tmp_path):
-    with pytest.raises(ManifestError, match=r"no manifest 'pad\.yml'"):
+    with pytest.raises(ManifestError, match=r"no manifest 'pad\.yml', .* Check its name"):
+        read("pad.yml", [tmp_path])
+    (tmp_path / "pod.yml").write_text(POD)
+    with pytest.raises(ManifestError, match=r"Did you mean 'pod\.yml'\?"):
         read("pad.yml", [tmp_path])
 
 

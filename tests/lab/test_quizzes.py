@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labkit.errors import RequestFailed
+from labkit.errors import RequestFailed, UsageError
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.proxies import proxy_of
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
@@ -38,6 +38,9 @@ def test_each_step_has_one(lab, step):
 
 def test_choosing(lab):
     view = lab.quiz(3)
+    with pytest.raises(UsageError, match="1 to 3"):
+        view.answer(4)
+    assert repr(view.answer(2)).startswith("Yes. "), "a notebook shows no quotation marks"
     view.buttons["Answer"].click()
     assert "Choose one first." in view.status.value
 
@@ -45,6 +48,7 @@ def test_choosing(lab):
     view.buttons["Answer"].click()
     assert "✗" in view.result.value
     view.choices.value = 2
+    assert view.result.value == "", "that was about another answer"
     view.buttons["Answer"].click()
     assert "✓" in view.result.value
     assert view.status.value == ""

@@ -44,15 +44,21 @@ def test_a_broken_c_is_sent_back_and_why(lab, capsys):
     assert course.shift.rolled_back_at
     b = course.table[course.table["destination"] == "ServiceB"]
     assert b["errors"].sum() == 0, "ServiceB is not blamed"
-    assert "Rolled back" in capsys.readouterr().out
+    assert "back to ServiceC 0 %" in capsys.readouterr().out
+    assert "Rolled back" in repr(course)
+    weight = next(trace for trace in course.plot().figure.data if trace.name == "weight")
+    assert list(weight.x) == sorted(weight.x), "time goes one way"
+    assert weight.y[-1] == 0
     assert not [t for t in threading.enumerate() if t.name == "labkit-stream"]
 
 
 def test_what_makes_no_sense_is_refused(lab):
     lab.goto(3, finished=True)
     for wrong in ({"to": "A"}, {"steps": [10, 200]}, {"steps": []}, {"requests": 0}):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=r"not to A|The steps|at least 1 request"):
             lab.shift(**wrong)
+    with pytest.raises(UsageError, match="to ServiceB or ServiceC, not to D"):
+        lab.shift(to="D")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.errors import RequestFailed
+from labkit.errors import RequestFailed, UsageError
 from labkit.traffic.curl import curl
 
 
@@ -34,6 +34,11 @@ def test_it_shows_itself(server):
     shown = answer._repr_mimebundle_()
     assert shown["text/plain"] == str(answer)
     assert "&lt; HTTP/1.1 200 OK" in shown["text/html"]
+
+
+def test_headers_are_names_and_values(server):
+    with pytest.raises(UsageError, match="Headers are given as"):
+        curl(f"{server.url}/b", headers="Host: somebody.else")
 
 
 def test_no_answer_is_a_sentence(unused_tcp_port):

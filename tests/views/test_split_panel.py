@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from labkit import Lab
-from labkit.scenario.weights import set_weights, weights_now
+from labkit.scenario.weights import manifest, set_weights, weights_now
 from labkit.views.split_panel import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -47,6 +47,26 @@ def test_sliders_add_to_100_and_change_the_rule(panel, lab):
     assert "applied → acknowledged by" in panel.controls.change.value
     assert "kubectl apply --server-side" in panel.controls.manifest.value
     assert "weight: 95" in panel.controls.manifest.value
+
+
+@pytest.mark.parametrize("wrong", [110, -1, 33.3])
+def test_a_weight_there_is_not_is_refused_and_moves_nothing(panel, lab, wrong):
+    panel.set(40)
+    panel.set(wrong)
+
+    assert "from 0 to 100" in panel.controls.change.value
+    assert (panel.controls.b.value, panel.controls.c.value) == (60, 40)
+    assert weights_now(lab.api) == {"ServiceB": 60, "ServiceC": 40}
+
+
+def test_weights_in_other_units_are_shown_as_parts_of_100(lab):
+    text = manifest(50).text.replace("weight: 50", "weight: 3", 1).replace("weight: 50", "weight: 1")
+    lab.apply(text)
+    panel = lab.split_panel()
+
+    assert weights_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
+    assert (panel.controls.b.value, panel.controls.c.value) == (75, 25)
+    panel.close()
 
 
 def test_presets(panel, lab):
