@@ -9,7 +9,7 @@ WORDS = "Stopped: this cell did not come to its end. Run it again, or go on with
 
 
 def tell_shortly() -> None:
-    """From now on a notebook tells KeyboardInterrupt in one sentence; unless its kernel has ways of its own."""
+    """From now on a notebook tells KeyboardInterrupt in one sentence, unless its kernel has its own ways."""
     from IPython.core.getipython import get_ipython
 
     shell: Any = get_ipython()
