@@ -160,14 +160,14 @@ def _layout() -> dict[str, object]:
         "of the requests, %",
         width=None,
         height=330,
-        margin={"l": 55, "r": 15, "t": 40, "b": 50},
+        margin={"l": 55, "r": 15, "t": 48, "b": 50},
         xaxis={"domain": [0, _LEFT], "tickvals": list(SERVICES), "ticks": "outside", "ticklen": 8},
         yaxis={"range": [0, 104], "tickvals": [0, 25, 50, 75, 100]},
         xaxis2={**right["xaxis"], "domain": [_RIGHT, 1], "anchor": "y2"},
         yaxis2={**right["yaxis"], **rows, "anchor": "x2"},
         annotations=[
-            _heading(0, "◇ weight, bar: observed, 95 % interval"),
-            _heading(_RIGHT, "answers as they come (×: tells of an error)"),
+            _heading(0, "◇ weight, bar: observed<br>with its 95 % interval"),
+            _heading(_RIGHT, "answers as they come<br>(×: tells of an error)"),
         ],
         showlegend=False,
     )
@@ -175,4 +175,4 @@ def _layout() -> dict[str, object]:
 
 def _heading(x: float, text: str) -> dict[str, object]:
     place = {"x": x, "xref": "paper", "xanchor": "left", "y": 1.02, "yref": "paper", "yanchor": "bottom"}
-    return {**place, "text": text, "showarrow": False, "font": {"size": 12, "color": INK}}
+    return {**place, "align": "left", "text": text, "showarrow": False, "font": {"size": 12, "color": INK}}

@@ -192,9 +192,9 @@ class SplitPanel(LiveView):
         self._show_state()
 
     def _note_error(self, rows: pd.DataFrame) -> None:
-        failed = rows[rows["status"].isna() | (rows["status"] >= 400)]
-        if len(failed):
-            last = failed.iloc[-1]
+        failed = [n for n, (_, who, _) in enumerate(who_answered(rows)) if who == "error"]
+        if failed:
+            last = rows.iloc[failed[-1]]
             words = last["error"] if pd.isna(last["status"]) else f"{last['status']} {last['body']}".strip()
             self._newest_error = str(words)[:200]
 

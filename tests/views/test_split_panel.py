@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import pandas as pd
 import pytest
 
 from labkit import Lab
@@ -67,6 +68,16 @@ def test_weights_in_other_units_are_shown_as_parts_of_100(lab):
     assert weights_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
     assert (panel.controls.b.value, panel.controls.c.value) == (75, 25)
     panel.close()
+
+
+def test_the_newest_error_is_told_whoever_noticed_it(panel):
+    """Where ServiceA's own proxy finds nobody, ServiceA answers 200 and tells of a 503."""
+    told = "Hello from ServiceA! Calling master system API... 503 Service Unavailable: [no body]"
+    row = {"time": pd.Timestamp.now("UTC"), "status": 200, "service": None, "body": told, "total_ms": 3.0}
+    panel._take(pd.DataFrame([row | {"error": None}]))
+
+    assert "1 of 1 failed" in panel.controls.errors.value
+    assert "503 Service Unavailable" in panel.controls.errors.value
 
 
 def test_presets(panel, lab):
