@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -175,6 +176,13 @@ def _execute(notebook: Path, output: Path, parameters: dict[str, Any], shown: Pr
     return Outcome(notebook, seconds, problem)
 
 
+def _failed_line(traceback: Iterable[str]) -> str:
+    """The line that IPython's arrow points to: a plain ``assert`` has no other words."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
+    pointed = re.search(r"^-+> *\d+ +(.*)$", plain, re.MULTILINE)
+    return pointed[1] if pointed else ""
+
+
 def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
     """Execute *notebook* into *copy* (kept whatever happens); what went wrong, or nothing."""
     _quiet()
@@ -195,7 +203,7 @@ def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it logs an error for every good-bye
         )
     except PapermillExecutionError as error:
-        return f"  cell {error.exec_count}: {error.ename}: {error.evalue}"
+        return f"  cell {error.exec_count}: {error.ename}: {error.evalue or _failed_line(error.traceback)}"
     except Exception as error:
         return f"  {type(error).__name__}: {error}"
     return ""

@@ -38,12 +38,14 @@ def test_a_notebook_gets_a_cluster_of_its_own(bench, notebook):
 
 def test_a_failure_is_told_and_the_others_still_run(bench, notebook):
     bad = notebook("bad.ipynb", "print('so far so good')", "assert 1 == 2, 'not equal'", "print('never')")
+    bare = notebook("bare.ipynb", "print('fine')\nassert 1 == 2\nprint('never')")
     good = notebook("good.ipynb", "print('fine')")
     out = bench.root / "out"
-    done = bench.labkit("run", bad, good, "-o", out, check=False)
+    done = bench.labkit("run", bad, bare, good, "-o", out, check=False)
     assert done.returncode == 1
     assert "not equal" in done.stdout
-    assert "1 of 2 notebooks passed" in done.stdout
+    assert "cell 1: AssertionError: assert 1 == 2" in done.stdout
+    assert "1 of 3 notebooks passed" in done.stdout
     assert "Traceback" not in done.stderr
     assert "so far so good" in _outputs(out / "bad.ipynb")
     assert (out / "bad.html").exists()

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from labkit import book
 from labkit.kube.connect import connect
 
 pytestmark = pytest.mark.slow
@@ -181,13 +182,16 @@ def _kubeconfig(url, folder):
 
 
 @pytest.mark.timeout(300)
-def test_the_whole_book(bench, gate, tmp_path):
+def test_notebooks_run(bench, gate, tmp_path):
+    """Those that need most: namespaces, every kind of rule, gateways, weights, the outbound policy."""
     look = bench.labkit("look", "--context", "school", "--yes", "--production", env=gate.env).stdout
     assert "✗" not in look
 
-    done = bench.labkit("run", "--context", "school", "-o", tmp_path / "out", env=gate.env, timeout=280)
+    chosen = [next(book.notebooks().glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
+    where = ("--context", "school", "-o", tmp_path / "out")
+    done = bench.labkit("run", *chosen, *where, env=gate.env, timeout=280)
 
-    assert "7 of 7 notebooks passed" in done.stdout
+    assert "3 of 3 notebooks passed" in done.stdout
 
 
 def test_what_was_given_is_emptied_and_stays(bench, gate):
