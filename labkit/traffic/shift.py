@@ -35,29 +35,41 @@ _LOOK = 0.5
 """Seconds between two looks at the answers."""
 _PATIENCE = 60.0
 """Seconds a step may take."""
+_CHANCE = 0.001
+"""What is less likely than this is not taken for chance."""
 _APPS = {workload.title: workload.app for workload in (cast.SERVICE_B, cast.SERVICE_C)}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a destination may cost; judged once it has had ``at_least`` requests of a step."""
+    """What a destination may cost.
+
+    Judged once it has had ``at_least`` requests of a step. Before that only errors count, and only where
+    a destination that keeps the limit would hardly ever show so many (an exact test, p < 0.001).
+    """
 
     error_rate: float = 0.05
     """Share of its requests, 0 to 1."""
     p95_ms: float = 1000.0
     """95 of 100 requests are answered within that."""
-    at_least: int = 5
+    at_least: int = 20
+
+    def too_many(self, errors: int, requests: int) -> bool:
+        """Whether so many *errors* in *requests* break the limit of errors."""
+        from scipy.stats import binomtest
+
+        if requests >= self.at_least:
+            return errors > self.error_rate * requests
+        return bool(errors) and binomtest(errors, requests, self.error_rate, "greater").pvalue < _CHANCE
 
     def broken_by(self, seen: Health) -> str | None:
         """The reason in words, or None."""
-        if seen.requests < self.at_least:
-            return None
-        if seen.error_rate > self.error_rate:
+        if self.too_many(seen.errors, seen.requests):
             return (
                 f"{seen.destination} failed {seen.errors} of {seen.requests} requests "
                 f"({100 * seen.error_rate:.0f} %; the limit is {100 * self.error_rate:g} %): {seen.example}"
             )
-        if seen.p95_ms > self.p95_ms:
+        if seen.requests >= self.at_least and seen.p95_ms > self.p95_ms:
             return (
                 f"{seen.destination} took {seen.p95_ms:.0f} ms for the slowest 5 of 100 requests "
                 f"(the limit is {self.p95_ms:g} ms)"
@@ -273,7 +285,7 @@ def _judged(journal: Journal, course: Shift, rows: pd.DataFrame, weight: int, ch
 def _unanswered(rows: pd.DataFrame, limits: Limits) -> str | None:
     """The gateway's own failures: they have no destination, and no line to find them by."""
     failed = int(rows["status"].isna().sum()) if len(rows) else 0
-    if failed < limits.at_least or failed <= limits.error_rate * len(rows):
+    if not limits.too_many(failed, len(rows)):
         return None
     return f"{failed} of {len(rows)} requests were not answered at all: {rows['error'].dropna().iloc[-1]}"
 

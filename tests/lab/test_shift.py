@@ -67,7 +67,11 @@ def test_what_makes_no_sense_is_refused(lab):
         (Health("ServiceC", 100, 5, 5, 20), None),
         (Health("ServiceC", 100, 6, 5, 20), "failed 6 of 100"),
         (Health("ServiceC", 100, 0, 5, 1500), "took 1500 ms"),
-        (Health("ServiceC", 4, 4, 5, 20), None),
+        (Health("ServiceC", 0, 0, 0, 0), None),
+        (Health("ServiceC", 4, 4, 5, 20), "failed 4 of 4"),
+        (Health("ServiceC", 10, 2, 5, 20), None),
+        (Health("ServiceC", 10, 0, 5, 1500), None),
+        (Health("ServiceC", 20, 2, 5, 20), "failed 2 of 20"),
     ],
 )
 def test_limits(seen, broken):
