@@ -83,5 +83,5 @@ class TaskView(ActionView):
         words = f"`lab.task({step}).check()` says whether it is done."
         return {
             "text/plain": f"Task: {self.task.title}\n{self.task.text}\n{words}",
-            "text/html": self._card() + f"<div>{card.coded(words)}</div>",
+            "text/html": self._card() + card.lines([card.coded(words)]),
         }

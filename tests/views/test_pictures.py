@@ -135,5 +135,15 @@ def test_nothing_but_errors(plot):
     assert plot(answers(5, errors=5)).png()
 
 
+def test_rare_marks_keep_their_colours_in_the_still_picture():
+    many = answers(600, errors=2)
+    many["service"] = pd.Categorical(["ServiceC"] * 597 + ["ServiceB", None, None])
+    with Image.open(io.BytesIO(plot_answers(many).png())) as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1000)}
+
+    for colour in (theme.COLOURS["ServiceB"], theme.COLOURS["ServiceC"], theme.ERROR):
+        assert tuple(bytes.fromhex(colour[1:])) in colours
+
+
 def test_nothing_at_all():
     assert plot_split(split_counts({})).png()
