@@ -270,12 +270,18 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
     else:
         _bring_up_own()
     _quiet()
+    _ask_nothing()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
-    options += ["--LabApp.news_url=None"]  # no question about news between a learner and the first page
     options += [] if browser and not _of_a_hub() else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     os.execv(sys.executable, [sys.executable, "-m", _server(first), *options])
+
+
+def _ask_nothing() -> None:
+    """No question about news between a learner and the first page (it comes even where there are none)."""
+    ours, others = str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([others, ours] if others else [ours])
 
 
 def _of_a_hub() -> bool:

@@ -14,6 +14,7 @@ SCREEN = f"""() => {{
   const shown = {TERMINAL}._term.buffer.active, rows = [...Array(shown.length).keys()];
   return rows.map(row => shown.getLine(row).translateToString(true)).join('\\n');
 }}"""
+NEWS = "@jupyterlab/apputils-extension:announcements"
 DONE, SOME, ALL = (re.compile(words) for words in (r"^Done\.$", r"promises hold\.$", r"this step is done\.$"))
 
 
@@ -22,6 +23,7 @@ def test_the_first_notebook_opens(desk, page, capsys):
     page.get_by_role("heading", name="0 · Prepare: a service mesh of your own").wait_for()
     with capsys.disabled():
         print(f"\nlabkit lab to the first notebook seen: {time.monotonic() - desk.began:.1f} s", end=" ")
+    assert not page.evaluate(f"jupyterapp.isPluginActivated({NEWS!r})"), "it would ask whether to fetch news"
     assert page.problems == []
 
 
