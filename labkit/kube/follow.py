@@ -40,7 +40,8 @@ class Line:
 class Following:
     """The lines that the pods *labels* select in *namespace* write from now on.
 
-    A context manager; :meth:`until` yields what comes. Nothing is left when it is closed.
+    A context manager; :meth:`until` yields what comes. Nothing is left when it is closed. Entering
+    raises the LabkitError for which the pods can't be watched; later ones only delay.
     """
 
     def __init__(self, api: Api, labels: dict[str, str], namespace: str, container: str) -> None:
@@ -52,10 +53,14 @@ class Following:
         self._watcher = threading.Thread(target=self._watch, name="follow pods", daemon=True)
         self._readers: list[threading.Thread] = []
         self._listed = threading.Event()
+        self._refused: LabkitError | None = None
 
     def __enter__(self) -> Following:
         self._watcher.start()
         self._listed.wait(30.0)
+        if self._refused:
+            self.close()
+            raise self._refused
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,6 +87,20 @@ class Following:
     # ------------------------------------------------------------------------------------ which pods
 
     def _watch(self) -> None:
+        """Look at the pods until closed; where that breaks off, again, but for the first look."""
+        attempt = 0
+        while not self._over.is_set():
+            try:
+                self._look()
+            except LabkitError as error:
+                if not self._listed.is_set():
+                    self._refused = error
+                    self._listed.set()
+                    return
+                self._pause(attempt)
+                attempt += 1
+
+    def _look(self) -> None:
         """Start a reader for each container that runs; those of the first look begin at their logs' end."""
         with Watches(self._api, PODS.path(self._namespace)) as watches:
             while not self._over.is_set():
@@ -106,8 +125,11 @@ class Following:
         reader = threading.Thread(
             target=self._read, args=(pod, key, from_its_end), name=f"follow {pod}", daemon=True
         )
-        self._readers.append(reader)
+        self._readers = [*(each for each in self._readers if each.is_alive()), reader]
         reader.start()
+
+    def _pause(self, attempt: int) -> None:
+        self._over.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
 
     # ------------------------------------------------------------------------------------- their logs
 
@@ -124,7 +146,7 @@ class Following:
                 return
             query = {name: value for name, value in query.items() if name != "tailLines"}
             query |= {"sinceTime": newest} if newest else {}
-            self._over.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            self._pause(attempt)
             attempt += 1
 
     def _read_on(self, pod: str, query: dict[str, object], known: str) -> str:
@@ -133,6 +155,8 @@ class Following:
         self._open[threading.current_thread()] = reply
         newest, rest = known, b""
         try:
+            if self._over.is_set():
+                return known  # close() may have looked before there was anything to shut
             for chunk in reply.stream(65536, decode_content=True):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from labkit.errors import ApiRefused
 from labkit.kube.follow import Following
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,22 @@ def restarts(cluster, pod):
     statuses = {each["name"]: each for each in found["status"]["containerStatuses"]}
     proxy = statuses["istio-proxy"]
     return proxy["restartCount"] if proxy["ready"] else 0
+
+
+def test_pods_that_write_nothing_are_let_go_at_once(lab):
+    lab.goto(2, finished=True)
+    with Following(lab.api, B, "dev-service-mesh", "istio-proxy") as quiet:
+        list(quiet.until(time.monotonic() + 1))
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("follow")]
+
+
+def test_pods_that_cannot_be_watched_are_an_error_at_once(lab):
+    begin = time.monotonic()
+    with pytest.raises(ApiRefused), Following(lab.api, B, "no/where", "istio-proxy"):
+        pass
+    assert time.monotonic() - begin < 5
 
 
 def test_the_lab_follows_for_a_while(lab):

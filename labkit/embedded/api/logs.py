@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -23,26 +23,19 @@ class Logs:
         self._runtime = runtime
 
     async def answer(self, call: Call) -> web.StreamResponse:
-        """Stream the log; refusals come before the first byte."""
+        """Stream the log; refusals come first, then the header, however long a quiet container is."""
         if call.request.method != "GET":
             raise not_allowed()
         pod = self._verbs.get("pods", call.target.name, call.target.namespace)
         chosen = log_options(pod, call.query)
         chunks = self._runtime.logs(namespace_of(pod), name_of(pod), chosen)
-        first = await anext(chunks, b"")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
         await response.prepare(call.request)
-        await _pass_on(response, first, chunks)
+        async for chunk in chunks:
+            if chunk:
+                await response.write(chunk)
         return response
-
-
-async def _pass_on(response: web.StreamResponse, first: bytes, chunks: AsyncIterator[bytes]) -> None:
-    if first:
-        await response.write(first)
-    async for chunk in chunks:
-        if chunk:
-            await response.write(chunk)
 
 
 def log_options(pod: Obj, query: Mapping[str, str]) -> LogOptions:
