@@ -53,9 +53,9 @@ def annotations_of(obj: Obj) -> dict[str, str]:
     return obj.get("metadata", {}).get("annotations") or {}
 
 
-def revision_of(obj: Obj) -> int:
-    """``metadata.resourceVersion`` as a number; 0 where there is none."""
-    return int(obj.get("metadata", {}).get("resourceVersion") or 0)
+def at_revision(obj: Obj, revision: int) -> Obj:
+    """*obj* with *revision* as its ``metadata.resourceVersion``; the rest is shared with it."""
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
 
 
 def is_terminating(obj: Obj) -> bool:

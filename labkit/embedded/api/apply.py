@@ -223,8 +223,3 @@ def hidden_fields(type_: ResourceType, subresource: str) -> tuple[Path, ...]:
     fields = schema_of(type_, type_.storage_version)["properties"]
     top = tuple((f"f:{name}",) for name in fields if name not in ("status", "metadata"))
     return (*top, _METADATA)
-
-
-def apply_conflict(error: ApiError) -> bool:
-    """Whether *error* is a field conflict, not a stale resourceVersion."""
-    return error.code == 409 and "causes" in error.details

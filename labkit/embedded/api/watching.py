@@ -19,7 +19,7 @@ from labkit.embedded.api.listing import revision_asked, too_new
 from labkit.embedded.api.present import Presenter
 from labkit.embedded.api.responses import encode
 from labkit.embedded.api.selectors import Selection, selection
-from labkit.embedded.objects import Obj, namespace_of
+from labkit.embedded.objects import Obj, at_revision, namespace_of
 from labkit.embedded.status import ApiError, expired, invalid
 from labkit.embedded.store import Change, Store
 
@@ -85,7 +85,7 @@ class Watch:
         return encode({"type": "BOOKMARK", "object": self.presenter.bookmark(meta)}) + b"\n"
 
     def _events(self, change: Change) -> Iterator[tuple[str, Obj]]:
-        """None or one: an object that stops matching is DELETED for this client, and the reverse."""
+        """None or one: an object that stops matching is DELETED, as it was; one that begins to is ADDED."""
         target = self.presenter.target
         if target.namespace and namespace_of(change.object) != target.namespace:
             return
@@ -93,8 +93,8 @@ class Watch:
         matched = change.previous is not None and self.chosen.matches(change.previous)
         if matches:
             yield ("MODIFIED" if matched else "ADDED"), change.object
-        elif matched:
-            yield "DELETED", change.object
+        elif change.previous is not None and matched:
+            yield "DELETED", at_revision(change.previous, change.revision)
 
     def _frame(self, event: str, obj: Obj) -> bytes:
         self.sent += 1

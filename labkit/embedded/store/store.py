@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from labkit.embedded.objects import Obj, name_of, namespace_of
+from labkit.embedded.objects import Obj, at_revision, name_of, namespace_of
 from labkit.embedded.store.database import Database
 from labkit.embedded.store.history import Change, History
 
@@ -47,7 +47,7 @@ class Store:
     def put(self, resource: str, obj: Obj) -> Obj:
         """Write *obj* (new or changed) under the next revision; returns it as stored."""
         revision = self._revision + 1
-        stored = _at(obj, revision)
+        stored = at_revision(obj, revision)
         previous = self.get(resource, name_of(obj), namespace_of(obj))
         self._database.put(resource, stored, revision)
         self._keep(resource, stored)
@@ -57,7 +57,7 @@ class Store:
     def remove(self, resource: str, obj: Obj) -> Obj:
         """Remove what *obj* names; returns its last state under the deletion's revision."""
         revision = self._revision + 1
-        last = _at(obj, revision)
+        last = at_revision(obj, revision)
         self._database.remove(resource, last, revision)
         previous = self._objects[resource][namespace_of(obj)].pop(name_of(obj))
         self._tell(Change(revision, "DELETED", resource, last, previous))
@@ -92,7 +92,3 @@ class Store:
         self._history.append(change)
         for listener in tuple(self._listeners.get(change.resource, ())):
             listener(change)
-
-
-def _at(obj: Obj, revision: int) -> Obj:
-    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
