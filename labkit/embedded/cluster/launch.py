@@ -24,7 +24,7 @@ from pathlib import Path
 from labkit.embedded.cluster import certificates, files, logs
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked
-from labkit.embedded.node.run_records import RECORDS, RunRecords
+from labkit.embedded.node.run_records import RECORDS, RunRecords, start_time_of
 from labkit.errors import ClusterError, StartFailed
 
 START_TIMEOUT = 30.0
@@ -175,20 +175,25 @@ def _last_words(home: Home) -> str:
 
 def _end(running: Running) -> None:
     """SIGTERM, and SIGKILL where that takes too long; back when the process is gone."""
-    try:
-        handle = os.pidfd_open(running.pid)
-    except ProcessLookupError:
-        return
-    try:
-        for number, seconds in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, STOP_TIMEOUT)):
+    born = start_time_of(running.pid)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if born is not None and start_time_of(running.pid) == born:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, number)
-            if select.select([handle], [], [], seconds)[0]:
-                break
-    finally:
-        os.close(handle)
+                os.kill(running.pid, number)
+        if _has_ended(running.pid, born):
+            break
     _children[:] = [child for child in _children if child.poll() is None]
     _await_unlocked(running.home)
+
+
+def _has_ended(pid: int, born: int | None) -> bool:
+    """Whether the process that began at *born* is gone, waited for up to STOP_TIMEOUT seconds."""
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while born is not None and start_time_of(pid) == born:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)  # not our child, and older kernels have no pidfds to wait for
+    return True
 
 
 def _await_unlocked(home: Home) -> None:

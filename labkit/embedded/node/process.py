@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -107,7 +108,8 @@ class SupervisedProcess:
         try:
             self._pidfd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):  # an old kernel, or a sandbox that has no pidfds
-            self._loop.run_in_executor(None, self._wait_in_thread)
+            # A thread of its own: the loop's pool has a few, and every process would hold one all its life.
+            threading.Thread(target=self._wait_in_thread, name=f"wait for {self.pid}", daemon=True).start()
         else:
             self._loop.add_reader(self._pidfd, self._reap)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,17 @@ async def test_a_missing_program_says_so(start: Start, output: bytearray) -> Non
 async def test_without_pidfds_the_end_is_noticed_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")
     assert await start(*shell("exit 5")).exited == 5
+
+
+async def test_without_pidfds_many_that_run_on_hide_no_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    start(*shell("sleep 60"))
+    async with asyncio.timeout(10):
+        assert await start(*shell("exit 5")).exited == 5
+        assert await asyncio.to_thread(int, "5") == 5
 
 
 async def test_it_is_on_record_while_it_lives(start: Start, records: RunRecords) -> None:
