@@ -78,7 +78,7 @@ class ContainerLog:
     def _rotate_for(self, size: int) -> None:
         full = self._at_line_start and self._offset + size > self._segment_bytes and self._offset
         # A line as long as a whole segment is cut rather than let the log grow without bound.
-        if self._data < 0 or full or self._offset > 2 * self._segment_bytes:
+        if min(self._data, self._index) < 0 or full or self._offset > 2 * self._segment_bytes:
             self._open_segment(self._number + 1)
             self._remove_segment(self._number - self._segments)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import time
@@ -50,6 +51,23 @@ async def test_bytes_come_back_as_they_were(tmp_path: Path) -> None:
 )
 async def test_tail(tmp_path: Path, lines: int, expected: bytes) -> None:
     assert await read(written(tmp_path, b"a\nb\n", b"c\n"), LogOptions(tail_lines=lines)) == expected
+
+
+async def test_a_log_whose_index_could_not_be_made_goes_on_when_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = ContainerLog(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(os, "open", _without_index)
+        log.write(b"lost\n")
+    log.write(b"kept\n")
+    assert (await read(log, LogOptions()), log.lost_bytes) == (b"kept\n", len(b"lost\n"))
+
+
+def _without_index(path: Path, *options: int, really_open=os.open) -> int:
+    if Path(path).suffix == ".idx":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return really_open(path, *options)
 
 
 async def test_tail_counts_an_unfinished_line(tmp_path: Path) -> None:
