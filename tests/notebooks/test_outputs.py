@@ -60,7 +60,7 @@ def test_a_wrong_answer_is_noticed(bench, nbval):
         begin,
         nodes,
         expecting(nodes, "s</td>", "7s</td>"),  # 3 s, 37 s: a sanitizer is for that
-        expecting(nodes, "<td>Ready</td>", "<td>NotReady</td>"),
+        expecting(nodes, ">Ready</td>", ">NotReady</td>"),
         answer,
         expecting(answer, "UnknownHostException", "ConnectException"),
         expecting(answer, "producer-internal-host", "another-host"),
