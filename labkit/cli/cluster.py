@@ -70,13 +70,13 @@ def _await_node(api: Api) -> None:
     import time
 
     from labkit.errors import WaitTimeout
+    from labkit.kube.conditions import is_true
     from labkit.kube.resources import NODES
     from labkit.kube.watch import Watches
 
     with Watches(api, NODES.path()) as watches:
         for event in watches.until(time.monotonic() + NODE_TIMEOUT):
-            conditions = event.object.get("status", {}).get("conditions") or []
-            if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+            if is_true(event.object, "Ready"):
                 return
     raise WaitTimeout(f"The node is not Ready after {NODE_TIMEOUT:g} s; `labkit status` shows what it says.")
 

@@ -18,6 +18,7 @@ import urllib3
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, WaitTimeout
 from labkit.kube.api import Api, Obj, Reply
+from labkit.kube.conditions import is_serving
 from labkit.kube.resources import NAMESPACES, PODS
 
 ISTIOD = ("istio-system", "app=istiod")
@@ -149,7 +150,7 @@ class AskIstiod:
     def _find(self) -> str:
         namespace, selector = ISTIOD
         pods = self._api.items(PODS.path(namespace), labelSelector=selector)
-        running = [pod for pod in pods if _is_ready(pod)]
+        running = [pod for pod in pods if is_serving(pod)]
         if not running:
             raise NoIstiod("istiod is not running, so no proxy learns of the change. See lab.pods().")
         pod = PODS.path(namespace, f"{running[0]['metadata']['name']}:{_DEBUG_PORT}")
@@ -191,13 +192,6 @@ def laggards(proxies: tuple[ProxyState, ...], timeout: float) -> str:
     late = [p for p in proxies if p.state not in ("SYNCED", "NACK", "ERROR", NOT_ASKED)]
     names = "; ".join(f"{p.proxy} is {p.state}{f' ({p.error})' if p.error else ''}" for p in late)
     return f"After {timeout:.0f} s not every proxy has answered: {names or 'istiod is still at work'}."
-
-
-def _is_ready(pod: Obj) -> bool:
-    if pod["metadata"].get("deletionTimestamp"):
-        return False
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def _proxies(count: int) -> str:

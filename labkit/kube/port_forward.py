@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
 from labkit.kube.api import Api, Obj
+from labkit.kube.conditions import is_serving
 from labkit.kube.refusals import refused
 from labkit.kube.resources import PODS
 
@@ -145,7 +146,7 @@ class PortForward:
     def _ready_pod(self) -> tuple[str, int]:
         pods = self._api.items(PODS.path(self._namespace), labelSelector=self._selector)
         for pod in pods if self._selector else []:
-            if _is_ready(pod):
+            if is_serving(pod):
                 return pod["metadata"]["name"], _target_port(self._port, pod)
         raise _NoPodError(f"No pod of the Service {self._service} is ready. See lab.pods().")
 
@@ -198,12 +199,6 @@ def _is_data(message: WSMessage) -> bool:
     from aiohttp import WSMsgType
 
     return message.type is WSMsgType.BINARY and message.data[0] == _DATA
-
-
-def _is_ready(pod: Obj) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or []
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-    return ready and not pod["metadata"].get("deletionTimestamp")
 
 
 def _target_port(port: Obj, pod: Obj) -> int:

@@ -16,9 +16,8 @@ from labkit.errors import ApiRefused
 from labkit.kube.api import Api, Obj
 from labkit.kube.listing import items_in
 from labkit.kube.proxies import CONTAINER
-from labkit.kube.resources import NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES, Resource
+from labkit.kube.resources import GATEWAYS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES, Resource
 
-GATEWAYS = Resource("networking.istio.io", "v1beta1", "Gateway", "gateways", True)
 _MACHINERY = "kube-system"
 _HASH = "pod-template-hash"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from labkit.errors import WaitFailed, WaitTimeout
 from labkit.kube.api import Api, Obj
+from labkit.kube.conditions import is_true
 from labkit.kube.resources import DEPLOYMENTS, PODS, Resource
 from labkit.kube.watch import Watches
 
@@ -172,14 +173,9 @@ def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
                 pods[f"{metadata['namespace']}/{metadata['name']}"] = event.object
             if event.type == "DELETED":
                 pods.pop(f"{metadata['namespace']}/{metadata['name']}")
-            if synced and all(_is_ready(pod) or _is_hopeless(pod) for pod in pods.values()):
+            if synced and all(is_true(pod, "Ready") or _is_hopeless(pod) for pod in pods.values()):
                 break
-    return sorted(name for name, pod in pods.items() if not _is_ready(pod))
-
-
-def _is_ready(pod: Obj) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return sorted(name for name, pod in pods.items() if not is_true(pod, "Ready"))
 
 
 def _is_hopeless(pod: Obj) -> bool:

@@ -8,11 +8,11 @@ import pytest
 
 from labkit.errors import WaitTimeout
 from labkit.kube.api import MERGE_PATCH
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES
+from labkit.kube.conditions import is_true
+from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES
 from labkit.kube.watch import Watches
 from labkit.scenario.hints import faults
-from labkit.scenario.hints.look import GATEWAYS, Look
-from labkit.scenario.hints.workloads import is_ready
+from labkit.scenario.hints.look import Look
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,9 @@ def without_proxy(lab):
     unlabelled(lab)
     for pod in lab.api.items(PODS.path(HOME), labelSelector="app=service-a-app"):
         delete(lab, PODS.path(HOME, pod["metadata"]["name"]))
-    _wait_for_pods(lab, "service-a-app", lambda pod: len(pod["spec"]["containers"]) == 1 and is_ready(pod))
+    _wait_for_pods(
+        lab, "service-a-app", lambda pod: len(pod["spec"]["containers"]) == 1 and is_true(pod, "Ready")
+    )
 
 
 def _wait_for_pods(lab, app, condition):

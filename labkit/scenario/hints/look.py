@@ -9,11 +9,17 @@ from functools import cached_property
 from labkit.errors import LabkitError
 from labkit.kube.api import Api, Obj
 from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES, Resource
+from labkit.kube.resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    NAMESPACES,
+    PODS,
+    SERVICE_ENTRIES,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    Resource,
+)
 
-GATEWAYS = Resource("networking.istio.io", "v1beta1", "Gateway", "gateways", True)
-SERVICE_ENTRIES = Resource("networking.istio.io", "v1beta1", "ServiceEntry", "serviceentries", True)
-EVENTS = Resource("", "v1", "Event", "events", True)
 DOMAIN = "svc.cluster.local"
 
 

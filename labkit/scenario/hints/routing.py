@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.kube.api import Obj
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
 from labkit.scenario import cast
-from labkit.scenario.hints.look import GATEWAYS, Fault, Look, full
+from labkit.scenario.hints.look import Fault, Look, full
 
 MESH = "mesh"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labkit.kube.api import Obj
+from labkit.kube.conditions import is_true
 from labkit.kube.proxies import proxy_of
 from labkit.kube.resources import DEPLOYMENTS, SERVICES
 from labkit.scenario import cast
@@ -50,7 +51,7 @@ def _not_running(look: Look, namespace: str, name: str) -> str:
     if deployment["spec"].get("replicas", 1) == 0:
         return "is scaled to 0"
     pods = look.pods(namespace, deployment["spec"]["selector"]["matchLabels"])
-    return "" if any(is_ready(pod) for pod in pods) else "has no pod that is ready"
+    return "" if any(is_true(pod, "Ready") for pod in pods) else "has no pod that is ready"
 
 
 def namespace_faults(look: Look, namespace: str, step: int) -> Iterator[Fault]:
@@ -120,7 +121,7 @@ def _pod_faults(look: Look, pod: Obj) -> Iterator[str]:
             f"The pod {name} has no proxy (1/1 means no proxy): it was made before its namespace had the "
             f"label {INJECTION}=enabled. `kubectl delete pod {name} -n {namespace}`; the next gets one."
         )
-    elif not is_ready(pod):
+    elif not is_true(pod, "Ready"):
         yield f"The pod {name} is not ready yet. `kubectl describe pod {name} -n {namespace}` says why."
 
 
@@ -137,12 +138,6 @@ def _cure(waiting: dict[str, Any]) -> str:
     if "Image" in str(waiting.get("reason")):
         return "Check the image's name in the Deployment."
     return "Its log says why: `kubectl logs` with `--previous`."
-
-
-def is_ready(pod: Obj) -> bool:
-    """Whether the pod says so."""
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def service_faults(look: Look, workload: Workload, step: int, file: str) -> Iterator[Fault]:
