@@ -2,7 +2,7 @@
 
 A command's module is imported when the command is typed, and imports what it needs when it runs, so
 that ``export KUBECONFIG=$(labkit kubeconfig)`` in a shell's start-up file costs a tenth of a second.
-All errors end here: a LabkitError is one sentence on stderr and exit status 1.
+All errors end here: a LabkitError, or a file that can't be used, is one sentence on stderr and exit status 1.
 """
 
 from __future__ import annotations
@@ -82,3 +82,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left; Python would complain about it
         sys.exit(141)
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file that somebody named: a fault of ours
+        print(f"labkit: {error.filename} can't be used: {error.strerror}.", file=sys.stderr)
+        sys.exit(1)

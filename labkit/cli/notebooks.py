@@ -113,7 +113,10 @@ def _parameters(given: Iterable[str]) -> dict[str, Any]:
     for name, equals, _ in pairs:
         if not equals or not name.isidentifier():
             raise UsageError(f"--parameter {name} is no name=value.")
-    return {name: yaml.safe_load(value) for name, _, value in pairs}
+    try:
+        return {name: yaml.safe_load(value) for name, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise UsageError(f"A value of --parameter is no YAML: {error}") from error
 
 
 @contextmanager

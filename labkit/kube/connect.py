@@ -121,7 +121,10 @@ def _load(kubeconfig: Path | None, context: str | None, *, shared: bool) -> Api:
         client = _client(file, context)
         contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as error:
-        raise NotRunning(_no_config(kubeconfig, context, error)) from error
+        raise NotRunning(_no_config(kubeconfig, context, str(error))) from error
+    except Exception as error:  # the client takes a file's shape for granted
+        why = f"it is no kubeconfig ({error})"
+        raise NotRunning(_no_config(kubeconfig, context, why)) from error
     chosen = next((entry for entry in contexts if entry["name"] == context), current)
     return Api(
         client,
@@ -186,7 +189,7 @@ def _keep_tls_in_memory(client: ApiClient) -> None:
     keywords["maxsize"] = 8
 
 
-def _no_config(kubeconfig: Path | None, context: str | None, error: Exception) -> str:
+def _no_config(kubeconfig: Path | None, context: str | None, why: str) -> str:
     place = str(kubeconfig) if kubeconfig else "the default kubeconfig"
     wanted = f"the context {context!r} in {place}" if context else place
-    return f"Can't use {wanted}: {error}. `kubectl config get-contexts` lists what is there."
+    return f"Can't use {wanted}: {why}. `kubectl config get-contexts` lists what is there."

@@ -7,7 +7,9 @@ import subprocess
 import time
 
 import pytest
+from click.testing import CliRunner
 
+from labkit.cli import doctor
 from labkit.embedded.cluster import launch
 
 
@@ -78,6 +80,8 @@ def test_doctor_names_what_is_missing(bench):
         (["istio", "install", "-y", "--set", "meshConfig.accesLogFile=x"], "Did you mean"),
         (["run", "99-nowhere.ipynb"], "There is no notebook"),
         (["istio", "install", "-y", "-c", "/nowhere"], "/nowhere"),
+        (["run", "-p", "requests=[1"], "A value of --parameter is no YAML"),
+        (["run", "-o", "/proc/nowhere"], "/proc/nowhere can't be used"),
     ],
 )
 def test_mistakes_are_answered_with_a_sentence(bench, words, sentence):
@@ -85,6 +89,14 @@ def test_mistakes_are_answered_with_a_sentence(bench, words, sentence):
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_has_its_say_where_there_is_no_linux(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(doctor, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(doctor.sys, "platform", "darwin")
+    result = CliRunner().invoke(doctor.doctor)
+    assert result.exit_code == 1
+    assert "the embedded cluster runs on Linux" in result.output
 
 
 def test_a_home_that_can_not_be_written_is_a_sentence(bench):

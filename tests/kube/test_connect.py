@@ -70,6 +70,13 @@ def test_no_such_file(tmp_path):
         connect(kubeconfig=tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("text", ["a: [", "just words", "{apiVersion: v1, kind: Config, clusters: 5}"])
+def test_a_file_that_is_no_kubeconfig(tmp_path, text):
+    (tmp_path / "notes").write_text(text)
+    with pytest.raises(NotRunning, match="notes: it is no kubeconfig"):
+        connect(kubeconfig=tmp_path / "notes")
+
+
 def test_nobody_there(tmp_path, unused_tcp_port):
     with pytest.raises(ConnectionLost, match=f"127.0.0.1:{unused_tcp_port}"):
         connect(kubeconfig=config(tmp_path / "config", f"http://127.0.0.1:{unused_tcp_port}"))
