@@ -105,7 +105,7 @@ def _in_few_colours(png: bytes) -> bytes:
 
     small = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
-        palette = image.convert("RGB").quantize(64, method=Image.Quantize.MAXCOVERAGE)
+        palette = image.convert("RGB").quantize(255, method=Image.Quantize.MAXCOVERAGE)
         palette.save(small, format="PNG", optimize=True)
     return small.getvalue()
 

@@ -54,5 +54,5 @@ def keep(page, box, name):
     with Image.open(io.BytesIO(page.screenshot(clip=box))) as image:
         size = (WIDTH, round(image.height * WIDTH / image.width))
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(64, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+        small.quantize(255, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     assert path.stat().st_size <= LARGEST
