@@ -184,14 +184,19 @@ class Container:
     async def _health(self, image: Image) -> None:
         if isinstance(image, BuiltinImage):
             return  # it says itself when it is ready
-        await Health(
+        health = Health(
             self.spec,
             self._sandbox.pod_ip if image.is_proxy else self._sandbox.app_ip,
             waits_for_ports=not image.is_proxy,
             changed=self._health_changed,
             warn=lambda reason, message: self._event("Warning", reason, message),
             give_up=self._give_up,
-        ).run()
+        )
+        try:
+            await health.run()
+        except Exception as error:  # a fault of ours must not pass for good health
+            log.exception("probes of container %s", self.name)
+            self._event("Warning", "Unhealthy", f"Container {self.name} is not probed any more: {error!r}")
 
     def _health_changed(self, started: bool, ready: bool) -> None:
         if self.state.running:

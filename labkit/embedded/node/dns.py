@@ -50,15 +50,14 @@ def endpoint(client: Client, address: str, port: int) -> TcpAddress | Literal["d
     """Where a connection to *address*:*port* really goes, for a pod that no proxy serves."""
     service = _service_at(client, address)
     if service is None:
-        in_network = any(address.startswith(prefix) for prefix in _SERVICE_PREFIXES)
-        return "refused" if in_network else "direct"
+        return "refused" if address.startswith(_SERVICE_PREFIX) else "direct"
     ports = service.get("spec", {}).get("ports") or []
     entry = next((entry for entry in ports if entry.get("port") == port), None)
     candidates = list(_backends(client, service, entry)) if entry else []
     return random.choice(candidates) if candidates else "refused"
 
 
-_SERVICE_PREFIXES = (str(SERVICE_NETWORK.network_address).removesuffix("0.0"),)
+_SERVICE_PREFIX = str(SERVICE_NETWORK.network_address).removesuffix("0.0")
 
 
 def _hosts_file(pod: Obj | None, name: str) -> list[str]:

@@ -62,7 +62,7 @@ async def _tcp(action: Obj, container: Obj, address: str) -> Outcome:
     target = action.get("host") or address, port_number(container, action.get("port", 0))
     try:
         _, writer = await asyncio.open_connection(*target)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for a host that can be no name
         return Outcome(False, f"dial tcp {target[0]}:{target[1]}: connect: {_reason(error)}")
     await _close(writer)
     return Outcome(True)
@@ -73,7 +73,7 @@ async def _http(action: Obj, container: Obj, address: str) -> Outcome:
     path = "/" + str(action.get("path") or "").removeprefix("/")
     try:
         status = await _status(action, host, port, path)
-    except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port}{path}"
         return Outcome(False, f'Get "{url}": dial tcp {host}:{port}: connect: {_reason(error)}')
     if 200 <= status < 400:

@@ -20,6 +20,7 @@ from labkit.embedded.interfaces import (
     TcpAddress,
     UnixAddress,
 )
+from labkit.embedded.node import probes
 from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, ProcessImage
 from labkit.embedded.node.run_records import RunRecords, start_time_of
 from labkit.embedded.objects import Obj, mutable
@@ -308,6 +309,22 @@ async def test_a_failing_liveness_probe_restarts(node: Node) -> None:
     node.client.create("pods", spec)
     await node.until("b", restarts(1))
     assert ("Killing", "Container main failed liveness probe, will be restarted") in node.events("b")
+
+
+async def test_probes_that_break_are_told_of(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(probes, "attempt", broken)
+    spec = pod("s", "test/sleep")
+    spec["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": 9}}
+    node.client.create("pods", spec)
+    async with asyncio.timeout(10):
+        async for event in node.client.watch("events"):
+            if event.object.get("reason") == "Unhealthy":
+                break
+    assert event.object["message"].startswith("Container main is not probed any more: ")
+    assert container(node.client.get("pods", "s", "default"))["ready"] is False
 
 
 async def test_an_unsupported_probe_is_said_and_passes(node: Node) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -145,6 +146,26 @@ class TestStatus:
         after = pod_status.pod_status(pod, states, [], pod_ip="127.42.0.2", start_time="")
         moved = {each["type"] for each in after["conditions"] if each["lastTransitionTime"] != "then"}
         assert moved == {"Ready", "ContainersReady"}
+
+
+class TestProbes:
+    """One attempt each, at servers that behave oddly."""
+
+    async def test_an_answer_whose_first_line_never_ends(self) -> None:
+        async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"x" * (2 * probes.LONGEST_HEAD))
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            outcome = await probes.attempt({"httpGet": {"port": port}}, {}, "127.0.0.1")
+        assert not outcome.ok
+
+    async def test_a_host_that_can_be_no_name(self) -> None:
+        outcome = await probes.attempt({"tcpSocket": {"port": 1, "host": "a..b"}}, {}, "127.0.0.1")
+        assert outcome.message.startswith("dial tcp a..b:1: connect: ")
 
 
 class TestHealth:
