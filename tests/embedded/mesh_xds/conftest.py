@@ -16,14 +16,16 @@ import pytest
 from aiohttp import web
 
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.cluster.network import claim_block
 from labkit.embedded.interfaces import Launch
 from labkit.embedded.mesh.bootstrap import proxy_command
 from labkit.embedded.mesh.control_plane import ControlPlane
 from labkit.embedded.mesh.model import Snapshot
 from labkit.embedded.store import Store
 
-# Addresses of our own, so that two runs at once do not meet.
-NETWORK = f"127.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
+# Addresses of this process's own, so that two runs at once, or a cluster beside them, do not meet.
+_BLOCK, _CLAIM = claim_block(200 + 2 * (os.getpid() % 25))
+NETWORK = f"127.{_BLOCK}.0"
 _TYPE = "type.googleapis.com/envoy.extensions.filters"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.cluster import network
 from labkit.embedded.interfaces import LogOptions
 from labkit.embedded.node.catalogue import Catalogue, service_images
 from labkit.embedded.node.kubelet import Kubelet
@@ -32,9 +33,11 @@ def run_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def block() -> int:
-    """An address block of this test's own."""
-    return random.randrange(100, 250, 2)
+def block() -> Iterator[int]:
+    """An address block that no other test, in whichever process, and no cluster has meanwhile."""
+    number, claim = network.claim_block(random.randrange(100, 250, 2))
+    with claim:
+        yield number
 
 
 @pytest.fixture
