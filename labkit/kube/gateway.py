@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from labkit.errors import ClusterError, LabkitError
+from labkit.errors import ApiRefused, ClusterError, LabkitError
 from labkit.kube.api import Api, Obj
 from labkit.kube.port_forward import HOST, PortForward
 from labkit.kube.resources import NODES, SERVICES
@@ -105,5 +105,12 @@ def _http_port(service: Obj) -> Obj:
 
 
 def _node_addresses(api: Api) -> list[str]:
-    addresses = [a for node in api.items(NODES.path()) for a in node.get("status", {}).get("addresses") or []]
+    """Every node's, the outer ones first; none where nodes may not be listed."""
+    try:
+        nodes = api.items(NODES.path())
+    except ApiRefused as error:
+        if error.code != 403:
+            raise
+        return []
+    addresses = [a for node in nodes for a in node.get("status", {}).get("addresses") or []]
     return [a["address"] for kind in ("ExternalIP", "InternalIP") for a in addresses if a["type"] == kind]

@@ -66,7 +66,7 @@ def table_of(api: Api, resource: Resource, namespaces: Sequence[str]) -> Table:
     frames = [table(api, resource, name) for name in there]
     for frame, name in zip(frames, there, strict=True):
         frame.insert(0, "namespace", name)
-    return Table(pd.concat(frames, ignore_index=True))
+    return Table(pd.concat(frames, ignore_index=True) if frames else None)
 
 
 def table(api: Api, resource: Resource, namespace: str = "", *, wide: bool = False) -> Table:

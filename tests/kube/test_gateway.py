@@ -58,6 +58,13 @@ def test_the_node_port_where_there_is_no_balancer(service, api, open_port):
     assert find_gateway(api).via == "node port"
 
 
+def test_nodes_that_may_not_be_listed_are_no_way(service, server, api, open_port):
+    service(open_port, node_port=1, ingress=[{"ip": "127.0.0.1"}])
+    server.refuse("GET", NODES.path(), 403, "Forbidden", "nodes is forbidden")
+
+    assert find_gateway(api).via == "load balancer"
+
+
 def test_where_nothing_listens_yet(service, api, unused_tcp_port):
     service(unused_tcp_port, ingress=[{"ip": "127.0.0.1"}])
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from labkit.kube.resources import NODES, PODS
-from labkit.kube.tables import Listing, table
+from labkit.kube.tables import Listing, table, table_of
 
 COLUMNS = [
     {"name": "Name", "priority": 0},
@@ -28,6 +28,10 @@ def test_all_namespaces(server, api):
         "ready": ["2/2", "0/1"],
     }
     assert "as=Table" in server.requests[-1][4]["Accept"]
+
+
+def test_none_of_the_namespaces_is_there(api):
+    assert table_of(api, PODS, ["a", "b"]).empty
 
 
 def test_one_namespace_wide(server, api):
