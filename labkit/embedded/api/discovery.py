@@ -13,8 +13,8 @@ from functools import cache
 
 from labkit.embedded.api.resources import REGISTRY, ResourceType, Subresource, split_api_version
 from labkit.embedded.objects import Obj
+from labkit.embedded.version import KUBERNETES_VERSION, architecture
 
-GIT_VERSION = "v1.34.2+labkit"
 _AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 
 
@@ -23,13 +23,13 @@ def version_info() -> Obj:
     return {
         "major": "1",
         "minor": "34",
-        "gitVersion": GIT_VERSION,
+        "gitVersion": KUBERNETES_VERSION,
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "",
         "compiler": "",
-        "platform": "linux/amd64",
+        "platform": f"linux/{architecture()}",
     }
 
 

@@ -14,17 +14,17 @@ from functools import cache
 from typing import Any
 
 from labkit.embedded.api import openapi_paths, openapi_protobuf
-from labkit.embedded.api.discovery import GIT_VERSION
 from labkit.embedded.api.openapi_paths import Operation
 from labkit.embedded.api.resources import REGISTRY, ResourceType
 from labkit.embedded.api.schemas import DATA_FILE, OBJECT_META, Schema, documented
 from labkit.embedded.objects import Obj
+from labkit.embedded.version import KUBERNETES_VERSION
 
 PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """The Content-Type of the protobuf form. Clients ask for ``…v2@v1.0+protobuf``, which is no valid type."""
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _ALWAYS = (_META + "Status", _META + "DeleteOptions", _META + "Patch", _META + "ListMeta", OBJECT_META)
-_INFO = {"title": "Kubernetes", "version": GIT_VERSION}
+_INFO = {"title": "Kubernetes", "version": KUBERNETES_VERSION}
 
 
 @cache

@@ -29,8 +29,8 @@ from labkit.embedded.mesh.model import node_id
 from labkit.embedded.mesh.pods import node_type_of
 from labkit.embedded.mesh.programs import pilot_agent
 from labkit.embedded.objects import annotations_of, labels_of, name_of, namespace_of, uid_of
+from labkit.embedded.version import ISTIO_VERSION
 
-ISTIO_VERSION = "1.30.3"
 ADMIN_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15021, 15090
 ADMIN_SOCKET, CONFIG_FILE = "admin.sock", "envoy.json"
 UNLIMITED = 2**31 - 3  # connections; as Istio, whose limit is there to silence Envoy's warning

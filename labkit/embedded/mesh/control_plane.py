@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labkit.embedded.interfaces import Client, UnixAddress
-from labkit.embedded.mesh.bootstrap import ISTIO_VERSION
 from labkit.embedded.mesh.debug import DebugServer
 from labkit.embedded.mesh.fleet import Fleet, Translate
 from labkit.embedded.mesh.istiod_log import IstiodLog
@@ -22,6 +21,7 @@ from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.server import AdsServer
 from labkit.embedded.objects import Obj, name_of
+from labkit.embedded.version import ISTIO_VERSION
 
 DEBUG_PORTS = frozenset({8080, 15014})
 

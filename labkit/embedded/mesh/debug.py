@@ -14,12 +14,12 @@ from typing import Any
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 
-from labkit.embedded.mesh.bootstrap import ISTIO_VERSION
 from labkit.embedded.mesh.fleet import Connection, Fleet
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.xds.resources import Snapshot
 from labkit.embedded.mesh.xds.types import Type
+from labkit.embedded.version import ISTIO_VERSION
 
 LONGEST_WAIT = 300.0
 _DUMPS = {

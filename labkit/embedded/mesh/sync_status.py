@@ -31,7 +31,6 @@ import asyncio
 from typing import Any
 
 from labkit.embedded.interfaces import Client
-from labkit.embedded.mesh.bootstrap import ISTIO_VERSION
 from labkit.embedded.mesh.fleet import Connection, Fleet
 from labkit.embedded.mesh.model import PODS
 from labkit.embedded.mesh.pods import is_running_proxy, node_type_of, proxy_container_of
@@ -39,6 +38,7 @@ from labkit.embedded.mesh.registry import Registry
 from labkit.embedded.mesh.xds.conversation import Subscription
 from labkit.embedded.mesh.xds.types import Type
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of
+from labkit.embedded.version import ISTIO_VERSION
 
 _ISTIOD_NAMES = {
     Type.CLUSTER: "cluster",

@@ -13,14 +13,13 @@ from labkit.embedded.addresses import NODE_ADDRESS, pod_network
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj, condition_of, micro_timestamp, mutable, timestamp
 from labkit.embedded.status import ApiError
+from labkit.embedded.version import KUBERNETES_VERSION, architecture
 
-KUBERNETES_VERSION = "v1.34.2+labkit"
 RUNTIME_VERSION = "labkit://0.1"
 LEASES, LEASE_NAMESPACE = "leases.coordination.k8s.io", "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
 MOST_PODS = "110"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _CONDITIONS = (
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -76,9 +75,9 @@ def _node(name: str, block: int) -> Obj:
     labels = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": _architecture(),
+        "kubernetes.io/arch": architecture(),
         "beta.kubernetes.io/os": "linux",
-        "beta.kubernetes.io/arch": _architecture(),
+        "beta.kubernetes.io/arch": architecture(),
         "node-role.kubernetes.io/control-plane": "true",
         "node-role.kubernetes.io/master": "true",
     }
@@ -131,7 +130,7 @@ def _resources(state_dir: Path) -> dict[str, str]:
 def _info(name: str) -> dict[str, str]:
     identity = uuid5(NAMESPACE_DNS, name)
     return {
-        "architecture": _architecture(),
+        "architecture": architecture(),
         "bootID": _read("/proc/sys/kernel/random/boot_id") or str(identity),
         "containerRuntimeVersion": RUNTIME_VERSION,
         "kernelVersion": platform.release(),
@@ -142,10 +141,6 @@ def _info(name: str) -> dict[str, str]:
         "osImage": _distribution(),
         "systemUUID": str(identity),
     }
-
-
-def _architecture() -> str:
-    return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def _distribution() -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 from labkit.embedded.controllers.injection.decision import REVISION
 from labkit.embedded.objects import Obj, annotations_of, labels_of
+from labkit.embedded.version import ISTIO_VERSION
 
 PROXY = "istio-proxy"
-IMAGE = "docker.io/istio/proxyv2:1.30.3"
+IMAGE = f"docker.io/istio/proxyv2:{ISTIO_VERSION}"
 UID = 1337
 STATUS = "sidecar.istio.io/status"
 DONE = {
