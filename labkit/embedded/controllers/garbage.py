@@ -40,7 +40,11 @@ class GarbageCollector:
 
     def _forget(self, obj: Obj, key: Key) -> None:
         for reference in _references(obj):
-            self._owned.get(reference.get("uid", ""), set()).discard(key)
+            uid = reference.get("uid", "")
+            owned = self._owned.get(uid, set())
+            owned.discard(key)
+            if not owned:  # or the uids of all ReplicaSets there ever were would stay
+                self._owned.pop(uid, None)
 
     def _owner_keys(self, obj: Obj) -> list[Key]:
         found = []

@@ -59,7 +59,7 @@ class Store:
         revision = self._revision + 1
         last = at_revision(obj, revision)
         self._database.remove(resource, last, revision)
-        previous = self._objects[resource][namespace_of(obj)].pop(name_of(obj))
+        previous = self._drop(resource, obj)
         self._tell(Change(revision, "DELETED", resource, last, previous))
         return last
 
@@ -86,6 +86,13 @@ class Store:
     def _keep(self, resource: str, obj: Obj) -> None:
         spaces = self._objects.setdefault(resource, {})
         spaces.setdefault(namespace_of(obj), {})[name_of(obj)] = obj
+
+    def _drop(self, resource: str, obj: Obj) -> Obj:
+        spaces, namespace = self._objects[resource], namespace_of(obj)
+        previous = spaces[namespace].pop(name_of(obj))
+        if not spaces[namespace]:
+            del spaces[namespace]
+        return previous
 
     def _tell(self, change: Change) -> None:
         self._revision = change.revision
