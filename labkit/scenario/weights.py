@@ -94,7 +94,8 @@ def set_weights(
 def weights_now(api: Api, namespace: str = cast.HOME) -> dict[str, int] | None:
     """ServiceB's and ServiceC's weights by the VirtualService, as parts of 100; None where there is none."""
     rule = api.find(VIRTUAL_SERVICES.path(namespace, RULE))
-    routes: list[Obj] = rule["spec"]["http"][0]["route"] if rule else []
+    rules = (rule or {}).get("spec", {}).get("http") or [{}]
+    routes: list[Obj] = rules[0].get("route") or []  # a redirect has none
     if not routes:
         return None
     return _of_100({name: _weight(routes, host) for name, host in HOSTS.items()})

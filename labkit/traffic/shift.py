@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -215,16 +215,14 @@ def shift(
         raise UsageError("Nothing is split yet, so nothing can be shifted: lab.goto(3) brings you there.")
     course, kept = Shift(target, limits or Limits(), before), _Kept(journal)
     most = len(wanted) * int(requests + rate * _PATIENCE)
-    stream, done = Stream(where, kept.take, rate=rate, total=most), False
-    try:
-        stream.start()
-        _climb(api, course, kept, wanted, requests, say)
-        done = course.succeeded
-    finally:
-        if not done:
-            course.rolled_back_at = _roll_back(api, before, say)
-        stream.close()
-        course.answers = kept.since(0)
+    with closing(Stream(where, kept.take, rate=rate, total=most)) as stream:
+        try:
+            stream.start()
+            _climb(api, course, kept, wanted, requests, say)
+        finally:
+            if not course.succeeded or len(course.steps) < len(wanted):
+                course.rolled_back_at = _roll_back(api, before, say)
+    course.answers = kept.since(0)
     return course
 
 
