@@ -158,7 +158,7 @@ def test_6_a_gateway_listens_on_the_pods_port_and_matches_on_its_own(mesh):
     built = mesh(text)
     assert list(built.snapshot("ingress").listeners) == ["0.0.0.0_8080"]
     (route,) = built.routes("ingress", "http.8080", "*:80")
-    assert route["match"] == {"path": "/a"}
+    assert route["match"] == {"path": "/a", "case_sensitive": True}
 
 
 def test_6_servers_on_80_and_on_8080_meet(mesh):
@@ -381,7 +381,7 @@ def test_15_an_absent_fault_percentage_is_zero(mesh):
 def test_15_a_uri_prefix_is_a_prefix_of_the_text(mesh):
     http = rule("match: [{uri: {prefix: /foo}}], rewrite: {uri: /}", to())
     (route,) = mesh(CLIENT + REVIEWS + virtual_service("v", http)).routes("client", "9080", f"{FQDN}:9080")
-    assert route["match"] == {"prefix": "/foo"}
+    assert route["match"] == {"prefix": "/foo", "case_sensitive": True}
     assert route["route"]["prefix_rewrite"] == "/"
 
 

@@ -64,7 +64,6 @@ SAME = {
                 "max_pending_requests": LIMIT,
                 "max_requests": LIMIT,
                 "max_retries": LIMIT,
-                "track_remaining": True,
             }
         ]
     },

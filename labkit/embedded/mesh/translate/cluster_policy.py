@@ -11,7 +11,6 @@ from labkit.embedded.mesh.translate.naming import typed, without_empty
 
 UNLIMITED = 4294967295
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-TCP_OPTIONS = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions"
 LEAST_REQUEST, ROUND_ROBIN = "LEAST_REQUEST", "ROUND_ROBIN"
 ORIGINAL_DESTINATION = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
 
@@ -75,11 +74,11 @@ def connection_pool(policy: Policy, connect_timeout: str) -> dict[str, Any]:
         "max_requests": http.get("http2MaxRequests"),
         "max_retries": http.get("maxRetries"),
     }
-    threshold = {name: int(value or UNLIMITED) for name, value in limits.items()}
+    thresholds = [{name: int(value or UNLIMITED) for name, value in limits.items()}]
     keepalive = _keepalive(tcp.get("tcpKeepalive"))
     fields: dict[str, Any] = {
         "connect_timeout": proto(tcp.get("connectTimeout") or connect_timeout),
-        "circuit_breakers": {"thresholds": [{**threshold, "track_remaining": True}]},
+        "circuit_breakers": {"thresholds": thresholds},
     }
     return fields | ({"upstream_connection_options": {"tcp_keepalive": keepalive}} if keepalive else {})
 
@@ -98,22 +97,18 @@ def _keepalive(given: Policy | None) -> dict[str, Any]:
     )
 
 
-def protocol_options(policy: Policy, port: ServicePort) -> dict[str, Any]:
-    """``typed_extension_protocol_options``: the upstream protocol and limits of its connections."""
-    pool = policy.get("connectionPool") or {}
-    options: dict[str, Any] = {}
-    http = _http_options(pool, port)
-    if http:
-        options[HTTP_OPTIONS] = typed(HTTP_OPTIONS, **http)
-    idle = (pool.get("tcp") or {}).get("idleTimeout")
-    if idle:
-        options[TCP_OPTIONS] = typed(TCP_OPTIONS, idle_timeout=proto(idle))
-    return {"typed_extension_protocol_options": options} if options else {}
+def protocol_options(policy: Policy, port: ServicePort, *, detects: bool = True) -> dict[str, Any]:
+    """``typed_extension_protocol_options``: the upstream protocol and limits of its connections.
+
+    *detects*: whether the proxy finds out its caller's protocol where the port names none.
+    """
+    http = _http_options(policy.get("connectionPool") or {}, port, detects)
+    return {"typed_extension_protocol_options": {HTTP_OPTIONS: typed(HTTP_OPTIONS, **http)}} if http else {}
 
 
-def _http_options(pool: Policy, port: ServicePort) -> dict[str, Any]:
+def _http_options(pool: Policy, port: ServicePort, detects: bool) -> dict[str, Any]:
     common = _common_http_options(pool)
-    protocol = _protocol(pool.get("http") or {}, port)
+    protocol = _protocol(pool.get("http") or {}, port, detects)
     if not common and protocol is None:
         return {}
     plain: dict[str, Any] = {"explicit_http_config": {"http_protocol_options": {}}}
@@ -122,7 +117,7 @@ def _http_options(pool: Policy, port: ServicePort) -> dict[str, Any]:
 
 def _common_http_options(pool: Policy) -> dict[str, Any]:
     http, tcp = pool.get("http") or {}, pool.get("tcp") or {}
-    idle, longest = http.get("idleTimeout"), tcp.get("maxConnectionDuration")
+    idle, longest = http.get("idleTimeout") or tcp.get("idleTimeout"), tcp.get("maxConnectionDuration")
     return without_empty(
         {
             "max_requests_per_connection": int(http.get("maxRequestsPerConnection") or 0) or None,
@@ -132,11 +127,12 @@ def _common_http_options(pool: Policy) -> dict[str, Any]:
     )
 
 
-def _protocol(http: Policy, port: ServicePort) -> dict[str, Any] | None:
+def _protocol(http: Policy, port: ServicePort, detects: bool) -> dict[str, Any] | None:
     """HTTP/2 where the port or ``h2UpgradePolicy`` says so, the caller's where it is detected, else None."""
     streams = int(http.get("maxConcurrentStreams") or 0)
     http2 = {"http2_protocol_options": {"max_concurrent_streams": streams} if streams else {}}
-    if http.get("useClientProtocol") or (port.is_auto and http.get("h2UpgradePolicy") != "UPGRADE"):
+    detected = detects and port.is_auto and http.get("h2UpgradePolicy") != "UPGRADE"
+    if http.get("useClientProtocol") or detected:
         return {"use_downstream_protocol_config": {"http_protocol_options": {}, **http2}}
     if port.is_http2 or (port.may_be_http and http.get("h2UpgradePolicy") == "UPGRADE"):
         return {"explicit_http_config": http2}
@@ -168,5 +164,4 @@ def _consecutive(given: Policy, fields: tuple[str, ...], name: str) -> dict[str,
     number = next((int(given[field]) for field in fields if given.get(field) is not None), None)
     if number is None:
         return {}
-    enforcing = {f"enforcing_{name}": 100 if number else 0}
-    return {name: number, **enforcing} if number else enforcing
+    return {name: number, f"enforcing_{name}": 100 if number else 0}

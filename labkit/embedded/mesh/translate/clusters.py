@@ -74,6 +74,10 @@ def _outbound(state: MeshState, proxy: Proxy) -> Outbound:
     return found
 
 
+_WITHOUT_CHOICE = ("common_lb_config", "original_dst_lb_config")
+"""Settings that mean something also where the caller has chosen the endpoint."""
+
+
 @dataclass(frozen=True)
 class _Built:
     cluster: Resource
@@ -127,13 +131,13 @@ class _Maker:
             "alt_stat_name": f"{name};",
             **policies.load_balancing(policy),
             **policies.connection_pool(policy, self.state.mesh.connect_timeout),
-            **policies.protocol_options(policy, self.port),
+            **policies.protocol_options(policy, self.port, detects=self.proxy.kind == "sidecar"),
             **policies.outlier_detection(policy),
             **({"metadata": filter_metadata(**metadata)} if metadata else {}),
             **discovery.cluster,
         }
         if cluster["lb_policy"] == "CLUSTER_PROVIDED":
-            for key in [key for key in cluster if key.endswith("_lb_config") and key != "common_lb_config"]:
+            for key in [key for key in cluster if key.endswith("_lb_config") and key not in _WITHOUT_CHOICE]:
                 del cluster[key]
         return _Built(cluster, discovery.assignment)
 

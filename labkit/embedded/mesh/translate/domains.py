@@ -11,19 +11,23 @@ def domains(service: Service, client_namespace: str) -> list[str]:
 
     The bare name only works for clients of the service's own namespace.
     """
-    hosts = [service.host, *service.aliases]
-    names = [name for host in hosts for name in (host, f"{host}.")]
-    if service.from_kubernetes:
-        names += [short for host in hosts for short in _short_names(host, client_namespace)]
+    names = [
+        name
+        for host in [service.host, *service.aliases]
+        for name in (host, f"{host}.", *_short_names(host, client_namespace))
+    ]
     if service.resolution == "HEADLESS":
-        return [variant for name in names for variant in (name, f"*.{name}")]
+        return names + [f"*.{name}" for name in names]
     return names + [_bracketed(address) for address in service.addresses if not is_cidr(address)]
 
 
 def _short_names(host: str, client_namespace: str) -> list[str]:
-    name, namespace, *_ = host.split(".")
-    bare = [name] if namespace == client_namespace else []
-    return [*bare, f"{name}.{namespace}.svc", f"{name}.{namespace}"]
+    """Of a host within the cluster's domain, whoever registered it; in the order istiod has them."""
+    short = host.partition(".svc.")[0]
+    name, _, namespace = short.partition(".")
+    if short == host or not namespace:
+        return []
+    return [name, f"{short}.svc", short] if namespace == client_namespace else [short, f"{short}.svc"]
 
 
 def _bracketed(address: str) -> str:

@@ -35,12 +35,13 @@ class _Host:
     domains: list[str]
     routes: list[Resource] = field(default_factory=list)
     require_tls: bool = False
+    counts_attempts: bool = True
 
     def resource(self) -> Resource:
         ordered = sorted(self.routes, key=is_catch_all)  # stable: only catch-alls move, to the end
         tls = {"require_tls": "ALL"} if self.require_tls else {}
-        fields = {"name": self.name, "domains": self.domains, "routes": ordered}
-        return {**fields, "include_request_attempt_count": True, **tls}
+        counts = {"include_request_attempt_count": True} if self.counts_attempts else {}
+        return {"name": self.name, "domains": self.domains, "routes": ordered, **counts, **tls}
 
 
 def _configuration(state: MeshState, proxy: Proxy, port: Port) -> Resource:
@@ -54,7 +55,7 @@ def _configuration(state: MeshState, proxy: Proxy, port: Port) -> Resource:
 
 def _black_hole(port: Port) -> _Host:
     """No VirtualService is bound: 404 for everybody."""
-    return _Host(virtual_host("blackhole", port.servers[0].number), ["*"])
+    return _Host(virtual_host("blackhole", port.servers[0].number), ["*"], counts_attempts=False)
 
 
 class _Hosts:

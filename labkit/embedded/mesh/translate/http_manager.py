@@ -99,8 +99,16 @@ def _path_normalization(mode: str) -> dict[str, Any]:
 def tcp_proxy(mesh: MeshConfig, target: str | dict[str, Any], *, inbound: bool = False) -> dict[str, Any]:
     """The TCP proxy filter; *target* is a cluster's name, or fields that choose among clusters."""
     fields = {"cluster": target, "stat_prefix": target} if isinstance(target, str) else target
-    config = typed(_TCP_PROXY, access_log=access_log(mesh, inbound=inbound), **fields)
-    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
+    return _tcp_proxy(access_log=access_log(mesh, inbound=inbound), **fields)
+
+
+def dead_end() -> dict[str, Any]:
+    """Ends a connection to the proxy's own port, which is no request of anybody's: not logged."""
+    return _tcp_proxy(cluster=BLACK_HOLE, stat_prefix=BLACK_HOLE)
+
+
+def _tcp_proxy(**fields: Any) -> dict[str, Any]:
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": typed(_TCP_PROXY, **fields)}
 
 
 def fallthrough_cluster(mesh: MeshConfig) -> str:

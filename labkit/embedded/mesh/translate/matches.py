@@ -37,7 +37,7 @@ def route_match(match: Match | None) -> dict[str, Any]:
     """Envoy's ``RouteMatch``; every path where there is no match."""
     if match is None:
         return {"prefix": "/"}
-    found = _path(match)
+    found = {**_path(match), "case_sensitive": not match.get("ignoreUriCase")}
     headers = _headers(match)
     parameters = _query_parameters(match)
     if headers:
@@ -56,14 +56,11 @@ def is_catch_all(route: Mapping[str, Any]) -> bool:
 
 def _path(match: Match) -> dict[str, Any]:
     uri = match.get("uri") or {}
-    found: dict[str, Any] = {"prefix": "/"}
     if "exact" in uri:
-        found = {"path": uri["exact"]}
-    elif "prefix" in uri:
-        found = {"prefix": uri["prefix"]}
-    elif "regex" in uri:
+        return {"path": uri["exact"]}
+    if "regex" in uri:
         return {"safe_regex": {"regex": uri["regex"]}}
-    return found | ({"case_sensitive": False} if match.get("ignoreUriCase") else {})
+    return {"prefix": uri.get("prefix", "/")}
 
 
 _PSEUDO_HEADERS = (("method", ":method"), ("authority", ":authority"), ("scheme", ":scheme"))

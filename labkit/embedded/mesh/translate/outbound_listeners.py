@@ -23,6 +23,7 @@ from labkit.embedded.mesh.translate.http_manager import (
     PLAIN_HTTP,
     TLS_INSPECTOR,
     HttpManager,
+    dead_end,
     fallthrough_cluster,
     tcp_proxy,
 )
@@ -30,7 +31,7 @@ from labkit.embedded.mesh.translate.tcp_routes import TcpChain, tcp_chains
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 ANY_ADDRESS = "0.0.0.0"
-_NEVER = frozenset({15001, 15006, 15021, 15090})
+_NEVER = frozenset({15001, 15006, 15090})
 
 
 @dataclass
@@ -67,7 +68,7 @@ def _virtual_outbound(state: MeshState, proxy: Proxy) -> Resource:
     loop = {
         "name": f"{VIRTUAL_OUTBOUND}-blackhole",
         "filter_chain_match": {"destination_port": placement.OUTBOUND_PORT},
-        "filters": [tcp_proxy(state.mesh, naming.BLACK_HOLE)],
+        "filters": [dead_end()],
     }
     rest = {
         "name": f"{VIRTUAL_OUTBOUND}-catchall-tcp",
@@ -139,7 +140,6 @@ def _listener(state: MeshState, plan: _Plan) -> Resource:
         "traffic_direction": "OUTBOUND",
         "continue_on_listener_filters_timeout": True,
         "listener_filters_timeout": proto(state.mesh.protocol_detection_timeout),
-        "access_log": listener_access_log(state.mesh),
     }
     if plan.route_name:
         inspectors = [*inspectors, HTTP_INSPECTOR]

@@ -26,8 +26,12 @@ One thing is the lab's own wish: gateways have ``preserve_external_request_id``,
 passes the mesh's edge twice (out by the egress gateway, in again by the ingress gateway) keeps one id, by
 which all its lines are found. istiod leaves that off, and each gateway then makes a new id.
 
-What stays the same: names, the layout behind the capture, 127.0.0.6 as the source the app sees, and
-what the access log prints.
+Left out, as nothing here uses it: TLS between the proxies (``transport_socket_matches``, the ALPN filter),
+telemetry (metadata exchange, tracing, the cluster's ``services`` metadata), and Envoy's defaults spelt out.
+
+What stays the same: names, routes, the layout behind the capture, 127.0.0.6 as the source the app sees,
+and what the access log prints. It was compared with the answers of a real istiod (1.30.3) to the same
+objects, for each step of the book and each pair in ``tests/embedded/mesh/pairs``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _PREVIOUS_PRIORITIES = {
         update_frequency=2,
     ),
 }
-_ELSEWHERE = {"retry_host_predicate": [_PREVIOUS_HOSTS], "host_selection_retry_max_attempts": "5"}
+_ELSEWHERE = {"retry_host_predicate": [_PREVIOUS_HOSTS]}
 
 
 def retry_policy(retries: Mapping[str, Any] | None, *, hashed: bool = False) -> dict[str, Any] | None:
@@ -35,8 +35,8 @@ def retry_policy(retries: Mapping[str, Any] | None, *, hashed: bool = False) -> 
     if attempts <= 0:
         return None
     policy: dict[str, Any] = {"num_retries": attempts, **_conditions(str(given.get("retryOn") or ""))}
-    if not hashed and given.get("retryIgnorePreviousHosts") is not False:
-        policy |= _ELSEWHERE
+    policy |= _ELSEWHERE if given.get("retryIgnorePreviousHosts", not hashed) else {}
+    policy["host_selection_retry_max_attempts"] = "5"
     if given.get("perTryTimeout"):
         policy["per_try_timeout"] = proto(given["perTryTimeout"])
     if given.get("backoff"):

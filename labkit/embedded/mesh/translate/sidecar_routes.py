@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from labkit.embedded.mesh.hosts import is_wildcard
+from labkit.embedded.mesh.hosts import covers, is_wildcard
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service
@@ -113,10 +113,15 @@ class PortTable:
         strangers: list[str] = []
         known: dict[str, Service] = {}
         for host in sorted(service.hosts, key=is_wildcard):
-            found = list(self._matching(host, service))
-            known |= {each.host: each for each in found}
-            strangers += [] if found else [host]
+            known |= {each.host: each for each in self._matching(host, service)}
+            strangers += [] if self._is_known(host) else [host]
         return strangers, [each for each in known.values() if each.host in self._http]
+
+    def _is_known(self, host: str) -> bool:
+        """Whether *host* means some service on this port, be it another VirtualService's."""
+        if not is_wildcard(host):
+            return host in self._services
+        return any(covers(host, name) for name in self._services)
 
     def _matching(self, host: str, service: VirtualService) -> Iterator[Service]:
         if not is_wildcard(host):
