@@ -40,7 +40,8 @@ class Client(Protocol):
     def revision(self) -> int:
         """The newest resourceVersion in the store."""
 
-    def get(self, resource: str, name: str, namespace: str = "") -> Obj: ...
+    def get(self, resource: str, name: str, namespace: str = "") -> Obj:
+        """One object; ApiError 404 where it is not there."""
 
     def find(self, resource: str, name: str, namespace: str = "") -> Obj | None:
         """As :meth:`get`, with ``None`` for what is not there."""
@@ -50,7 +51,8 @@ class Client(Protocol):
     ) -> list[Obj]:
         """All objects, of all namespaces where *namespace* is empty, that have *labels*."""
 
-    def create(self, resource: str, obj: Obj) -> Obj: ...
+    def create(self, resource: str, obj: Obj) -> Obj:
+        """Make *obj*, as the server completes it; 409 where there is one of its name."""
 
     def update(self, resource: str, obj: Obj) -> Obj:
         """Replace all but the status; 409 where the object's resourceVersion is given and stale."""

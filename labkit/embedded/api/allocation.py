@@ -36,6 +36,7 @@ def prepare_service(store: Store, service: Obj, old: Obj | None) -> None:
 
 
 def needs_node_ports(spec: Obj) -> bool:
+    """Whether a Service of this *spec* has a node port for each of its ports."""
     kind = spec.get("type")
     return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True))
 

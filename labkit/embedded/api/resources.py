@@ -61,6 +61,7 @@ class ResourceType:
 
     @property
     def list_kind(self) -> str:
+        """``PodList``."""
         return f"{self.kind}List"
 
     @property
@@ -74,6 +75,7 @@ class ResourceType:
         return f"{self.group}/{version}" if self.group else version
 
     def subresource(self, name: str) -> Subresource | None:
+        """The one called *name*, if it has that."""
         return next((sub for sub in self.subresources if sub.name == name), None)
 
 

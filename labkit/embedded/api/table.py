@@ -40,7 +40,6 @@ class Column:
 
 
 _NAME = Column("Name", format="name")
-_AGE = Column("Age")
 _CUSTOM_AGE = Column("Age", "date", path=".metadata.creationTimestamp")
 
 

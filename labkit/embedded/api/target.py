@@ -30,10 +30,12 @@ class Target:
 
     @property
     def api_version(self) -> str:
+        """``apps/v1``: as asked for, which need not be how it is stored."""
         return self.kind.api_version(self.version)
 
     @property
     def part(self) -> Subresource | None:
+        """The subresource that is meant; None for the object itself, or one that its kind has not."""
         return self.kind.subresource(self.subresource) if self.subresource else None
 
     @property

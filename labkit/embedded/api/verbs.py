@@ -51,12 +51,14 @@ class Verbs:
         return kind
 
     def get(self, resource: str, name: str, namespace: str = "") -> Obj:
+        """One object, to be read only; ApiError 404 where it is not there."""
         found = self.store.get(self.type_of(resource).stored_as, name, namespace)
         if found is None:
             raise not_found(resource, name)
         return found
 
     def objects(self, resource: str, namespace: str = "") -> list[Obj]:
+        """All there are, to be read only; of every namespace where *namespace* is empty."""
         return self.store.objects(self.type_of(resource).stored_as, namespace)
 
     def create(

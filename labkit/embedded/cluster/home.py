@@ -7,7 +7,7 @@
       settings.json     what stays the same from start to start: address block, API port
       token, pki/       the key to the API, its certificate authority and its certificate
       cluster.db        the objects
-      node/             pods: logs and working folders
+      node/             pods: their logs
       run/              sockets (elsewhere where this path would be too long for a socket's)
       daemon.lock       held by the running daemon: the one proof that it runs
       daemon.json       what the running daemon says about itself: pid, API address, run folder
@@ -61,30 +61,37 @@ class Home:
 
     @property
     def kubeconfig(self) -> Path:
+        """Where kubectl finds the cluster."""
         return self.root / "kubeconfig"
 
     @property
     def settings(self) -> Path:
+        """The block and the port it had last, see :mod:`.settings`."""
         return self.root / "settings.json"
 
     @property
     def token(self) -> Path:
+        """What the API takes from its one user."""
         return self.root / "token"
 
     @property
     def pki(self) -> Path:
+        """The cluster's authority and the API server's certificate."""
         return self.root / "pki"
 
     @property
     def database(self) -> Path:
+        """All objects, see :mod:`labkit.embedded.store`."""
         return self.root / "cluster.db"
 
     @property
     def node(self) -> Path:
+        """The logs of the pods."""
         return self.root / "node"
 
     @property
     def lock(self) -> Path:
+        """Held by the daemon for as long as it lives."""
         return self.root / "daemon.lock"
 
     @property
@@ -94,14 +101,17 @@ class Home:
 
     @property
     def record(self) -> Path:
+        """What a running daemon says about itself."""
         return self.root / "daemon.json"
 
     @property
     def log(self) -> Path:
+        """The daemon's own log."""
         return self.root / "daemon.log"
 
     @property
     def stderr(self) -> Path:
+        """What the daemon prints: hardly ever anything."""
         return self.root / "daemon.stderr"
 
     @property

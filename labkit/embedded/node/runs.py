@@ -31,9 +31,8 @@ class Run(Protocol):
     exited: asyncio.Future[int]
     surroundings: Surroundings
 
-    async def stop(self, grace: float) -> int: ...
-
-    def kill(self) -> None: ...
+    async def stop(self, grace: float) -> int:
+        """End it, politely for up to *grace* seconds; the exit code."""
 
     async def drain(self) -> None:
         """Finish what is under way, before the pod is stopped."""
@@ -53,9 +52,6 @@ class ProcessRun:
 
     async def stop(self, grace: float) -> int:
         return await self._process.stop(grace)
-
-    def kill(self) -> None:
-        self._process.kill()
 
     async def drain(self) -> None:
         if self._command.drain:
@@ -86,9 +82,6 @@ class BuiltinRun:
         """Cancel it; the exit code is that of a process ended by SIGTERM."""
         self._task.cancel()
         return await asyncio.shield(self.exited)
-
-    def kill(self) -> None:
-        self._task.cancel()
 
     async def drain(self) -> None:
         """Nothing: it has no connections of learners."""

@@ -67,6 +67,7 @@ class Database:
             connection.execute(_ADVANCE, (revision,))
 
     def close(self) -> None:
+        """Let go of the file, and of its lock."""
         self._connection.close()
 
     @contextmanager

@@ -37,6 +37,7 @@ class History:
         self._floors: dict[str, int] = {}
 
     def append(self, change: Change) -> None:
+        """Remember *change*; the oldest of its resource goes where there are too many."""
         changes = self._changes.setdefault(change.resource, deque())
         changes.append(change)
         if len(changes) > self._kept:

@@ -36,6 +36,7 @@ class Store:
         return self._revision
 
     def get(self, resource: str, name: str, namespace: str = "") -> Obj | None:
+        """One object, to be read only."""
         return self._objects.get(resource, {}).get(namespace, {}).get(name)
 
     def objects(self, resource: str, namespace: str = "") -> list[Obj]:
