@@ -18,7 +18,6 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from labkit.errors import UsageError
 from labkit.kube import logs as pod_logs
 from labkit.kube.api import Api
 from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_command
@@ -39,7 +39,7 @@ from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source, parse, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
 from labkit.kube.proxies import CONTAINER
-from labkit.kube.resources import DEPLOYMENTS, NODES, PODS, VIRTUAL_SERVICES
+from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, learner, steps
@@ -50,8 +50,10 @@ from labkit.traffic import answers as traffic
 from labkit.traffic.curl import Answer, curl
 from labkit.traffic.exchange import Url
 from labkit.traffic.journal import Journal
+from labkit.traffic.requests import Requests, marks
 from labkit.traffic.split import Split, split
 from labkit.traffic.travel import in_order_of_travel
+from labkit.views.interrupts import tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
@@ -63,12 +65,6 @@ if TYPE_CHECKING:
     from labkit.views.split_panel import SplitPanel
     from labkit.views.task import TaskView
     from labkit.views.waterfall import Trace
-
-Requests = Answer | pd.DataFrame
-"""Requests that were sent: the answer of curl(), or the frame of send() or a part of it."""
-
-SPLIT_RULE = "producer-internal-host-vs"
-"""The VirtualService whose weights the scenario changes."""
 
 
 class Lab:
@@ -94,6 +90,7 @@ class Lab:
         self._journal = Journal(self.api, namespaces=self._places, authorities=learner.AUTHORITIES)
         self._gateway: GatewayAddress | None = None
         self._newest: Requests | None = None
+        tell_shortly()
         _ensure_istio(self.api)
 
     def __enter__(self) -> Lab:
@@ -242,7 +239,7 @@ class Lab:
         """
         url = self._url(path)
         self._newest = frame = traffic.send(url, requests=requests, concurrency=concurrency, timeout=timeout)
-        lines = self._journal.lines_of(*_marks(frame))
+        lines = self._journal.lines_of(*marks(frame))
         frame["request_id"] = frame["tag"].map(lines.request_ids).astype("str")
         return frame
 
@@ -265,7 +262,7 @@ class Lab:
 
         Those of a single request, an answer of curl(), come in the order in which it travelled.
         """
-        tags, since = _marks(of)
+        tags, since = marks(of)
         frame = self._journal.lines_of(tags, since).frame
         return in_order_of_travel(frame) if isinstance(of, Answer) else frame
 
@@ -288,14 +285,9 @@ class Lab:
 
     def weights(self) -> dict[str, float] | None:
         """The weights asked for, by service: what the VirtualService says now. None where there is none."""
-        rule = self.api.find(VIRTUAL_SERVICES.path(self.namespace, SPLIT_RULE))
-        routes = rule["spec"]["http"][0]["route"] if rule else []
-        if not routes:
-            return None
-        named = [(cast.TITLES.get(r["destination"]["host"], r["destination"]["host"]), r) for r in routes]
-        if len(named) == 1:
-            return {named[0][0]: 100.0}
-        return {name: float(route.get("weight", 0)) for name, route in named}
+        from labkit.scenario.weights import weights_asked_for
+
+        return weights_asked_for(self.api, self.namespace)
 
     def split_panel(
         self, path: str = "/service-a", *, rate: int = 20, total: int = 5000, window: int = 30
@@ -390,8 +382,10 @@ class Lab:
         from labkit.traffic.trace import journey
         from labkit.views.waterfall import Trace
 
-        answer = of or self.curl(path)
-        lines = self._journal.lines_of(*_marks(answer))
+        answer = self.curl(path) if of is None else of
+        if not isinstance(answer, Answer):
+            raise UsageError("of= takes one request here, what lab.curl() gave back.")
+        lines = self._journal.lines_of(*marks(answer))
         table = journey(in_order_of_travel(lines.frame), cast.BY_APP, cast.TITLES)
         return Trace(answer, table, complete=lines.complete)
 
@@ -403,7 +397,7 @@ class Lab:
         from labkit.views.graph import graph, of_requests, of_seconds
 
         if of is not None:
-            return graph(self.api, self.hops(of), self._journal.namespaces, of_requests(len(_marks(of)[0])))
+            return graph(self.api, self.hops(of), self._journal.namespaces, of_requests(len(marks(of)[0])))
         if self._newest is not None:
             self.hops(self._newest)  # their lines are waited for
         return graph(self.api, self._journal.recent(last), self._journal.namespaces, of_seconds(last))
@@ -412,6 +406,8 @@ class Lab:
         """Shares with their intervals, and the weights."""
         from labkit.views.figures import plot_split
 
+        if not isinstance(of, Split | pd.DataFrame):
+            raise UsageError("plot_split() takes what lab.send() or lab.split() gave back.")
         return plot_split(of if isinstance(of, Split) else self.split(of), title)
 
     def plot_answers(self, answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
@@ -425,16 +421,6 @@ class Lab:
         from labkit.views.figures import plot_latency
 
         return plot_latency(answers, title)
-
-
-def _marks(of: Requests) -> tuple[list[str], dt.datetime]:
-    """The tags of the requests that were answered, and a moment before the first of them."""
-    if isinstance(of, Answer):
-        return [of.tag], of.sent_at
-    answered = of[of["status"].notna()]
-    if "tag" not in of or answered.empty:
-        return [], dt.datetime.now(dt.UTC)
-    return answered["tag"].tolist(), answered["time"].min().to_pydatetime()
 
 
 def _ensure_istio(api: Api) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.errors import LabkitError
@@ -59,7 +59,7 @@ def first_look(api: Api, namespaces: Sequence[str]) -> FirstLook:
 def _facts(api: Api, namespaces: Sequence[str]) -> Iterator[Fact]:
     version = api.get("/version")
     yield Fact(FINE, "Kubernetes", f"{version.get('gitVersion', 'unknown')} at {api.host}")
-    yield from (_guarded("production", lambda: _production(api, namespaces)),)
+    yield _guarded("production", lambda: _production(api, namespaces))
     planes = control_planes(api)
     yield _istio(planes)
     if planes:
@@ -71,13 +71,12 @@ def _facts(api: Api, namespaces: Sequence[str]) -> Iterator[Fact]:
     yield _guarded("permissions", lambda: _permissions(api, namespaces))
 
 
-def _guarded(what: str, look) -> Fact:  # type: ignore[no-untyped-def]
+def _guarded(what: str, look: Callable[[], Fact]) -> Fact:
     """A look that is not allowed is a fact, too."""
     try:
-        fact: Fact = look()
+        return look()
     except LabkitError as error:
         return Fact(MISSING, what, str(error).splitlines()[0])
-    return fact
 
 
 def _production(api: Api, namespaces: Sequence[str]) -> Fact:

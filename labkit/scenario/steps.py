@@ -99,11 +99,6 @@ def find_step(number: int) -> Step:
     raise StepError(f"There is no step {number}: the scenario has the steps 0 to {len(STEPS) - 1}.")
 
 
-def steps_before(number: int) -> tuple[Step, ...]:
-    """The steps that are done when step *number* begins."""
-    return STEPS[: find_step(number).number]
-
-
 def namespace_of(path: Path) -> str | None:
     """The namespace a manifest of the scenario goes to; None for a file that is not the scenario's."""
     for step in STEPS:

@@ -93,12 +93,28 @@ def set_weights(
 
 def weights_now(api: Api, namespace: str = cast.HOME) -> dict[str, int] | None:
     """ServiceB's and ServiceC's weights by the VirtualService, as parts of 100; None where there is none."""
+    routes = _routes(api, namespace)
+    return _of_100({name: _weight(routes, host) for name, host in HOSTS.items()}) if routes else None
+
+
+def weights_asked_for(api: Api, namespace: str = cast.HOME) -> dict[str, float] | None:
+    """The weights just as the VirtualService has them, whoever they are for; None where there is none."""
+    routes = _routes(api, namespace)
+    found: dict[str, float] = {}
+    for route in routes:  # two may lead to subsets of one service
+        name = _title(route["destination"]["host"])
+        found[name] = found.get(name, 0.0) + float(route.get("weight", 100 if len(routes) == 1 else 0))
+    return found or None
+
+
+def _title(host: str) -> str:
+    return cast.TITLES.get(host.partition(".")[0], host)
+
+
+def _routes(api: Api, namespace: str) -> list[Obj]:
     rule = api.find(VIRTUAL_SERVICES.path(namespace, RULE))
     rules = (rule or {}).get("spec", {}).get("http") or [{}]
-    routes: list[Obj] = rules[0].get("route") or []  # a redirect has none
-    if not routes:
-        return None
-    return _of_100({name: _weight(routes, host) for name, host in HOSTS.items()})
+    return rules[0].get("route") or []  # a redirect has none
 
 
 def _of_100(weights: dict[str, int]) -> dict[str, int]:

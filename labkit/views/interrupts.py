@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any
 
@@ -10,6 +11,8 @@ WORDS = "Stopped: this cell did not come to its end. Run it again, or go on with
 
 def tell_shortly() -> None:
     """From now on a notebook tells KeyboardInterrupt in one sentence, unless its kernel has its own ways."""
+    if "IPython" not in sys.modules:  # nor is this a notebook; importing it takes its time
+        return
     from IPython.core.getipython import get_ipython
 
     shell: Any = get_ipython()

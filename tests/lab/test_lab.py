@@ -66,6 +66,12 @@ def test_nothing_is_left_by_a_lab(cluster):
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("call", ["trace", "graph", "hops"])
+def test_requests_that_are_none(lab, call):
+    with pytest.raises(UsageError, match=r"of= takes .*lab\.curl\(\)"):
+        getattr(lab, call)(of=3)
+
+
 @pytest.mark.parametrize("wrong", [{"kubeconfig": "/nowhere/config"}, {"context": "no-such-context"}])
 def test_no_such_cluster(cluster, wrong):
     with pytest.raises(NotRunning, match="Can't use"):

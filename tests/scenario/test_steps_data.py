@@ -8,7 +8,7 @@ import yaml
 from labkit.errors import StepError, UsageError
 from labkit.kube.manifests import parse, read
 from labkit.scenario import cast
-from labkit.scenario.steps import STEPS, find_step, folder, namespace_of, steps_before
+from labkit.scenario.steps import STEPS, find_step, folder, namespace_of
 
 FILES = [(step, source) for step in STEPS for source in step.sources()]
 
@@ -95,11 +95,6 @@ def test_files_know_their_namespace(tmp_path):
     for step, source in FILES:
         assert namespace_of(source.path) == step.namespace
     assert namespace_of(tmp_path / "mine.yml") is None
-
-
-def test_steps_before():
-    assert [step.number for step in steps_before(3)] == [0, 1, 2]
-    assert steps_before(0) == ()
 
 
 @pytest.mark.parametrize("number", [-1, 7, 1.5, "2", None])
