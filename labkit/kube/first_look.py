@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from labkit.errors import LabkitError
 from labkit.kube.agreement import signs_of_production
@@ -67,7 +68,7 @@ def _facts(api: Api, namespaces: Sequence[str]) -> Iterator[Fact]:
         yield _guarded("ingress gateway", lambda: _ingress(api))
         yield _guarded("egress gateway", lambda: _egress(api))
     for namespace in namespaces:
-        yield _guarded(f"namespace {namespace}", lambda ns=namespace: _namespace(api, ns, planes))
+        yield _guarded(f"namespace {namespace}", partial(_namespace, api, namespace, planes))
     yield _guarded("permissions", lambda: _permissions(api, namespaces))
 
 
