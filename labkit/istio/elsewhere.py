@@ -70,9 +70,14 @@ def _run_istioctl(api: Api, settings: Settings, say: Say) -> None:
         )
     api.guard_changes("istioctl", "install")
     say(f"$ {shlex.join(words)}")
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(f"istioctl failed: {done.stderr.strip() or done.stdout.strip()}")
+    told: list[str] = []  # as it comes: istioctl waits for minutes where pods do not get ready
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as istioctl:
+        for line in filter(None, map(str.strip, istioctl.stdout or ())):
+            told.append(line)
+            if line.startswith("✔"):  # the rest is a picture of a ship, and what it is about to do
+                say(line.removeprefix("✔").strip())
+    if istioctl.returncode:
+        raise ClusterError(f"istioctl failed: {' '.join(told[-3:]) or 'it gave no reason'}")
 
 
 # -------------------------------------------------------------------------------------------- gateways

@@ -80,4 +80,24 @@ def test_istioctl_is_named_where_only_it_can_help(bench, elsewhere):
     assert "meshConfig.accessLogFile=/dev/stdout" in done.stderr
 
 
+def test_istioctl_is_called_where_it_is(bench, elsewhere, tmp_path):
+    """One of the test's own, which notes how it was called, tells of one step and then fails."""
+    bench.labkit("look", "--context", "labkit", "--yes", env=elsewhere)
+    patch = {"data": {"mesh": "accessLogFile: ''\n"}}
+    bench.kubectl("patch", "configmap", "istio", "-n", "istio-system", "-p", json.dumps(patch))
+    istioctl = tmp_path / "istioctl"
+    istioctl.write_text(
+        f"#!/bin/sh\necho $* > {tmp_path}/called\necho '✔ Istio core installed'\necho no room; exit 3\n"
+    )
+    istioctl.chmod(0o755)
+    env = elsewhere | {"PATH": f"{tmp_path}{os.pathsep}{elsewhere['PATH']}"}
+
+    done = bench.labkit("istio", "install", "-y", "--context", "labkit", *LESSON, env=env, check=False)
+
+    assert done.returncode == 1
+    assert "Istio core installed" in done.stdout
+    assert "istioctl failed: ✔ Istio core installed no room" in done.stderr
+    assert "install -y --context=labkit --set meshConfig.accessLogFile" in (tmp_path / "called").read_text()
+
+
 LESSON = ["--set", "meshConfig.accessLogFile=/dev/stdout"]
