@@ -21,6 +21,8 @@ import pytest
 from labkit.embedded.cluster import launch, processes
 from labkit.embedded.cluster.home import Home
 
+from .benchmarks.budget_table import pytest_runtest_logreport, pytest_terminal_summary  # noqa: F401
+
 hypothesis.settings.register_profile("labkit", deadline=None)  # a busy machine is no defect
 hypothesis.settings.load_profile("labkit")
 

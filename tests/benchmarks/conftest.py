@@ -8,22 +8,9 @@ else it does. Only what no machine can explain fails. An ordinary `pytest` leave
 only measure, and keeps those that prove a promise as well (marked ``promise``).
 """
 
-from dataclasses import dataclass
-
 import pytest
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One row of the table. ``met``: whether it keeps its budget; None where the design names none."""
-
-    what: str
-    measured: str
-    budget: str
-    met: bool | None
-
-
-FIGURES = pytest.StashKey[list[Figure]]()
+from .budget_table import FIGURE
 
 
 @pytest.fixture
@@ -31,7 +18,7 @@ def figure(request):
     """Note a row: ``figure("labkit up", "1.8 s", "2 s", met=True)``."""
 
     def note(what, measured, budget="", *, met=None):
-        request.config.stash.setdefault(FIGURES, []).append(Figure(what, measured, budget, met))
+        request.node.user_properties.append((FIGURE, (what, measured, budget, met)))
 
     return note
 
@@ -46,18 +33,3 @@ def pytest_collection_modifyitems(config, items):
 
 def _only_measures(item):
     return item.get_closest_marker("benchmark") and not item.get_closest_marker("promise")
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    figures = config.stash.get(FIGURES, [])
-    if not figures:
-        return
-    terminalreporter.section("budget table")
-    heads = Figure("what", "measured", "budget", None)
-    widths = [max(len(getattr(each, name)) for each in (heads, *figures)) for name in ("what", "budget")]
-    for each in (heads, *figures):
-        mark = {True: "✓", False: "✗", None: " "}[each.met]
-        what, budget = each.what.ljust(widths[0]), each.budget.ljust(widths[1])
-        terminalreporter.write_line(f"{mark} {what}  {budget}  {each.measured}")
-    missed = [each.what for each in figures if each.met is False]
-    terminalreporter.write_line(f"missed: {', '.join(missed)}" if missed else "no budget is missed")

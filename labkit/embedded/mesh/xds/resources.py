@@ -142,7 +142,7 @@ class Compiler:
 
     def _compiled(self, kind: Type, name: str, body: Body) -> Resource:
         try:
-            message = self._routes(body) if kind is Type.ROUTE else _parsed(body, _MESSAGES[kind]())
+            message = self._routes(body) if kind is Type.ROUTE else parsed(body, _MESSAGES[kind]())
             found = message.cluster_name if kind is Type.ENDPOINT else message.name
             if found != name:
                 raise SnapshotError(f"{kind.service} {name}: calls itself {found!r}")
@@ -152,9 +152,9 @@ class Compiler:
 
     def _routes(self, body: Body) -> RouteConfiguration:
         rest = {key: value for key, value in body.items() if key not in ("virtualHosts", "virtual_hosts")}
-        configuration = _parsed(rest, RouteConfiguration())
+        configuration = parsed(rest, RouteConfiguration())
         for host in body.get("virtualHosts") or body.get("virtual_hosts") or ():
-            known = self._hosts.get(host.get("name"), host, lambda: _parsed(host, VirtualHost()))  # noqa: B023
+            known = self._hosts.get(host.get("name"), host, lambda: parsed(host, VirtualHost()))  # noqa: B023
             configuration.virtual_hosts.append(known)
         return configuration
 
@@ -199,7 +199,7 @@ def _destinations(route: Route) -> Iterator[str]:
     yield from (each.name for each in route.route.weighted_clusters.clusters)
 
 
-def _parsed(body: Body, message: M) -> M:
+def parsed(body: Body, message: M) -> M:
     """*message*, filled in from JSON."""
     _load_types(body)
     ParseDict(body, message)
@@ -210,7 +210,7 @@ def _load_types(body: Any) -> None:
     """Import the generated classes of every ``Any`` in *body*: JSON names them, protobuf must know them."""
     if isinstance(body, dict):
         if "@type" in body:
-            _load_package(str(body["@type"]).rpartition("/")[2].rpartition(".")[0])
+            load_package(str(body["@type"]).rpartition("/")[2].rpartition(".")[0])
         for value in body.values():
             _load_types(value)
     elif isinstance(body, list):
@@ -219,7 +219,7 @@ def _load_types(body: Any) -> None:
 
 
 @functools.cache
-def _load_package(name: str) -> None:
+def load_package(name: str) -> None:
     """Import all generated modules of a protobuf package."""
     package = importlib.import_module(name)
     for module in pkgutil.iter_modules(package.__path__):
