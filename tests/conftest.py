@@ -35,6 +35,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     if config.option.numprocesses is None and not (few or measured or is_worker):
         config.option.numprocesses, config.option.dist = min(4, os.cpu_count() or 1), "loadfile"
+        config.option.loadscopereorder = False  # the slow ones come first as they are: browser, cli, e2e
 
 
 LABKIT = Path(sys.executable).parent / "labkit"
