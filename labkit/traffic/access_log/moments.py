@@ -40,7 +40,7 @@ def moments(column: pa.ChunkedArray, form: str = "") -> pa.ChunkedArray:
 
 
 def moment(text: str, form: str = "") -> int | None:
-    """Nanoseconds since 1970 of *text*, as a ``START_TIME`` of format *form* has it; None where it is none."""
+    """Nanoseconds since 1970 of *text*, which ``START_TIME`` wrote by *form*; None where it is none."""
     try:
         found = _by_form(text, form) if form else None
         found = _of_iso(text) if found is None else found
