@@ -105,7 +105,7 @@ def _number(cluster: str, destinations: Sequence[Destination]) -> int | None:
 
 
 def _hosts(lines: pd.DataFrame) -> pd.Series[str]:
-    return lines["upstream_host"].astype("str").str.rpartition(":")[0].str.strip("[]")
+    return lines["upstream_host"].astype("str").str.replace(r":\d+$", "", regex=True).str.strip("[]")
 
 
 def _broken_within(calls: pd.DataFrame, lines: pd.DataFrame, proxies: Sequence[Proxy]) -> dict[str, str]:

@@ -182,10 +182,10 @@ def shift(
     a limit is broken before. rate: requests a second. Raises UsageError for what makes no sense.
     """
     wanted = _checked(steps, requests)
+    wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
     rule = _as_before(rule, say)
     shares = dict(zip(rule.destinations, as_hundredths(rule), strict=True))
     before = {name: shares.get(destination, 0) for destination, name in names.items()}
-    wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
     found, kept = Shift(names[to], limits or Limits(), before), Kept()
     course = Course(api, journal, rule, wide, list(names).index(to), names, kept, found, requests, say)
     most = len(wanted) * int(requests + rate * _PATIENCE)
