@@ -105,7 +105,7 @@ def test_a_cluster_ip_leads_to_a_ready_endpoint(client: InProcessClient) -> None
 def test_a_cluster_ip_without_endpoints_or_service_is_refused(client: InProcessClient) -> None:
     address = service(client, "b")["spec"]["clusterIP"]
     assert dns.endpoint(client, address, 80) == "refused"
-    assert dns.endpoint(client, "10.43.255.254", 80) == "refused"
+    assert dns.endpoint(client, "127.10.255.254", 80) == "refused"
 
 
 def test_other_addresses_are_left_alone(client: InProcessClient) -> None:
