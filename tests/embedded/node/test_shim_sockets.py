@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from labkit.embedded.addresses import OUTBOUND_SOCKET
 from labkit.embedded.node import probes
 
-from .programs import EXTENSIONS, Programs, outbound_listener, started_envoy
+from .programs import EXTENSIONS, Programs, outbound_listener, started_envoy, until
 
 PORT = 9090
 
@@ -92,10 +92,16 @@ class Twice:
         name = f"program-{next(self._numbers)}"
         return await self.programs.said(name, self._address(3), code, sidecar=sidecar)
 
-    @property
-    def ends(self) -> list[tuple[str, str]]:
-        """What the sidecar took for the destination and the source of each connection that is over."""
-        return re.findall(r"^ends (\S+) (\S+)$", self.programs.output["envoy"], re.MULTILINE)
+    async def ends(self, count: int) -> set[tuple[str, str]]:
+        """What the sidecar took for destination and source of the first *count* connections to end."""
+        found: list[tuple[str, str]] = []
+
+        async def are_logged() -> bool:
+            found[:] = re.findall(r"^ends (\S+) (\S+)$", self.programs.output["envoy"], re.MULTILINE)
+            return len(found) >= count
+
+        await until(are_logged)
+        return set(found)
 
 
 @pytest.fixture
@@ -185,8 +191,9 @@ async def test_a_blocking_socket(twice: Twice, echo: str, address: Callable[[int
     said = await twice.say(BLOCKING.format(target=(echo, PORT)))
     assert f"own ('{address(3)}', True)" in said
     assert "after shutdown b'1048585 bytes\\n'" in said
-    assert {destination for destination, _ in twice.ends} == {f"{echo}:{PORT}"}
-    assert {source.partition(":")[0] for _, source in twice.ends} == {address(3)}
+    ends = await twice.ends(2)
+    assert {destination for destination, _ in ends} == {f"{echo}:{PORT}"}
+    assert {source.partition(":")[0] for _, source in ends} == {address(3)}
 
 
 ASYNC = """
@@ -245,6 +252,7 @@ OWN_PORT = """
     first.close()
     second = second or bound()
     print(errno.errorcode.get(second.connect_ex(TARGET), "connected"))
+    second.close()
 """
 
 
@@ -254,7 +262,7 @@ async def test_a_program_may_choose_its_port(twice: Twice, echo: str, address: C
         port = free.getsockname()[1]
     said = await twice.run(OWN_PORT.format(target=(echo, PORT), port=port, sidecar=True))
     assert said.split() == [str(port), "EADDRNOTAVAIL", "connected"]
-    assert set(twice.ends) == {(f"{echo}:{PORT}", f"{address(3)}:{port}")}
+    assert await twice.ends(2) == {(f"{echo}:{PORT}", f"{address(3)}:{port}")}
 
 
 PROCESSES = """
@@ -289,6 +297,27 @@ async def test_source_ports_are_not_given_twice(twice: Twice, echo: str) -> None
         print(len({{s.getsockname() for s in held}}), len(socket.create_connection({target!r}).getsockname()))
     """
     assert await twice.say(code.format(target=(echo, PORT))) == "300 2"
+
+
+SHORT = """
+    import socket
+    TARGET = {target!r}
+    for _ in range(50):
+        with socket.create_connection(TARGET) as s:
+            s.sendall(b"x" * 40_000 + b"\\n")
+    got = []
+    for _ in range(50):
+        with socket.create_connection(TARGET) as s:
+            s.sendall(b"x" * 40_000 + b"\\n")
+            s.shutdown(socket.SHUT_WR)
+            got.append(s.makefile("rb").read())
+    print(set(got))
+"""
+
+
+async def test_what_is_sent_and_closed_at_once_arrives(twice: Twice, echo: str) -> None:
+    assert await twice.say(SHORT.format(target=(echo, PORT))) == "{b'40001 bytes\\n'}"
+    assert len(await twice.ends(100)) == 100
 
 
 WITH_TLS = """

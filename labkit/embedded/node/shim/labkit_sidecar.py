@@ -15,10 +15,12 @@ TCP has are remembered, and answered as a TCP socket would with the same ones se
 from __future__ import annotations
 
 import errno
+import fcntl
 import itertools
 import os
 import socket
 import struct
+import time
 import weakref
 from typing import Any, TypeGuard
 
@@ -32,6 +34,8 @@ _ENDS = struct.Struct("!4s4sHH")  # as they stand in the PROXY header
 _NAME_LENGTH = len(_MARK) + _ENDS.size
 _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11]) + struct.pack("!H", _ENDS.size)
 _PORTS = range(32768, 61000)  # Linux's own choice of ephemeral ports
+_SETTLED_AFTER = 0.5  # seconds: by then Envoy has read the header, if it ever does
+_OUTQ = 0x5411  # Linux's SIOCOUTQ: what the other end has not read yet
 _OF_TCP = {(socket.SOL_SOCKET, option) for option in (38, 39)}  # SO_PROTOCOL, SO_DOMAIN
 
 _init = socket.socket.__init__
@@ -39,6 +43,8 @@ _connect = socket.socket.connect
 _getsockname = socket.socket.getsockname
 _getpeername = socket.socket.getpeername
 _recvfrom = socket.socket.recvfrom
+_shutdown = socket.socket.shutdown
+_real_close = socket.socket._real_close  # type: ignore[attr-defined]
 _getsockopt = socket.socket.getsockopt
 _setsockopt = socket.socket.setsockopt
 
@@ -49,6 +55,7 @@ class _Options(dict[tuple[int, int], tuple[Any, ...]]):
 
 _options: weakref.WeakKeyDictionary[socket.socket, _Options] = weakref.WeakKeyDictionary()
 _options_of_name: weakref.WeakValueDictionary[bytes, _Options] = weakref.WeakValueDictionary()
+_settled_by: weakref.WeakKeyDictionary[socket.socket, float] = weakref.WeakKeyDictionary()
 _next_port = itertools.count(int.from_bytes(os.urandom(2), "big"))
 
 
@@ -68,6 +75,7 @@ def connect(self: socket.socket, path: str, source: str, target: Address) -> Non
             if level == socket.SOL_SOCKET:
                 _setsockopt(line, level, option, *value)
         _take_place(line, self)
+    _settled_by[self] = time.monotonic() + _SETTLED_AFTER
 
 
 def _is_connected(self: socket.socket) -> bool:
@@ -127,6 +135,16 @@ def _take_place(line: socket.socket, program: socket.socket) -> None:
     os.dup2(line.fileno(), old, inheritable=os.get_inheritable(old))
 
 
+def _settle(self: socket.socket) -> None:
+    """Wait, where the connection has just begun, until all it sent is read.
+
+    Envoy gives up a connection whose end it sees before it has read the header, and what was sent with it.
+    """
+    until = _settled_by.pop(self, 0.0)
+    while time.monotonic() < until and any(fcntl.ioctl(self.fileno(), _OUTQ, bytes(4))):
+        time.sleep(0.0002)  # nothing tells us when it is read
+
+
 def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
@@ -170,6 +188,18 @@ def recvfrom(self: socket.socket, size: int, flags: int = 0) -> tuple[bytes, Any
     """As ``socket.recvfrom``, which names no sender where there is but one."""
     data, sender = _recvfrom(self, size, flags)
     return data, None if isinstance(sender, str) and _is_tcp(self) else sender
+
+
+def shutdown(self: socket.socket, how: int) -> None:
+    """As ``socket.shutdown``."""
+    _settle(self)
+    _shutdown(self, how)
+
+
+def real_close(self: socket.socket, *words: Any) -> None:
+    """As what ``socket.close`` does in the end."""
+    _settle(self)
+    _real_close(self, *words)
 
 
 def setsockopt(self: socket.socket, level: int, option: int, *value: Any) -> None:
@@ -234,6 +264,8 @@ def install() -> None:
     socket.socket.__init__ = __init__  # type: ignore[method-assign]
     socket.socket.getsockname = getsockname  # type: ignore[method-assign,assignment]
     socket.socket.getpeername = getpeername  # type: ignore[method-assign,assignment]
+    socket.socket.shutdown = shutdown  # type: ignore[method-assign,assignment]
+    socket.socket._real_close = real_close  # type: ignore[attr-defined]
     socket.socket.recvfrom = recvfrom  # type: ignore[method-assign,assignment]
     socket.socket.getsockopt = getsockopt  # type: ignore[method-assign,assignment]
     socket.socket.setsockopt = setsockopt  # type: ignore[method-assign,assignment]
