@@ -19,28 +19,29 @@ TOOLS = ("unshare", "ip", "iptables")
 
 
 @pytest.fixture
-def on_host() -> Callable[[str, str], None]:
-    """``on_host(kind, test)`` runs another test on a host of that kind; skips where none can be made."""
+def on_host() -> Callable[..., None]:
+    """``on_host(kind, *tests)`` runs other tests on a host of that kind; skips where none can be made."""
 
-    def run(kind: str, test: str) -> None:
+    def run(kind: str, *tests: str) -> None:
         given = os.environ.get("LABKIT_HOST")
         if given not in (None, kind):
             pytest.skip(f"this is a host of kind {given}")
         prefix = [] if given else _prefix(kind)
-        command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", test]
+        command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *tests]
         env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
         done = subprocess.run(
             [*prefix, *command], cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=100
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert " passed" in done.stdout, done.stdout
+        assert f"{len(tests)} passed" in done.stdout, done.stdout
 
     return run
 
 
 def _prefix(kind: str) -> list[str]:
     """What makes a command run on a host of *kind*, as who we are."""
-    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # which an ordinary account may not look into
+    missing = [tool for tool in TOOLS if not shutil.which(tool, path=path)]
     if missing:
         pytest.skip(
             f"no {', '.join(missing)} here; install util-linux, iproute2 and iptables to run this test"
