@@ -117,6 +117,27 @@ def test_2_what_no_listener_takes_follows_the_outbound_policy(mesh, mode, cluste
     assert rest["filters"][0]["typed_config"]["cluster"] == cluster
 
 
+@pytest.mark.parametrize("old", [[], ["10.43.0.0"]], ids=["new", "old"])
+def test_2_cluster_ips_are_those_that_services_have(mesh, old):
+    service = (
+        "\n---\nkind: Service\nmetadata: {name: old}\nspec: {clusterIP: 10.43.7.7, ports: [{port: 9080}]}"
+    )
+    settings = "\n---\nkind: Mesh\nspec: {outboundTrafficPolicy: {mode: ALLOW_ANY}}\n"
+    built = mesh(CLIENT + REVIEWS + (service if old else "") + settings)
+    listeners = built.snapshot("client").listeners
+    named = {each["name"]: each for each in listeners["virtualOutbound"]["filter_chains"]}
+    ranges = named["virtualOutbound-catchall-cluster-ip"]["filter_chain_match"]["prefix_ranges"]
+    assert [each["address_prefix"] for each in ranges] == ["127.10.0.0", *old]
+    guard, _ = listeners["0.0.0.0_9080"]["default_filter_chain"]["filters"]
+    refused = guard["typed_config"]["rules"]["policies"]["cluster-ip"]["permissions"]
+    assert [each["destination_ip"]["address_prefix"] for each in refused] == ["127.10.0.0", *old]
+    matches = [str(each["match"].get("filter_state")) for each in built.routes("client", "9080", "allow_any")]
+    assert [f"'{prefix}'" for prefix in ("127.10.", "10.43.") if f"'{prefix}'" in "".join(matches)] == [
+        "'127.10.'",
+        *["'10.43.'" for _ in old],
+    ]
+
+
 def test_2_registry_only_answers_502_for_an_unknown_host_on_a_known_port(mesh):
     settings = "\n---\nkind: Mesh\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n"
     (route,) = mesh(CLIENT + REVIEWS + settings).routes("client", "9080", "block_all")
