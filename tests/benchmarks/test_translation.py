@@ -30,7 +30,7 @@ def objects(count, ports):
         labels = {"app": f"s{n}", "version": "v1"}
         spec = {
             "selector": {"app": f"s{n}"},
-            "clusterIP": f"10.43.{n // 250}.{n % 250 + 1}",
+            "clusterIP": f"127.10.{n // 250}.{n % 250 + 1}",
             "ports": [{"name": "http", "port": port, "targetPort": 8080}],
         }
         found[model.SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
