@@ -14,8 +14,11 @@ from labkit.embedded.controllers.namespaces import (
     default_service_account,
     root_certificate,
 )
+from labkit.embedded.controllers.node_taints import NodeTaints
+from labkit.embedded.controllers.pod_collection import PodCollection
 from labkit.embedded.controllers.replicasets import ReplicaSets
 from labkit.embedded.controllers.runtime import Controller, Loop
+from labkit.embedded.controllers.taint_eviction import TaintEviction
 from labkit.embedded.interfaces import Client
 
 
@@ -39,6 +42,9 @@ class ControllerManager:
             Deployments(client),
             EndpointsOfServices(client),
             LoadBalancers(client, block),
+            NodeTaints(client),
+            TaintEviction(client),
+            PodCollection(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds, sorted(set(kinds.values()))),
         ]

@@ -23,7 +23,7 @@ MOST_STEPS = 5000  # far more than any change needs: controllers that answer eac
 
 
 class World:
-    """A cluster without node and API server; nothing happens but in :meth:`settle`."""
+    """A cluster without kubelet and API server; nothing happens but in :meth:`settle`."""
 
     def __init__(self, path: Path) -> None:
         self.store = Store(path)
@@ -39,6 +39,7 @@ class World:
         self.watchers: list[Callable[[Change], None]] = []
         for name in ("default", "kube-system", "dev"):
             self.client.create("namespaces", {"metadata": {"name": name}})
+        self.client.create("nodes", {"metadata": {"name": "labkit"}})
         self.settle()
 
     def settle(self) -> None:
