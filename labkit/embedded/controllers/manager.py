@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from labkit.embedded.controllers.deployments import Deployments
+from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
 from labkit.embedded.controllers.garbage import GarbageCollector
@@ -41,6 +42,7 @@ class ControllerManager:
             ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
             Deployments(client),
             EndpointsOfServices(client),
+            EndpointMirroring(client),
             LoadBalancers(client, block),
             NodeTaints(client),
             TaintEviction(client),
