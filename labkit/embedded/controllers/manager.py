@@ -9,6 +9,7 @@ from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
 from labkit.embedded.controllers.garbage import GarbageCollector
+from labkit.embedded.controllers.injection.notices import IgnoredAnnotations
 from labkit.embedded.controllers.load_balancers import LoadBalancers
 from labkit.embedded.controllers.namespaces import (
     NamespaceDeletion,
@@ -44,6 +45,7 @@ class ControllerManager:
             EndpointsOfServices(client),
             EndpointMirroring(client),
             LoadBalancers(client, block),
+            IgnoredAnnotations(client),
             NodeTaints(client),
             TaintEviction(client),
             PodCollection(client),

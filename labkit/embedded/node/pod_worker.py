@@ -13,6 +13,7 @@ from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.deadline import ActiveDeadline
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp, uid_of
+from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.status import ApiError
 
 log = logging.getLogger(__name__)
@@ -111,8 +112,10 @@ class PodWorker:
             await container.run()
             if not container.state.succeeded:
                 return
-        # A task each, begun in the order of the spec; none waits for another to be ready.
-        await asyncio.gather(*(container.run() for container in self.containers))
+        # A task each, begun in the order of the spec; none waits for another unless the pod asks for it.
+        first = [each for each in self.containers if each.is_proxy and holds_application(self.pod)]
+        others = [_run_after(first, each) for each in self.containers if each not in first]
+        await asyncio.gather(*(each.run() for each in first), *others)
 
     async def _end(self, grace: float) -> None:
         await self._stop_politely(grace)
@@ -253,3 +256,10 @@ class PodWorker:
         if not task.cancelled() and (error := task.exception()):
             log.error("pod %s/%s: %s", namespace_of(self.pod), name_of(self.pod), error, exc_info=error)
             self._warn("FailedSync", f"Error syncing pod: {error}")
+
+
+async def _run_after(first: list[Container], container: Container) -> None:
+    """Run *container* once all of *first* have been ready."""
+    for each in first:
+        await each.was_ready.wait()
+    await container.run()
