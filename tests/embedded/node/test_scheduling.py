@@ -14,6 +14,9 @@ from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.node import node_object
 from labkit.embedded.node.quantities import quantity
 from labkit.embedded.node.scheduling import Scheduler
+from labkit.embedded.node.scheduling.filters import Refusal
+from labkit.embedded.node.scheduling.preemption import preempt
+from labkit.embedded.node.scheduling.world import World
 from labkit.embedded.objects import Obj, condition_of, mutable
 
 HELPS_NOT = (
@@ -24,6 +27,7 @@ NO_VICTIMS = (
     "no new claims to deallocate, preemption: 0/1 nodes are available: "
     "1 No preemption victims found for incoming pod."
 )
+CRITICAL = {"priorityClassName": "system-cluster-critical", "priority": 2_000_000_000}
 
 
 class Cluster:
@@ -141,11 +145,6 @@ NOT_SELECTED = "1 node(s) didn't match Pod's node affinity/selector"
             spread("zone"),
             "1 node(s) didn't match pod topology spread constraints (missing required label)",
             HELPS_NOT,
-        ),
-        (
-            {**requests(cpu="64"), "preemptionPolicy": "Never"},
-            "1 Insufficient cpu",
-            "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
         ),
     ],
 )
@@ -324,10 +323,10 @@ async def test_pods_of_another_scheduler_are_left_to_it(cluster: Cluster) -> Non
 
 async def test_a_more_important_pod_takes_the_place_of_others(cluster: Cluster) -> None:
     cluster.has_room_for(cpu="1")
-    for name, cpu, priority in (("small", "200m", 0), ("large", "700m", 0)):
-        cluster.make(name, priority=priority, **requests(cpu=cpu))
+    for name, cpu in (("small", "200m"), ("large", "700m")):
+        cluster.make(name, **requests(cpu=cpu))
         await cluster.bound(name)
-    cluster.make("vip", priority=1000, **requests(cpu="600m"))
+    cluster.make("vip", **CRITICAL, **requests(cpu="600m"))
     await cluster.refused_as(
         "vip",
         "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
@@ -351,3 +350,10 @@ async def test_a_more_important_pod_takes_the_place_of_others(cluster: Cluster) 
     cluster.client.delete("pods", "large", "default", grace_seconds=0)
     await cluster.bound("vip")
     assert await cluster.refused("late"), "the room that was cleared is not for others"
+
+
+def test_a_pod_that_preempts_nobody() -> None:
+    pod = {"metadata": {"uid": "a"}, "spec": {"priority": 1, "preemptionPolicy": "Never"}}
+    refusals = {"labkit": Refusal(("Insufficient cpu",), is_hopeless=False)}
+    world = World({"labkit": {"metadata": {"name": "labkit"}}}, (), {})
+    assert preempt(pod, refusals, world) == "not eligible due to preemptionPolicy=Never."
