@@ -152,7 +152,9 @@ def _waiting(pod: Obj) -> list[tuple[str, dict[str, Any]]]:
 
 def _state(pod: Obj) -> str:
     status = pod.get("status") or {}
-    waiting = ", ".join(f"{name} {state.get('reason', 'waiting')}" for name, state in _waiting(pod))
+    waiting = _not_placed(pod) or ", ".join(
+        f"{name} {state.get('reason', 'waiting')}" for name, state in _waiting(pod)
+    )
     return (
         f"pod {pod['metadata']['name']} {status.get('phase', 'Unknown')}{f' ({waiting})' if waiting else ''}"
     )
@@ -178,7 +180,16 @@ def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
     return sorted(name for name, pod in pods.items() if not is_true(pod, "Ready"))
 
 
+def _not_placed(pod: Obj) -> str:
+    """Why no node takes the pod; empty where one has."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    found = (each for each in conditions if each["type"] == "PodScheduled" and each["status"] == "False")
+    return next((str(each.get("message") or each.get("reason", "")) for each in found), "")
+
+
 def _is_hopeless(pod: Obj) -> bool:
+    if _not_placed(pod) or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
     reasons = {waiting.get("reason", "") for _, waiting in _waiting(pod)}
     return bool(reasons & (_HOPELESS.keys() | {"ErrImagePull"}))
 

@@ -146,6 +146,17 @@ def test_too_slow_says_what_was_there(story, api):
         wait_for_rollouts(api, [("ns", "d")], timeout=0.3)
 
 
+def test_too_slow_says_why_no_node_takes_the_pod(story, api):
+    why = "0/1 nodes are available: 1 node(s) were unschedulable."
+    lost = pod()
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+    lost["status"] = {"phase": "Pending", "conditions": [condition]}
+    story([deployment(0)], [lost])
+    with pytest.raises(WaitTimeout) as failed:
+        wait_for_rollouts(api, [("ns", "d")], timeout=0.2)
+    assert f"pod d-1 Pending ({why})" in str(failed.value)
+
+
 def test_nothing_to_wait_for(api):
     wait_for_rollouts(api, [])
 
