@@ -161,7 +161,7 @@ def _state(pod: Obj) -> str:
 
 
 def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
-    """Wait until every pod is ready or can't become so; ``namespace/name`` of those that are not.
+    """Wait until every pod is ready, has ended or can't be ready; ``namespace/name`` of the last kind.
 
     For a cluster that comes back: nothing raises, as what did not run before need not run now.
     """
@@ -177,7 +177,11 @@ def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
                 pods.pop(f"{metadata['namespace']}/{metadata['name']}")
             if synced and all(is_true(pod, "Ready") or _is_hopeless(pod) for pod in pods.values()):
                 break
-    return sorted(name for name, pod in pods.items() if not is_true(pod, "Ready"))
+    return sorted(name for name, pod in pods.items() if not is_true(pod, "Ready") and not _has_ended(pod))
+
+
+def _has_ended(pod: Obj) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _not_placed(pod: Obj) -> str:
@@ -188,7 +192,7 @@ def _not_placed(pod: Obj) -> str:
 
 
 def _is_hopeless(pod: Obj) -> bool:
-    if _not_placed(pod) or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+    if _not_placed(pod) or _has_ended(pod):
         return True
     reasons = {waiting.get("reason", "") for _, waiting in _waiting(pod)}
     return bool(reasons & (_HOPELESS.keys() | {"ErrImagePull"}))
