@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.node import dns
@@ -23,9 +24,20 @@ VARIABLE = "LABKIT_POD_NETWORK"
 
 
 def shim_environment(
-    socket: Path, *, namespace: str, pod: str, pod_ip: str, app_ip: str, sidecar: Path | None
+    socket: Path,
+    *,
+    namespace: str,
+    pod: str,
+    pod_ip: str,
+    app_ip: str,
+    sidecar: Path | None,
+    outbound_rules: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """The variables that put a Python process into the pod's network; *sidecar*: where its Envoy listens."""
+    """The variables that put a Python process into the pod's network.
+
+    sidecar: where its Envoy listens. outbound_rules: which connections go through it, where not all do
+    (:mod:`.capture`).
+    """
     place = {
         "socket": str(socket),
         "namespace": namespace,
@@ -33,6 +45,7 @@ def shim_environment(
         "pod_ip": pod_ip,
         "app_ip": app_ip,
         "sidecar": str(sidecar) if sidecar else "",
+        "outbound_rules": outbound_rules or {},
     }
     return {"PYTHONPATH": str(SHIM), VARIABLE: json.dumps(place)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.embedded.addresses import API_SERVICE_IP, OUTBOUND_SOCKET, app_address
-from labkit.embedded.node import pod_network
+from labkit.embedded.node import capture, pod_network
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -49,6 +49,7 @@ class Sandbox:
             pod_ip=self.pod_ip,
             app_ip=self.app_ip,
             sidecar=self.run_dir(self._sidecar) / OUTBOUND_SOCKET if self._sidecar else None,
+            outbound_rules=capture.outbound_rules(self.pod),
         )
 
     def run_dir(self, container: str) -> Path:

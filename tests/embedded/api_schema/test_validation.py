@@ -168,6 +168,38 @@ def test_common_mistakes(obj: dict[str, Any], expected: str) -> None:
     assert expected in messages(obj)
 
 
+def with_deadline(seconds: int | None) -> dict[str, Any]:
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "dev"}}
+    pod["spec"] = {"containers": [{"name": "web", "image": "web"}]}
+    pod["spec"] |= {} if seconds is None else {"activeDeadlineSeconds": seconds}
+    return pod
+
+
+DEADLINE = "spec.activeDeadlineSeconds: Invalid value: "
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"),
+    [
+        (0, None, [f"{DEADLINE}0: must be between 1 and 2147483647, inclusive"]),
+        (5, 3, [f"{DEADLINE}5: must be less than or equal to previous value"]),
+        (None, 3, [f"{DEADLINE}null: must not update from a positive integer to nil value"]),
+        (2, 3, []),
+    ],
+)
+def test_a_pods_deadline(new: int | None, old: int | None, expected: list[str]) -> None:
+    before = None if old is None else with_deadline(old)
+    assert messages(with_deadline(new), before) == expected
+
+
+def test_a_deployments_pods_have_no_deadline() -> None:
+    obj = deployment()
+    obj["spec"]["template"]["spec"]["activeDeadlineSeconds"] = 3
+    field = "spec.template.spec.activeDeadlineSeconds"
+    why = "activeDeadlineSeconds in ReplicaSet is not Supported"
+    assert messages(obj) == [f"{field}: Forbidden: {why}"]
+
+
 def test_the_selector_is_immutable() -> None:
     changed = deployment(selector={"matchLabels": {"app": "new"}})
     changed["spec"]["template"]["metadata"]["labels"] = {"app": "new"}

@@ -24,6 +24,7 @@ _PROBE_NUMBERS = (
     "successThreshold",
     "failureThreshold",
 )
+_LONGEST_DEADLINE = 2**31 - 1
 _UPDATABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -56,10 +57,16 @@ def pod_spec(causes: Causes, field: str, spec: Obj) -> None:
     causes.one_of(f"{field}.restartPolicy", spec.get("restartPolicy"), _RESTART_POLICIES)
     causes.one_of(f"{field}.dnsPolicy", spec.get("dnsPolicy"), _DNS_POLICIES)
     causes.not_negative(f"{field}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"))
+    _deadline(causes, f"{field}.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"))
     labels(causes, f"{field}.nodeSelector", spec.get("nodeSelector"))
     for key in ("serviceAccountName", "nodeName"):
         if spec.get(key):
             causes.invalid_each(f"{field}.{key}", spec[key], names.dns_subdomain(spec[key]))
+
+
+def _deadline(causes: Causes, field: str, seconds: int | None) -> None:
+    if seconds is not None and not 1 <= seconds <= _LONGEST_DEADLINE:
+        causes.invalid(field, seconds, f"must be between 1 and {_LONGEST_DEADLINE}, inclusive")
 
 
 def _volumes(causes: Causes, field: str, volumes: list[Obj]) -> set[str]:
@@ -209,8 +216,18 @@ def _pod_update(causes: Causes, new: Obj, old: Obj) -> None:
         if len(new.get(kind) or ()) != len(old.get(kind) or ()):
             causes.forbidden(f"spec.{kind}", "pod updates may not add or remove containers")
             return
+    _deadline_update(causes, new.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds"))
     if _fixed(new, new) != _fixed(old, new):
         causes.forbidden("spec", _UPDATABLE)
+
+
+def _deadline_update(causes: Causes, new: int | None, old: int | None) -> None:
+    """It may be set, and shortened."""
+    field = "spec.activeDeadlineSeconds"
+    if old is not None and new is None:
+        causes.invalid(field, new, "must not update from a positive integer to nil value")
+    elif old is not None and new is not None and new > old:
+        causes.invalid(field, new, "must be less than or equal to previous value")
 
 
 def _fixed(spec: Obj, new: Obj) -> Obj:

@@ -51,6 +51,9 @@ def _workload(causes: Causes, spec: Obj) -> None:
     policy = (pod.get("spec") or {}).get("restartPolicy", "Always")
     if policy != "Always":
         causes.unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
+    if (pod.get("spec") or {}).get("activeDeadlineSeconds") is not None:
+        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        causes.forbidden("spec.template.spec.activeDeadlineSeconds", detail)
 
 
 def _strategy(causes: Causes, strategy: Obj) -> None:
