@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from labkit.embedded.api.access.impersonation import PREFIX
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
@@ -143,7 +144,8 @@ async def _pass_on(call: Call, session: ClientSession, url: Any, backend: Backen
     from aiohttp import ClientError
 
     request = call.request
-    headers = _kept(request.headers, _NOT_PASSED)
+    impersonating = {name.lower() for name in request.headers if name.lower().startswith(PREFIX)}
+    headers = _kept(request.headers, _NOT_PASSED | impersonating)
     body = request.content if request.body_exists else None
     try:
         answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)

@@ -189,6 +189,15 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 _EVENT_ALIASES = {"regarding.": "involvedObject.", "reportingController": "reportingComponent"}
 _DEFAULTS = {"spec.schedulerName": "default-scheduler"}
+_FIELD_TERM = re.compile(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)")
+
+
+def name_selected(text: str) -> str:
+    """The one name that a field selector leaves possible (``metadata.name=a``), if it does."""
+    matches = (_FIELD_TERM.fullmatch(term) for term in text.split(","))
+    wanted = [each[3].strip() for each in matches if each and each[1] == "metadata.name" and each[2] != "!="]
+    name = wanted[0] if wanted else ""
+    return "" if name in (".", "..") or set(name) & set("/%") else name
 
 
 def field_selector(kind: ResourceType, text: str) -> Predicate:
@@ -200,7 +209,7 @@ def field_selector(kind: ResourceType, text: str) -> Predicate:
 
 
 def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, str]:
-    match = re.fullmatch(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)", term)
+    match = _FIELD_TERM.fullmatch(term)
     if not match:
         raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
     name, operator, value = match.groups()

@@ -1,8 +1,7 @@
-"""The API server: HTTPS, one bearer token, and the way from a path to its handler."""
+"""The API server: HTTPS, and the way from a request past the gate to its handler."""
 
 from __future__ import annotations
 
-import hmac
 import logging
 import socket
 import ssl
@@ -11,6 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from labkit.embedded.api import documents, protobuf, responses
+from labkit.embedded.api.access import attributes, openid
+from labkit.embedded.api.access.escalation import NoEscalation
+from labkit.embedded.api.access.gate import Gate, Requester
+from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient
@@ -19,7 +22,6 @@ from labkit.embedded.api.target import Target, resolve
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError
 
-_OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 _LARGEST_BODY = 3 * 1024 * 1024  # bytes, as the real server
 _SHUTDOWN_SECONDS = 2.0
 
@@ -29,9 +31,13 @@ log = logging.getLogger("labkit.embedded.api")
 class ApiServer:
     """The Kubernetes API of one cluster."""
 
-    def __init__(self, client: InProcessClient, runtime: PodRuntime, token: str) -> None:
-        self._token = token.encode()
-        self._handlers = Handlers(client.verbs, runtime)
+    def __init__(
+        self, client: InProcessClient, runtime: PodRuntime, token: str, key: SigningKey | None = None
+    ) -> None:
+        """*token*: the owner's; *key* signs those of ServiceAccounts (default: one that is never kept)."""
+        self._gate = Gate(client.store, token, key or SigningKey())
+        client.add_validation(NoEscalation(self._gate.authorizer))
+        self._handlers = Handlers(client.verbs, runtime, self._gate)
         self._runner: web.ServerRunner | None = None
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -65,27 +71,28 @@ class ApiServer:
             return responses.refusal(_fault(error))
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.rel_url.raw_path
-        if not self._may_enter(request) and path.rstrip("/") not in _OPEN_PATHS:
-            raise ApiError(401, "Unauthorized", "Unauthorized")
+        path, query = request.rel_url.raw_path, dict(request.rel_url.query)
         target = resolve(path)
-        if target is None:
-            return await documents.answer(request, path)
-        return await self._resource(request, target)
+        asked = attributes.of_request(request.method, path, target, query)
+        user = self._gate.admit(request.headers, asked)
+        if target is None or user is None:
+            found = openid.document(request, path, self._gate.key)
+            return found or await documents.answer(request, path)
 
-    async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        call = await self._call(request, target, query, Requester(self._gate, user, asked))
+        answer = self._handlers.answer(call)
+        return answer if isinstance(answer, web.StreamResponse) else await answer
+
+    async def _call(
+        self, request: web.BaseRequest, target: Target, query: dict[str, str], requester: Requester
+    ) -> Call:
+        """The request with its body, read."""
         streams = self._handlers.streams_body(target)
         body = b"" if streams or not request.body_exists else await request.read()
         content_type = request.headers.get("Content-Type", JSON)
         if body and content_type.startswith(protobuf.CONTENT_TYPE):
             body, content_type = responses.encode(protobuf.to_object(body)), JSON
-        call = Call(request, target, dict(request.rel_url.query), body, content_type)
-        answer = self._handlers.answer(call)
-        return answer if isinstance(answer, web.StreamResponse) else await answer
-
-    def _may_enter(self, request: web.BaseRequest) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+        return Call(request, target, query, requester, body, content_type)
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

@@ -37,6 +37,7 @@ class Writing:
             namespace=call.target.namespace,
             dry_run=chosen.dry_run,
             track=tracker(call, chosen),
+            user=call.requester.user,
         )
         return _written(call, written, decoded.warnings, status=201)
 
@@ -83,9 +84,10 @@ class Writing:
         )
         if live is not None:
             return self._update(call, decoded, chosen, track=None)
+        call.requester.require("create")
         metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
         stored = to_storage(decoded.object, target.kind)
-        written = self._verbs.create(name, stored, dry_run=chosen.dry_run)
+        written = self._verbs.create(name, stored, dry_run=chosen.dry_run, user=call.requester.user)
         return _written(call, written, decoded.warnings, status=201)
 
     def delete(self, call: Call) -> web.Response:
@@ -120,6 +122,7 @@ class Writing:
             subresource=target.subresource,
             dry_run=chosen.dry_run,
             track=track,
+            user=call.requester.user,
         )
         return _written(call, written, decoded.warnings)
 

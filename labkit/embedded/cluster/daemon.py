@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.embedded.cluster import files, kubeconfig, logs, network
+from labkit.embedded.cluster import files, kubeconfig, logs, network, signing_key
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import try_lock
@@ -127,6 +127,7 @@ def _plan(home: Home, block: int) -> Plan:
         run=files.private_folder(home.run_folder()),
         block=block,
         token=home.token.read_text().strip(),
+        key=signing_key.of(home.pki),
         certificates=Certificates.of(home.pki),
         ports=network.load_balancer_ports(block),
     )

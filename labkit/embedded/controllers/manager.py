@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
 from labkit.embedded.controllers.deployments import Deployments
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
@@ -39,6 +40,7 @@ class ControllerManager:
             Deployments(client),
             EndpointsOfServices(client),
             LoadBalancers(client, block),
+            AggregatedRoles(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds, sorted(set(kinds.values()))),
         ]
