@@ -13,7 +13,7 @@ from labkit.embedded.api.access.attributes import Attributes
 from labkit.embedded.api.access.rbac import Authorizer
 from labkit.embedded.interfaces import AdmissionRequest, User
 from labkit.embedded.objects import Obj, name_of
-from labkit.embedded.status import forbidden
+from labkit.embedded.status import ApiError, forbidden, not_found
 
 _ROLES = (rbac.ROLES, rbac.CLUSTER_ROLES)
 _BINDINGS = (rbac.ROLE_BINDINGS, rbac.CLUSTER_ROLE_BINDINGS)
@@ -33,9 +33,15 @@ class NoEscalation:
         if request.resource in _ROLES and not self._may_escalate(user, request):
             self._check_role(user, request)
         elif request.resource in _BINDINGS and not self._may_bind(user, request):
-            reference = request.object.get("roleRef") or {}
-            self._confirm(user, request, self._authorizer.role_rules(reference, request.namespace))
+            self._confirm(user, request, self._bound_rules(request))
         return []
+
+    def _bound_rules(self, request: AdmissionRequest) -> list[Obj]:
+        reference = request.object.get("roleRef") or {}
+        try:
+            return self._authorizer.role_rules(reference, request.namespace)
+        except ApiError:  # said as the real server does: it takes the request's resource for the role's
+            raise not_found(request.resource, reference.get("name", "")) from None
 
     def _may_escalate(self, user: User, request: AdmissionRequest) -> bool:
         name = name_of(request.object) if request.old else ""  # as the path of a create has none
