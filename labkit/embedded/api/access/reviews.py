@@ -61,7 +61,9 @@ class Reviews:
         spec, namespace = review.get("spec") or {}, call.target.namespace
         given = namespace_of(review) or namespace
         if given != namespace:
-            raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {namespace}")
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
         _refuse(call, [*_about_one_thing(spec), *_about_somebody(spec), *_about_the_namespace(spec, given)])
         return self._decided(_subject(spec), spec)
 
@@ -115,8 +117,9 @@ def _picked(rule: Obj, about: str) -> Obj:
 
 
 def _refuse(call: Call, causes: list[_Cause]) -> None:
+    """ApiError 422: of no kind, as the real server forgets it here."""
     if causes:
-        raise invalid(call.target.kind.kind, call.target.kind.group, "", causes)
+        raise invalid("", call.target.kind.group, "", causes)
 
 
 def _about_one_thing(spec: Obj) -> list[_Cause]:
