@@ -249,6 +249,15 @@ REQUESTS = {
     "services as a table": _get(SERVICES, TABLE),
     # pods
     "pod": Request("POST", PODS, POD),
+    "pod of no priority class": Request(
+        "POST", PODS, _with(_with(POD, "metadata.name", "q"), "spec.priorityClassName", "nope")
+    ),
+    "pod with a priority": Request("POST", PODS, _with(_with(POD, "metadata.name", "q"), "spec.priority", 7)),
+    "critical pod": Request(
+        "POST",
+        f"{PODS}?dryRun=All",
+        _with(_with(POD, "metadata.name", "q"), "spec.priorityClassName", "system-node-critical"),
+    ),
     "other image": _patch(
         f"{PODS}/p", {"spec": {"containers": [{"name": "c", "image": "other"}]}}, STRATEGIC
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from labkit.embedded.api.access import default_roles, rbac, rules
 from labkit.embedded.api.access.default_roles import AUTOUPDATE
 from labkit.embedded.interfaces import Client
-from labkit.embedded.objects import Obj, annotations_of, labels_of, mutable, name_of
+from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of
 
 
 def ensure(client: Client) -> None:
@@ -44,12 +44,11 @@ def _mended(found: Obj, wanted: Obj) -> Obj:
         lost = [each for each in selectors if each not in held]
         return {**found, "aggregationRule": {"clusterRoleSelectors": [*held, *lost]}}
     held = found.get("rules") or []
-    return {**found, "rules": [*held, *rules.missing(held, wanted["rules"])]}
+    lost = rules.missing(held, wanted["rules"]) if held != wanted["rules"] else []
+    return {**found, "rules": [*held, *lost]}
 
 
 def _with_metadata(obj: Obj, wanted: Obj) -> Obj:
     meta = wanted["metadata"]
     labels, annotations = labels_of(obj) | meta["labels"], annotations_of(obj) | meta["annotations"]
-    mended = mutable(obj)
-    mended["metadata"] |= {"labels": labels, "annotations": annotations}
-    return mended
+    return {**obj, "metadata": {**obj["metadata"], "labels": labels, "annotations": annotations}}
