@@ -25,7 +25,7 @@ def merge(live: Any, applied: Any, schema: Schema) -> Any:
     """*live* with everything *applied* mentions; nothing is removed."""
     if applied is MISSING:
         return live
-    if live is MISSING or is_atomic(schema):
+    if live is MISSING or is_atomic(schema, live, applied):
         return applied
     if applied is None:
         return live if isinstance(live, (dict, list)) else None
@@ -76,7 +76,7 @@ def remove(value: Any, fields: FieldSet, schema: Schema) -> Any:
 
 
 def _remove(value: Any, tree: Obj, schema: Schema) -> Any:
-    if not tree or is_atomic(schema):
+    if not tree or is_atomic(schema, value):
         return value
     if isinstance(value, dict):
         return _remove_from_map(value, tree, schema)
