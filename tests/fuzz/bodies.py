@@ -133,9 +133,8 @@ def a_changed_manifest(random: Random, name: str) -> Any:
     for _ in range(random.choice([0, 1, 1, 2, 4])):
         places = [(part, key) for part in _containers(made) for key in _keys(part)]
         part, key = random.choice(places)
-        other = random.choice(
-            [*ODD, *NUMBERS, *TEXTS, random.choice(LONG_TEXTS), part[key], copy.deepcopy(made)]
-        )
+        others = [*ODD, *NUMBERS, *TEXTS, random.choice(LONG_TEXTS), part[key], made]
+        other = copy.deepcopy(random.choice(others))
         if random.random() < 0.2 and isinstance(part, dict):
             part[str(random.choice(TEXTS))] = other
         else:

@@ -146,7 +146,7 @@ def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
     report, its_end = os.pipe()
     command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
     try:
-        with home.stderr.open("wb") as stderr:
+        with files.open_private(home.stderr) as stderr:
             process = subprocess.Popen(
                 command,
                 env=_environment(),
