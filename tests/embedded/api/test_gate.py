@@ -21,7 +21,7 @@ def client(tmp_path):
     store.close()
 
 
-@pytest.mark.parametrize("kept", ["", " ", "short", "\n"])
+@pytest.mark.parametrize("kept", ["", " ", "\n"])
 def test_a_damaged_token_opens_nothing(client, kept):
     door = Authenticator(client.store, kept.strip(), SigningKey())
     for sent in (f"Bearer {kept}", "Bearer ", "Bearer", "bearer  ", ""):

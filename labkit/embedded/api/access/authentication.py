@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labkit.embedded.api import bearer
 from labkit.embedded.api.access import account_tokens, users
 from labkit.embedded.api.access.keys import ISSUER, BadTokenError, SigningKey
 from labkit.embedded.interfaces import User
@@ -13,7 +13,6 @@ from labkit.embedded.status import ApiError
 from labkit.embedded.store import Store
 
 INVALID = "invalid bearer token"
-_SHORTEST_TOKEN = 16  # characters; less is no secret, but a file that was damaged
 
 
 @dataclass(frozen=True)
@@ -29,22 +28,20 @@ class Authenticator:
 
     def __init__(self, store: Store, owner_token: str, key: SigningKey) -> None:
         self._store, self._key = store, key
-        self._owner = owner_token.encode() if len(owner_token) >= _SHORTEST_TOKEN else b""
+        self._owner = owner_token
 
     def of_request(self, headers: Mapping[str, str]) -> User | None:
         """The sender; None where no token is sent, ApiError 401 for one that is not good."""
-        scheme, *words = headers.get("Authorization", "").split()[:2] or [""]
-        if scheme.lower() != "bearer" or not words:
-            return None
+        token = bearer.token_of(headers.get("Authorization", ""))
         try:
-            return self.of_token(words[0]).user
+            return self.of_token(token).user if token else None
         except BadTokenError:
             raise unauthorized() from None
 
     def of_token(self, token: str, audiences: Sequence[str] = ()) -> Bearer:
         """Whom *token* stands for towards one of *audiences* (default: this API); BadTokenError."""
         wanted = tuple(audiences) or (ISSUER,)
-        if self._is_owners(token):
+        if bearer.are_equal(token, self._owner):
             return self._meant_for(users.OWNER, (ISSUER,), wanted)
         if token.count(".") != 2:
             raise BadTokenError
@@ -55,10 +52,6 @@ class Authenticator:
             (meant,) if isinstance(meant, str) else tuple(meant),
             wanted,
         )
-
-    def _is_owners(self, token: str) -> bool:
-        given = token.encode(errors="surrogateescape")
-        return bool(self._owner) and hmac.compare_digest(given, self._owner)
 
     @staticmethod
     def _meant_for(user: User, meant: tuple[str, ...], wanted: tuple[str, ...]) -> Bearer:

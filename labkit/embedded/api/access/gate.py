@@ -29,9 +29,12 @@ class Gate:
         self.authenticator = Authenticator(store, owner_token, key)
         self.authorizer = Authorizer(store)
 
-    def admit(self, headers: CIMultiDictProxy[str], asked: Attributes) -> User | None:
-        """Who is allowed *asked*; None for anybody at an open path, ApiError 401 or 403."""
-        user = self.authenticator.of_request(headers)
+    def authenticate(self, headers: CIMultiDictProxy[str]) -> User | None:
+        """Who sends a request; None where nobody says, ApiError 401 for a token that is not good."""
+        return self.authenticator.of_request(headers)
+
+    def admit(self, user: User | None, headers: CIMultiDictProxy[str], asked: Attributes) -> User | None:
+        """In whose name *user* may do *asked*; None for anybody at an open path, ApiError 401 or 403."""
         if user is None:
             if asked.verb == "get" and not asked.is_resource and asked.path.rstrip("/") in OPEN_PATHS:
                 return None
