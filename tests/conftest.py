@@ -2,9 +2,11 @@
 
 ``cluster``: one for the whole session, with Istio as the first lesson installs it; a test that uses it
     cleans up its own namespaces. ``LABKIT_HOME`` and ``KUBECONFIG`` point to it.
+``own_cluster``: such a one for the tests of one file.
 ``bench``: an empty home of a test's own, for those that start, stop, break and kill clusters.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -134,15 +136,15 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Bench]:
-    """A running cluster with Istio, shared by all tests."""
+@contextlib.contextmanager
+def _with_istio(*exported: str) -> Iterator[Bench]:
+    """A running cluster; the variables *exported* that point to it hold in this process, too."""
     root = Path(tempfile.mkdtemp(prefix="lk-"))
     bench = Bench(root)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_STATE_HOME", str(root / "state"))
-            for name in ("LABKIT_HOME", "KUBECONFIG"):
+            for name in exported:
                 patch.setenv(name, bench.env[name])
             bench.labkit("up")
             yield bench
@@ -150,3 +152,17 @@ def cluster() -> Iterator[Bench]:
     finally:
         launch.stop(bench.home)
         shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Bench]:
+    """A running cluster with Istio, shared by all tests."""
+    with _with_istio("LABKIT_HOME", "KUBECONFIG") as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def own_cluster() -> Iterator[Bench]:
+    """The same for a file's own tests, where they do to it what no other test could bear."""
+    with _with_istio() as bench:
+        yield bench

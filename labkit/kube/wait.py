@@ -152,14 +152,16 @@ def _waiting(pod: Obj) -> list[tuple[str, dict[str, Any]]]:
 
 def _state(pod: Obj) -> str:
     status = pod.get("status") or {}
-    waiting = ", ".join(f"{name} {state.get('reason', 'waiting')}" for name, state in _waiting(pod))
+    waiting = _not_placed(pod) or ", ".join(
+        f"{name} {state.get('reason', 'waiting')}" for name, state in _waiting(pod)
+    )
     return (
         f"pod {pod['metadata']['name']} {status.get('phase', 'Unknown')}{f' ({waiting})' if waiting else ''}"
     )
 
 
 def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
-    """Wait until every pod is ready or can't become so; ``namespace/name`` of those that are not.
+    """Wait until every pod is ready, has ended or can't be ready; ``namespace/name`` of the last kind.
 
     For a cluster that comes back: nothing raises, as what did not run before need not run now.
     """
@@ -175,10 +177,23 @@ def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
                 pods.pop(f"{metadata['namespace']}/{metadata['name']}")
             if synced and all(is_true(pod, "Ready") or _is_hopeless(pod) for pod in pods.values()):
                 break
-    return sorted(name for name, pod in pods.items() if not is_true(pod, "Ready"))
+    return sorted(name for name, pod in pods.items() if not is_true(pod, "Ready") and not _has_ended(pod))
+
+
+def _has_ended(pod: Obj) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _not_placed(pod: Obj) -> str:
+    """Why no node takes the pod; empty where one has."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    found = (each for each in conditions if each["type"] == "PodScheduled" and each["status"] == "False")
+    return next((str(each.get("message") or each.get("reason", "")) for each in found), "")
 
 
 def _is_hopeless(pod: Obj) -> bool:
+    if _not_placed(pod) or _has_ended(pod):
+        return True
     reasons = {waiting.get("reason", "") for _, waiting in _waiting(pod)}
     return bool(reasons & (_HOPELESS.keys() | {"ErrImagePull"}))
 

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.errors import WaitFailed, WaitTimeout
 from labkit.kube.resources import DEPLOYMENTS, PODS
-from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
+from labkit.kube.wait import is_rolled_out, wait_for_pods, wait_for_rollouts, wait_until_gone
 
 
 def deployment(available, *, generation=1, observed=1, replicas=1, conditions=()):
@@ -146,6 +146,17 @@ def test_too_slow_says_what_was_there(story, api):
         wait_for_rollouts(api, [("ns", "d")], timeout=0.3)
 
 
+def test_too_slow_says_why_no_node_takes_the_pod(story, api):
+    why = "0/1 nodes are available: 1 node(s) were unschedulable."
+    lost = pod()
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+    lost["status"] = {"phase": "Pending", "conditions": [condition]}
+    story([deployment(0)], [lost])
+    with pytest.raises(WaitTimeout) as failed:
+        wait_for_rollouts(api, [("ns", "d")], timeout=0.2)
+    assert f"pod d-1 Pending ({why})" in str(failed.value)
+
+
 def test_nothing_to_wait_for(api):
     wait_for_rollouts(api, [])
 
@@ -202,3 +213,21 @@ def test_no_thread_is_left(story, api):
 
     watching = [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
     assert not watching, f"{watching} of {before}"
+
+
+def test_a_cluster_that_comes_back_waits_for_no_pod_that_can_not_be_ready(server, api):
+    def named(name, **status):
+        return {"kind": "Pod", "metadata": {"name": name, "namespace": "ns"}, "spec": {}, "status": status}
+
+    unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    ready = {"type": "Ready", "status": "True"}
+    items = [
+        named("up", phase="Running", conditions=[ready]),
+        named("ended", phase="Failed", reason="DeadlineExceeded"),
+        named("unplaced", phase="Pending", conditions=[unplaced]),
+    ]
+    server.answer("GET", PODS.path(), {"metadata": {"resourceVersion": "7"}, "items": items})
+    events = queue.Queue()
+    server.answer("WATCH", PODS.path(), events)
+    assert wait_for_pods(api, timeout=20) == ["ns/unplaced"]
+    events.put(None)

@@ -28,6 +28,7 @@ from labkit.embedded.mesh.programs import pilot_discovery
 from labkit.embedded.mesh.validation import admission as istio_validation
 from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage, service_images
 from labkit.embedded.node.kubelet import Kubelet
+from labkit.embedded.node.scheduling import Scheduler
 from labkit.embedded.store import Store
 
 NODE_NAME = "labkit"
@@ -79,6 +80,7 @@ class Cluster:
         _publish_ports(self._client, self._plan.ports)
         self._run("controllers", self._controllers.run())
         self._run("node", self._kubelet.run())
+        self._run("scheduler", Scheduler(self._client).run())
         await self._api.start(self._listener, _tls(self._plan.certificates))
         return self
 

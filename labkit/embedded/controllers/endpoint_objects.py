@@ -15,6 +15,8 @@ from labkit.embedded.objects import Obj, has_labels, is_terminating, labels_of, 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
+ENDPOINTS_MANAGED_BY = "endpoints.kubernetes.io/managed-by"
+ENDPOINTS_MANAGER = "endpoint-controller"
 HEADLESS = "service.kubernetes.io/headless"
 
 Ports = tuple[tuple[str, int, str, str], ...]
@@ -114,7 +116,8 @@ def endpoints(service: Obj, pods: list[Obj]) -> Obj:
     """The older form: ready and not-ready addresses apart, pods that are ending in neither."""
     staying = [pod for pod in pods if not is_terminating(pod)]
     subsets = [_subset(service, ports, group) for ports, group in _by_ports(service, staying).items()]
-    metadata = {"name": name_of(service), "namespace": namespace_of(service), "labels": _labels(service)}
+    labels = {**_labels(service), ENDPOINTS_MANAGED_BY: ENDPOINTS_MANAGER}
+    metadata = {"name": name_of(service), "namespace": namespace_of(service), "labels": labels}
     return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from labkit.embedded.controllers.endpoint_objects import (
+    ENDPOINTS_MANAGED_BY,
+    ENDPOINTS_MANAGER,
     MANAGED_BY,
     MANAGER,
     SERVICE_NAME,
@@ -13,11 +15,10 @@ from labkit.embedded.controllers.endpoint_objects import (
     has_address,
     is_selected,
 )
+from labkit.embedded.controllers.endpoint_writing import SLICES, write, write_slices
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.interfaces import Client, WatchEvent
-from labkit.embedded.objects import Obj, labels_of, mutable, name_of, namespace_of, uid_of
-
-SLICES = "endpointslices.discovery.k8s.io"
+from labkit.embedded.objects import Obj, labels_of, name_of, namespace_of, uid_of
 
 
 class EndpointsOfServices:
@@ -27,10 +28,14 @@ class EndpointsOfServices:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._gone: set[Key] = set()
+        """Services that were deleted: their Endpoints go, whoever wrote them."""
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The Service, whose own objects also are put right; all Services that a changed pod concerns."""
         namespace = namespace_of(event.object)
+        if (event.resource, event.type) == ("services", "DELETED"):
+            self._gone.add((namespace, name_of(event.object)))
         match event.resource:
             case "pods":
                 return [(namespace, name) for name in self._concerned(event.object)]
@@ -38,6 +43,13 @@ class EndpointsOfServices:
                 return [(namespace, name_of(event.object))]
         name = labels_of(event.object).get(SERVICE_NAME)
         return [(namespace, name)] if name else []
+
+    def _clear(self, key: Key) -> None:
+        found = self._client.find("endpoints", key[1], key[0])
+        is_ours = found is not None and labels_of(found).get(ENDPOINTS_MANAGED_BY) == ENDPOINTS_MANAGER
+        if is_ours or (found and key in self._gone):
+            self._client.delete("endpoints", key[1], key[0])
+        self._gone.discard(key)
 
     def _concerned(self, pod: Obj) -> set[str]:
         """The Services that select the pod, and those that list it: its labels may have changed."""
@@ -48,45 +60,20 @@ class EndpointsOfServices:
 
     def reconcile(self, key: Key) -> None:
         """Write what differs from what is; a Service gone takes its Endpoints along, and by its owner
-        reference its slices."""
+        reference its slices. Endpoints that somebody wrote before their Service are not ours."""
         service = self._client.find("services", key[1], key[0])
         if service is None:
-            if self._client.find("endpoints", key[1], key[0]):
-                self._client.delete("endpoints", key[1], key[0])
+            self._clear(key)
             return
+        self._gone.discard(key)
         if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
             return
         candidates = self._client.list("pods", key[0])
         pods = [pod for pod in candidates if is_selected(service, pod) and has_address(pod)]
-        self._write_slices(service, endpoint_slices(service, pods))
-        self._write("endpoints", self._client.find("endpoints", key[1], key[0]), endpoints(service, pods))
-
-    def _write_slices(self, service: Obj, wanted: list[Obj]) -> None:
-        """Every wanted slice takes the place of one with its ports, or of any left over."""
-        labels = {SERVICE_NAME: name_of(service), MANAGED_BY: MANAGER}
-        spare = self._client.list(SLICES, namespace_of(service), labels=labels)
-        for each in sorted(wanted, key=lambda each: _same_ports(each, spare) is None):
-            known = _same_ports(each, spare) or next(iter(spare), None)
-            spare = [other for other in spare if other is not known]
-            self._write(SLICES, known, each)
-        for each in spare:
-            self._client.delete(SLICES, name_of(each), namespace_of(each))
-
-    def _write(self, resource: str, known: Obj | None, wanted: Obj) -> None:
-        if known is None:
-            self._client.create(resource, wanted)
-            return
-        fields = wanted.keys() - {"metadata", "apiVersion", "kind"}
-        same = all((known.get(field) or []) == (wanted[field] or []) for field in fields)
-        metadata = {**known["metadata"], "labels": wanted["metadata"]["labels"]}
-        owners = wanted["metadata"].get("ownerReferences")
-        metadata |= {"ownerReferences": owners} if owners else {}
-        if not same or metadata != {"labels": {}, **known["metadata"]}:
-            self._client.update(resource, {**mutable(known), **wanted, "metadata": metadata})
-
-
-def _same_ports(wanted: Obj, slices: list[Obj]) -> Obj | None:
-    return next((each for each in slices if (each.get("ports") or []) == wanted["ports"]), None)
+        ours = {SERVICE_NAME: key[1], MANAGED_BY: MANAGER}
+        write_slices(self._client, key[0], ours, endpoint_slices(service, pods))
+        known = self._client.find("endpoints", key[1], key[0])
+        write(self._client, "endpoints", known, endpoints(service, pods))
 
 
 def _pods_in(endpoint_slice: Obj) -> Iterator[str]:

@@ -6,17 +6,22 @@ import asyncio
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
 from labkit.embedded.controllers.deployments import Deployments
+from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
 from labkit.embedded.controllers.garbage import GarbageCollector
+from labkit.embedded.controllers.injection.notices import IgnoredAnnotations
 from labkit.embedded.controllers.load_balancers import LoadBalancers
 from labkit.embedded.controllers.namespaces import (
     NamespaceDeletion,
     default_service_account,
     root_certificate,
 )
+from labkit.embedded.controllers.node_taints import NodeTaints
+from labkit.embedded.controllers.pod_collection import PodCollection
 from labkit.embedded.controllers.replicasets import ReplicaSets
 from labkit.embedded.controllers.runtime import Controller, Loop
+from labkit.embedded.controllers.taint_eviction import TaintEviction
 from labkit.embedded.interfaces import Client
 
 
@@ -39,8 +44,13 @@ class ControllerManager:
             ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
             Deployments(client),
             EndpointsOfServices(client),
+            EndpointMirroring(client),
             LoadBalancers(client, block),
             AggregatedRoles(client),
+            IgnoredAnnotations(client),
+            NodeTaints(client),
+            TaintEviction(client),
+            PodCollection(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds, sorted(set(kinds.values()))),
         ]

@@ -29,6 +29,7 @@ from labkit.embedded.mesh.model import node_id
 from labkit.embedded.mesh.pods import node_type_of
 from labkit.embedded.mesh.programs import pilot_agent
 from labkit.embedded.objects import annotations_of, labels_of, name_of, namespace_of, uid_of
+from labkit.embedded.proxy_config import concurrency
 from labkit.embedded.version import ISTIO_VERSION
 
 ADMIN_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15021, 15090
@@ -38,7 +39,7 @@ SELDOM = "3600s"
 
 _TYPE = "type.googleapis.com/envoy"
 _FLAGS = (
-    *("--concurrency", "1", "--disable-hot-restart"),
+    "--disable-hot-restart",
     *("--drain-strategy", "immediate", "--drain-time-s", "45"),
     *("--file-flush-min-size-kb", "0", "--file-flush-interval-msec", "3600000"),
     "--skip-deprecated-logs",
@@ -59,7 +60,14 @@ def proxy_command(launch: Launch, xds_socket: Path) -> ProcessCommand:
     admin = launch.run_dir / ADMIN_SOCKET
     config = bootstrap(launch, xds_socket)
     return ProcessCommand(
-        argv=[str(envoy_path()), "-c", CONFIG_FILE, *_FLAGS, *_log_levels(_args(launch))],
+        argv=[
+            str(envoy_path()),
+            "-c",
+            CONFIG_FILE,
+            *_concurrency(launch),
+            *_FLAGS,
+            *_log_levels(_args(launch)),
+        ],
         files={CONFIG_FILE: json.dumps(config, indent=1)},
         unix_ports={ADMIN_PORT: admin},
         programs=pilot_agent(admin),
@@ -147,6 +155,12 @@ def _args(launch: Launch) -> list[str]:
 def _app_containers(launch: Launch) -> list[str]:
     names = [each["name"] for each in launch.pod.get("spec", {}).get("containers", [])]
     return [name for name in names if name != launch.container.get("name")]
+
+
+def _concurrency(launch: Launch) -> list[str]:
+    """How many workers: one, unless the pod says."""
+    asked = concurrency(launch.pod)
+    return ["--concurrency", str(1 if asked is None else asked or os.cpu_count() or 1)]
 
 
 def _log_levels(args: Sequence[str]) -> list[str]:

@@ -75,6 +75,8 @@ def _port(port: Obj) -> ServicePort:
 def _by_service(slices: Iterable[Obj]) -> Mapping[tuple[str, str], list[Obj]]:
     grouped: dict[tuple[str, str], list[Obj]] = defaultdict(list)
     for each in slices:
+        if each.get("addressType") == "FQDN":
+            continue  # istiod passes over them, and no endpoint of Envoy's can hold a name
         grouped[namespace_of(each), labels_of(each).get(SERVICE_NAME, "")].append(each)
     return grouped
 

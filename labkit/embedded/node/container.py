@@ -45,6 +45,8 @@ class Container:
         self._run: Run | None = None
         self._stopping = False
         self._woken = asyncio.Event()
+        self.was_ready = asyncio.Event()
+        """Set once it has been ready, or will never be."""
         self._back_off = BackOff(self._node.back_off_seconds, free=1)
         self._runs = 0
         if previous:
@@ -67,11 +69,14 @@ class Container:
 
     async def run(self) -> None:
         """Start, and start again, until the restart policy is content or :meth:`stop` is called."""
-        while not (self._stopping or self.state.terminated):
-            prepared = await self._prepare()
-            if prepared is None or not self._restarts(await self._run_once(*prepared)):
-                return
-            await self._pause()
+        try:
+            while not (self._stopping or self.state.terminated):
+                prepared = await self._prepare()
+                if prepared is None or not self._restarts(await self._run_once(*prepared)):
+                    return
+                await self._pause()
+        finally:
+            self.was_ready.set()
 
     async def stop(self, grace: float) -> None:
         """End it for good: politely, for at most *grace* seconds."""
@@ -201,6 +206,8 @@ class Container:
     def _health_changed(self, started: bool, ready: bool) -> None:
         if self.state.running:
             self.state.started, self.state.ready = started, ready
+            if ready:
+                self.was_ready.set()
             self._sandbox.changed()
 
     def _builtin_ready(self, ready: bool) -> None:

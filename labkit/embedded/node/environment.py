@@ -15,14 +15,11 @@ from decimal import Decimal
 
 from labkit.embedded.addresses import NODE_ADDRESS
 from labkit.embedded.interfaces import Client
+from labkit.embedded.node.quantities import quantity
 from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of, uid_of
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()\s]+)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
-_SUFFIXES: dict[str, Decimal] = {
-    **{"Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30)},
-    **{"k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "m": Decimal("0.001")},
-}
 
 
 class ConfigError(Exception):
@@ -125,11 +122,3 @@ def _resource(container: Obj, reference: Obj) -> str:
     asked = (container.get("resources") or {}).get(group, {}).get(name, "0")
     divisor = quantity(str(reference.get("divisor") or "1")) or Decimal(1)
     return str(math.ceil(quantity(str(asked)) / divisor))
-
-
-def quantity(text: str) -> Decimal:
-    """A Kubernetes quantity (``100m``, ``32Mi``) as a number."""
-    for suffix, factor in _SUFFIXES.items():
-        if text.endswith(suffix):
-            return Decimal(text.removesuffix(suffix)) * factor
-    return Decimal(text or 0)

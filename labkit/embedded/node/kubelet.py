@@ -1,8 +1,9 @@
 """The kubelet: the pods bound to this node as the API has them, against the ones at work here.
 
-One watch on pods drives it. Each pod has a worker of its own, so a slow one holds up nobody. The
-node's processes die with the daemon, whatever kills it; when it comes back, every pod starts its
-containers anew on the address it had, with one restart more, as after the reboot of a real node.
+One watch on pods, and on its own Node, drives it. Each pod has a worker of its own, so a slow one
+holds up nobody. The node's processes die with the daemon, whatever kills it; when it comes back,
+every pod starts its containers anew on the address it had, with one restart more, as after the
+reboot of a real node.
 
 Not done here, though the API takes and shows it: limits, security contexts and volumes. Processes
 of one user have no part of the machine to themselves; a pod that asks for a volume gets a warning.
@@ -27,14 +28,14 @@ from labkit.embedded.interfaces import (
     UnixAddress,
     WatchEvent,
 )
-from labkit.embedded.node import node_object, pod_logs, pod_network, scheduler
+from labkit.embedded.node import admission, node_object, pod_logs, pod_network
 from labkit.embedded.node.catalogue import Catalogue
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.exec import Attach, Exec
 from labkit.embedded.node.pod_addresses import PodAddresses
 from labkit.embedded.node.pod_worker import PodWorker
 from labkit.embedded.node.run_records import RECORDS, RunRecords
-from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, uid_of
+from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, timestamp, uid_of
 from labkit.embedded.status import ApiError, not_found
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,6 @@ class Kubelet:
         """*state_dir* keeps logs; *run_dir* (short) sockets and, in ``processes``, the run records."""
         self._client, self._name, self._block = client, node_name, block
         self._state_dir, self._run_dir = state_dir, run_dir
-        self._scheduler_events = Recorder(client, "default-scheduler")
         self._context = NodeContext(
             name=node_name,
             client=client,
@@ -79,11 +79,11 @@ class Kubelet:
     async def run(self) -> None:
         """Be the node until cancelled; then end all its containers."""
         self._clear_the_past()
-        node_object.register(self._client, self._name, self._block, self._state_dir)
+        self._register()
         async with pod_network.serve(self._client, self._context.network_socket):
-            beat = asyncio.create_task(node_object.keep_alive(self._client, self._name))
+            beat = asyncio.create_task(node_object.keep_alive(self._client, self._name, self._register))
             try:
-                async for event in self._client.watch("pods"):
+                async for event in self._client.watch("nodes", "pods"):
                     self._handle_safely(event)
             finally:
                 beat.cancel()
@@ -129,16 +129,18 @@ class Kubelet:
         return worker
 
     def _handle_safely(self, event: WatchEvent) -> None:
-        """One pod that can't be handled must not end the node."""
+        """One object that can't be handled must not end the node."""
         try:
             self._handle(event)
         except Exception as error:
-            log.exception("pod %s/%s", namespace_of(event.object), name_of(event.object))
+            log.exception("%s %s/%s", event.resource, namespace_of(event.object), name_of(event.object))
             self._context.recorder.event(event.object, "Warning", "FailedSync", f"Error syncing pod: {error}")
 
     def _handle(self, event: WatchEvent) -> None:
         if event.type == "SYNCED":
             self._remove_old_logs()
+        elif event.resource == "nodes":
+            self._look_for_own_node(event)
         elif event.type == "DELETED":
             self._forget(event.object)
         elif worker := self._workers.get(uid_of(event.object)):
@@ -146,15 +148,36 @@ class Kubelet:
         else:
             self._begin(event.object)
 
+    def _register(self) -> None:
+        node_object.register(self._client, self._name, self._block, self._state_dir)
+
+    def _look_for_own_node(self, event: WatchEvent) -> None:
+        """Register again where somebody deleted the Node; its pods and their processes are still here."""
+        if event.type == "DELETED" and name_of(event.object) == self._name:
+            self._register()
+
     def _begin(self, pod: Obj) -> None:
-        """Bind, or start, a pod that is new to us."""
-        node = pod["spec"].get("nodeName")
-        if not node and not is_terminating(pod):
-            scheduler.schedule(self._client, self._scheduler_events, self._name, pod)
-        elif node == self._name and is_terminating(pod):
+        """Start a pod that is new to us, unless it can't be here."""
+        if pod["spec"].get("nodeName") != self._name:
+            return
+        if is_terminating(pod):
             self._finish(pod)
-        elif node == self._name:
+        elif rejection := admission.rejection(self._client, self._name, pod):
+            self._reject(pod, rejection)
+        else:
             self._workers[uid_of(pod)] = PodWorker(self._context, pod)
+
+    def _reject(self, pod: Obj, rejection: admission.Rejection) -> None:
+        """End a pod that was bound past the scheduler to a node that can't take it."""
+        self._context.recorder.event(pod, "Warning", rejection.reason, rejection.message)
+        status = {
+            **(pod.get("status") or {}),
+            "phase": "Failed",
+            "reason": rejection.reason,
+            "message": f"Pod was rejected: {rejection.message}",
+            "startTime": timestamp(),
+        }
+        self._client.update_status("pods", {**pod, "status": status})
 
     def _finish(self, pod: Obj) -> None:
         """A pod that was being deleted when the node went down: nothing of it runs any more."""

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 import shutil
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
 from labkit.embedded.addresses import NODE_ADDRESS, pod_network
 from labkit.embedded.interfaces import Client
+from labkit.embedded.node.quantities import quantity
 from labkit.embedded.objects import Obj, condition_of, micro_timestamp, mutable, timestamp
-from labkit.embedded.status import ApiError
 from labkit.embedded.version import KUBERNETES_VERSION, architecture
+
+log = logging.getLogger(__name__)
 
 RUNTIME_VERSION = "labkit://0.1"
 LEASES, LEASE_NAMESPACE = "leases.coordination.k8s.io", "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
-MOST_PODS = "110"
+MOST_PODS = 250
+CPU_EACH, MEMORY_EACH = 0.2, 192 * 2**20
+"""What a pod of the course requests with Istio's default sidecar (100m + 100m, 32Mi + 128Mi), and more."""
 _CONDITIONS = (
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -38,21 +45,26 @@ def register(client: Client, name: str, block: int, state_dir: Path) -> None:
     client.update_status("nodes", node)
 
 
-async def keep_alive(client: Client, name: str) -> None:
-    """Renew the node's lease until cancelled, as a kubelet does every ten seconds."""
+async def keep_alive(client: Client, name: str, register: Callable[[], None]) -> None:
+    """Renew the node's lease until cancelled, as a kubelet does every ten seconds.
+
+    Where the Node itself is missing (a registration failed, on a full disk say), *register* it first.
+    """
     while True:
-        _renew(client, name)
+        _renew(client, name, register)
         await asyncio.sleep(RENEW_SECONDS)
 
 
-def _renew(client: Client, name: str) -> None:
+def _renew(client: Client, name: str, register: Callable[[], None]) -> None:
     try:
+        if client.find("nodes", name) is None:
+            register()
         if client.find(LEASES, name, LEASE_NAMESPACE):
             client.patch(LEASES, name, LEASE_NAMESPACE, {"spec": {"renewTime": micro_timestamp()}})
         elif client.find("namespaces", LEASE_NAMESPACE):
             client.create(LEASES, _lease(client, name))
-    except ApiError:
-        pass  # a beat lost; the next one tells
+    except Exception as error:  # a beat lost, on a full disk say; the next one tells
+        log.warning("lease of node %s not renewed: %s", name, error)
 
 
 def _lease(client: Client, name: str) -> Obj:
@@ -90,14 +102,14 @@ def _node(name: str, block: int) -> Obj:
 
 
 def _status(name: str, old: Obj, state_dir: Path) -> Obj:
-    resources = _resources(state_dir)
+    capacity = _capacity(state_dir)
     return {
         "addresses": [
             {"type": "InternalIP", "address": NODE_ADDRESS},
             {"type": "Hostname", "address": name},
         ],
-        "allocatable": resources,
-        "capacity": resources,
+        "allocatable": _allocatable(capacity),
+        "capacity": capacity,
         "conditions": [_condition(old, *condition) for condition in _CONDITIONS],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         "nodeInfo": _info(name),
@@ -117,13 +129,30 @@ def _condition(old: Obj, kind: str, value: str, reason: str, message: str) -> Ob
     }
 
 
-def _resources(state_dir: Path) -> dict[str, str]:
+def _capacity(state_dir: Path) -> dict[str, str]:
+    """What the machine has."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "cpu": str(os.cpu_count() or 1),
         "memory": f"{memory // 1024}Ki",
         "ephemeral-storage": f"{shutil.disk_usage(state_dir).total // 1024}Ki",
-        "pods": MOST_PODS,
+        "pods": str(MOST_PODS),
+    }
+
+
+def _allocatable(capacity: Mapping[str, str]) -> dict[str, str]:
+    """What pods may request together: never less than a node full of the course's pods asks for.
+
+    On a real node a request sets a share of the machine aside, so this is less than the capacity. Here
+    nothing is set aside (one user's processes share what there is, and the course's need a hundredth of
+    what they request), so a machine with one core must not leave a lesson's pods Pending.
+    """
+    floor = {"cpu": Decimal(CPU_EACH) * MOST_PODS, "memory": Decimal(MEMORY_EACH) * MOST_PODS}
+    given = {name: max(quantity(capacity[name]), least) for name, least in floor.items()}
+    return {
+        **capacity,
+        "cpu": str(round(given["cpu"])),
+        "memory": f"{round(given['memory']) // 1024}Ki",
     }
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.node import dns
@@ -24,9 +25,19 @@ SIDECAR_PORT = 15001
 
 
 def shim_environment(
-    socket: Path, *, namespace: str, pod: str, pod_ip: str, app_ip: str, sidecar: bool
+    socket: Path,
+    *,
+    namespace: str,
+    pod: str,
+    pod_ip: str,
+    app_ip: str,
+    sidecar: bool,
+    outbound_rules: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """The variables that put a Python process into the pod's network."""
+    """The variables that put a Python process into the pod's network.
+
+    *outbound_rules*: which connections go through the sidecar, where not all do (:mod:`.capture`).
+    """
     place = {
         "socket": str(socket),
         "namespace": namespace,
@@ -34,6 +45,7 @@ def shim_environment(
         "pod_ip": pod_ip,
         "app_ip": app_ip,
         "sidecar_port": SIDECAR_PORT if sidecar else 0,
+        "outbound_rules": outbound_rules or {},
     }
     return {"PYTHONPATH": str(SHIM), VARIABLE: json.dumps(place)}
 

@@ -11,6 +11,12 @@ from labkit.embedded.objects import Obj, condition_of, timestamp
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+"""What the kubelet writes; conditions of other types are somebody else's, and stay."""
+
+ENDED_REASONS: dict[Phase, str] = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
+"""Why a pod that has ended is not ready."""
+
 
 @dataclass
 class ContainerState:
@@ -63,10 +69,13 @@ def pod_status(
     *,
     pod_ip: str,
     start_time: str,
+    failure: tuple[str, str] | None = None,
 ) -> Obj:
-    """The whole ``status`` of *pod*."""
+    """The whole ``status`` of *pod*; *failure* is the reason and message of one that the node has ended."""
     old: dict[str, Any] = pod.get("status") or {}
     current = phase(pod, containers, init_containers)
+    if failure and not any(each.running for each in (*containers, *init_containers)):
+        current = "Failed"  # and not before: whoever sees it may rely on nothing running any more
     status = {
         "phase": current,
         "conditions": _conditions(pod, current, containers, init_containers),
@@ -80,6 +89,8 @@ def pod_status(
     }
     if init_containers:
         status["initContainerStatuses"] = [container.status() for container in init_containers]
+    if failure and current == "Failed":
+        status["reason"], status["message"] = failure
     return status
 
 
@@ -103,7 +114,9 @@ def _conditions(
 ) -> list[Obj]:
     initialized = _initialized(init_containers)
     ready = _ready(current, containers)
+    others = (pod.get("status") or {}).get("conditions") or []
     return [
+        *(each for each in others if each["type"] not in OWN_CONDITIONS),
         _condition(pod, "PodReadyToStartContainers"),
         _condition(pod, "Initialized", *initialized),
         _condition(pod, "Ready", *ready),
@@ -120,8 +133,8 @@ def _initialized(init_containers: Sequence[ContainerState]) -> tuple[str, str]:
 
 
 def _ready(current: Phase, containers: Sequence[ContainerState]) -> tuple[str, str]:
-    if current == "Succeeded":
-        return "PodCompleted", ""
+    if current in ENDED_REASONS:
+        return ENDED_REASONS[current], ""
     waiting = [each.name for each in containers if not each.ready]
     if not waiting and current == "Running":
         return "", ""

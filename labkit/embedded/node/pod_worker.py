@@ -7,11 +7,13 @@ import contextlib
 import logging
 import shutil
 
-from labkit.embedded.node import pod_status
+from labkit.embedded.node import deadline, pod_status
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.context import NodeContext
+from labkit.embedded.node.deadline import ActiveDeadline
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp, uid_of
+from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.status import ApiError
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,10 @@ class PodWorker:
         self.sandbox = Sandbox(node, pod, address, self._changed)
         self._start_time = status.get("startTime") or timestamp()
         spec = pod.get("spec", {})
-        policy = spec.get("restartPolicy", "Always")
+        self._is_over = status.get("phase") in ("Succeeded", "Failed")
+        self._failure: tuple[str, str] | None = None
+        self._failing: asyncio.Task[None] | None = None
+        policy = "Never" if self._is_over else spec.get("restartPolicy", "Always")
         init_policy = "Never" if policy == "Never" else "OnFailure"
         self.init_containers = self._containers(
             spec.get("initContainers"), init_policy, status.get("initContainerStatuses")
@@ -41,6 +46,8 @@ class PodWorker:
         self._publish_soon = False
         self._ending: asyncio.Task[None] | None = None
         self._gone = False
+        self._deadline = ActiveDeadline(self._start_time, self._exceed)
+        self._mind_deadline()
         self._main = asyncio.get_running_loop().create_task(self._run())
         self._main.add_done_callback(self._report_failure)
 
@@ -54,6 +61,7 @@ class PodWorker:
         self.sandbox.pod = pod
         for container, spec in zip(self.containers, pod["spec"].get("containers") or [], strict=False):
             container.replace(spec)
+        self._mind_deadline()
         if pod["metadata"].get("deletionTimestamp"):
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
             self.end(self.sandbox.grace if grace is None else float(grace))
@@ -79,6 +87,7 @@ class PodWorker:
 
     async def stop(self, grace: float) -> None:
         """End all containers, the proxies after the others; the API is not told."""
+        self._deadline.cancel()
         everything = [*self.init_containers, *self.containers]
         deadline = asyncio.get_running_loop().time() + grace
         for group in (
@@ -95,23 +104,21 @@ class PodWorker:
         return next((each for each in (*self.containers, *self.init_containers) if each.name == name), None)
 
     async def _run(self) -> None:
+        if self._is_over or self._failure:
+            return
         self._warn_of_unsupported()
         self._changed()
         for container in self.init_containers:
             await container.run()
             if not container.state.succeeded:
                 return
-        # A task each, begun in the order of the spec; none waits for another to be ready.
-        await asyncio.gather(*(container.run() for container in self.containers))
+        # A task each, begun in the order of the spec; none waits for another unless the pod asks for it.
+        first = [each for each in self.containers if each.is_proxy and holds_application(self.pod)]
+        others = [_run_after(first, each) for each in self.containers if each not in first]
+        await asyncio.gather(*(each.run() for each in first), *others)
 
     async def _end(self, grace: float) -> None:
-        for container in self.containers:
-            if container.current:
-                message = f"Stopping container {container.name}"
-                self._node.recorder.event(self.pod, "Normal", "Killing", message)
-        begin = asyncio.get_running_loop().time()
-        await self._drain(grace)
-        await self.stop(max(grace - (asyncio.get_running_loop().time() - begin), LAST_GRACE))
+        await self._stop_politely(grace)
         self._publish()
         with contextlib.suppress(ApiError):  # somebody was quicker
             self._node.client.delete(
@@ -119,6 +126,36 @@ class PodWorker:
             )
         self._gone = True
         self._clean()
+
+    async def _stop_politely(self, grace: float) -> None:
+        for container in self.containers:
+            if container.current:
+                message = f"Stopping container {container.name}"
+                self._node.recorder.event(self.pod, "Normal", "Killing", message)
+        begin = asyncio.get_running_loop().time()
+        await self._drain(grace)
+        await self.stop(max(grace - (asyncio.get_running_loop().time() - begin), LAST_GRACE))
+
+    def _mind_deadline(self) -> None:
+        """Look at ``activeDeadlineSeconds``, which may be set, and shortened, while the pod runs."""
+        if self._is_over or self._failure or self._ending:
+            return
+        seconds = self.pod["spec"].get("activeDeadlineSeconds")
+        if seconds is not None and self._deadline.left(seconds) == 0:
+            self._exceed()  # before anything is started, where the node was away meanwhile
+        else:
+            self._deadline.set(seconds)
+
+    def _exceed(self) -> None:
+        """The pod's time is up: end its containers, and leave it in the API as Failed."""
+        self._failure = (deadline.REASON, deadline.MESSAGE)
+        self._node.recorder.event(self.pod, "Normal", *self._failure)
+        self._failing = asyncio.get_running_loop().create_task(self._fail())
+        self._failing.add_done_callback(self._report_failure)
+
+    async def _fail(self) -> None:
+        await self._stop_politely(self.sandbox.grace)
+        self._publish()
 
     async def _drain(self, grace: float) -> None:
         """Let a ready pod serve on while the endpoints and the other proxies learn of its end.
@@ -183,7 +220,7 @@ class PodWorker:
     def _publish(self) -> None:
         self._publish_soon = False
         pod = self._node.client.find("pods", name_of(self.pod), namespace_of(self.pod))
-        if self._gone or pod is None or uid_of(pod) != self.uid:
+        if self._gone or self._is_over or pod is None or uid_of(pod) != self.uid:
             return
         status = self.status(pod)
         if status == pod.get("status"):
@@ -207,6 +244,7 @@ class PodWorker:
             [each.state for each in self.init_containers],
             pod_ip=self.sandbox.pod_ip,
             start_time=self._start_time,
+            failure=self._failure,
         )
 
     def _clean(self) -> None:
@@ -218,3 +256,10 @@ class PodWorker:
         if not task.cancelled() and (error := task.exception()):
             log.error("pod %s/%s: %s", namespace_of(self.pod), name_of(self.pod), error, exc_info=error)
             self._warn("FailedSync", f"Error syncing pod: {error}")
+
+
+async def _run_after(first: list[Container], container: Container) -> None:
+    """Run *container* once all of *first* have been ready."""
+    for each in first:
+        await each.was_ready.wait()
+    await container.run()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from labkit.embedded.addresses import app_address
-from labkit.embedded.node import pod_network
+from labkit.embedded.node import capture, pod_network
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -43,6 +43,7 @@ class Sandbox:
             pod_ip=self.pod_ip,
             app_ip=self.app_ip,
             sidecar=self.has_sidecar,
+            outbound_rules=capture.outbound_rules(self.pod),
         )
 
     def service_environment(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pytest
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.controllers import ControllerManager
+from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.controllers.readiness import is_ready
 from labkit.embedded.interfaces import WatchEvent
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of, timestamp
@@ -23,7 +24,7 @@ MOST_STEPS = 5000  # far more than any change needs: controllers that answer eac
 
 
 class World:
-    """A cluster without node and API server; nothing happens but in :meth:`settle`."""
+    """A cluster without kubelet and API server; nothing happens but in :meth:`settle`."""
 
     def __init__(self, path: Path) -> None:
         self.store = Store(path)
@@ -39,6 +40,7 @@ class World:
         self.watchers: list[Callable[[Change], None]] = []
         for name in ("default", "kube-system", "dev"):
             self.client.create("namespaces", {"metadata": {"name": name}})
+        self.client.create("nodes", {"metadata": {"name": "labkit"}})
         self.settle()
 
     def settle(self) -> None:
@@ -186,3 +188,19 @@ async def world(new_world: NewWorld) -> AsyncIterator[World]:
     """One cluster; asynchronous because its timers need a running loop."""
     with new_world() as made:
         yield made
+
+
+@pytest.fixture
+def mesh(world: World) -> World:
+    """A world with Istio in it, istiod running."""
+    world.client.add_admission(Injection(world.client))
+    world.create("namespaces", "istio-system", "")
+    world.create("configmaps", "istio", "istio-system", data={"mesh": "{}"})
+    world.create(
+        "services", "istiod", "istio-system", spec={"selector": {"app": "istiod"}, "ports": [{"port": 443}]}
+    )
+    pod = {"containers": [{"name": "discovery", "image": "pilot"}]}
+    world.run(
+        world.create("pods", "istiod", "istio-system", metadata={"labels": {"app": "istiod"}}, spec=pod)
+    )
+    return world

@@ -116,15 +116,10 @@ async def test_a_named_target_port_is_looked_up_in_each_pod(world):
 async def test_a_headless_service_says_so(world):
     service(world, clusterIP="None")
     assert labels_of(slices(world)[0])["service.kubernetes.io/headless"] == ""
-    assert labels_of(world.client.get("endpoints", "web", "dev"))["service.kubernetes.io/headless"] == ""
-
-
-async def test_services_without_selector_are_left_alone(world):
-    service(world, selector={})
-    subset = {"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 80}]}
-    world.create("endpoints", "web", subsets=[subset])
-    assert subsets(world)[0]["addresses"] == [{"ip": "192.0.2.1"}]
-    assert slices(world) == []
+    assert labels_of(world.client.get("endpoints", "web", "dev")) == {
+        "service.kubernetes.io/headless": "",
+        "endpoints.kubernetes.io/managed-by": "endpoint-controller",
+    }
 
 
 async def test_an_external_name_has_no_endpoints(world):

@@ -12,22 +12,6 @@ INJECT, REVISION = "sidecar.istio.io/inject", "istio.io/rev"
 ON = {"istio-injection": "enabled"}
 
 
-@pytest.fixture
-def mesh(world):
-    """A world with Istio in it, istiod running."""
-    world.client.add_admission(Injection(world.client))
-    world.create("namespaces", "istio-system", "")
-    world.create("configmaps", "istio", "istio-system", data={"mesh": "{}"})
-    world.create(
-        "services", "istiod", "istio-system", spec={"selector": {"app": "istiod"}, "ports": [{"port": 443}]}
-    )
-    pod = {"containers": [{"name": "discovery", "image": "pilot"}]}
-    world.run(
-        world.create("pods", "istiod", "istio-system", metadata={"labels": {"app": "istiod"}}, spec=pod)
-    )
-    return world
-
-
 def label(world, labels, namespace="dev"):
     world.client.patch("namespaces", namespace, "", {"metadata": {"labels": labels}})
 
@@ -122,7 +106,11 @@ async def test_what_a_sidecar_looks_like(mesh):
     assert names(made) == ["app", "istio-proxy"]
     sidecar = proxy(made)
     assert sidecar["image"] == "docker.io/istio/proxyv2:1.30.3"
-    assert sidecar["args"] == ["proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local"]
+    assert sidecar["args"] == [
+        *("proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local"),
+        *("--proxyLogLevel=warning", "--proxyComponentLogLevel=misc:error"),
+        "--log_output_level=default:info",
+    ]
     (port,) = sidecar["ports"]
     assert (port["containerPort"], port["name"]) == (15090, "http-envoy-prom")
     assert sidecar["readinessProbe"]["httpGet"] == {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}

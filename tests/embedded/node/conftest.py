@@ -18,6 +18,7 @@ from labkit.embedded.interfaces import LogOptions
 from labkit.embedded.node.catalogue import Catalogue, service_images
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.scheduling import Scheduler
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store
 
@@ -129,18 +130,19 @@ def start_node(
     records: RunRecords,
     block: int,
 ) -> StartNode:
-    """Starts a kubelet, each time over the same state; fails where it fails."""
+    """Starts a kubelet and a scheduler, each time over the same state; fails where it fails."""
 
     @contextlib.asynccontextmanager
     async def start() -> AsyncIterator[Node]:
         kubelet = Kubelet(client, "labkit", tmp_path, run_dir, block, catalogue, back_off_seconds=0.2)
-        task = asyncio.create_task(kubelet.run())
+        parts = [asyncio.create_task(part) for part in (kubelet.run(), Scheduler(client).run())]
         try:
             yield Node(client, kubelet)
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in reversed(parts):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     return start
 

@@ -291,11 +291,11 @@ async def test_a_failing_readiness_probe(node: Node) -> None:
     probe = {"httpGet": {"path": "/nothing", "port": 8082}, "periodSeconds": 1}
     spec["spec"]["containers"][0]["readinessProbe"] = probe
     node.client.create("pods", spec)
-    async with asyncio.timeout(10):
+    failed = "Readiness probe failed: HTTP probe failed with statuscode: 404"
+    async with asyncio.timeout(20):
         async for event in node.client.watch("events"):
-            if event.object.get("reason") == "Unhealthy":
+            if event.object.get("message") == failed:  # and not that nobody listens yet
                 break
-    assert event.object["message"] == "Readiness probe failed: HTTP probe failed with statuscode: 404"
     seen = node.client.get("pods", "b", "default")
     assert container(seen)["ready"] is False
     ready = next(each for each in seen["status"]["conditions"] if each["type"] == "Ready")

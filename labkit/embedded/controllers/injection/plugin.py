@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
+from labkit.embedded.controllers.injection.annotation_checks import faults
 from labkit.embedded.controllers.injection.decision import is_allowed, selected_by
+from labkit.embedded.controllers.injection.pod_annotations import notices
 from labkit.embedded.controllers.injection.templates import (
     inject_gateway,
     inject_sidecar,
@@ -15,7 +17,7 @@ from labkit.embedded.controllers.injection.templates import (
 )
 from labkit.embedded.interfaces import AdmissionRequest, Client
 from labkit.embedded.objects import Obj
-from labkit.embedded.status import ApiError
+from labkit.embedded.status import ApiError, admission_denied
 
 SYSTEM = "istio-system"
 ISTIOD = "istiod"
@@ -30,11 +32,15 @@ class Injection:
         self._client = client
 
     def __call__(self, request: AdmissionRequest) -> list[str]:
-        """Add the proxy where it belongs; nothing happens where Istio isn't installed."""
+        """Add the proxy where it belongs, and say what of its annotations does nothing here.
+
+        Nothing happens where Istio isn't installed.
+        """
         if request.resource == "pods" and request.operation == "CREATE":
             namespace = self._client.find("namespaces", request.namespace)
             if namespace and self._client.find("configmaps", "istio", SYSTEM):
                 self._inject(namespace, request.object)
+                return notices(request.object) if status_of(request.object) else []
         return []
 
     def _inject(self, namespace: Obj, pod: Obj) -> None:
@@ -49,6 +55,8 @@ class Injection:
             known = ", ".join(sorted(TEMPLATES))
             why = f'requested template "{templates_of(pod)}" not found; have [{known}]'
             raise _failed(webhook, f"failed to run injection template: {why}")
+        if wrong := faults(pod):
+            raise admission_denied(webhook, _errors(wrong))
         template(pod, self._values())
 
     def _call(self, webhook: str) -> None:
@@ -66,6 +74,12 @@ class Injection:
         found = self._client.find("configmaps", "istio-sidecar-injector", SYSTEM) or {}
         values = yaml.safe_load((found.get("data") or {}).get("values") or "{}")
         return values if isinstance(values, dict) else {}
+
+
+def _errors(found: list[str]) -> str:
+    """As Go's multierror lists them."""
+    count = "1 error" if len(found) == 1 else f"{len(found)} errors"
+    return f"{count} occurred:\n" + "".join(f"\t* {each}\n" for each in found) + "\n"
 
 
 def _failed(webhook: str, why: str) -> ApiError:

@@ -2,20 +2,29 @@
 
 What real Istio adds and this leaves out: ``istio-init`` (there is no iptables to set up here), the
 label ``security.istio.io/tlsMode: istio`` (it would promise mutual TLS, which these proxies don't do)
-and ``holdApplicationUntilProxyStarts`` (off by default; this node starts a pod's containers together).
+and the hook of ``holdApplicationUntilProxyStarts`` (this node waits by itself).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from labkit.embedded.controllers.injection.decision import REVISION
+from labkit.embedded.controllers.injection.pod_annotations import (
+    COMPONENT_LOG_LEVEL,
+    LOG_LEVEL,
+    PROXY_IMAGE,
+    PROXY_RESOURCES,
+    READINESS,
+)
 from labkit.embedded.objects import Obj, annotations_of, labels_of
+from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.version import ISTIO_VERSION
 
 PROXY = "istio-proxy"
-IMAGE = f"docker.io/istio/proxyv2:{ISTIO_VERSION}"
+HUB = "docker.io/istio"
 UID = 1337
 STATUS = "sidecar.istio.io/status"
 DONE = {
@@ -32,12 +41,13 @@ DEFAULT_RESOURCES = {
 
 
 def inject_sidecar(pod: Obj, values: dict[str, Any]) -> None:
-    """Add the proxy to *pod*: last, as Istio does, so that the application stays the default container."""
+    """Add the proxy to *pod*: last, so that the application stays the default container, or first to be
+    waited for; as Istio does."""
     apps = _complete(pod, "sidecar", values)
     if apps:
-        annotations = pod["metadata"]["annotations"]
-        annotations.setdefault("kubectl.kubernetes.io/default-container", apps[0]["name"])
-        annotations.setdefault("kubectl.kubernetes.io/default-logs-container", apps[0]["name"])
+        notes = pod["metadata"]["annotations"]
+        notes.setdefault("kubectl.kubernetes.io/default-container", apps[0]["name"])
+        notes.setdefault("kubectl.kubernetes.io/default-logs-container", apps[0]["name"])
 
 
 def inject_gateway(pod: Obj, values: dict[str, Any]) -> None:
@@ -60,7 +70,8 @@ def _complete(pod: Obj, role: str, values: dict[str, Any]) -> list[Obj]:
     containers = pod["spec"]["containers"]
     own = next((each for each in containers if each.get("name") == PROXY), None)
     others = [each for each in containers if each is not own]
-    pod["spec"]["containers"] = [*others, _merged(_proxy(role, values), own or {})]
+    proxy = _merged(_proxy(role, values, annotations_of(pod)), own or {})
+    pod["spec"]["containers"] = [proxy, *others] if holds_application(pod) else [*others, proxy]
     _mark(pod)
     return others
 
@@ -78,13 +89,13 @@ def _merged(proxy: Obj, own: Obj) -> Obj:
     return proxy | given | joined
 
 
-def _proxy(role: str, values: dict[str, Any]) -> Obj:
-    resources = values.get("global", {}).get("proxy", {}).get("resources") or DEFAULT_RESOURCES
+def _proxy(role: str, values: dict[str, Any], notes: Mapping[str, str]) -> Obj:
+    """The template's container; *notes* are the pod's annotations."""
     return {
         "name": PROXY,
-        "image": IMAGE,
+        "image": _image(notes.get(PROXY_IMAGE, "proxyv2")),
         "imagePullPolicy": "IfNotPresent",
-        "args": ["proxy", role, "--domain", "$(POD_NAMESPACE).svc.cluster.local"],
+        "args": _args(role, notes),
         "env": [
             _field("POD_NAME", "metadata.name"),
             _field("POD_NAMESPACE", "metadata.namespace"),
@@ -98,10 +109,34 @@ def _proxy(role: str, values: dict[str, Any]) -> Obj:
             "timeoutSeconds": 3,
             "successThreshold": 1,
             "failureThreshold": 4,
+            **{field: int(notes[name]) for name, field in READINESS.items() if name in notes},
         },
-        "resources": resources,
+        "resources": _resources(values, notes),
         "securityContext": {"runAsUser": UID, "runAsGroup": UID, "runAsNonRoot": True},
     }
+
+
+def _image(name: str) -> str:
+    return name if "/" in name else f"{HUB}/{name}:{ISTIO_VERSION}"
+
+
+def _args(role: str, notes: Mapping[str, str]) -> list[str]:
+    return [
+        *("proxy", role, "--domain", "$(POD_NAMESPACE).svc.cluster.local"),
+        f"--proxyLogLevel={notes.get(LOG_LEVEL, 'warning')}",
+        f"--proxyComponentLogLevel={notes.get(COMPONENT_LOG_LEVEL, 'misc:error')}",
+        "--log_output_level=default:info",
+    ]
+
+
+def _resources(values: dict[str, Any], notes: Mapping[str, str]) -> Obj:
+    """The installation's resources; one annotation that sets some is instead of all of them."""
+    asked: Obj = {}
+    for name, (kind, resource) in PROXY_RESOURCES.items():
+        if name in notes:
+            asked.setdefault(kind, {})[resource] = notes[name]
+    usual: Obj = values.get("global", {}).get("proxy", {}).get("resources") or DEFAULT_RESOURCES
+    return asked or usual
 
 
 def _field(name: str, path: str) -> Obj:
@@ -115,12 +150,12 @@ def _mark(pod: Obj) -> None:
     labels.setdefault("service.istio.io/canonical-name", canonical)
     version = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
     labels.setdefault("service.istio.io/canonical-revision", version)
-    annotations = pod["metadata"].setdefault("annotations", {})
-    annotations[STATUS] = json.dumps(DONE, separators=(",", ":"))
-    annotations["istio.io/rev"] = REVISION
-    annotations.setdefault("prometheus.io/scrape", "true")
-    annotations.setdefault("prometheus.io/port", "15090")
-    annotations.setdefault("prometheus.io/path", "/stats/prometheus")
+    notes = pod["metadata"].setdefault("annotations", {})
+    notes[STATUS] = json.dumps(DONE, separators=(",", ":"))
+    notes["istio.io/rev"] = REVISION
+    notes.setdefault("prometheus.io/scrape", "true")
+    notes.setdefault("prometheus.io/port", "15090")
+    notes.setdefault("prometheus.io/path", "/stats/prometheus")
 
 
 def _workload(pod: Obj) -> str:

@@ -102,7 +102,7 @@ def connect(self: socket.socket, address: Any) -> None:
         host = getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
     if host in (*_ANY, *_LOCAL, _PLACE["app_ip"]):
         return _connect(self, (_PLACE["app_ip"], port))
-    if _PLACE["sidecar_port"]:
+    if _PLACE["sidecar_port"] and _is_captured(host, port):
         return _through_sidecar(self, host, port)
     return _directly(self, host, port)
 
@@ -114,6 +114,14 @@ def connect_ex(self: socket.socket, address: Any) -> int:
     except OSError as error:
         return error.errno or errno.EIO
     return 0
+
+
+def _is_captured(host: str, port: int) -> bool:
+    if not _PLACE["outbound_rules"]:
+        return True
+    import labkit_capture  # type: ignore[import-not-found]  # beside this file; few pods have rules
+
+    return bool(labkit_capture.is_captured(_PLACE["outbound_rules"], host, port))
 
 
 def _through_sidecar(self: socket.socket, host: str, port: int) -> None:

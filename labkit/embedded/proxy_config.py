@@ -1,0 +1,32 @@
+"""What a pod's annotation ``proxy.istio.io/config`` sets for its proxy (``mesh.v1alpha1.ProxyConfig``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from labkit.embedded.objects import Obj, annotations_of
+
+PROXY_CONFIG = "proxy.istio.io/config"
+
+
+def proxy_config(pod: Obj) -> Mapping[str, Any]:
+    """The settings; none where the annotation holds no mapping, as injection does not let it pass."""
+    try:
+        found = yaml.safe_load(annotations_of(pod).get(PROXY_CONFIG) or "{}")
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def holds_application(pod: Obj) -> bool:
+    """Whether the pod's other containers wait until its proxy is ready."""
+    return proxy_config(pod).get("holdApplicationUntilProxyStarts") is True
+
+
+def concurrency(pod: Obj) -> int | None:
+    """How many workers the proxy has, 0 for one on each core; None where the pod does not say."""
+    found = proxy_config(pod).get("concurrency")
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
