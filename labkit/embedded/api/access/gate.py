@@ -41,9 +41,9 @@ class Gate:
             raise unauthorized()
         wanted = impersonation.asked_for(headers)
         if wanted:
-            for question in wanted.questions():
+            for question in impersonation.questions(wanted):
                 self.require(user, question)
-            user = wanted.user()
+            user = impersonation.completed(wanted)
         self.require(user, asked)
         return user
 

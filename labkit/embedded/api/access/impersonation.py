@@ -6,7 +6,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from urllib.parse import unquote
 
 from multidict import CIMultiDictProxy
@@ -21,40 +21,32 @@ _USER, _GROUP, _UID, _EXTRA = "Impersonate-User", "Impersonate-Group", "Imperson
 _AUTHENTICATION = "authentication.k8s.io"
 
 
-@dataclass(frozen=True)
-class Impersonation:
-    """Whom a request asks to be taken for."""
-
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def questions(self) -> Iterator[Attributes]:
-        """What its sender must all be allowed."""
-        account = users.split_account(self.name)
-        namespace, name = account or ("", self.name)
-        yield Attributes("impersonate", "", "serviceaccounts" if account else "users", "", namespace, name)
-        for group in self.groups:
-            yield Attributes("impersonate", "", "groups", name=group)
-        for key, values in self.extra.items():
-            for value in values:
-                yield Attributes("impersonate", _AUTHENTICATION, "userextras", key, name=value)
-        if self.uid:
-            yield Attributes("impersonate", _AUTHENTICATION, "uids", name=self.uid)
-
-    def user(self) -> User:
-        """The one, with the groups that go without saying."""
-        account = users.split_account(self.name)
-        groups = self.groups or (users.account_groups(account[0]) if account else ())
-        implied = users.UNAUTHENTICATED if self.name == users.ANONYMOUS else users.AUTHENTICATED
-        if not {implied, users.UNAUTHENTICATED} & set(groups):
-            groups = (*groups, implied)
-        return User(self.name, self.uid, groups, self.extra)
+def questions(wanted: User) -> Iterator[Attributes]:
+    """What the sender must all be allowed, to be taken for *wanted*."""
+    account = users.split_account(wanted.name)
+    namespace, name = account or ("", wanted.name)
+    yield Attributes("impersonate", "", "serviceaccounts" if account else "users", "", namespace, name)
+    for group in wanted.groups:
+        yield Attributes("impersonate", "", "groups", name=group)
+    for key, values in wanted.extra.items():
+        for value in values:
+            yield Attributes("impersonate", _AUTHENTICATION, "userextras", key, name=value)
+    if wanted.uid:
+        yield Attributes("impersonate", _AUTHENTICATION, "uids", name=wanted.uid)
 
 
-def asked_for(headers: CIMultiDictProxy[str]) -> Impersonation | None:
-    """What the headers ask; None where nothing, ApiError 400 where they name no user."""
+def completed(wanted: User) -> User:
+    """*wanted* with the groups that go without saying."""
+    account = users.split_account(wanted.name)
+    groups = wanted.groups or (users.account_groups(account[0]) if account else ())
+    implied = users.UNAUTHENTICATED if wanted.name == users.ANONYMOUS else users.AUTHENTICATED
+    if not {implied, users.UNAUTHENTICATED} & set(groups):
+        groups = (*groups, implied)
+    return replace(wanted, groups=groups)
+
+
+def asked_for(headers: CIMultiDictProxy[str]) -> User | None:
+    """Whom a request asks to be taken for; None where for nobody, ApiError 400 where it names no user."""
     if not any(name.lower().startswith(PREFIX) for name in headers):
         return None
     extra: dict[str, tuple[str, ...]] = {}
@@ -63,7 +55,7 @@ def asked_for(headers: CIMultiDictProxy[str]) -> Impersonation | None:
             key = unquote(_text(name).lower().removeprefix(_EXTRA))
             extra[key] = (*extra.get(key, ()), _text(value))
     groups = tuple(map(_text, headers.getall(_GROUP, ())))
-    found = Impersonation(_text(headers.get(_USER, "")), _text(headers.get(_UID, "")), groups, extra)
+    found = User(_text(headers.get(_USER, "")), _text(headers.get(_UID, "")), groups, extra)
     if found.name:
         return found
     if not (groups or extra or found.uid):
