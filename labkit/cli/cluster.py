@@ -51,6 +51,8 @@ def bring_up(shown: Progress, *, istio: bool = True) -> Api:
     api = connect(kubeconfig=embedded.kubeconfig())
     _await_node(api)
     shown.done(f"Cluster {'runs already' if was_running else 'started'}: {running.server}")
+    for sentence in running.mended:
+        shown.note(sentence)
     if istio:
         shown.doing("Istio")
         _ensure_istio(api, shown.done)

@@ -83,6 +83,16 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True)
+class User:
+    """Who sends a request, as authentication and impersonation leave it."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class AdmissionRequest:
     """A write about to happen; ``object`` is a private copy that a plug-in may change."""
 
@@ -92,6 +102,8 @@ class AdmissionRequest:
     object: Obj
     old: Obj | None
     dry_run: bool
+    user: User | None = None
+    """Who asks over HTTP; None for the cluster's own parts, which are trusted."""
 
 
 AdmissionPlugin = Callable[[AdmissionRequest], list[str]]

@@ -106,6 +106,23 @@ def _review(kind: str, group: str, **fields: Any) -> Request:
     return Request("POST", path, {"apiVersion": f"{group}/v1", "kind": kind, **fields})
 
 
+AUTHORIZATION = "authorization.k8s.io"
+LOCAL_REVIEWS = f"/apis/{AUTHORIZATION}/v1/namespaces/{NS}/localsubjectaccessreviews"
+
+
+def _local_review(namespace: str, asked: str) -> dict[str, Any]:
+    spec = {"user": "x", "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": asked}}
+    header = {"apiVersion": f"{AUTHORIZATION}/v1", "kind": "LocalSubjectAccessReview"}
+    return {**header, "metadata": {"namespace": namespace}, "spec": spec}
+
+
+def _token_request(spec: dict[str, Any], meta: dict[str, Any] | None = None) -> Request:
+    header = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    return Request(
+        "POST", f"{CORE}/serviceaccounts/sa/token", {**header, "metadata": meta or {}, "spec": spec}
+    )
+
+
 def _scale(replicas: int) -> dict[str, Any]:
     made = _object("Scale", "web", "autoscaling/v1", spec={"replicas": replicas})
     return _with(made, "metadata.namespace", NS)
@@ -232,6 +249,15 @@ REQUESTS = {
     "services as a table": _get(SERVICES, TABLE),
     # pods
     "pod": Request("POST", PODS, POD),
+    "pod of no priority class": Request(
+        "POST", PODS, _with(_with(POD, "metadata.name", "q"), "spec.priorityClassName", "nope")
+    ),
+    "pod with a priority": Request("POST", PODS, _with(_with(POD, "metadata.name", "q"), "spec.priority", 7)),
+    "critical pod": Request(
+        "POST",
+        f"{PODS}?dryRun=All",
+        _with(_with(POD, "metadata.name", "q"), "spec.priorityClassName", "system-node-critical"),
+    ),
     "other image": _patch(
         f"{PODS}/p", {"spec": {"containers": [{"name": "c", "image": "other"}]}}, STRATEGIC
     ),
@@ -321,6 +347,46 @@ REQUESTS = {
         spec={"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": NS}},
     ),
     "who am I": _review("SelfSubjectReview", "authentication.k8s.io"),
+    "may I nothing": _review("SelfSubjectAccessReview", AUTHORIZATION, spec={}),
+    "may I two things": _review(
+        "SelfSubjectAccessReview",
+        AUTHORIZATION,
+        spec={"resourceAttributes": {"verb": "get"}, "nonResourceAttributes": {"path": "/x"}},
+    ),
+    "may they all": _review(
+        "SubjectAccessReview",
+        AUTHORIZATION,
+        spec={"user": "x", "groups": ["system:masters"], "resourceAttributes": {"verb": "*", "group": "*"}},
+    ),
+    "may they": _review(
+        "SubjectAccessReview",
+        AUTHORIZATION,
+        spec={"user": "x", "groups": ["a"], "nonResourceAttributes": {"verb": "get", "path": "/healthz"}},
+    ),
+    "may somebody": _review(
+        "SubjectAccessReview", AUTHORIZATION, spec={"resourceAttributes": {"verb": "get"}}
+    ),
+    "may they here": Request("POST", LOCAL_REVIEWS, _local_review(NS, NS)),
+    "may they elsewhere": Request("POST", LOCAL_REVIEWS, _local_review(NS, "default")),
+    "may they, said elsewhere": Request("POST", LOCAL_REVIEWS, _local_review("default", "default")),
+    "all rules of nowhere": _review("SelfSubjectRulesReview", AUTHORIZATION, spec={}),
+    "review of a token": _review("TokenReview", "authentication.k8s.io", spec={"token": "nonsense"}),
+    "review of a token in parts": _review("TokenReview", "authentication.k8s.io", spec={"token": "a.b.c"}),
+    "review of no token": _review("TokenReview", "authentication.k8s.io", spec={"token": ""}),
+    "token of nobody": Request(
+        "POST",
+        f"{CORE}/serviceaccounts/nope/token",
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"},
+    ),
+    "token for a moment": _token_request({"expirationSeconds": 5}),
+    "token for a thing": _token_request({"boundObjectRef": {"kind": "Thing", "apiVersion": "x.io/v1"}}),
+    "token for no pod": _token_request({"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "no"}}),
+    "token for another map": _token_request(
+        {"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "x", "uid": "other"}}
+    ),
+    "token by another name": _token_request({}, {"name": "other"}),
+    "token of another": _token_request({}, {"uid": "other"}),
+    "list of reviews": _get(f"/apis/{AUTHORIZATION}/v1/subjectaccessreviews"),
     # deletion
     "delete nothing": Request("DELETE", f"{MAPS}/none"),
     "delete nothing, soon": Request("DELETE", f"{PODS}/none?gracePeriodSeconds=-1"),

@@ -1,5 +1,6 @@
 """An API server as a test meets it: requests, answers with their refusals, watches."""
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,23 @@ class Server:
         """What stands outside every namespace and goes at the end of the session."""
         headers, tls = api.credentials()
         self._pool = urllib3.PoolManager(headers=headers, ssl_context=tls, retries=False, timeout=PATIENCE)
+        self._headers = urllib3.HTTPHeaderDict(headers)
+
+    def sending(self, *headers: tuple[str, str], token: str | None = None) -> "Server":
+        """The same server, met with other *headers* as well, and with another *token* (empty: with none)."""
+        other = copy.copy(self)
+        other._headers = self._headers.copy()
+        for name, value in headers:
+            other._headers.add(name, value)
+        if token is not None:
+            other._headers.discard("Authorization")
+        if token:
+            other._headers["Authorization"] = f"Bearer {token}"
+        return other
+
+    def as_user(self, name: str, *groups: str) -> "Server":
+        """The same server, met in the name of somebody else."""
+        return self.sending(("Impersonate-User", name), *(("Impersonate-Group", each) for each in groups))
 
     def ask(
         self,
@@ -84,7 +102,8 @@ class Server:
         query: dict[str, str],
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {**self._pool.headers, "Accept": accept, "User-Agent": "suite/1"}
+        headers = self._headers.copy()
+        headers.update({"Accept": accept, "User-Agent": "suite/1"})
         if body is not None:
             headers["Content-Type"] = content_type
         fields = f"?{urlencode(query)}" if query else ""

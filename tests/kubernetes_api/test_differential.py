@@ -29,6 +29,7 @@ DIFFER = {
     "other node": "the real one adds a picture of Go's structs that differ",
     "pod with a bad label": _TWICE,
     "finalizer of nobody": _TWICE,
+    "may I two things": _STRUCT,
     "who am I": "everybody has a name of his own",
 }
 """What is known to differ, and why that is left so."""

@@ -28,7 +28,7 @@ def checked(value: Any, type_: ResourceType, version: str, schema: Schema) -> Ob
             f"error decoding YAML: json: cannot unmarshal {golang.json_type(value)} into {wanted}"
         )
     config: Obj = {key: each for key, each in value.items() if key != "metadata" or each is not None}
-    api_version, kind = config.get("apiVersion", ""), config.get("kind", "")
+    api_version, kind = (str(config.get(key) or "") for key in ("apiVersion", "kind"))
     if (api_version, kind) != (type_.api_version(version), type_.kind):
         raise bad_request(f"invalid object type: {_kind(api_version, kind)}")
     meta = config.get("metadata")

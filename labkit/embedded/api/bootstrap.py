@@ -1,9 +1,10 @@
-"""What is in a cluster from the start: namespaces, the mesh's definitions, the API's own Service."""
+"""What is in a cluster from the start: namespaces, roles, the mesh's definitions, the API's own Service."""
 
 from __future__ import annotations
 
 from labkit.embedded.addresses import API_SERVICE_IP
 from labkit.embedded.api import crds
+from labkit.embedded.api.access import reconciliation
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj
 
@@ -15,6 +16,7 @@ def ensure(client: Client, host: str, port: int) -> None:
     """Make what is missing; *host* and *port* are where the API listens now."""
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
+    reconciliation.ensure(client)
     for definition in crds.definitions():
         _ensure(client, crds.RESOURCE, definition)
     known = client.find("services", _META["name"], _META["namespace"]) or {}

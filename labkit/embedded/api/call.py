@@ -9,6 +9,7 @@ from functools import cached_property
 from aiohttp import web
 
 from labkit.embedded.api import options
+from labkit.embedded.api.access.gate import Requester
 from labkit.embedded.api.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.present import Presenter
 from labkit.embedded.api.target import Target
@@ -21,6 +22,7 @@ class Call:
     request: web.BaseRequest
     target: Target
     query: Mapping[str, str]
+    requester: Requester
     body: bytes = b""
     content_type: str = JSON
     """Of the body: never protobuf, which has been turned into JSON."""

@@ -63,8 +63,7 @@ def _template(spec: Obj) -> None:
 def _pod(obj: Obj) -> None:
     spec = obj.setdefault("spec", {})
     pod_spec(spec)
-    _fill(spec, enableServiceLinks=True, serviceAccountName="default", priority=0)
-    _fill(spec, serviceAccount=spec["serviceAccountName"], preemptionPolicy="PreemptLowerPriority")
+    _fill(spec, enableServiceLinks=True)
     for container in _items(spec, "containers", "initContainers"):
         _requests_from_limits(container["resources"])
     _tolerate_node_trouble(spec)

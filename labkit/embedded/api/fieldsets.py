@@ -71,8 +71,10 @@ def _show_element(element: str) -> str:
     return f".{text}" if kind == "f:" else f"[={text}]"
 
 
-def is_atomic(schema: Schema) -> bool:
-    """Whether a list or map is owned as a whole."""
+def is_atomic(schema: Schema, *values: Any) -> bool:
+    """Whether a list or map is owned as a whole; so is a list where *schema* tells of none."""
+    if "items" not in schema and any(isinstance(each, list) for each in values):
+        return True
     if schema.get("type") == "array" or "items" in schema:
         return bool(schema.get("x-kubernetes-list-type", "atomic") == "atomic")
     return bool(schema.get("x-kubernetes-map-type") == "atomic")
@@ -106,7 +108,7 @@ def fields_of(value: Any, schema: Schema, path: Path = ()) -> FieldSet:
     """Every leaf and list item *value* mentions."""
     if isinstance(value, dict) and not is_atomic(schema):
         return _fields_of_map(value, schema, path)
-    if isinstance(value, list) and not is_atomic(schema):
+    if isinstance(value, list) and not is_atomic(schema, value):
         found: FieldSet = set()
         for item in value:
             element = (*path, item_element(item, schema))
@@ -182,7 +184,7 @@ def _compare(old: Any, new: Any, schema: Schema, path: Path, result: Comparison)
         return
     containers = tuple(type(each) for each in (old, new) if isinstance(each, (dict, list)))
     empty = not any(each for each in (old, new) if isinstance(each, (dict, list)))
-    if not containers or empty or is_atomic(schema) or len(set(containers)) > 1:
+    if not containers or empty or is_atomic(schema, old, new) or len(set(containers)) > 1:
         _compare_leaf(old, new, path, result)
         return
     if containers[0] is dict:

@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import options, responses, reviews
+from labkit.embedded.api import options, responses
+from labkit.embedded.api.access.gate import Gate
+from labkit.embedded.api.access.reviews import Reviews
+from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.exec import Exec
 from labkit.embedded.api.listing import Lister, check_revision
@@ -27,7 +30,7 @@ Answer = web.StreamResponse | Awaitable[web.StreamResponse]
 class Handlers:
     """Everything below ``/api/v1`` and ``/apis/GROUP/VERSION`` that names a resource."""
 
-    def __init__(self, verbs: Verbs, runtime: PodRuntime) -> None:
+    def __init__(self, verbs: Verbs, runtime: PodRuntime, gate: Gate) -> None:
         self.verbs = verbs
         self.watches = Watches(verbs.store)
         self.proxy = Proxy(verbs, runtime)
@@ -37,7 +40,8 @@ class Handlers:
         self.open_streams = OpenStreams()
         self._exec = Exec(verbs, runtime, self.open_streams)
         self._port_forward = PortForward(verbs, runtime, self.open_streams)
-        self._subresources = Subresources(verbs, self._writing)
+        self._subresources = Subresources(verbs, self._writing, TokenRequests(verbs.store, gate.key))
+        self._reviews = Reviews(gate)
 
     def streams_body(self, target: Target) -> bool:
         """Whether the request's body is passed on as it arrives, not read first."""
@@ -53,7 +57,7 @@ class Handlers:
         if not target.kind.persisted:
             if method != "POST":
                 raise not_allowed()
-            return reviews.answer(call)
+            return self._reviews.answer(call)
         table = self._object_methods() if target.name else self._collection_methods()
         everywhere = target.kind.namespaced and not target.namespace
         if method not in table or _VERBS[method, bool(target.name)] not in target.kind.verbs:

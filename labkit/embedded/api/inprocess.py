@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from labkit.embedded.api.admission.priorities import priorities
+from labkit.embedded.api.admission.service_accounts import ServiceAccounts
 from labkit.embedded.api.deletion import DeleteOptions
 from labkit.embedded.api.patch import merge_patch
 from labkit.embedded.api.verbs import Verbs
@@ -19,7 +21,7 @@ class InProcessClient:
     """:class:`labkit.embedded.interfaces.Client` over a store; see there for each method."""
 
     def __init__(self, store: Store, admission: Sequence[AdmissionPlugin] = ()) -> None:
-        self.verbs = Verbs(store, admission)
+        self.verbs = Verbs(store, (ServiceAccounts(self), priorities, *admission))
 
     @property
     def store(self) -> Store:

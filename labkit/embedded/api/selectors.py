@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.api.validation import names
+from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, labels_of
 from labkit.embedded.status import ApiError, bad_request
 
@@ -131,10 +132,11 @@ class _LabelParser:
 
     def _number(self, key: str) -> int:
         value = self._value(key)
-        if not value.isdigit():
+        number = unsigned(value)
+        if number is None:
             why = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise self._error(f'values[0]: Invalid value: "{value}": {why}')
-        return int(value)
+        return number
 
     def _expect(self, token: str) -> None:
         found = self._next()
@@ -155,10 +157,10 @@ class _LabelParser:
 
 def _ordered(key: str, operator: str, bound: int) -> LabelTest:
     def compares(labels: Mapping[str, str]) -> bool:
-        value = labels.get(key, "")
-        if not value.isdigit():
+        value = unsigned(labels.get(key, ""))
+        if value is None:
             return False
-        return int(value) > bound if operator == ">" else int(value) < bound
+        return value > bound if operator == ">" else value < bound
 
     return compares
 
@@ -189,6 +191,15 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 _EVENT_ALIASES = {"regarding.": "involvedObject.", "reportingController": "reportingComponent"}
 _DEFAULTS = {"spec.schedulerName": "default-scheduler"}
+_FIELD_TERM = re.compile(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)")
+
+
+def name_selected(text: str) -> str:
+    """The one name that a field selector leaves possible (``metadata.name=a``), if it does."""
+    matches = (_FIELD_TERM.fullmatch(term) for term in text.split(","))
+    wanted = [each[3].strip() for each in matches if each and each[1] == "metadata.name" and each[2] != "!="]
+    name = wanted[0] if wanted else ""
+    return "" if name in (".", "..") or set(name) & set("/%") else name
 
 
 def field_selector(kind: ResourceType, text: str) -> Predicate:
@@ -200,7 +211,7 @@ def field_selector(kind: ResourceType, text: str) -> Predicate:
 
 
 def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, str]:
-    match = re.fullmatch(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)", term)
+    match = _FIELD_TERM.fullmatch(term)
     if not match:
         raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
     name, operator, value = match.groups()

@@ -1,8 +1,7 @@
-"""The API server: HTTPS, one bearer token, and the way from a path to its handler."""
+"""The API server: HTTPS, and the way from a request past the gate to its handler."""
 
 from __future__ import annotations
 
-import hmac
 import logging
 import socket
 import ssl
@@ -10,17 +9,21 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import documents, protobuf, responses
+from labkit.embedded.api import bodies, documents, responses
+from labkit.embedded.api.access import attributes, openid
+from labkit.embedded.api.access.escalation import NoEscalation
+from labkit.embedded.api.access.gate import Gate, Requester
+from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.call import Call
+from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
+from labkit.embedded.api.incoming import body_of
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.negotiation import JSON
 from labkit.embedded.api.target import Target, resolve
 from labkit.embedded.interfaces import PodRuntime
-from labkit.embedded.status import ApiError
+from labkit.embedded.status import ApiError, bad_request
 
-_OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
-_LARGEST_BODY = 3 * 1024 * 1024  # bytes, as the real server
 _SHUTDOWN_SECONDS = 2.0
 
 log = logging.getLogger("labkit.embedded.api")
@@ -29,24 +32,31 @@ log = logging.getLogger("labkit.embedded.api")
 class ApiServer:
     """The Kubernetes API of one cluster."""
 
-    def __init__(self, client: InProcessClient, runtime: PodRuntime, token: str) -> None:
-        self._token = token.encode()
-        self._handlers = Handlers(client.verbs, runtime)
+    def __init__(
+        self, client: InProcessClient, runtime: PodRuntime, token: str, key: SigningKey | None = None
+    ) -> None:
+        """*token*: the owner's; *key* signs those of ServiceAccounts (default: one that is never kept)."""
+        if not token:
+            raise ValueError("an API server without a token would be open to everybody")
+        self._gate = Gate(client.store, token, key or SigningKey())
+        client.add_validation(NoEscalation(self._gate.authorizer))
+        self._handlers = Handlers(client.verbs, runtime, self._gate)
+        self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Serve on *listener* (bound and listening) until :meth:`stop`."""
-        server = web.Server(
-            self._answer, request_factory=_request, handler_cancellation=True, access_log=None
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._door = Door(self._answer, request_factory=_request, handler_cancellation=True)
+        self._runner = web.ServerRunner(self._door, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, ssl_context=tls).start()
+        self._door.open(listener, tls)
 
     async def stop(self) -> None:
         """End all watches and streams, finish what is under way, close the listener."""
         self._handlers.watches.close()
         self._handlers.open_streams.close()
+        if self._door:
+            await self._door.close()
         if self._runner:
             await self._runner.cleanup()
 
@@ -54,43 +64,49 @@ class ApiServer:
         try:
             return await self._dispatch(request)
         except ApiError as error:
-            return responses.refusal(error)
-        except web.HTTPRequestEntityTooLarge:
-            message = f"Request entity too large: limit is {_LARGEST_BODY}"
-            return responses.refusal(ApiError(413, "RequestEntityTooLarge", message))
+            return _refusal(error)
         except (ConnectionError, TimeoutError):
             raise
+        except RecursionError:
+            return responses.refusal(bad_request("the request can't be answered: exceeded max depth"))
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
             return responses.refusal(_fault(error))
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.rel_url.raw_path
-        if not self._may_enter(request) and path.rstrip("/") not in _OPEN_PATHS:
-            raise ApiError(401, "Unauthorized", "Unauthorized")
+        sender = self._gate.authenticate(request.headers)
+        if sender and self._door:
+            self._door.welcome(request.protocol)
+        path, query = request.rel_url.raw_path, dict(request.rel_url.query)
         target = resolve(path)
-        if target is None:
-            return await documents.answer(request, path)
-        return await self._resource(request, target)
-
-    async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        streams = self._handlers.streams_body(target)
-        body = b"" if streams or not request.body_exists else await request.read()
-        content_type = request.headers.get("Content-Type", JSON)
-        if body and content_type.startswith(protobuf.CONTENT_TYPE):
-            body, content_type = responses.encode(protobuf.to_object(body)), JSON
-        call = Call(request, target, dict(request.rel_url.query), body, content_type)
+        asked = attributes.of_request(request.method, path, target, query)
+        user = self._gate.admit(sender, request.headers, asked)
+        if target is None or user is None:
+            found = openid.document(request, path, self._gate.key)
+            return found or await documents.answer(request, path)
+        call = await self._call(request, target, query, Requester(self._gate, user, asked))
         answer = self._handlers.answer(call)
         return answer if isinstance(answer, web.StreamResponse) else await answer
 
-    def _may_enter(self, request: web.BaseRequest) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+    async def _call(
+        self, request: web.BaseRequest, target: Target, query: dict[str, str], requester: Requester
+    ) -> Call:
+        """The request with its body, read."""
+        body, content_type = (b"", JSON) if self._handlers.streams_body(target) else await body_of(request)
+        return Call(request, target, query, requester, body, content_type)
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
     loop = task.get_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=bodies.LARGEST)
+
+
+def _refusal(error: ApiError) -> web.Response:
+    """The answer; a client that was not let in is not kept either."""
+    response = responses.refusal(error)
+    if error.code == 401:
+        response.force_close()
+    return response
 
 
 def _fault(error: Exception) -> ApiError:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import patch, responses, tokens, validation
+from labkit.embedded.api import patch, responses, validation
+from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.decoding import Decoded
 from labkit.embedded.api.options import WriteOptions
@@ -23,8 +24,8 @@ _SCALE_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
 class Subresources:
     """The parts of an object with a path of their own (but ``log`` and ``proxy``)."""
 
-    def __init__(self, verbs: Verbs, writing: Writing) -> None:
-        self._verbs = verbs
+    def __init__(self, verbs: Verbs, writing: Writing, tokens: TokenRequests) -> None:
+        self._verbs, self._tokens = verbs, tokens
         self._methods: dict[tuple[str, str], Callable[[Call], web.Response]] = {
             ("status", "PUT"): writing.update,
             ("status", "PATCH"): writing.patch,
@@ -90,7 +91,7 @@ class Subresources:
     def _token(self, call: Call) -> web.Response:
         account = self._current(call)
         request = decoded_body(call, "Ignore", kind="TokenRequest").object
-        value = tokens.token_request(account, request)
+        value = self._tokens.answer(account, request)
         return responses.answer(call.request, value, form=call.form, status=201)
 
 

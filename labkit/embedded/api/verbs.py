@@ -15,7 +15,7 @@ from labkit.embedded.api.decoding import prune
 from labkit.embedded.api.defaults import apply_defaults
 from labkit.embedded.api.resources import REGISTRY, ResourceType
 from labkit.embedded.api.schemas import schema_of
-from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest
+from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest, User
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
 from labkit.embedded.status import ApiError, already_exists, bad_request, forbidden, not_found
 from labkit.embedded.store import Store
@@ -69,6 +69,7 @@ class Verbs:
         namespace: str = "",
         dry_run: bool = False,
         track: Track | None = None,
+        user: User | None = None,
     ) -> Written:
         """Create *obj* (it becomes the server's own: pass a private copy)."""
         kind = self.type_of(resource)
@@ -76,10 +77,10 @@ class Verbs:
         metadata.check_identity(kind, obj, "", namespace)
         self._check_namespace(kind, obj)
         metadata.fill_new(kind, obj)
-        obj, warnings = self._admit(kind, obj, None, dry_run)
+        obj, warnings = self._admit(kind, obj, None, dry_run, user)
         strategy.prepare_create(self.store, kind, obj)
         validation.check(obj, kind)
-        warnings += self._ask(self.validating, kind, obj, None, dry_run)
+        warnings += self._ask(self.validating, kind, obj, None, dry_run, user)
         if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
             raise already_exists(kind.name, name_of(obj))
         obj = track(obj, None) if track else obj
@@ -95,6 +96,7 @@ class Verbs:
         subresource: str = "",
         dry_run: bool = False,
         track: Track | None = None,
+        user: User | None = None,
     ) -> Written:
         """Replace an object by *obj* (a private copy), or only its status."""
         kind = self.type_of(resource)
@@ -104,12 +106,13 @@ class Verbs:
         metadata.carry_over(kind, obj, old)
         warnings: list[str] = []
         if subresource == "status":
-            obj = strategy.with_status_of(obj, old)
+            obj = strategy.with_status_of(kind, obj, old)
+            validation.check_metadata(obj, kind)
         else:
-            obj, warnings = self._admit(kind, obj, old, dry_run)
+            obj, warnings = self._admit(kind, obj, old, dry_run, user)
             strategy.prepare_update(self.store, kind, obj, old)
             validation.check(obj, kind, old)
-            warnings += self._ask(self.validating, kind, obj, old, dry_run)
+            warnings += self._ask(self.validating, kind, obj, old, dry_run, user)
             metadata.bump_generation(kind, obj, old)
         obj = track(obj, old) if track else obj
         return self._replace(kind, obj, old, warnings, dry_run)
@@ -159,20 +162,27 @@ class Verbs:
         if is_terminating(found):
             raise _namespace_terminating(kind, obj, namespace)
 
-    def _admit(self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, list[str]]:
+    def _admit(
+        self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool, user: User | None
+    ) -> tuple[Obj, list[str]]:
         """*obj* complete and as plug-ins have changed it; what they added is made canonical, too."""
         apply_defaults(obj)
-        warnings = self._ask(self.admission, kind, obj, old, dry_run)
+        warnings = self._ask(self.admission, kind, obj, old, dry_run, user)
         obj = _canonical(kind, obj)
         apply_defaults(obj)
         return obj, warnings
 
     @staticmethod
     def _ask(
-        plugins: Sequence[AdmissionPlugin], kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool
+        plugins: Sequence[AdmissionPlugin],
+        kind: ResourceType,
+        obj: Obj,
+        old: Obj | None,
+        dry_run: bool,
+        user: User | None,
     ) -> list[str]:
         operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
-        request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run)
+        request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run, user)
         return [warning for plugin in plugins for warning in plugin(request)]
 
 

@@ -7,7 +7,6 @@ from typing import cast
 from aiohttp import web
 
 from labkit.embedded.api import apply, metadata, options, patch, responses
-from labkit.embedded.api.bodies import parse
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.convert import to_storage
 from labkit.embedded.api.decoding import Decoded, FieldValidation, decode
@@ -37,6 +36,7 @@ class Writing:
             namespace=call.target.namespace,
             dry_run=chosen.dry_run,
             track=tracker(call, chosen),
+            user=call.requester.user,
         )
         return _written(call, written, decoded.warnings, status=201)
 
@@ -83,9 +83,10 @@ class Writing:
         )
         if live is not None:
             return self._update(call, decoded, chosen, track=None)
+        call.requester.require("create")
         metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
         stored = to_storage(decoded.object, target.kind)
-        written = self._verbs.create(name, stored, dry_run=chosen.dry_run)
+        written = self._verbs.create(name, stored, dry_run=chosen.dry_run, user=call.requester.user)
         return _written(call, written, decoded.warnings, status=201)
 
     def delete(self, call: Call) -> web.Response:
@@ -120,6 +121,7 @@ class Writing:
             subresource=target.subresource,
             dry_run=chosen.dry_run,
             track=track,
+            user=call.requester.user,
         )
         return _written(call, written, decoded.warnings)
 
@@ -186,14 +188,9 @@ def decoded_body(call: Call, field_validation: str, kind: str = "") -> Decoded:
     )
 
 
-def delete_body(call: Call) -> object:
+def delete_body(call: Call) -> Obj:
     """The DeleteOptions sent along, if any."""
-    if not call.body.strip():
-        return None
-    media_type = body_type(call.content_type)
-    if media_type not in _BODY_TYPES:
-        raise unsupported_body()
-    return parse(call.body, media_type).value
+    return decoded_body(call, "Ignore", kind="DeleteOptions").object if call.body.strip() else {}
 
 
 def _require_version(call: Call, obj: Obj) -> None:

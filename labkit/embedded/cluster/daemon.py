@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.embedded.cluster import files, kubeconfig, logs, network
+from labkit.embedded.cluster import descriptors, files, keys, kubeconfig, logs, network, signing_key
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import try_lock
@@ -49,6 +49,7 @@ def main(arguments: list[str]) -> int:
     try:
         with _sentences(home):
             logs.begin(home.log)
+            descriptors.raise_limit()
             asyncio.run(_run(home, parent))
     except LabkitError as error:
         log.error("%s", error)
@@ -126,7 +127,8 @@ def _plan(home: Home, block: int) -> Plan:
         node=files.private_folder(home.node),
         run=files.private_folder(home.run_folder()),
         block=block,
-        token=home.token.read_text().strip(),
+        token=keys.read_token(home),
+        key=signing_key.of(home.pki),
         certificates=Certificates.of(home.pki),
         ports=network.load_balancer_ports(block),
     )

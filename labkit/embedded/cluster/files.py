@@ -10,7 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from labkit.errors import ClusterError
 
@@ -56,6 +56,13 @@ def write_private(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def open_private(path: Path) -> BinaryIO:
+    """*path*, emptied, for writing; nobody else can read it."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(file, 0o600)
+    return os.fdopen(file, "wb")
 
 
 def read_json(path: Path) -> dict[str, Any]:

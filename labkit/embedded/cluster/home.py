@@ -36,7 +36,16 @@ LONGEST_SOCKET = 64
 
 
 _OURS = (
-    *("kubeconfig", "kubeconfig.lock", ".kubeconfig.*", "settings.json", ".settings.json.*", "token", "pki"),
+    *(
+        "kubeconfig",
+        "kubeconfig.lock",
+        "kubeconfig.damaged",
+        ".kubeconfig.*",
+        "settings.json",
+        ".settings.json.*",
+        "token",
+        "pki",
+    ),
     *("cluster.db*", "node", "run", "daemon.*", ".daemon.json.*", "start.lock"),
 )
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""

@@ -24,25 +24,35 @@ def update(path: Path, *, server: str, authority: Path, token: str) -> None:
     data = base64.b64encode(authority.read_bytes()).decode()
     _entry(config, "clusters")["cluster"] = {"certificate-authority-data": data, "server": server}
     _entry(config, "users")["user"] = {"token": token}
-    context = _entry(config, "contexts").setdefault("context", {})
-    context.update(cluster=NAME, user=NAME)
+    entry = _entry(config, "contexts")
+    context = entry["context"] if isinstance(entry.get("context"), dict) else {}
+    entry["context"] = {**context, "cluster": NAME, "user": NAME}
     config.setdefault("current-context", NAME)
     after = yaml.safe_dump(config, sort_keys=False)
     if yaml.safe_dump(config) != before or not path.exists():
         write_private(path, after)
 
 
+def is_sound(path: Path) -> bool:
+    """Whether *path* holds what could be a kubeconfig."""
+    return _found(path) is not None
+
+
 def _read(path: Path) -> dict[str, Any]:
     """What is in *path*; a fresh kubeconfig where there is nothing that could be one."""
+    return _found(path) or {"apiVersion": "v1", "kind": "Config", "preferences": {}}
+
+
+def _found(path: Path) -> dict[str, Any] | None:
     import yaml
 
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        found = None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
     lists = ("clusters", "contexts", "users")
     if not isinstance(found, dict) or any(not isinstance(found.get(key) or [], list) for key in lists):
-        found = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
+        return None
     return found
 
 

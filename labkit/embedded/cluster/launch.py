@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import select
 import shutil
 import signal
@@ -18,10 +17,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labkit.embedded.cluster import certificates, files, logs
+from labkit.embedded.cluster import certificates, files, keys, kubeconfig, logs
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked
 from labkit.embedded.node.run_records import RECORDS, RunRecords, start_time_of
@@ -48,6 +47,8 @@ class Running:
     """Its address block, see :mod:`labkit.embedded.addresses`."""
     run: Path
     """Its folder of sockets."""
+    mended: tuple[str, ...] = ()
+    """What was found damaged and is new now, or would be after a restart: a sentence each."""
 
 
 def find(home: Home) -> Running | None:
@@ -73,7 +74,7 @@ def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
         running = find(home)
         if running is None:
             with files.explained(home.root):
-                _prepare(home)
+                mended = _prepare(home)
                 process, report = _spawn(home)
             try:
                 _await_ready(home, process, report, timeout)
@@ -82,11 +83,13 @@ def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
                 process.wait()
                 raise
             running = find(home)
+        else:
+            mended = _refresh(running)
     if running is None:
         raise StartFailed(
             f"The cluster of {home.root} stopped right after its start; `labkit up` to try again."
         )
-    return running
+    return replace(running, mended=tuple(mended))
 
 
 def stop(home: Home) -> bool:
@@ -111,12 +114,22 @@ def _alone(home: Home) -> Iterator[None]:
         raise ClusterError(f"The cluster of {home.root} {why}") from None
 
 
-def _prepare(home: Home) -> None:
+def _prepare(home: Home) -> list[str]:
     """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
     _sweep(home)
-    certificates.ensure(home.pki)
-    if not home.token.exists():
-        files.write_private(home.token, secrets.token_urlsafe(32))
+    return keys.ensure(home)
+
+
+def _refresh(running: Running) -> list[str]:
+    """Look after the keys of a daemon that runs: a kubeconfig that was lost or damaged leads to it again."""
+    home = running.home
+    with files.explained(home.root):
+        faults = keys.faults(home)
+        if not home.kubeconfig.exists() and keys.is_sound(home):
+            authority = certificates.Certificates.of(home.pki).authority
+            token = keys.read_token(home)
+            kubeconfig.update(home.kubeconfig, server=running.server, authority=authority, token=token)
+    return faults
 
 
 def _sweep(home: Home) -> None:
@@ -133,7 +146,7 @@ def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
     report, its_end = os.pipe()
     command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
     try:
-        with home.stderr.open("wb") as stderr:
+        with files.open_private(home.stderr) as stderr:
             process = subprocess.Popen(
                 command,
                 env=_environment(),

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from labkit.embedded.api import bootstrap
+from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.server import ApiServer
@@ -45,6 +46,7 @@ class Plan:
     run: Path
     block: int
     token: str
+    key: SigningKey
     certificates: Certificates
     ports: dict[str, int]
     """``http`` and ``https``: what a load balancer can open here."""
@@ -62,7 +64,7 @@ class Cluster:
         self._client.add_validation(istio_validation)
         self._controllers = _controllers(self._client, plan)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
-        self._api = ApiServer(self._client, self._kubelet, plan.token)
+        self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
 
     def _catalogue(self) -> Catalogue:
         xds, debug = self._plan.run / "xds.sock", self._plan.run / "istiod.sock"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
 from labkit.embedded.controllers.deployments import Deployments
 from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
@@ -45,6 +46,7 @@ class ControllerManager:
             EndpointsOfServices(client),
             EndpointMirroring(client),
             LoadBalancers(client, block),
+            AggregatedRoles(client),
             IgnoredAnnotations(client),
             NodeTaints(client),
             TaintEviction(client),

@@ -292,7 +292,7 @@ def test_what_admission_adds_is_no_change_later(api):
     """kubectl label of an injected pod: the sidecar's ``2000m`` must not come back as a changed ``2``."""
 
     def inject(request):
-        if request.operation == "CREATE":
+        if (request.resource, request.operation) == ("pods", "CREATE"):
             limits = {"limits": {"cpu": "2000m"}}
             sidecar = {"name": "proxy", "image": "proxy", "resources": limits, "env": []}
             request.object["spec"]["containers"].append(sidecar)

@@ -1,0 +1,1 @@
+"""Who asks, and what they may: authentication, impersonation, RBAC, and the reviews that tell of them."""

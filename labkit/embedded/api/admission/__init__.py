@@ -1,0 +1,1 @@
+"""Plug-ins that every API server has: they complete a pod, or refuse it."""
