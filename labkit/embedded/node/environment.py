@@ -20,6 +20,7 @@ from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, nam
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()\s]+)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+_LONGEST = 128 * 1024  # characters of a variable or an argument, as Linux (MAX_ARG_STRLEN)
 
 
 class ConfigError(Exception):
@@ -39,10 +40,19 @@ def container_environment(client: Client, pod: Obj, container: Obj, pod_ip: str)
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` by its value where it has one; ``$$`` is a dollar."""
+    """Replace ``$(NAME)`` by its value where it has one; ``$$`` is a dollar.
+
+    ConfigError for what no program could be given: some twenty variables can double to gigabytes.
+    """
+    left = _LONGEST
 
     def replacement(match: re.Match[str]) -> str:
-        return "$" if match[0] == "$$" else variables.get(match[1], match[0])
+        nonlocal left
+        value = "$" if match[0] == "$$" else variables.get(match[1], match[0])
+        left -= len(value)
+        if left < 0:
+            raise ConfigError("argument list too long")
+        return value
 
     return _REFERENCE.sub(replacement, text)
 

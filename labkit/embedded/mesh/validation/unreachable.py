@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import quoted
+
+_MOST_COMPARED = 100_000  # pairs: these are warnings, and must not be what keeps the API busy
 
 
 def unreachable_rules(spec: Given) -> Iterator[str]:
@@ -91,12 +94,24 @@ def _covers(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 def _covered(rules: Sequence[Given]) -> Iterator[str]:
     prefixes = list(_prefixes(rules))
-    for position, earlier in enumerate(prefixes):
-        for later in prefixes[position + 1 :]:
-            if earlier.covers(later):
-                match = f"{later.match} of prefix {later.prefix}"
-                taken = f"{earlier.match} of prefix {earlier.prefix} on {earlier.rule}"
-                yield _ineffective(later.rule, match, taken)
+    pairs = islice(_nested(prefixes), _MOST_COMPARED)
+    for before, after in sorted((a, b) for a, b in pairs if prefixes[a].covers(prefixes[b])):
+        earlier, later = prefixes[before], prefixes[after]
+        match = f"{later.match} of prefix {later.prefix}"
+        taken = f"{earlier.match} of prefix {earlier.prefix} on {earlier.rule}"
+        yield _ineffective(later.rule, match, taken)
+
+
+def _nested(prefixes: Sequence[_Prefix]) -> Iterator[tuple[int, int]]:
+    """Positions of an earlier and a later one whose path begins with the earlier's, by look-ups."""
+    earlier: dict[str, list[int]] = {}
+    lengths: set[int] = set()
+    for position, each in enumerate(prefixes):
+        for length in lengths:
+            if length < len(each.prefix):
+                yield from ((place, position) for place in earlier.get(each.prefix[:length], ()))
+        earlier.setdefault(each.prefix, []).append(position)
+        lengths.add(len(each.prefix))
 
 
 def _prefixes(rules: Sequence[Given]) -> Iterator[_Prefix]:
