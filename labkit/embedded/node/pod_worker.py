@@ -112,7 +112,7 @@ class PodWorker:
         begin = asyncio.get_running_loop().time()
         await self._drain(grace)
         await self.stop(max(grace - (asyncio.get_running_loop().time() - begin), LAST_GRACE))
-        self._publish()
+        self.publish()
         with contextlib.suppress(ApiError):  # somebody was quicker
             self._node.client.delete(
                 "pods", name_of(self.pod), namespace_of(self.pod), grace_seconds=0, uid=self.uid
@@ -178,9 +178,10 @@ class PodWorker:
         """Something happened: tell the API, once for all that happened in this turn of the loop."""
         if not self._publish_soon:
             self._publish_soon = True
-            asyncio.get_running_loop().call_soon(self._publish)
+            asyncio.get_running_loop().call_soon(self.publish)
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Tell the API how the pod is, where that is news."""
         self._publish_soon = False
         pod = self._node.client.find("pods", name_of(self.pod), namespace_of(self.pod))
         if self._gone or pod is None or uid_of(pod) != self.uid:

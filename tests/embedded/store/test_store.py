@@ -150,9 +150,3 @@ def test_a_database_that_reached_its_limit_answers_507(store: Store):
 def test_a_second_daemon_is_refused(tmp_path: Path, store: Store):
     with pytest.raises(StartFailed, match="in use by another labkit daemon"):
         Store(tmp_path / "state.db")
-
-
-def test_a_damaged_file_is_named(tmp_path: Path):
-    (tmp_path / "bad.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(StartFailed, match=r"bad\.db is damaged"):
-        Store(tmp_path / "bad.db")
