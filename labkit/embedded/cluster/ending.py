@@ -41,7 +41,7 @@ def settled(
     One that is ending, or that a killed command left on its way up, is waited for up to *timeout* seconds.
     """
     deadline = time.monotonic() + timeout
-    while is_locked(home.lock):
+    while _is_there(home):
         if why := hindrance(home):
             raise StartFailed(why)
         holder = Holder.of(home.lock)
@@ -69,17 +69,17 @@ def hindrance(home: Home) -> str:
 
 
 def end(home: Home, timeout: float) -> None:
-    """SIGTERM, and SIGKILL where that takes longer than *timeout* seconds; back when the lock is free."""
+    """SIGTERM, and SIGKILL where that takes longer than *timeout* seconds; back when it is gone."""
     if why := _foreign(home, Holder.of(home.lock)):
         raise ClusterError(why)
     # SIGCONT: one that is stopped would hear SIGTERM only then.
     for numbers in ((signal.SIGTERM, signal.SIGCONT), (signal.SIGKILL,)):
         holder = Holder.of(home.lock)
-        if holder and holder.is_alive:
+        if holder and holder.is_alive and is_locked(home.lock):
             for number in numbers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(holder.pid, number)
-        if _is_free(home, timeout):
+        if _is_gone(home, timeout):
             return
     raise ClusterError(
         f"The daemon of {home.root}{which(holder)} does not end, not even by SIGKILL; "
@@ -99,9 +99,15 @@ def _foreign(home: Home, holder: Holder | None) -> str:
     )
 
 
-def _is_free(home: Home, timeout: float) -> bool:
+def _is_there(home: Home) -> bool:
+    """Whether somebody holds the lock, or has just let go of it and still closes what else it had."""
+    holder = Holder.of(home.lock)
+    return is_locked(home.lock) or bool(holder and holder.is_alive)
+
+
+def _is_gone(home: Home, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
-    while is_locked(home.lock):
+    while _is_there(home):
         if time.monotonic() > deadline:
             return False
         time.sleep(STEP)

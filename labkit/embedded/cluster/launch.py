@@ -104,9 +104,8 @@ def stop(home: Home, *, say: Say = lambda _: None) -> bool:
         return False
     with _alone(home, say):
         was_there = is_locked(home.lock)
-        if was_there:
-            ending.end(home, STOP_TIMEOUT)
-            _children[:] = [child for child in _children if child.poll() is None]
+        ending.end(home, STOP_TIMEOUT)
+        _children[:] = [child for child in _children if child.poll() is None]
         _sweep(home)
     return was_there
 
