@@ -1,7 +1,8 @@
 """Who holds a lock: written into the locked file by its holder, believed only while the lock is held.
 
 A pid alone says little: it may belong to another process by now, or to another machine that shares
-the folder. So the process's start time and the machine's boot go with it.
+the folder, or the file may be a copy. So the process's start time, the machine's boot and the file's
+own number go with it.
 """
 
 from __future__ import annotations
@@ -28,25 +29,26 @@ class Holder:
     start_time: int
     boot: str
     host: str
-
-    @classmethod
-    def me(cls) -> Holder:
-        """This process."""
-        return cls(os.getpid(), start_time_of(os.getpid()) or 0, _boot(), socket.gethostname())
+    file: int
+    """The inode of the file it signed."""
 
     @classmethod
     def of(cls, path: Path) -> Holder | None:
         """Who wrote itself into *path* last."""
         try:
-            return cls(**read_json(path))
-        except TypeError:
+            found = cls(**read_json(path))
+            return found if path.stat().st_ino == found.file else None
+        except (OSError, TypeError):
             return None  # nobody, or not yet
 
-    def sign(self, descriptor: int) -> None:
-        """Write it into the open file *descriptor*; on a full disk it stays unsaid."""
+    @classmethod
+    def sign(cls, descriptor: int) -> None:
+        """Write this process into the open file *descriptor*; on a full disk it stays unsaid."""
+        born = start_time_of(os.getpid()) or 0
+        me = cls(os.getpid(), born, _boot(), socket.gethostname(), os.fstat(descriptor).st_ino)
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(asdict(self)).encode(), 0)
+            os.pwrite(descriptor, json.dumps(asdict(me)).encode(), 0)
 
     @property
     def is_alive(self) -> bool:

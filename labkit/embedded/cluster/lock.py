@@ -23,7 +23,7 @@ def try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    Holder.me().sign(descriptor)
+    Holder.sign(descriptor)
     return descriptor
 
 
