@@ -115,13 +115,17 @@ def _alone(home: Home, say: Say) -> Iterator[None]:
     def waiting(holder: Holder | None) -> None:
         say(f"waiting for another labkit command{ending.which(holder)} that starts or stops this cluster")
 
-    try:
-        with locked(home.start_lock, START_TIMEOUT + STOP_TIMEOUT, waiting):
-            yield
-    except TimeoutError:
-        holder = Holder.of(home.start_lock)
-        why = f"is still being started or stopped by another command{ending.which(holder)}"
-        raise ClusterError(f"The cluster of {home.root} {why}; wait for it, then try again.") from None
+    with contextlib.ExitStack() as held:
+        with files.explained(home.root):
+            try:
+                held.enter_context(locked(home.start_lock, START_TIMEOUT + STOP_TIMEOUT, waiting))
+            except TimeoutError:
+                holder = Holder.of(home.start_lock)
+                why = f"is still being started or stopped by another command{ending.which(holder)}"
+                raise ClusterError(
+                    f"The cluster of {home.root} {why}; wait for it, then try again."
+                ) from None
+        yield
 
 
 def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
@@ -144,7 +148,8 @@ def _check_database(home: Home, *, fresh: bool) -> list[str]:
     if fresh:
         moved = [Aside(home.root).move(path, "labkit up --fresh") for path in found]
         return [f"The cluster begins empty; its database before is kept as {moved[0]}."] if moved else []
-    was_there = home.settings.exists() or any(home.node.glob("logs/*")) or len(found) > 1
+    rests = [path for path in found if path != home.database]
+    was_there = home.settings.exists() or any(home.node.glob("logs/*")) or bool(rests)
     if is_empty and was_there and not _beside(home.database, ".new").exists():
         state = "is empty" if home.database.exists() else "is gone"
         raise StartFailed(

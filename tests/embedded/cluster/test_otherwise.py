@@ -18,6 +18,8 @@ from labkit.embedded.cluster import launch, processes
 from labkit.embedded.cluster.holder import Holder
 from labkit.errors import ClusterError, StartFailed
 
+from ...conftest import LABKIT
+
 KEPT = "kept"
 
 
@@ -171,8 +173,6 @@ def test_a_daemon_whose_start_was_abandoned_is_taken_over(bench):
 
 
 def _labkit():
-    from tests.conftest import LABKIT
-
     return [str(LABKIT)]
 
 
@@ -250,3 +250,43 @@ def test_another_command_at_work_is_named(bench):
         assert waiting.wait(10) == 130
         waiting.stdout.close()
     assert f"waiting for another labkit command (pid {os.getpid()})" in line
+
+
+def _on_a_disk_of_its_own(bench, script):
+    """Run *script* where the bench's root is a small disk that only it sees; what it printed."""
+    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or bench.run(*unshare, "true", check=False).returncode:
+        pytest.skip("an ordinary user may not make a mount namespace here (unshare --user --mount)")
+    head = f'set -u; mount -t tmpfs -o size=6m none {bench.root}; labkit() {{ {LABKIT} "$@" 2>&1; }}\n'
+    return bench.run(*unshare, "bash", "-c", head + script, timeout=100).stdout
+
+
+def test_a_disk_that_is_really_full_refuses_and_recovers(bench):
+    text = _on_a_disk_of_its_own(
+        bench,
+        f"""
+        labkit up --no-istio; kubectl create configmap {KEPT}; labkit down
+        fill() {{ dd if=/dev/zero of={bench.root}/fill bs=4k 2>/dev/null; }}
+        fill; echo; echo FULL; labkit up --no-istio; labkit status
+        rm {bench.root}/fill; echo SPACE; labkit up --no-istio; kubectl get configmap -o name
+        fill; echo RUNNING; kubectl create configmap new 2>&1; kubectl get configmap -o name
+        labkit down; true""",
+    )
+    full, running = text.partition("FULL")[2].split("SPACE")[0], text.partition("RUNNING")[2]
+    assert f"The disk that holds {bench.home.root} is full; free some space" in full
+    assert "Traceback" not in text
+    assert f"configmap/{KEPT}" in text.partition("SPACE")[2].split("RUNNING")[0]
+    assert "nothing was changed" in running
+    assert f"configmap/{KEPT}" in running
+    assert "configmap/new" not in running
+
+
+def test_a_read_only_home_is_a_sentence(bench):
+    text = _on_a_disk_of_its_own(
+        bench,
+        f"""
+        labkit up --no-istio; labkit down; mount -o remount,ro {bench.root}
+        echo; echo READ-ONLY; labkit up; labkit status; labkit down; true""",
+    ).partition("READ-ONLY")[2]
+    assert text.count("Read-only file system); set LABKIT_HOME to a folder of yours.") == 2
+    assert f"No cluster runs in {bench.home.root}" in text
