@@ -20,11 +20,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from labkit.errors import ApiRefused, ClusterError
 from labkit.kube import logs
 from labkit.kube.api import Api
+from labkit.kube.mesh_config import mesh_config
 from labkit.kube.proxies import CONTAINER, Proxy, find_proxies, proxy_of
 from labkit.kube.tables import Listing
-from labkit.traffic.access_log import Unparsed, parse
+from labkit.traffic.access_log import Format, Unparsed, of_mesh, parse
 
 _TAG = r"\(([0-9a-f]+(?:-\d+)?)\)$"
 _PAUSES = (0.01, 0.02, 0.05, 0.1)
@@ -70,13 +72,13 @@ class Journal:
         apps = {pod["metadata"]["name"]: (pod["metadata"].get("labels") or {}).get("app", "") for pod in pods}
         gateways = {proxy.pod for pod in pods if (proxy := proxy_of(pod)) and proxy.is_gateway}
         read = logs.read(self._api, pods, CONTAINER, since=since)
-        return self._ours(_together((log, apps[log.pod]) for log in read), gateways)
+        return self._ours(_together(((log, apps[log.pod]) for log in read), self._formats()), gateways)
 
     def recent(self, seconds: float) -> pd.DataFrame:
         """The lines every proxy has written in the last *seconds*, by the cluster's own clock."""
         already_added = dt.timedelta(seconds=2)  # by logs.read(), for callers that name a moment
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds) + already_added
-        return self._read_all(find_proxies(self._api, self.namespaces), since)
+        return self._read_all(find_proxies(self._api, self.namespaces), since, self._formats())
 
     def lines_of(self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0) -> Lines:
         """The lines of the requests that carry *tags*, sent after *since*, in every proxy's log.
@@ -92,17 +94,19 @@ class Journal:
         return self._known[key]
 
     def _wait_for(self, tags: Collection[str], since: dt.datetime, timeout: float) -> Lines:
-        deadline = time.monotonic() + timeout
+        deadline, formats = time.monotonic() + timeout, self._formats()
         for attempt in range(1_000_000):
             proxies = find_proxies(self._api, self.namespaces)
-            lines = self._look(tags, since, proxies)
+            lines = self._look(tags, since, proxies, formats)
             if lines.complete or time.monotonic() > deadline:
                 return lines
             time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
         raise AssertionError("the deadline comes first")
 
-    def _look(self, tags: Collection[str], since: dt.datetime, proxies: Sequence[Proxy]) -> Lines:
-        everything = self._read_all(proxies, since)
+    def _look(
+        self, tags: Collection[str], since: dt.datetime, proxies: Sequence[Proxy], formats: Sequence[Format]
+    ) -> Lines:
+        everything = self._read_all(proxies, since, formats)
         at_gateway = everything[everything["app"] == self._gateway_app]
         marks = at_gateway["user_agent"].str.extract(_TAG, expand=False)
         ours = marks.isin(list(tags))
@@ -116,12 +120,21 @@ class Journal:
         complete = len(ids) == len(tags) and not _missing(frame, proxies, entered)
         return Lines(frame, ids, complete)
 
-    def _read_all(self, proxies: Sequence[Proxy], since: dt.datetime) -> pd.DataFrame:
+    def _formats(self) -> list[Format]:
+        """What the mesh's settings say of its access log; nothing where they are not ours to read."""
+        try:
+            return of_mesh(mesh_config(self._api))
+        except (ApiRefused, ClusterError):
+            return []
+
+    def _read_all(
+        self, proxies: Sequence[Proxy], since: dt.datetime, formats: Sequence[Format]
+    ) -> pd.DataFrame:
         pods = [{"metadata": {"namespace": proxy.namespace, "name": proxy.pod}} for proxy in proxies]
         apps = {proxy.pod: proxy.app for proxy in proxies}
         read = logs.read(self._api, pods, CONTAINER, since=since)
         gateways = {proxy.pod for proxy in proxies if proxy.is_gateway}
-        return self._ours(_together((log, apps[log.pod]) for log in read), gateways)
+        return self._ours(_together(((log, apps[log.pod]) for log in read), formats), gateways)
 
     def _ours(self, frame: pd.DataFrame, gateways: Collection[str]) -> pd.DataFrame:
         """*frame* without the lines that *gateways* wrote about the requests of others.
@@ -136,10 +149,10 @@ class Journal:
         return frame[named | elsewhere | known].reset_index(drop=True)
 
 
-def _together(read: Iterable[tuple[logs.PodLog, str]]) -> pd.DataFrame:
+def _together(read: Iterable[tuple[logs.PodLog, str]], formats: Sequence[Format]) -> pd.DataFrame:
     frames, unparsed = [], []
     for log, app in read:
-        frame = parse(log.content)
+        frame = parse(log.content, formats)
         frame.insert(0, "app", app)
         frame.insert(1, "pod", log.pod)
         unparsed += list(frame.attrs.pop("unparsed"))
