@@ -48,15 +48,14 @@ def bring_up(shown: Progress, *, istio: bool = True, fresh: bool = False) -> Api
     was_running = embedded.running() is not None
     running = embedded.start(fresh=fresh, say=shown.doing)
     importing.join()
-    if not was_running:
-        for note in embedded.notes():
-            shown.note(note)
     from labkit.kube.connect import connect
 
     api = connect(kubeconfig=embedded.kubeconfig())
     shown.doing("the node")
     _await_node(api)
     shown.done(f"Cluster {'runs already' if was_running else 'started'}: {running.server}")
+    for sentence in running.mended:
+        shown.note(sentence)
     if istio:
         shown.doing("Istio")
         _ensure_istio(api, shown)

@@ -21,6 +21,7 @@ from labkit.embedded.api.managed import Manager, Managers, Owned
 from labkit.embedded.api.merging import merge, remove
 from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.api.schemas import Schema, schema_of
+from labkit.embedded.api.strategy import metadata_of_status
 from labkit.embedded.api.zero import zero_object
 from labkit.embedded.objects import Obj, annotations_of, timestamp
 from labkit.embedded.status import ApiError, bad_request
@@ -222,4 +223,6 @@ def hidden_fields(type_: ResourceType, subresource: str) -> tuple[Path, ...]:
         return (("f:status",),)
     fields = schema_of(type_, type_.storage_version)["properties"]
     top = tuple((f"f:{name}",) for name in fields if name not in ("status", "metadata"))
-    return (*top, _METADATA)
+    kept = metadata_of_status(type_)
+    metadata = (_METADATA,) if type_.custom else tuple((*_METADATA, f"f:{each}") for each in kept)
+    return (*top, *metadata)

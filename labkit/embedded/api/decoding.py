@@ -20,6 +20,7 @@ from labkit.embedded.objects import Obj
 from labkit.embedded.status import bad_request
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
+_MOST_PROBLEMS = 100  # that are told, as by sigs.k8s.io/json
 _KEPT_EMPTY = ("managedFields",)  # an empty list asks to forget all managers
 
 
@@ -78,7 +79,8 @@ def _subresource_schema(kind: str) -> Schema:
 
 
 def strict_errors(problems: list[str], field_validation: FieldValidation) -> list[str]:
-    """*problems* as warnings; ValueError with all of them where the client asked to be strict."""
+    """*problems* (the first, where there are many) as warnings; ValueError where the client is strict."""
+    problems = problems[:_MOST_PROBLEMS]
     if problems and field_validation == "Strict":
         raise ValueError("strict decoding error: " + ", ".join(problems))
     return problems if field_validation == "Warn" else []

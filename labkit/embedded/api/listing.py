@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from labkit.embedded.api import options
 from labkit.embedded.api.selectors import selection
 from labkit.embedded.api.target import Target
+from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request, expired
 from labkit.embedded.store import Store
@@ -56,7 +57,6 @@ class Lister:
         if token:
             revision, start = _parse(token)
             return revision, start, self._recall(target, revision)
-        _check_version(query)
         check_revision(self.store, query)
         return self.store.revision, 0, self.store.objects(target.kind.stored_as, target.namespace)
 
@@ -87,25 +87,21 @@ def _token(revision: int, start: int) -> str:
 def _parse(token: str) -> tuple[int, int]:
     try:
         content = json.loads(base64.urlsafe_b64decode(token))
-        return int(content["rv"]), int(content["start"])
-    except (ValueError, KeyError, TypeError):
+        return int(content["rv"]), max(int(content["start"]), 0)
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         why = "encoded as base64 of another server"
         raise bad_request(f"invalid continue token: continue key is not valid: {why}") from None
 
 
 def revision_asked(query: Mapping[str, str]) -> int | None:
-    """``?resourceVersion=``; None where it is not given."""
+    """``?resourceVersion=``; None where it is not given, ApiError 400 where it is no number."""
     text = query.get("resourceVersion", "")
-    if text and not text.isdigit():
-        raise ApiError(500, "", _no_version(text))
-    return int(text) if text else None
-
-
-def _check_version(query: Mapping[str, str]) -> None:
-    """A list, other than a watch, says that it is the client's mistake."""
-    text = query.get("resourceVersion", "")
-    if text and not text.isdigit():
+    if not text:
+        return None
+    revision = unsigned(text)
+    if revision is None:
         raise bad_request(f"invalid resource version: {_no_version(text)}")
+    return revision
 
 
 def _no_version(text: str) -> str:

@@ -6,6 +6,7 @@ applied object for the items it names and the live object for the rest.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from labkit.embedded.api.fieldsets import (
@@ -56,15 +57,17 @@ def _merge_lists(live: list[Any], applied: list[Any], schema: Schema) -> list[An
 def _merged_order(theirs: list[str], ours: list[str]) -> list[str]:
     """Items only one side has stand where that side has them; for shared ones *ours* decides."""
     order: list[str] = []
-    pending, shared = list(ours), [element for element in ours if element in theirs]
+    mine, known = set(ours), set(theirs)
+    pending, shared = deque(ours), deque(element for element in ours if element in known)
     for element in theirs:
-        if element not in ours:
+        if element not in mine:
             order.append(element)
         elif shared and element == shared[0]:
-            until = pending.index(element) + 1
-            order += pending[:until]
-            del pending[:until], shared[0]
-    return order + pending
+            shared.popleft()
+            while (passed := pending.popleft()) != element:
+                order.append(passed)
+            order.append(element)
+    return [*order, *pending]
 
 
 def remove(value: Any, fields: FieldSet, schema: Schema) -> Any:

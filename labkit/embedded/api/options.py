@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from labkit.embedded.api.deletion import DeleteOptions
+from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request, invalid
 
@@ -29,7 +29,10 @@ def number(query: Mapping[str, str], name: str) -> int | None:
         return None
     if not re.fullmatch(r"[-+]?[0-9]+", text):
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
+    value = unsigned(text.lstrip("+-"))
+    if value is None or value >= 1 << 63:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return -value if text.startswith("-") else value
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,20 @@ def write_options(query: Mapping[str, str], user_agent: str, verb: str) -> Write
     if validation not in FIELD_VALIDATION:
         raise _unsupported(verb, "fieldValidation", validation, ("", *FIELD_VALIDATION))
     manager = query.get("fieldManager", "")
-    if len(manager) > _LONGEST_MANAGER:
+    if len(manager.encode(errors="replace")) > _LONGEST_MANAGER:
         message = f"Invalid value: may not be more than {_LONGEST_MANAGER} bytes"
         raise _refused(verb, "fieldManager", "FieldValueTooLong", message)
+    if unprintable := next((each for each in manager if not each.isprintable()), ""):
+        message = f"Invalid value: {json.dumps(manager)}: should only contain printable characters"
+        raise _refused(verb, "fieldManager", "FieldValueInvalid", f"{message} (found {unprintable!a})")
     force = flag(query, "force") if "force" in query else None
     return WriteOptions(is_dry_run(query, verb), validation, manager or default_manager(user_agent), force)
 
 
 def default_manager(user_agent: str) -> str:
     """``kubectl/v1.33 (linux/amd64) …`` → ``kubectl``."""
-    return user_agent.partition("/")[0][:_LONGEST_MANAGER] or "unknown"
+    name = user_agent.partition("/")[0].encode(errors="surrogateescape").decode(errors="replace")
+    return "".join(each for each in name if each.isprintable())[:_LONGEST_MANAGER] or "unknown"
 
 
 def is_dry_run(query: Mapping[str, str], verb: str) -> bool:
@@ -72,9 +79,8 @@ def _dry_run(values: list[str], verb: str) -> bool:
     return bool(values)
 
 
-def delete_options(query: Mapping[str, str], body: Any) -> DeleteOptions:
-    """Of the body where there is one, with the query's values for what it leaves out."""
-    given: Obj = body if isinstance(body, dict) else {}
+def delete_options(query: Mapping[str, str], given: Obj) -> DeleteOptions:
+    """Of the body, *given* (decoded), with the query's values for what it leaves out."""
     preconditions: Obj = given.get("preconditions") or {}
     propagation = given.get("propagationPolicy") or query.get("propagationPolicy")
     if propagation is None and _orphans(given, query):

@@ -6,12 +6,11 @@ that is no patch gets 400, a patch that does not fit 422.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 from labkit.embedded.api import golang, strategic
-from labkit.embedded.api.bodies import parse
+from labkit.embedded.api.bodies import LARGEST, check_depth, parse, too_large
 from labkit.embedded.api.decoding import (
     Decoded,
     FieldValidation,
@@ -22,7 +21,7 @@ from labkit.embedded.api.decoding import (
 )
 from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.api.schemas import Schema, schema_of
-from labkit.embedded.objects import Obj
+from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError, bad_request, generic, invalid
 
 JSON_PATCH = "application/json-patch+json"
@@ -30,6 +29,8 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _MOST_OPERATIONS = 10_000
+_MOST_COPIED = LARGEST
+"""Bytes that ``copy`` operations may add, as the real server (``JSONPatchMaxCopyBytes``)."""
 
 
 def accepted_types(type_: ResourceType) -> list[str]:
@@ -56,8 +57,9 @@ def apply_patch(
     if content_type not in _PATCHES or content_type not in accepted_types(type_):
         raise _unsupported(type_)
     parsed = parse(body)
-    patched = _PATCHES[content_type](copy.deepcopy(current), parsed.value, schema)
+    patched = _PATCHES[content_type](mutable(current), parsed.value, schema)
     try:
+        check_depth(patched)
         obj, unknown = prune(_same_kind(patched, current), schema, custom=type_.custom)
         duplicates = [_duplicate(content_type, path) for path in parsed.duplicates]
         return Decoded(obj, strict_errors(duplicates + unknown, field_validation))
@@ -128,16 +130,38 @@ def json_patch(original: Any, operations: Any) -> Any:
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: " + _wrong_type(operations, "[]handlers.jsonPatchOp"))
     if len(operations) > _MOST_OPERATIONS:
-        message = (
+        raise too_large(
             f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(operations)}"
         )
-        raise ApiError(413, "RequestEntityTooLarge", message)
+    copied, patched = 0, original
     try:
-        return jsonpatch.apply_patch(original, operations, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+        jsonpatch.JsonPatch(operations)
+        for operation in operations:
+            if operation["op"] == "copy":
+                copied += _size(jsonpatch.JsonPointer(operation["from"]).resolve(patched))
+                _check_copied(copied)
+            patched = jsonpatch.apply_patch(patched, [operation], in_place=True)
+        return patched
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, *_UNFIT) as error:
         # The real server keeps the reason to itself, too.
         message = "the server rejected our request due to an error in our request"
         raise generic(422, "Invalid", message) from error
+
+
+_UNFIT = (TypeError, LookupError, AttributeError, ValueError, RecursionError)
+"""What the library ends in where a patch is none, or goes where the object does not."""
+
+
+def _size(value: Any) -> int:
+    return len(golang.compact(value))
+
+
+def _check_copied(copied: int) -> None:
+    if copied > _MOST_COPIED:
+        raise too_large(
+            f"Unable to complete the copy, the accumulated size increase of copy is {copied}, "
+            f"exceeding the limit {_MOST_COPIED}"
+        )
 
 
 def _apply_json_patch(original: Obj, patch: Any, _schema: Schema) -> Any:

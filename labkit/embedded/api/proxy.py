@@ -15,6 +15,7 @@ from aiohttp import web
 
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.integers import unsigned
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request
@@ -63,9 +64,10 @@ class Proxy:
     def _pod(self, call: Call) -> Backend:
         name, port = _split_name(call.target.name)
         pod = self._verbs.get("pods", name, call.target.namespace)
-        if port and not port.isdigit():
+        number = unsigned(port) if port else _first_port(pod)
+        if number is None:
             raise bad_request(f"invalid port {port!r} in pod request: a number is needed")
-        return Backend(call.target.namespace, name, int(port) if port else _first_port(pod))
+        return Backend(call.target.namespace, name, number)
 
     def _service(self, call: Call) -> Backend:
         name, port = _split_name(call.target.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 from aiohttp import web
@@ -14,12 +15,13 @@ from labkit.embedded.api.negotiation import YAML, Form
 from labkit.embedded.status import ApiError
 
 _COMPRESSED_FROM = 128 * 1024  # bytes, as the real server; below, the client is faster without
+_MOST_WARNED, _CUT_WARNING = 4096, 256  # characters of all warnings, and of each where there are more
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON."""
-    return _ENCODER.encode(value).encode()
+    """Compact JSON; what is no text (half a surrogate pair, quoted from a request) becomes ``?``."""
+    return _ENCODER.encode(value).encode(errors="replace")
 
 
 def answer(
@@ -57,17 +59,27 @@ def text(content: str, status: int = 200) -> web.Response:
 
 def _headers(media_type: str, warnings: Iterable[str]) -> CIMultiDict[str]:
     headers = CIMultiDict({"Content-Type": media_type, "Cache-Control": "no-cache, private"})
-    for warning in dict.fromkeys(warnings):
+    for warning in bounded(list(dict.fromkeys(warnings))):
         headers.add("Warning", f'299 - "{_quotable(warning)}"')
     return headers
 
 
+def bounded(warnings: list[str]) -> list[str]:
+    """Too many or too long ones are cut and then left out, by the real server's measures."""
+    if sum(map(len, warnings)) <= _MOST_WARNED:
+        return warnings
+    cut = [each[:_CUT_WARNING] for each in warnings[: _MOST_WARNED + 1]]
+    lengths = accumulate(map(len, cut))
+    return [each for each, length in zip(cut, lengths, strict=True) if length <= _MOST_WARNED]
+
+
 def _quotable(warning: str) -> str:
     """One line, quotes and backslashes escaped, as RFC 7234 wants the text of a Warning."""
-    return " ".join(warning.split()).replace("\\", "\\\\").replace('"', '\\"')
+    line = "".join(each if each.isprintable() else " " for each in warning)
+    return " ".join(line.split()).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _yaml(value: Any) -> bytes:
     import yaml
 
-    return yaml.safe_dump(value, sort_keys=True, allow_unicode=True).encode()
+    return yaml.safe_dump(value, sort_keys=True, allow_unicode=True).encode(errors="replace")

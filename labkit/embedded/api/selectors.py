@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.api.validation import names
+from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, labels_of
 from labkit.embedded.status import ApiError, bad_request
 
@@ -131,10 +132,11 @@ class _LabelParser:
 
     def _number(self, key: str) -> int:
         value = self._value(key)
-        if not value.isdigit():
+        number = unsigned(value)
+        if number is None:
             why = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise self._error(f'values[0]: Invalid value: "{value}": {why}')
-        return int(value)
+        return number
 
     def _expect(self, token: str) -> None:
         found = self._next()
@@ -155,10 +157,10 @@ class _LabelParser:
 
 def _ordered(key: str, operator: str, bound: int) -> LabelTest:
     def compares(labels: Mapping[str, str]) -> bool:
-        value = labels.get(key, "")
-        if not value.isdigit():
+        value = unsigned(labels.get(key, ""))
+        if value is None:
             return False
-        return int(value) > bound if operator == ">" else int(value) < bound
+        return value > bound if operator == ">" else value < bound
 
     return compares
 

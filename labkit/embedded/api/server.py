@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import socket
 import ssl
@@ -10,17 +9,18 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import documents, protobuf, responses
+from labkit.embedded.api import bearer, bodies, documents, responses
 from labkit.embedded.api.call import Call
+from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
+from labkit.embedded.api.incoming import body_of
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.negotiation import JSON
 from labkit.embedded.api.target import Target, resolve
 from labkit.embedded.interfaces import PodRuntime
-from labkit.embedded.status import ApiError
+from labkit.embedded.status import ApiError, bad_request
 
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
-_LARGEST_BODY = 3 * 1024 * 1024  # bytes, as the real server
 _SHUTDOWN_SECONDS = 2.0
 
 log = logging.getLogger("labkit.embedded.api")
@@ -30,23 +30,26 @@ class ApiServer:
     """The Kubernetes API of one cluster."""
 
     def __init__(self, client: InProcessClient, runtime: PodRuntime, token: str) -> None:
-        self._token = token.encode()
+        if not token:
+            raise ValueError("an API server without a token would be open to everybody")
+        self._token = token
         self._handlers = Handlers(client.verbs, runtime)
+        self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Serve on *listener* (bound and listening) until :meth:`stop`."""
-        server = web.Server(
-            self._answer, request_factory=_request, handler_cancellation=True, access_log=None
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._door = Door(self._answer, request_factory=_request, handler_cancellation=True)
+        self._runner = web.ServerRunner(self._door, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, ssl_context=tls).start()
+        self._door.open(listener, tls)
 
     async def stop(self) -> None:
         """End all watches and streams, finish what is under way, close the listener."""
         self._handlers.watches.close()
         self._handlers.open_streams.close()
+        if self._door:
+            await self._door.close()
         if self._runner:
             await self._runner.cleanup()
 
@@ -54,12 +57,11 @@ class ApiServer:
         try:
             return await self._dispatch(request)
         except ApiError as error:
-            return responses.refusal(error)
-        except web.HTTPRequestEntityTooLarge:
-            message = f"Request entity too large: limit is {_LARGEST_BODY}"
-            return responses.refusal(ApiError(413, "RequestEntityTooLarge", message))
+            return _refusal(error)
         except (ConnectionError, TimeoutError):
             raise
+        except RecursionError:
+            return responses.refusal(bad_request("the request can't be answered: exceeded max depth"))
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
             return responses.refusal(_fault(error))
@@ -74,23 +76,31 @@ class ApiServer:
         return await self._resource(request, target)
 
     async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        streams = self._handlers.streams_body(target)
-        body = b"" if streams or not request.body_exists else await request.read()
-        content_type = request.headers.get("Content-Type", JSON)
-        if body and content_type.startswith(protobuf.CONTENT_TYPE):
-            body, content_type = responses.encode(protobuf.to_object(body)), JSON
+        body, content_type = (b"", JSON) if self._handlers.streams_body(target) else await body_of(request)
         call = Call(request, target, dict(request.rel_url.query), body, content_type)
         answer = self._handlers.answer(call)
         return answer if isinstance(answer, web.StreamResponse) else await answer
 
     def _may_enter(self, request: web.BaseRequest) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+        given = bearer.token_of(request.headers.get("Authorization", ""))
+        if not bearer.are_equal(given, self._token):
+            return False
+        if self._door:
+            self._door.welcome(request.protocol)
+        return True
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
     loop = task.get_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=bodies.LARGEST)
+
+
+def _refusal(error: ApiError) -> web.Response:
+    """The answer; a client that was not let in is not kept either."""
+    response = responses.refusal(error)
+    if error.code == 401:
+        response.force_close()
+    return response
 
 
 def _fault(error: Exception) -> ApiError:

@@ -7,6 +7,7 @@ what a merge alone can't. Behaviour and wording follow ``k8s.io/apimachinery/pkg
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from labkit.embedded.api import golang
@@ -67,7 +68,8 @@ def _merge_field(original: Obj, key: str, value: Any, schema: Schema) -> None:
         original.pop(key, None)
     elif deleting:
         if isinstance(original.get(key), list):
-            original[key] = [item for item in original[key] if item not in value]
+            gone = {_hashable(item) for item in value} if isinstance(value, list) else set()
+            original[key] = [item for item in original[key] if _hashable(item) not in gone]
     elif isinstance(original.get(key), dict) and isinstance(value, dict):
         field = _field(schema, key)
         replaced = "replace" in _strategies(field)
@@ -146,29 +148,32 @@ def _check_same_type(items: list[Any]) -> None:
 
 def _merge_maps(original: list[Obj], patch: list[Obj], key: str, schema: Schema) -> list[Obj]:
     merged, plain = _list_directives(original, patch, key)
+    places: dict[Any, int] = {}
+    for index, item in enumerate(merged):
+        places.setdefault(_hashable(item.get(key)), index)
     for item in plain:
-        index = _index(merged, _key_of(item, key), key)
-        if index is None:
+        found = places.setdefault(_hashable(_key_of(item, key)), len(merged))
+        if found == len(merged):
             merged.append(_without_directives(item))
         else:
-            merged[index] = merge(merged[index], item, schema)
+            merged[found] = merge(merged[found], item, schema)
     return merged
 
 
 def _list_directives(original: list[Obj], patch: list[Obj], key: str) -> tuple[list[Obj], list[Obj]]:
     """*original* after the deletions and replacements in *patch*, and the rest of *patch*."""
-    kept, plain = list(original), [item for item in patch if _DIRECTIVE not in item]
+    plain, deleted = [item for item in patch if _DIRECTIVE not in item], set()
     for item in patch:
         directive = item.get(_DIRECTIVE)
         if directive == "delete":
-            kept = [each for each in kept if each.get(key) != _key_of(item, key)]
+            deleted.add(_hashable(_key_of(item, key)))
         elif directive == "replace":
             return [], plain
         elif directive == "merge":
             raise _failed("merging lists cannot yet be specified in the patch")
         elif directive is not None:
             raise _failed(f"unknown patch type: {golang.value(directive)} in map: {golang.value(item)}")
-    return kept, plain
+    return [each for each in original if _hashable(each.get(key)) not in deleted], plain
 
 
 def _key_of(item: Obj, key: str) -> Any:
@@ -177,10 +182,9 @@ def _key_of(item: Obj, key: str) -> Any:
     return item[key]
 
 
-def _index(items: list[Any], wanted: Any, key: str) -> int | None:
-    """Where *wanted* (a key's value, or a primitive) stands in *items*."""
-    values = (item.get(key) if key else item for item in items)
-    return next((index for index, value in enumerate(values) if value == wanted), None)
+def _hashable(value: Any) -> Any:
+    """*value* as a key of a dictionary: lists of many items are compared by look-ups."""
+    return value if isinstance(value, (str, type(None))) else (type(value).__name__, golang.compact(value))
 
 
 def _merge_ordered(original: Obj, patch: Obj, directive: str, schema: Schema) -> None:
@@ -215,30 +219,35 @@ def _check_order(given: list[Any], order: list[Any], key: str) -> None:
 
 
 def _identity(item: Any, key: str) -> Any:
-    return _key_of(item, key) if key else item
+    return _hashable(_key_of(item, key) if key else item)
 
 
 def _in_order(merged: list[Any], order: list[Any], live: list[Any], key: str) -> list[Any]:
     """The patch's items in *order*, with the server's own kept where they stood among them."""
-    ranks = [_identity(item, key) for item in order]
-    live_ranks = [_identity(item, key) for item in live]
-    ours = [item for item in merged if _identity(item, key) in ranks]
-    theirs = [item for item in merged if _identity(item, key) not in ranks]
-    ours.sort(key=lambda item: ranks.index(_identity(item, key)))
-    theirs.sort(key=lambda item: _rank(live_ranks, item, key))
+    ranks, live_ranks = _ranks(order, key), _ranks(live, key)
+    named = [(_identity(item, key), item) for item in merged]
+    ours = sorted((each for each in named if each[0] in ranks), key=lambda each: ranks[each[0]])
+    theirs = deque(
+        sorted(
+            (each for each in named if each[0] not in ranks),
+            key=lambda each: live_ranks.get(each[0], len(live_ranks)),
+        )
+    )
     result: list[Any] = []
-    for item in ours:
-        while theirs and _stands_before(theirs[0], item, live_ranks, key):
-            result.append(theirs.pop(0))
+    for identity, item in ours:
+        while theirs and _stands_before(theirs[0][0], identity, live_ranks):
+            result.append(theirs.popleft()[1])
         result.append(item)
-    return result + theirs
+    return result + [item for _, item in theirs]
 
 
-def _rank(ranks: list[Any], item: Any, key: str) -> int:
-    identity = _identity(item, key)
-    return ranks.index(identity) if identity in ranks else len(ranks)
+def _ranks(items: list[Any], key: str) -> dict[Any, int]:
+    """Where each item stands first."""
+    ranks: dict[Any, int] = {}
+    for index, item in enumerate(items):
+        ranks.setdefault(_identity(item, key), index)
+    return ranks
 
 
-def _stands_before(left: Any, right: Any, ranks: list[Any], key: str) -> bool:
-    found = _identity(left, key), _identity(right, key)
-    return all(each in ranks for each in found) and ranks.index(found[0]) < ranks.index(found[1])
+def _stands_before(left: Any, right: Any, ranks: dict[Any, int]) -> bool:
+    return left in ranks and right in ranks and ranks[left] < ranks[right]

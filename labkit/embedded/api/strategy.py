@@ -14,6 +14,12 @@ from labkit.embedded.api.resources import ResourceType
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store
 
+_EVERY_METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
+_OLD_METADATA = {
+    "pods": ("ownerReferences",),
+    "deployments.apps": ("labels",),
+    "customresourcedefinitions.apiextensions.k8s.io": _EVERY_METADATA,
+}
 _STATUS_AT_CREATION = {"nodes", "customresourcedefinitions.apiextensions.k8s.io"}
 
 
@@ -38,12 +44,17 @@ def prepare_update(store: Store, kind: ResourceType, obj: Obj, old: Obj) -> None
         _encode_string_data(obj)
 
 
-def with_status_of(obj: Obj, old: Obj) -> Obj:
-    """*old* with the status (and the field managers) of *obj*."""
-    changed = {**old, "metadata": dict(old["metadata"])}
+def metadata_of_status(kind: ResourceType) -> tuple[str, ...]:
+    """The fields of ``metadata`` that a write to ``/status`` may not change."""
+    return _EVERY_METADATA if kind.custom else _OLD_METADATA.get(kind.name, ())
+
+
+def with_status_of(kind: ResourceType, obj: Obj, old: Obj) -> Obj:
+    """*old* with the status of *obj*, and with as much of its metadata as *kind* takes on that way."""
+    changed = {**old, "metadata": dict(obj["metadata"])}
     _restore(changed, obj, "status")
-    if "managedFields" in obj.get("metadata", {}):
-        changed["metadata"]["managedFields"] = obj["metadata"]["managedFields"]
+    for key in metadata_of_status(kind):
+        _restore(changed["metadata"], old["metadata"], key)
     return changed
 
 

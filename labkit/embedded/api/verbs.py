@@ -104,7 +104,8 @@ class Verbs:
         metadata.carry_over(kind, obj, old)
         warnings: list[str] = []
         if subresource == "status":
-            obj = strategy.with_status_of(obj, old)
+            obj = strategy.with_status_of(kind, obj, old)
+            validation.check_metadata(obj, kind)
         else:
             obj, warnings = self._admit(kind, obj, old, dry_run)
             strategy.prepare_update(self.store, kind, obj, old)

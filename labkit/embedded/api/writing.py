@@ -7,7 +7,6 @@ from typing import cast
 from aiohttp import web
 
 from labkit.embedded.api import apply, metadata, options, patch, responses
-from labkit.embedded.api.bodies import parse
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.convert import to_storage
 from labkit.embedded.api.decoding import Decoded, FieldValidation, decode
@@ -186,14 +185,9 @@ def decoded_body(call: Call, field_validation: str, kind: str = "") -> Decoded:
     )
 
 
-def delete_body(call: Call) -> object:
+def delete_body(call: Call) -> Obj:
     """The DeleteOptions sent along, if any."""
-    if not call.body.strip():
-        return None
-    media_type = body_type(call.content_type)
-    if media_type not in _BODY_TYPES:
-        raise unsupported_body()
-    return parse(call.body, media_type).value
+    return decoded_body(call, "Ignore", kind="DeleteOptions").object if call.body.strip() else {}
 
 
 def _require_version(call: Call, obj: Obj) -> None:

@@ -6,6 +6,7 @@ insists on (``VERIFY_X509_STRICT``): key identifiers on both, critical constrain
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
@@ -29,6 +30,7 @@ DNS_NAMES = (
 IP_ADDRESSES = ("127.0.0.1", "10.43.0.1")
 LIFETIME = dt.timedelta(days=3650)
 RENEW_AFTER = LIFETIME / 2
+_FLIGHTS = 3  # messages each way until a handshake is done
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,37 @@ class Certificates:
 
     def are_good(self) -> bool:
         """Whether all three are there, fit each other and are younger than half their lifetime."""
+        return self._fit() and not self.is_old()
+
+    def is_old(self) -> bool:
+        """Whether it is time for new ones."""
         try:
             age = dt.datetime.now(dt.UTC).timestamp() - self.certificate.stat().st_mtime
-            ssl.create_default_context(cafile=str(self.authority))
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
+        except OSError:
+            return False
+        return not 0 <= age < RENEW_AFTER.total_seconds()
+
+    def _fit(self) -> bool:
+        """Whether a client that trusts the authority would shake hands with this server: it is tried."""
+        try:
+            client = ssl.create_default_context(cafile=str(self.authority))
+            server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            server.load_cert_chain(self.certificate, self.key)
+            _shake_hands(client, server)
         except (OSError, ssl.SSLError):
             return False
-        return 0 <= age < RENEW_AFTER.total_seconds()
+        return True
+
+
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """In memory; raises ssl.SSLError where they don't come to terms."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    caller = client.wrap_bio(back, there, server_hostname=IP_ADDRESSES[0])
+    called = server.wrap_bio(there, back, server_side=True)
+    for _ in range(_FLIGHTS):
+        for side in (caller, called):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
 
 
 def ensure(folder: Path) -> Certificates:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from labkit.embedded.cluster import files, kubeconfig, logs, network, notes
+from labkit.embedded.cluster import descriptors, files, keys, kubeconfig, logs, network, notes
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import try_lock
@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
     try:
         with _sentences(home):
             logs.begin(home.log)
+            descriptors.raise_limit()
             asyncio.run(_run(home, parent))
     except LabkitError as error:
         log.error("%s", error)
@@ -117,10 +118,10 @@ async def _run(home: Home, parent: Parent) -> None:
         async with Cluster(plan, listener) as cluster:
             # Not before there is a database: see launch._check_database.
             Settings(block, listener.getsockname()[1]).save(home.settings)
-            mended = kubeconfig.update(
+            kubeconfig.update(
                 home.kubeconfig, server=server, authority=plan.certificates.authority, token=plan.token
             )
-            _tell(home, [*([problem] if problem else []), *cluster.notes, *mended])
+            _tell(home, [*([problem] if problem else []), *cluster.notes])
             record = {"pid": os.getpid(), "server": server, "block": block, "run": str(plan.run)}
             files.write_json(home.record, record)
             gc.collect()
@@ -145,7 +146,7 @@ def _plan(home: Home, block: int) -> Plan:
         node=files.private_folder(home.node),
         run=files.private_folder(home.run_folder()),
         block=block,
-        token=home.token.read_text().strip(),
+        token=keys.read_token(home),
         certificates=Certificates.of(home.pki),
         ports=network.load_balancer_ports(block),
     )

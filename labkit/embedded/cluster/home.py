@@ -39,9 +39,9 @@ LONGEST_SOCKET = 64
 
 
 _OURS = (
-    *("kubeconfig", "kubeconfig.lock", ".kubeconfig.*", "settings.json", ".settings.json.*", "token", "pki"),
-    *("cluster.db*", "node", "run", "daemon.*", ".daemon.json.*", "start.*"),
-    aside.FOLDER,
+    *("kubeconfig", "kubeconfig.lock", "kubeconfig.damaged", ".kubeconfig.*"),
+    *("settings.json", ".settings.json.*", "token", "pki", "cluster.db*", "node", "run"),
+    *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER),
 )
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
 

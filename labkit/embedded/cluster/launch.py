@@ -10,16 +10,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import select
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labkit.embedded.cluster import certificates, ending, files, logs, notes
+from labkit.embedded.cluster import certificates, ending, files, keys, kubeconfig, logs, notes
 from labkit.embedded.cluster.holder import Holder
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked
@@ -50,6 +49,8 @@ class Running:
     """Its address block, see :mod:`labkit.embedded.addresses`."""
     run: Path
     """Its folder of sockets."""
+    mended: tuple[str, ...] = ()
+    """What was found damaged and is new now, or would be after a restart: a sentence each."""
 
 
 def find(home: Home) -> Running | None:
@@ -90,12 +91,14 @@ def start(
                 process.kill()
                 process.wait()
                 raise
-            running = find(home)
+            running, mended = find(home), notes.read(home.notes)
+        else:
+            mended = _refresh(running)
     if running is None:
         raise StartFailed(
             f"The cluster of {home.root} stopped right after its start; `labkit up` to try again."
         )
-    return running
+    return replace(running, mended=tuple(mended))
 
 
 def stop(home: Home, *, say: Say = lambda _: None) -> bool:
@@ -132,10 +135,19 @@ def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
     """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
     _sweep(home)
     notes.clear(home.notes)
-    notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh)])
-    certificates.ensure(home.pki)
-    if not home.token.exists():
-        files.write_private(home.token, secrets.token_urlsafe(32))
+    notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh), *keys.ensure(home)])
+
+
+def _refresh(running: Running) -> list[str]:
+    """Look after the keys of a daemon that runs: a kubeconfig that was lost or damaged leads to it again."""
+    home = running.home
+    with files.explained(home.root):
+        faults = keys.faults(home)
+        if not home.kubeconfig.exists() and keys.is_sound(home):
+            authority = certificates.Certificates.of(home.pki).authority
+            token = keys.read_token(home)
+            kubeconfig.update(home.kubeconfig, server=running.server, authority=authority, token=token)
+    return faults
 
 
 def _check_database(home: Home, *, fresh: bool) -> list[str]:

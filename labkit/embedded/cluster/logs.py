@@ -30,7 +30,9 @@ class JsonLines(logging.Formatter):
 
 def begin(path: Path) -> None:
     """Send everything this process logs to *path*."""
-    handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8")
+    handler = RotatingFileHandler(
+        path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8", errors="backslashreplace"
+    )
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # A full disk must not stop the cluster from running, nor be told line by line on stderr.

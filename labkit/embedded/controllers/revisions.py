@@ -11,6 +11,7 @@ import json
 
 from labkit.embedded.controllers.ownership import reference
 from labkit.embedded.controllers.rollout import sizes
+from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, annotations_of, mutable, name_of, namespace_of
 
 HASH = "pod-template-hash"
@@ -42,7 +43,7 @@ def age(each: Obj) -> tuple[str, int, str]:
 def revision(obj: Obj) -> int:
     """The revision noted on a Deployment or ReplicaSet; 0 where there is none."""
     text = annotations_of(obj).get(REVISION, "")
-    return int(text) if text.isdigit() else 0
+    return unsigned(text) or 0
 
 
 def new_annotations(found: Obj, new: Obj | None, old: list[Obj]) -> dict[str, str]:

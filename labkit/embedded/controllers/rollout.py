@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, annotations_of, name_of
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
@@ -136,7 +137,9 @@ def _share(found: Obj, each: Obj) -> int:
     if not desired(found):
         return -size(each)
     text = annotations_of(each).get(MAXIMUM, "")
-    before = int(text) if text.isdigit() else int(found.get("status", {}).get("replicas", 0))
+    before = unsigned(text)
+    if before is None:
+        before = int(found.get("status", {}).get("replicas", 0))
     if not before:
         return 0
     exact = size(each) * (desired(found) + limits(found)[0]) / before

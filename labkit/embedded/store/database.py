@@ -23,11 +23,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labkit.embedded.objects import Obj, name_of, namespace_of
-from labkit.embedded.status import ApiError
+from labkit.embedded.status import ApiError, bad_request
 from labkit.embedded.store import salvage
 from labkit.embedded.store.aside import Aside
 from labkit.embedded.store.rows import Check, Row
 from labkit.errors import StartFailed
+
+LARGEST_OBJECT = 1536 * 1024
+"""Bytes of one object, as etcd (``--max-request-bytes``)."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -95,10 +98,13 @@ class Database:
         return later
 
     def put(self, resource: str, obj: Obj, revision: int) -> None:
-        """Write *obj* and *revision*, or raise ApiError 507/500 and leave the file as it was."""
-        body = json.dumps(obj, ensure_ascii=False, separators=(",", ":"))
+        """Write *obj* and *revision*, or leave the file as it was.
+
+        ApiError 507/500 where the file can't be written, 413/400 for what can't be kept.
+        """
+        row = (resource, namespace_of(obj), name_of(obj), _body(obj))
         with self._transaction() as connection:
-            connection.execute(_PUT, (resource, namespace_of(obj), name_of(obj), body))
+            connection.execute(_PUT, row)
             connection.execute(_ADVANCE, (revision,))
 
     def remove(self, resource: str, obj: Obj, revision: int) -> None:
@@ -161,10 +167,25 @@ class Database:
         except sqlite3.Error as error:
             self._roll_back()
             raise _write_failed(self._path, error) from error
+        except BaseException:  # whatever it was: the next write must find no open transaction
+            self._roll_back()
+            raise
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _body(obj: Obj) -> str:
+    """*obj* as it is kept; ApiError for what no reader could be shown again."""
+    try:
+        body = json.dumps(obj, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        size = len(body.encode())
+    except (ValueError, RecursionError) as error:  # half a surrogate pair, NaN, endless nesting
+        raise bad_request(f"nothing was changed: the object can't be kept ({error})") from error
+    if size > LARGEST_OBJECT:
+        raise ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
+    return body
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import threading
@@ -12,9 +13,11 @@ import pytest
 import yaml
 from cryptography import x509
 
-from labkit.embedded.cluster import certificates, kubeconfig, network
+from labkit.embedded.cluster import certificates, keys, kubeconfig, network
+from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked, try_lock
 from labkit.embedded.cluster.settings import Settings
+from labkit.errors import ClusterError
 
 
 def test_a_lock_has_one_holder(tmp_path):
@@ -163,3 +166,76 @@ def test_settings_that_make_no_sense_count_as_not_set(tmp_path):
         assert Settings.load(path) == Settings()
     Settings(44, 7000).save(path)
     assert Settings.load(path) == Settings(44, 7000)
+
+
+# --- keys
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    home = Home(tmp_path / "home")
+    home.create()
+    assert keys.ensure(home) == []
+    return home
+
+
+DAMAGED = [b"", b"\n", b"   ", b"short", b"a" * 31, b"a" * 20 + b" " + b"a" * 22, b"\x00" * 43, b"\xff" * 43]
+
+
+@pytest.mark.parametrize("content", [*DAMAGED, "ü".encode() * 43])
+def test_a_damaged_token_is_replaced_and_that_is_told(home, content):
+    before = keys.read_token(home)
+    home.token.write_bytes(content)
+    with pytest.raises(ClusterError, match="holds no token"):
+        keys.read_token(home)
+    (told,) = keys.ensure(home)
+    assert "was empty or damaged: the cluster has a new one" in told
+    assert keys.read_token(home) != before
+    assert stat.S_IMODE(home.token.stat().st_mode) == 0o600
+    assert keys.ensure(home) == []
+
+
+def test_keys_are_closed_to_others(home):
+    home.token.chmod(0o644)
+    keys.ensure(home)
+    assert stat.S_IMODE(home.token.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "server.crt", "server.key"])
+@pytest.mark.parametrize("content", [b"", b"damaged", None, "another"])
+def test_damaged_certificates_are_replaced_and_that_is_told(home, tmp_path, name, content):
+    path = home.pki / name
+    if content == "another":  # whole, but of another cluster
+        content = (certificates.ensure(tmp_path / "other").authority.parent / name).read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    (told,) = keys.ensure(home)
+    assert "were damaged: the cluster has new ones" in told
+    assert certificates.Certificates.of(home.pki).are_good()
+    assert keys.ensure(home) == []
+
+
+@pytest.mark.parametrize("text", ["", "{broken", "[]", "clusters: nonsense", "[" * 5000, "a: \xff"])
+def test_a_damaged_kubeconfig_is_set_aside_and_that_is_told(home, text):
+    home.kubeconfig.write_bytes(text.encode("latin-1"))
+    (told,) = keys.ensure(home)
+    assert told.startswith("The kubeconfig was damaged: there is a new one")
+    assert (home.root / "kubeconfig.damaged").read_bytes() == text.encode("latin-1")
+    assert not home.kubeconfig.exists()
+    home.remove()
+    assert not home.root.exists()
+
+
+def test_a_kubeconfig_with_an_odd_context_is_mended(config):
+    config.path.write_text("contexts: [{name: labkit, context: 5}]\nusers: [5]\n")
+    assert config()["contexts"][0]["context"] == {"cluster": "labkit", "user": "labkit"}
+
+
+def test_the_limit_of_descriptors_is_raised():
+    code = (
+        "import resource; from labkit.embedded.cluster import descriptors\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512)); descriptors.raise_limit()\n"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "512 512\n"

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,3 +152,75 @@ def test_a_database_that_reached_its_limit_answers_507(store: Store):
 def test_a_second_daemon_is_refused(tmp_path: Path, store: Store):
     with pytest.raises(StartFailed, match="in use by another labkit daemon"):
         Store(tmp_path / "state.db")
+
+
+UNKEEPABLE = {
+    "half a surrogate pair": "\ud800",
+    "half of one in a key": {"\udfff": "x"},
+    "no number": float("nan"),
+    "endless": float("inf"),
+    "too large": "x" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("value", UNKEEPABLE.values(), ids=UNKEEPABLE)
+def test_what_cannot_be_kept_is_refused_and_nobody_else_notices(tmp_path: Path, value: object):
+    store = Store(tmp_path / "state.db")
+    before = store.put("configmaps", config_map("a"))
+    with pytest.raises(ApiError) as refused:
+        store.put("configmaps", {**config_map("a"), "data": {"key": value}})
+    assert refused.value.code in (400, 413)
+    assert store.get("configmaps", "a", "default") is before
+    assert int(store.put("configmaps", config_map("b"))["metadata"]["resourceVersion"]) == store.revision
+    store.close()
+    assert sorted(
+        each["metadata"]["name"] for each in Store(tmp_path / "state.db").objects("configmaps")
+    ) == [
+        "a",
+        "b",
+    ]
+
+
+class Failing:
+    """A connection that fails at the nth statement, in one way or another."""
+
+    def __init__(self, connection: Any, statement: int, error: BaseException) -> None:
+        self._connection, self._left, self._error = connection, statement, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            raise self._error
+        return self._connection.execute(sql, *parameters)
+
+
+@pytest.mark.parametrize("statement", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("disk I/O error"),
+        sqlite3.InterfaceError("type"),
+        OverflowError(),
+        KeyboardInterrupt(),
+    ],
+    ids=repr,
+)
+def test_however_a_write_fails_the_next_one_finds_no_open_transaction(tmp_path, statement, error):
+    store = Store(tmp_path / "state.db")
+    store.put("configmaps", config_map("a"))
+    database = store._database
+    sound = database._connection
+    database._connection = Failing(sound, statement, error)
+    with pytest.raises((ApiError, type(error))):
+        store.put("configmaps", config_map("b"))
+    database._connection = sound
+    assert not sound.in_transaction
+    assert [each["metadata"]["name"] for each in store.objects("configmaps")] == ["a"]
+    store.put("configmaps", config_map("c"))
+    store.close()
+    kept = Store(tmp_path / "state.db")
+    assert [each["metadata"]["name"] for each in kept.objects("configmaps")] == ["a", "c"]
+    assert kept.revision == 2

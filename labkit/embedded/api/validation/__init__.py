@@ -55,6 +55,14 @@ def check(obj: Obj, type_: ResourceType, old: Obj | None = None) -> None:
         raise refusal(obj, type_, causes)
 
 
+def check_metadata(obj: Obj, type_: ResourceType) -> None:
+    """As :func:`check`, of metadata alone: all a write to a status can break."""
+    causes = Causes()
+    meta.metadata(causes, obj, type_)
+    if causes:
+        raise refusal(obj, type_, causes)
+
+
 def refusal(obj: Obj, type_: ResourceType, causes: list[Cause]) -> ApiError:
     """The 422 for *obj*."""
     return invalid(type_.kind, type_.group, obj.get("metadata", {}).get("name", ""), causes)

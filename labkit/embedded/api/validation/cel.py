@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_PART = re.compile(r"([0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})++")
 _PORT_NAME = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 
 
@@ -26,10 +27,9 @@ def duration(text: str) -> float:
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
         return 0.0
-    parts = _DURATION_PART.findall(rest)
-    if not parts or "".join(number + unit for number, unit in parts) != rest:
+    if not _DURATION.fullmatch(rest):
         raise EvaluationError("type conversion error from 'string' to 'google.protobuf.Duration'")
-    return sign * sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return sign * sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(rest))
 
 
 def _at_most_one(*names: str) -> Callable[[Any], bool]:
