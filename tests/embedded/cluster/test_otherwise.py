@@ -284,7 +284,7 @@ def test_a_read_only_home_is_a_sentence(bench):
     text = _on_a_disk_of_its_own(
         bench,
         f"""
-        labkit up --no-istio; labkit down; mount -o remount,ro {bench.root}
+        labkit up --no-istio; labkit down; mount -o remount,bind,ro {bench.root}
         echo; echo READ-ONLY; labkit up; labkit status; labkit down; true""",
     ).partition("READ-ONLY")[2]
     assert text.count("Read-only file system); set LABKIT_HOME to a folder of yours.") == 2
