@@ -20,7 +20,7 @@ def manifests() -> Path:
 
 
 def _folder(name: str) -> Path:
-    for parent in (_PACKAGE.parent, _PACKAGE / "book_files"):
+    for parent in (_PACKAGE / "book_files", _PACKAGE.parent):  # beside an installed package may be anybody's
         if (parent / name).is_dir():
             return parent / name
     raise LabkitError(f"This installation of labkit has no {name}; install it again from its repository.")

@@ -284,10 +284,11 @@ class Lab:
         return split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
 
     def weights(self) -> dict[str, float] | None:
-        """The weights asked for, by service: what the VirtualService says now. None where there is none."""
-        from labkit.scenario.weights import weights_asked_for
+        """The weights asked for, by service: what the rule for it says now. None where there is none."""
+        from labkit.scenario.splitting import the_rule, weights_of
 
-        return weights_asked_for(self.api, self.namespace)
+        rule = the_rule(self.api, self.namespace)
+        return weights_of(rule) if rule else None
 
     def split_panel(
         self, path: str = "/service-a", *, rate: int = 20, total: int = 5000, window: int = 30
@@ -312,17 +313,24 @@ class Lab:
     ) -> Course:
         """Move the weights to *to* step by step under load; roll back when a limit is broken.
 
-        requests: answers a step waits for, *rate* a second. error_rate (0 to 1) and p95_ms (milliseconds)
-        are the limits of each destination, see :mod:`labkit.traffic.shift`.
+        to: a service, a subset, or a host. requests: answers a step waits for, *rate* a second. error_rate
+        (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see :mod:`labkit.release`.
         """
-        from labkit.traffic.shift import Limits, shift
+        from labkit.release.limits import Limits
+        from labkit.release.shift import shift
+        from labkit.scenario.splitting import destination_called, name_of, names_of, needed_rule
         from labkit.views.shift import Course
 
+        rule = needed_rule(self.api, self.namespace)
+        target, new = destination_called(rule, to)
         found = shift(
             self.api,
             partial(self._url, "/service-a"),
             self._journal,
-            to=to,
+            rule,
+            to=target,
+            new=new,
+            names=names_of(rule) | {target: name_of(target)},
             steps=steps,
             requests=requests,
             rate=rate,

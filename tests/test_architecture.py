@@ -1,4 +1,4 @@
-"""The house rules that a machine can check: layers, lint, format, types."""
+"""The house rules that a machine can check: layers, lint, format, types, declared dependencies."""
 
 import subprocess
 import sys
@@ -17,6 +17,10 @@ BIN = Path(sys.executable).parent
         pytest.param(["ruff", "check", "."], id="lint"),
         pytest.param(["ruff", "format", "--check", "."], id="format"),
         pytest.param(["mypy", "--strict", "labkit"], id="types", marks=pytest.mark.slow),
+        pytest.param(
+            ["deptry", "labkit", "notebooks", "--optional-dependencies-dev-groups", "test"], id="dependencies"
+        ),
+        pytest.param(["deptry", "."], id="dependencies-of-tests"),
     ],
 )
 def test_source_keeps_the_rule(command):

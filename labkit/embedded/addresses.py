@@ -8,16 +8,25 @@ range                for                 bound by
 127.{block}.0.0/17   pod addresses       the pod's Envoy (or the app, where there is no sidecar)
 127.{block}.255.0/24 load balancers      the gateway's Envoy
 127.{block+1}.0.0/16 private app sides   the app behind a sidecar
-10.43.0.0/16         cluster IPs         nobody: they exist in routes and PROXY headers only
+127.10.0.0/16        cluster IPs         nobody: they exist in routes and PROXY headers only
 ===================  ==================  =====================================================
+
+Cluster IPs are loopback, too, so that what is said to one outside of the pods (``curl`` in a terminal) is
+refused by this machine, whatever its routes: it never reaches the stranger who has that address out there.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
-SERVICE_NETWORK = ipaddress.IPv4Network("10.43.0.0/16")
+SERVICE_NETWORK = ipaddress.IPv4Network("127.10.0.0/16")
+FORMER_SERVICE_NETWORK = ipaddress.IPv4Network("10.43.0.0/16")
+"""Where cluster IPs were taken from at first. A Service keeps the one it has."""
+API_SERVICE_IP = str(SERVICE_NETWORK[1])
 NODE_ADDRESS = "127.0.0.1"
+OUTBOUND_SOCKET = "outbound.sock"
+"""In the folder of a sidecar's container: where its Envoy takes what the pod's programs send out."""
 FIRST_BLOCK, LAST_BLOCK = 42, 252
 
 
@@ -29,6 +38,12 @@ def pod_network(block: int) -> ipaddress.IPv4Network:
 def load_balancer_network(block: int) -> ipaddress.IPv4Network:
     """The network load-balancer addresses are taken from."""
     return ipaddress.IPv4Network(f"127.{block}.255.0/24")
+
+
+def service_networks(cluster_ips: Iterable[str]) -> list[ipaddress.IPv4Network]:
+    """What holds cluster IPs where Services have *cluster_ips*; other people's networks are none of it."""
+    former = any(ipaddress.ip_address(each) in FORMER_SERVICE_NETWORK for each in cluster_ips)
+    return [SERVICE_NETWORK, *([FORMER_SERVICE_NETWORK] if former else [])]
 
 
 def app_address(pod_ip: str) -> str:

@@ -31,6 +31,7 @@ Obj: TypeAlias = dict[str, Any]
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)

@@ -23,6 +23,7 @@ from typing import Any
 from labkit.errors import ApiRefused, WaitTimeout
 from labkit.kube.api import Api, Obj
 from labkit.kube.convergence import NOT_ASKED, ProxyState, laggards
+from labkit.kube.destinations import full_host, short_host
 from labkit.kube.proxies import Proxy, find_proxies
 from labkit.kube.proxy_admin import AdminRefused, ask_all
 from labkit.kube.resources import VIRTUAL_SERVICES
@@ -146,7 +147,7 @@ def _fingerprint(dump: Any, namespaces: Sequence[str]) -> str:
 
 def _is_ours(state: Obj, namespaces: Sequence[str]) -> bool:
     """Whether it is anything but the cluster, or its endpoints, of a Service elsewhere."""
-    host = _short(str(state.get("cluster_name") or state.get("name") or "").rpartition("|")[2])
+    host = short_host(str(state.get("cluster_name") or state.get("name") or "").rpartition("|")[2])
     return namespaces == ("",) or "." not in host or host.rpartition(".")[2] in namespaces
 
 
@@ -188,7 +189,7 @@ def _clusters(action: Obj) -> Iterator[tuple[str, str, int]]:
     weighted = (action.get("weighted_clusters") or {}).get("clusters")
     for one in weighted or ([{"name": action["cluster"]}] if "cluster" in action else []):
         _, _, subset, host = one["name"].split("|") if one["name"].count("|") == 3 else ("", "", "", "")
-        yield _short(host), subset, int(one.get("weight", 0 if weighted else 100))
+        yield short_host(host), subset, int(one.get("weight", 0 if weighted else 100))
 
 
 def wanted_ways(virtual_service: Obj) -> list[_Way]:
@@ -200,7 +201,7 @@ def wanted_ways(virtual_service: Obj) -> list[_Way]:
         found.append(
             _way(
                 (
-                    _full(target["destination"]["host"], namespace),
+                    full_host(target["destination"]["host"], namespace),
                     target["destination"].get("subset", ""),
                     int(target.get("weight", 0)),
                 )
@@ -217,13 +218,3 @@ def _way(targets: Iterator[tuple[str, str, int]]) -> _Way:
     if len(some) == 1:
         return ((*some[0][:2], 100),)
     return tuple(sorted(some))
-
-
-def _full(host: str, namespace: str) -> str:
-    """A name without a dot is one of the VirtualService's own namespace."""
-    return _short(host) if "." in host else f"{host}.{namespace}"
-
-
-def _short(host: str) -> str:
-    """A Service's ``name.namespace``, whatever the cluster's domain; any other host as it is."""
-    return host.partition(".svc.")[0] if ".svc." in host else host.removesuffix(".svc")

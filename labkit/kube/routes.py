@@ -130,7 +130,7 @@ def _relevance(row: Row) -> int:
 def _rows(dump: Json, proxy: Proxy) -> Iterator[Row]:
     configurations = {one["name"]: one for one in _route_configurations(dump)}
     for listener in _listeners(dump):
-        port = str(listener["address"]["socket_address"].get("port_value", ""))
+        port = str(listener["address"].get("socket_address", {}).get("port_value", ""))
         for name, settings, chain in _filters(listener):
             if name == "HttpConnectionManager":
                 wanted = (settings.get("rds") or {}).get("route_config_name", "")

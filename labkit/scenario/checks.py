@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from labkit import markup
 from labkit.errors import LabkitError
-from labkit.scenario import card, cast
+from labkit.scenario import cast
 from labkit.scenario.steps import find_step
 from labkit.traffic.split import Split, split
 
@@ -100,7 +101,7 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return card.card(card.heading(self.title), card.findings(self.findings, evidence=True))
+        return markup.card(markup.heading(self.title), markup.findings(self.findings, evidence=True))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}

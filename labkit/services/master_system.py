@@ -121,6 +121,8 @@ def _no_answer(error: Exception, url: str) -> NoAnswer:
             return NoAnswer("java.net.NoRouteToHostException", "No route to host (Host unreachable)")
         case ConnectionResetError() | aiohttp.ClientOSError(errno=errno.ECONNRESET):
             return NoAnswer("java.net.SocketException", "Connection reset")
+        case BrokenPipeError() | aiohttp.ClientOSError(errno=errno.EPIPE):
+            return NoAnswer("java.net.SocketException", "Broken pipe (Write failed)")
         case aiohttp.ServerDisconnectedError():
             return NoAnswer("java.net.SocketException", "Unexpected end of file from server")
         case aiohttp.ClientPayloadError():

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.kube.running import Pod, Running, Service
+from labkit.traffic.failures import line_failed
 
 CLIENT = "client"
 """Whoever asks from outside the cluster."""
@@ -66,8 +67,8 @@ class Seen:
 
     @property
     def failed(self) -> bool:
-        """Answered 4xx or 5xx, or not at all. (Code 0 with no flag is a plain TCP connection.)"""
-        return self.code >= 400 or (self.code == 0 and bool(self.flags))
+        """Answered 4xx or 5xx, not at all, or not to the end: see :mod:`labkit.traffic.failures`."""
+        return line_failed(self.code, self.flags)
 
     @property
     def is_inbound(self) -> bool:

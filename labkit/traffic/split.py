@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.errors import UsageError
 from labkit.kube.tables import as_html
-from labkit.scenario.card import verdict
+from labkit.markup import verdict
 
 if TYPE_CHECKING:
     import pandas as pd

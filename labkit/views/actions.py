@@ -16,9 +16,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from labkit import markup
 from labkit.errors import LabkitError
-from labkit.scenario import card
-from labkit.scenario.card import BAD
+from labkit.markup import BAD
 from labkit.views.live import LiveView
 
 _DEAF_SECONDS = 0.25
@@ -75,7 +75,7 @@ class ActionView(LiveView):
 
     def left_behind(self) -> dict[str, Any]:
         """Its text, and how to get the buttons back."""
-        still, again = self.still(), card.lines(["Run this cell again to get its buttons back."])
+        still, again = self.still(), markup.lines(["Run this cell again to get its buttons back."])
         return {"text/plain": still["text/plain"], "text/html": still["text/html"] + again}
 
     def still(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from labkit.scenario.card import CODE, GOOD, HERE, SOFT, card, coded
+from labkit.markup import CODE, GOOD, HERE, SOFT, card, coded
 from labkit.scenario.progress import Mark, Piece, Progress, State
 from labkit.scenario.steps import STEPS, find_step
 from labkit.views.theme import CHANGED

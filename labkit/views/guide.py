@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import ipywidgets as widgets
 
+from labkit import markup
 from labkit.errors import LabkitError
 from labkit.kube.api import Api
 from labkit.kube.convergence import current_revision
-from labkit.scenario import card
 from labkit.scenario.checks import Finding, Observer, find
 from labkit.scenario.hints import explain
 from labkit.scenario.progress import own_work, progress
@@ -98,8 +98,8 @@ class Guide(ActionView):
         self.say("Checking …")
         for finding in find(self._lab, self.step):
             found.append(finding)
-            self.result.value = card.findings(found)
-        self.result.value = card.findings(explain(self._lab.api, self.step, found))
+            self.result.value = markup.findings(found)
+        self.result.value = markup.findings(explain(self._lab.api, self.step, found))
         kept = sum(finding.holds for finding in found)
         self.say(
             f"{kept} of {len(found)} promises hold{'.' if kept < len(found) else ': this step is done.'}"
@@ -133,7 +133,7 @@ class Guide(ActionView):
             self.say(words)
 
         self._lab.goto(self.step, finished=finished, say=hear)
-        self.result.value = card.lines(html.escape(words) for words in said[-2:])
+        self.result.value = markup.lines(html.escape(words) for words in said[-2:])
         self.say("Done.")
         self.refresh()
 

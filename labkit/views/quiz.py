@@ -6,8 +6,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from labkit.scenario import card
-from labkit.scenario.card import BAD, GOOD
+from labkit import markup
+from labkit.markup import BAD, GOOD
 from labkit.scenario.quizzes import find_quiz
 from labkit.views.actions import ActionView
 
@@ -39,8 +39,8 @@ class QuizView(ActionView):
             return
         self.say("")
         sign, colour = ("✓", GOOD) if chosen == self.quiz.answer else ("✗", BAD)
-        self.result.value = card.lines(
-            [f'<b style="color:{colour}">{sign}</b> {card.coded(self.answer(chosen))}']
+        self.result.value = markup.lines(
+            [f'<b style="color:{colour}">{sign}</b> {markup.coded(self.answer(chosen))}']
         )
 
     def _think_again(self) -> None:
@@ -49,13 +49,13 @@ class QuizView(ActionView):
         self.result.value = ""
 
     def _card(self) -> str:
-        return card.card(f'<div style="font-weight:600">{card.coded(self.quiz.question)}</div>')
+        return markup.card(f'<div style="font-weight:600">{markup.coded(self.quiz.question)}</div>')
 
     def still(self) -> dict[str, Any]:
         """The question with its choices."""
         choices = [f"{number}. {text}" for number, text in enumerate(self.quiz.choices, start=1)]
         words = f"Think first. `lab.quiz({self.quiz.step}).answer(1)` says whether the first is right."
-        shown = card.lines([*map(card.coded, choices), card.coded(words)])
+        shown = markup.lines([*map(markup.coded, choices), markup.coded(words)])
         return {
             "text/plain": "\n".join([self.quiz.question, *choices, words]),
             "text/html": self._card() + shown,

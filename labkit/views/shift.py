@@ -8,8 +8,9 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from labkit.scenario.card import BAD, verdict
-from labkit.traffic.shift import Health, Shift, Step
+from labkit.markup import BAD, verdict
+from labkit.release.health import Health
+from labkit.release.shift import Shift, Step
 from labkit.views.figures import ABOVE
 from labkit.views.picture import Picture
 from labkit.views.theme import ERROR, INK, colour_of, layout

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from labkit.scenario.card import BAD, GOOD
+from labkit.markup import BAD, GOOD
 from labkit.views.theme import colour_of
 
 PRESETS = (0, 10, 50, 90, 100)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from labkit.traffic.failures import failed_answers
 from labkit.traffic.split import Share, Split
 from labkit.views.figures import WEIGHT
 from labkit.views.live_figure import LiveFigure
@@ -32,8 +33,9 @@ Change = tuple[float, int]
 def who_answered(rows: pd.DataFrame) -> Iterator[Shown]:
     """Each of *rows* as (seconds since the epoch, service or ``error``, error told in the text)."""
     seconds = rows["time"].astype("int64") / 1e6
-    for at, status, service, body in zip(seconds, rows["status"], rows["service"], rows["body"], strict=True):
-        fine = not pd.isna(status) and status < 400 and service in SERVICES
+    seen = zip(seconds, failed_answers(rows), rows["service"], rows["body"], strict=True)
+    for at, has_failed, service, body in seen:
+        fine = not has_failed and service in SERVICES
         yield float(at), str(service) if fine else "error", any(word in str(body) for word in _INSIDE)
 
 

@@ -20,7 +20,8 @@ import pandas as pd
 
 from labkit.errors import LabkitError, UsageError
 from labkit.kube.api import Api
-from labkit.scenario.weights import WeightsSet, command, manifest, set_weights, weights_now
+from labkit.release import change
+from labkit.scenario.splitting import give, needed_rule, parts_now
 from labkit.traffic.answers import send
 from labkit.traffic.split import Split, split_counts
 from labkit.traffic.stream import Stream
@@ -57,9 +58,9 @@ class SplitPanel(LiveView):
         self._missed = False
         self.first_answer_ms: float | None = None
         """From the slider's move to the first answer by the new weights; None before one came."""
-        self.changed: WeightsSet | None = None
+        self.changed: change.Change | None = None
         """The newest change made here."""
-        self.weights = weights_now(api) or {"ServiceB": 100, "ServiceC": 0}
+        self.weights = _of_both(parts_now(api)) or {"ServiceB": 100, "ServiceC": 0}
         self._changes: list[Change] = [(0.0, self.weights["ServiceC"])]
         self.stream = Stream(where, self._take, rate=rate, total=total)
         self._build(rate)
@@ -90,10 +91,8 @@ class SplitPanel(LiveView):
 
     def set(self, c: int) -> None:
         """Send *c* of 100 requests to ServiceC, by the VirtualService. Refusals stand in the panel."""
-        try:
-            manifest(c)
-        except UsageError as error:  # before the sliders move: they would stop at 0 and 100, and set that
-            self.controls.show_refusal(str(error))
+        if not isinstance(c, int) or not 0 <= c <= 100:  # the sliders would stop at 0 and 100, and set that
+            self.controls.show_refusal(f"ServiceC's weight is a whole number from 0 to 100, not {c}.")
             return
         self._set(c)
 
@@ -102,7 +101,7 @@ class SplitPanel(LiveView):
             before, asked = self.weights, time.time()
             self._show_weights({"ServiceB": 100 - c, "ServiceC": c})
             try:
-                changed = set_weights(self._api, c)
+                changed = give(self._api, "ServiceC", c)
             except LabkitError as error:
                 self._show_weights(before)
                 self.controls.show_refusal(str(error))
@@ -125,7 +124,7 @@ class SplitPanel(LiveView):
             return
         try:
             self._looked = time.monotonic()
-            found = weights_now(self._api)
+            found = _of_both(parts_now(self._api))
             if found is None or found == self.weights:
                 return
             self._show_weights(found)
@@ -134,14 +133,13 @@ class SplitPanel(LiveView):
         finally:
             self._setting.release()
         self.changed = self._asked = None
-        b, c = found.values()
-        self.controls.show_change(f"B {b}, C {c}: set elsewhere")
-        self._mark(time.time(), c)
+        self.controls.show_change(f"{self._words}: set elsewhere")
+        self._mark(time.time(), found["ServiceC"])
 
     @property
     def command(self) -> str:
         """The kubectl command that does what the sliders did last, with its manifest."""
-        return self.changed.command if self.changed else command(manifest(self.weights["ServiceC"]))
+        return self.changed.command if self.changed else change.command(needed_rule(self._api))
 
     def start(self) -> None:
         """Start the stream, or go on after a pause."""
@@ -233,9 +231,12 @@ class SplitPanel(LiveView):
 
     # --------------------------------------------------------------------------------------- words
 
-    def _told(self, changed: WeightsSet) -> str:
-        b, c = changed.weights.values()
-        return f"B {b}, C {c}: {changed.sentence}"
+    def _told(self, changed: change.Change) -> str:
+        return f"{self._words}: {changed.sentence}"
+
+    @property
+    def _words(self) -> str:
+        return f"B {self.weights['ServiceB']}, C {self.weights['ServiceC']}"
 
     def _show_state(self) -> None:
         stream = self.stream
@@ -257,8 +258,7 @@ class SplitPanel(LiveView):
     # ------------------------------------------------------------------------------------- showing
 
     def __repr__(self) -> str:
-        b, c = self.weights.values()
-        return f"A panel of widgets: ServiceB {b}, ServiceC {c}. Run its cell to use it."
+        return f"A panel of widgets: {self._words}. Run its cell to use it."
 
     def still(self) -> dict[str, Any]:
         """A hundred requests by the weights there are, as a picture; the command is printed above."""
@@ -266,3 +266,16 @@ class SplitPanel(LiveView):
         found = self._shares([who for _, who, _ in who_answered(answers)])
         print(f"$ {self.command}")
         return plot_split(found, "B and C by their weights")._repr_mimebundle_()
+
+
+def _of_both(parts: dict[str, int] | None) -> dict[str, int] | None:
+    """The weights of ServiceB and ServiceC; UsageError where others take part."""
+    if parts is None:
+        return None
+    if others := [name for name in parts if name not in SERVICES]:
+        more = ", ".join(others)
+        raise UsageError(
+            f"The panel has a slider each for {' and '.join(SERVICES)}, and the rule leads to {more}, too. "
+            "lab.weights(), lab.split() and lab.shift() know any rule."
+        )
+    return {name: parts.get(name, 0) for name in SERVICES}

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from labkit.scenario import card
+from labkit import markup
 from labkit.scenario.checks import Finding, Observer, Report
 from labkit.scenario.tasks import check_task, find_in_task, find_task
 from labkit.views.actions import ActionView
@@ -49,7 +49,7 @@ class TaskView(ActionView):
         self.say("Checking …")
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
-            self.result.value = card.findings(found)
+            self.result.value = markup.findings(found)
         done = all(finding.holds for finding in found)
         self.say("Done! The task is solved." if done else "Not yet. Look at what was seen.")
 
@@ -57,24 +57,24 @@ class TaskView(ActionView):
         """Show the next hint."""
         self._hints = min(self._hints + 1, len(self.task.hints))
         shown = enumerate(self.task.hints[: self._hints], start=1)
-        self.hint.value = card.lines(f"<b>hint {n}:</b> {card.coded(hint)}" for n, hint in shown)
+        self.hint.value = markup.lines(f"<b>hint {n}:</b> {markup.coded(hint)}" for n, hint in shown)
 
     def show_solution(self) -> None:
         """Show one solution, as it is typed in a terminal."""
         command = f"$ {html.escape(self.task.command)}"
         there = f"`lab.apply(lab.task({self.task.step}).task.solution)` does the same."
-        self.answer.value = card.lines(
+        self.answer.value = markup.lines(
             [
                 "One way, to be typed in a terminal:",
                 f'<pre style="{_PRE}">{command}</pre>',
-                card.coded(there),
+                markup.coded(there),
             ]
         )
 
     def _card(self) -> str:
-        return card.card(
-            card.heading(f"Task: {self.task.title}"),
-            f"<div>{card.coded(self.task.text)}</div>",
+        return markup.card(
+            markup.heading(f"Task: {self.task.title}"),
+            f"<div>{markup.coded(self.task.text)}</div>",
         )
 
     def still(self) -> dict[str, Any]:
@@ -83,5 +83,5 @@ class TaskView(ActionView):
         words = f"`lab.task({step}).check()` says whether it is done."
         return {
             "text/plain": f"Task: {self.task.title}\n{self.task.text}\n{words}",
-            "text/html": self._card() + card.lines([card.coded(words)]),
+            "text/html": self._card() + markup.lines([markup.coded(words)]),
         }

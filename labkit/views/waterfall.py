@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from labkit.traffic.curl import Answer
+from labkit.traffic.failures import line_failed
 from labkit.views.picture import Picture, as_png
 from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
 
@@ -151,7 +152,8 @@ def _words(table: pd.DataFrame) -> go.Scatter:
 
 
 def _failed(hop: Any) -> bool:
-    return bool(pd.notna(hop.flags)) or bool(pd.notna(hop.status) and hop.status >= 400)
+    code, flags = (0 if pd.isna(hop.status) else int(hop.status)), ("" if pd.isna(hop.flags) else hop.flags)
+    return line_failed(code, flags)
 
 
 def _colour(hop: Any) -> str:

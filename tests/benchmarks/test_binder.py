@@ -109,7 +109,6 @@ def _back(bench, figure, what, budget, limit):
         _execute(client, BACK)
         seconds = time.perf_counter() - began
     figure(what, f"{seconds:.2f} s", budget, met=None if limit is None else seconds < limit)
-    assert seconds < 30
 
 
 @contextlib.contextmanager
@@ -151,8 +150,8 @@ def test_memory_of_a_session(bench, one_core, session, figure):
             sum(sizes.values()),
             *(processes.memory(x) / 1e6 for x in (session, kernel)),
         )
-    figure("session: cluster with everything, PSS", f"{cluster:.0f} MB", "450 MB", met=cluster < 450)
+    figure("session: cluster with everything, PSS", f"{cluster:.0f} MB", "350 MB", met=cluster < 350)
     total = cluster + server + learner
     measured = f"{total:.0f} MB: cluster {cluster:.0f}, server {server:.0f}, kernel {learner:.0f}"
-    figure("session: with server and kernel, PSS", measured, "900 MB", met=total < 900)
+    figure("session: with server and kernel, PSS", measured, "450 MB", met=total < 450)
     assert total < 2000

@@ -40,8 +40,8 @@ def url(cluster):
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed: there is nothing to compare with")
-@pytest.mark.parametrize("concurrency", [4, 16, 64])
-def test_half_of_wrk(url, concurrency, figure):
+@pytest.mark.parametrize(("concurrency", "share"), [(4, 0.7), (16, 0.9), (64, 0.9)])
+def test_share_of_wrk(url, concurrency, share, figure):
     ours, theirs = [], []
     for _ in range(3):  # in turns, so that a busy moment hits both
         theirs.append(wrk(url, concurrency))
@@ -50,8 +50,7 @@ def test_half_of_wrk(url, concurrency, figure):
         ours.append(len(frame) / frame.attrs["seconds"])
     ratio = max(ours) / max(theirs)
     rates = f"{max(ours):.0f}/s, wrk {max(theirs):.0f}/s: {ratio:.0%}"
-    figure(f"requests into a frame, {concurrency} at once", rates, "50 % of wrk", met=ratio >= 0.5)
-    assert ratio > 0.3
+    figure(f"requests into a frame, {concurrency} at once", rates, f"{share:.0%} of wrk", met=ratio >= share)
 
 
 def wrk(url, concurrency):

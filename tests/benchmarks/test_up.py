@@ -46,12 +46,11 @@ def test_cold_up(bench, figure):
     patience = ["--retry", "20", "--retry-connrefused", "--retry-delay", "1"]
     code = ["-s", "-o", "/dev/null", "-w", "%{http_code}"]
     assert bench.run("curl", *code, *patience, f"http://{bench.gateway}/").stdout == "404"
-    figure("labkit up, cold, to the gateway serving", f"{up:.2f} s", "2 s", met=up < 2)
+    figure("labkit up, cold, to the gateway serving", f"{up:.2f} s", "0.8 s", met=up < 0.8)
     bench.labkit("down")
     began = time.perf_counter()
     bench.labkit("up")
     figure("labkit up, again", f"{time.perf_counter() - began:.2f} s")
-    assert up < 10
 
 
 def test_deployment_to_ready(cluster, figure):
@@ -68,8 +67,7 @@ def test_deployment_to_ready(cluster, figure):
         assert [each["ready"] for each in pod["status"]["containerStatuses"]] == [True, True]
     finally:
         cluster.kubectl("delete", "namespace", "quick")
-    figure("Deployment applied → pod Ready 2/2", f"{seconds:.2f} s", "1 s", met=seconds < 1)
-    assert seconds < 5
+    figure("Deployment applied → pod Ready 2/2", f"{seconds:.2f} s", "0.3 s", met=seconds < 0.3)
 
 
 def test_at_rest(bench, figure):
@@ -81,12 +79,11 @@ def test_at_rest(bench, figure):
     figure("daemon, PSS", f"{sizes[daemon]:.0f} MB", "90 MB", met=sizes[daemon] < 90)
     total = sum(sizes.values())
     measured = f"{total:.0f} MB, {len(pids)} processes"
-    figure("cluster, all services and gateways, PSS", measured, "450 MB", met=total < 450)
+    figure("cluster, all services and gateways, PSS", measured, "350 MB", met=total < 350)
     before, seconds = _cpu_seconds(pids), 10
     time.sleep(seconds)  # what is measured is time going by
     share = (_cpu_seconds(pids) - before) / seconds
-    figure("at rest, CPU", f"{share:.2%} of a core", "2 %", met=share < 0.02)
-    assert share < 0.1
+    figure("at rest, CPU", f"{share:.2%} of a core", "1 %", met=share < 0.01)
 
 
 def _cpu_seconds(pids):
@@ -99,7 +96,6 @@ def test_kubeconfig_is_quick(bench, figure):
     times = [_seconds(bench.labkit, "kubeconfig") for _ in range(5)]
     bare = _seconds(subprocess.run, [sys.executable, "-c", "pass"], check=True)
     figure("labkit kubeconfig", f"{min(times) * 1000:.0f} ms, {bare * 1000:.0f} of them Python's")
-    assert min(times) < 0.5
 
 
 def _seconds(call, *arguments, **options):

@@ -10,7 +10,7 @@ from labkit.kube.resources import PODS, VIRTUAL_SERVICES
 from labkit.kube.running import GATEWAYS
 from labkit.kube.wait import wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
-from labkit.scenario.weights import manifest, set_weights
+from labkit.scenario.splitting import give
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ def strategy(lab):
 
 
 def test_the_proxies_have_the_weights_when_it_says_so(lab, strategy):
-    found = set_weights(lab.api, 30, strategy=strategy).acknowledged
+    found = give(lab.api, "ServiceC", 30, strategy=strategy).acknowledged
 
     assert {state.state for state in found.proxies} == {"SYNCED"}
     table = lab.routes("service-a")
@@ -51,7 +51,7 @@ def no_istiod(lab, strategy):
 
 
 def test_proxies_that_hear_nothing_are_named(lab, strategy, no_istiod):
-    apply(lab.api, manifest(80), cast.HOME)
+    apply(lab.api, lab.manifest("producer-internal-host-90-c-vs.yml"), cast.HOME)
 
     with pytest.raises(WaitTimeout, match=r"STALE .a route of VirtualService producer-internal-host-vs"):
         strategy.wait("", 1.0)

@@ -3,22 +3,25 @@
 import threading
 
 import pytest
+import yaml
 
 from labkit.errors import UsageError
-from labkit.scenario.weights import set_weights, weights_now
-from labkit.traffic.shift import Health, Limits
+from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
+from labkit.release.change import make_change
+from labkit.scenario import cast
+from labkit.scenario.splitting import give, needed_rule, parts_now
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_healthy_c_takes_over(lab, capsys):
     lab.goto(5, finished=True)
-    set_weights(lab.api, 0)
+    give(lab.api, "ServiceC", 0)
 
     course = lab.shift(to="C", steps=[10, 50, 100], requests=40)
 
     assert course.succeeded, course.shift.verdict
-    assert weights_now(lab.api) == {"ServiceB": 0, "ServiceC": 100}
+    assert parts_now(lab.api) == {"ServiceB": 0, "ServiceC": 100}
     assert set(course.shift.answers["status"]) == {200}, "no request was lost while weights changed"
     c = course.table[course.table["destination"] == "ServiceC"]
     assert list(c["weight of ServiceC %"]) == [10, 50, 100]
@@ -31,7 +34,7 @@ def test_a_healthy_c_takes_over(lab, capsys):
 
 def test_a_broken_c_is_sent_back_and_why(lab, capsys):
     lab.goto(3, finished=True)  # the external cluster is missing: ServiceC gets 404
-    set_weights(lab.api, 0)
+    give(lab.api, "ServiceC", 0)
 
     course = lab.shift(to="C", steps=[25, 50, 100], requests=60)
 
@@ -39,12 +42,12 @@ def test_a_broken_c_is_sent_back_and_why(lab, capsys):
     assert "ServiceC failed" in course.reason
     assert "404" in course.reason
     assert "istio-ingressgateway.istio-system.svc.cluster.local/service-ext" in course.reason
-    assert weights_now(lab.api) == {"ServiceB": 100, "ServiceC": 0}
+    assert parts_now(lab.api) == {"ServiceB": 100, "ServiceC": 0}
     assert course.table["weight of ServiceC %"].max() == 25, "no further step was tried"
     assert course.shift.rolled_back_at
     b = course.table[course.table["destination"] == "ServiceB"]
     assert b["errors"].sum() == 0, "ServiceB is not blamed"
-    assert "back to ServiceC 0 %" in capsys.readouterr().out
+    assert "back to ServiceB 100, ServiceC 0" in capsys.readouterr().out
     assert "Rolled back" in repr(course)
     weight = next(trace for trace in course.plot().figure.data if trace.name == "weight")
     assert list(weight.x) == sorted(weight.x), "time goes one way"
@@ -61,20 +64,127 @@ def test_what_makes_no_sense_is_refused(lab):
         lab.shift(to="D")
 
 
-@pytest.mark.parametrize(
-    ("seen", "broken"),
-    [
-        (Health("ServiceC", 100, 5, 5, 20), None),
-        (Health("ServiceC", 100, 6, 5, 20), "failed 6 of 100"),
-        (Health("ServiceC", 100, 0, 5, 1500), "took 1500 ms"),
-        (Health("ServiceC", 0, 0, 0, 0), None),
-        (Health("ServiceC", 4, 4, 5, 20), "failed 4 of 4"),
-        (Health("ServiceC", 10, 2, 5, 20), None),
-        (Health("ServiceC", 10, 0, 5, 1500), None),
-        (Health("ServiceC", 20, 2, 5, 20), "failed 2 of 20"),
-    ],
-)
-def test_limits(seen, broken):
-    reason = Limits().broken_by(seen)
+def applied(lab, http, **more):
+    """A rule for ServiceB's host in place of the book's own; what the server made of it."""
+    fields = {"name": "producer-internal-host-vs", "hosts": ["producer-internal-host"]} | more
+    name = fields.pop("name")
+    if name != "producer-internal-host-vs":
+        lab.api.request("DELETE", VIRTUAL_SERVICES.path(cast.HOME, "producer-internal-host-vs"))
+    rule = {
+        "apiVersion": VIRTUAL_SERVICES.group_version,
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": cast.HOME},
+        "spec": {"gateways": ["mesh"], "http": http, **fields},
+    }
+    lab.apply(yaml.safe_dump(rule))
+    return name
 
-    assert reason is None if broken is None else broken in reason
+
+def as_it_is(lab, name):
+    """Everything of the object but what any write changes."""
+    found = lab.api.get(VIRTUAL_SERVICES.path(cast.HOME, name))
+    for changing in ("resourceVersion", "generation", "managedFields"):
+        found["metadata"].pop(changing, None)
+    return found
+
+
+B = {"host": "producer-internal-host", "port": {"number": 80}}
+C = {"host": "service-c-srv", "port": {"number": 80}}
+FULL = "{}.dev-service-mesh.svc.cluster.local"
+RULES = {
+    "a header route stands first": (
+        [
+            {"match": [{"headers": {"x-release": {"exact": "tester"}}}], "route": [{"destination": C}]},
+            {"route": [{"destination": B, "weight": 100}, {"destination": C, "weight": 0}]},
+        ],
+        {},
+    ),
+    "much besides": (
+        [
+            {
+                "timeout": "9s",
+                "retries": {"attempts": 2},
+                "mirror": {"host": "producer-internal-host"},
+                "headers": {"response": {"set": {"x-rule": "kept"}}},
+                "route": [{"destination": B, "weight": 9}, {"destination": C, "weight": 1}],
+            }
+        ],
+        {},
+    ),
+    "another name, full hosts": (
+        [
+            {
+                "route": [
+                    {"destination": {"host": FULL.format("producer-internal-host")}, "weight": 95},
+                    {"destination": {"host": FULL.format("service-c-srv")}, "weight": 5},
+                ]
+            }
+        ],
+        {"name": "my-canary", "hosts": [FULL.format("producer-internal-host")]},
+    ),
+    "one destination": ([{"route": [{"destination": B}]}], {}),
+}
+
+
+@pytest.fixture(params=RULES)
+def named(request, lab):
+    lab.goto(3, finished=True)  # ServiceC fails: the external cluster is missing
+    http, more = RULES[request.param]
+    yield applied(lab, http, **more)
+    if more:
+        lab.api.request("DELETE", VIRTUAL_SERVICES.path(cast.HOME, more["name"]))
+
+
+def test_any_rule_comes_back_as_it_was(lab, named):
+    before = as_it_is(lab, named)
+
+    course = lab.shift(to="C", steps=[50], requests=40)
+
+    assert not course.succeeded
+    assert "ServiceC failed" in course.reason
+    assert as_it_is(lab, named) == before
+
+
+def test_a_shift_that_was_cut_off_is_known(lab, capsys):
+    lab.goto(3, finished=True)
+    name = applied(lab, [{"route": [{"destination": B}]}])
+    before = as_it_is(lab, name)
+    rule = needed_rule(lab.api)
+    wanted = rule.joined_by(C).with_weights([40, 60])
+    make_change(lab.api, rule, lambda now: [*now.patch_to_keep(rule.written), *now.patch_to(wanted)])
+
+    course = lab.shift(to="C", steps=[80], requests=40)
+
+    assert not course.succeeded
+    assert "was cut off" in capsys.readouterr().out
+    assert as_it_is(lab, name) == before
+
+
+def test_three_destinations(lab):
+    lab.goto(5, finished=True)
+    external = {"host": "service-ext-srv.external-cluster.svc.cluster.local", "port": {"number": 80}}
+    targets = [(B, 50), (C, 25), (external, 25)]
+    applied(lab, [{"route": [{"destination": d, "weight": w} for d, w in targets]}])
+    assert lab.weights() == {"ServiceB": 50, "ServiceC": 25, "External Cluster Service": 25}
+
+    course = lab.shift(to="C", steps=[50], requests=60)
+
+    assert course.succeeded, course.shift.verdict
+    assert lab.weights() == {"ServiceB": 33, "ServiceC": 50, "External Cluster Service": 17}
+    by_name = course.table.set_index("destination")["requests"]
+    assert (by_name > 0).all()
+    assert by_name.sum() >= 60, "every one is counted"
+
+
+def test_nothing_answered_is_no_success(lab):
+    """A mesh that is dead: no request comes to anybody."""
+    lab.goto(5, finished=True)
+    give(lab.api, "ServiceC", 0)
+    before = parts_now(lab.api)
+    lab.api.request("DELETE", f"{GATEWAYS.path(cast.HOME)}/service-a-gw")
+
+    course = lab.shift(to="C", steps=[10, 100], requests=40)
+
+    assert not course.succeeded
+    assert "never came to a destination" in course.reason
+    assert parts_now(lab.api) == before

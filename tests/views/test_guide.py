@@ -8,7 +8,7 @@ import pytest
 from labkit import Lab
 from labkit.errors import ConnectionLost, StepError
 from labkit.kube.resources import DEPLOYMENTS, VIRTUAL_SERVICES
-from labkit.scenario.weights import set_weights, weights_now
+from labkit.scenario.splitting import give, parts_now
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def test_each_piece_is_told(lab):
 
 def test_what_was_changed_by_hand_is_told(lab):
     lab.goto(4)
-    set_weights(lab.api, 20)
+    give(lab.api, "ServiceC", 20)
     lab.api.request("DELETE", VIRTUAL_SERVICES.path(HOME, "inbound-to-service-a-vs"))
 
     text = repr(lab.guide(3))
@@ -104,7 +104,7 @@ def test_the_buttons(lab):
 
 def test_own_work_is_asked_for_before_it_is_undone(lab):
     lab.goto(3, finished=True)
-    set_weights(lab.api, 20)
+    give(lab.api, "ServiceC", 20)
     guide = lab.guide(3)
 
     said = press(guide, "Bring me here")
@@ -112,11 +112,11 @@ def test_own_work_is_asked_for_before_it_is_undone(lab):
     assert guide.question.layout.display != "none"
     press(guide, "No, keep it")
     assert guide.question.layout.display == "none"
-    assert weights_now(lab.api) == {"ServiceB": 80, "ServiceC": 20}
+    assert parts_now(lab.api) == {"ServiceB": 80, "ServiceC": 20}
 
     press(guide, "Show me the end")
     press(guide, "Yes, undo it")
-    assert weights_now(lab.api) == {"ServiceB": 50, "ServiceC": 50}
+    assert parts_now(lab.api) == {"ServiceB": 50, "ServiceC": 50}
     assert guide.question.layout.display == "none"
 
 

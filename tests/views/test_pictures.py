@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from labkit.scenario import card
+from labkit import markup
 from labkit.traffic.split import split_counts
 from labkit.views import theme
 from labkit.views.figures import plot_answers, plot_latency, plot_split
@@ -119,9 +119,9 @@ def test_a_figure_is_as_high_as_its_rows_need():
 
 
 def test_marks_have_the_colours_of_the_theme():
-    assert theme.COLOURS["External Cluster Service"] == card.GOOD
-    assert card.BAD == theme.ERROR
-    assert theme.COLOURS["ServiceA"] == card.HERE
+    assert theme.COLOURS["External Cluster Service"] == markup.GOOD
+    assert markup.BAD == theme.ERROR
+    assert theme.COLOURS["ServiceA"] == markup.HERE
 
 
 def test_words_say_the_same():

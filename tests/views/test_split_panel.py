@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from labkit import Lab
-from labkit.scenario.weights import manifest, set_weights, weights_now
+from labkit.scenario.splitting import give, parts_now
 from labkit.views.split_panel import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -40,11 +40,11 @@ def _wait(condition):
 def test_sliders_add_to_100_and_change_the_rule(panel, lab):
     panel.controls.b.value = 30
     assert (panel.controls.b.value, panel.controls.c.value) == (30, 70)
-    assert weights_now(lab.api) == {"ServiceB": 30, "ServiceC": 70}
+    assert parts_now(lab.api) == {"ServiceB": 30, "ServiceC": 70}
 
     panel.controls.c.value = 5
     assert (panel.controls.b.value, panel.controls.c.value) == (95, 5)
-    assert weights_now(lab.api) == {"ServiceB": 95, "ServiceC": 5}
+    assert parts_now(lab.api) == {"ServiceB": 95, "ServiceC": 5}
     assert "applied → acknowledged by" in panel.controls.change.value
     assert "kubectl apply --server-side" in panel.controls.manifest.value
     assert "weight: 95" in panel.controls.manifest.value
@@ -57,15 +57,16 @@ def test_a_weight_there_is_not_is_refused_and_moves_nothing(panel, lab, wrong):
 
     assert "from 0 to 100" in panel.controls.change.value
     assert (panel.controls.b.value, panel.controls.c.value) == (60, 40)
-    assert weights_now(lab.api) == {"ServiceB": 60, "ServiceC": 40}
+    assert parts_now(lab.api) == {"ServiceB": 60, "ServiceC": 40}
 
 
 def test_weights_in_other_units_are_shown_as_parts_of_100(lab):
-    text = manifest(50).text.replace("weight: 50", "weight: 3", 1).replace("weight: 50", "weight: 1")
+    text = lab.manifest("producer-internal-host-50-c-vs.yml").text
+    text = text.replace("weight: 50", "weight: 3", 1).replace("weight: 50", "weight: 1")
     lab.apply(text)
     panel = lab.split_panel()
 
-    assert weights_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
+    assert parts_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
     assert (panel.controls.b.value, panel.controls.c.value) == (75, 25)
     panel.close()
 
@@ -83,7 +84,7 @@ def test_the_newest_error_is_told_whoever_noticed_it(panel):
 def test_presets(panel, lab):
     for button, c in zip(panel.controls.presets, PRESETS, strict=True):
         button.click()
-        assert weights_now(lab.api) == {"ServiceB": 100 - c, "ServiceC": c}
+        assert parts_now(lab.api) == {"ServiceB": 100 - c, "ServiceC": c}
         assert panel.controls.c.value == c
 
 
@@ -113,13 +114,13 @@ def test_the_split_follows(panel, capsys):
 def test_weights_set_elsewhere_are_followed(panel, lab):
     panel.set(0)
     panel.start()
-    set_weights(lab.api, 25)
+    give(lab.api, "ServiceC", 25)
 
     _wait(lambda: panel.controls.c.value == 25)
     assert panel.controls.b.value == 75
     _wait(lambda: "set elsewhere" in panel.controls.change.value)
     assert "weight: 75" in panel.controls.manifest.value
-    assert weights_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
+    assert parts_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
 
 
 def test_two_panels_and_nothing_is_left(lab):

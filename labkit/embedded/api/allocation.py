@@ -16,7 +16,6 @@ from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import ApiError, invalid
 from labkit.embedded.store import Store
 
-API_SERVICE_IP = str(SERVICE_NETWORK[1])
 NODE_PORTS = range(30000, 32768)
 _FIRST_IP, _IPS = 10, SERVICE_NETWORK.num_addresses - 11  # the first ones are for the system's own
 

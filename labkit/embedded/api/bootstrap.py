@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labkit.embedded.addresses import API_SERVICE_IP
 from labkit.embedded.api import crds
-from labkit.embedded.api.allocation import API_SERVICE_IP
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj
 
@@ -17,7 +17,8 @@ def ensure(client: Client, host: str, port: int) -> None:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
     for definition in crds.definitions():
         _ensure(client, crds.RESOURCE, definition)
-    _ensure(client, "services", _service(port))
+    known = client.find("services", _META["name"], _META["namespace"]) or {}
+    _ensure(client, "services", _service(port, known.get("spec", {}).get("clusterIP") or API_SERVICE_IP))
     _ensure(client, "endpoints", _endpoints(host, port))
     _ensure(client, "endpointslices.discovery.k8s.io", _slice(host, port))
 
@@ -32,12 +33,12 @@ def _ensure(client: Client, resource: str, wanted: Obj) -> None:
         client.patch(resource, meta["name"], namespace, wanted)
 
 
-def _service(port: int) -> Obj:
+def _service(port: int, cluster_ip: str) -> Obj:
     labels = {"component": "apiserver", "provider": "kubernetes"}
     ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]
     return {
         "metadata": {**_META, "labels": labels},
-        "spec": {"type": "ClusterIP", "clusterIP": API_SERVICE_IP, "ports": ports},
+        "spec": {"type": "ClusterIP", "clusterIP": cluster_ip, "ports": ports},
     }
 
 

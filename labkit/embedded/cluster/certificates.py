@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labkit.embedded.addresses import API_SERVICE_IP, FORMER_SERVICE_NETWORK, NODE_ADDRESS
 from labkit.embedded.cluster.files import private_folder, write_private
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ DNS_NAMES = (
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
 )
-IP_ADDRESSES = ("127.0.0.1", "10.43.0.1")
+IP_ADDRESSES = (NODE_ADDRESS, API_SERVICE_IP, str(FORMER_SERVICE_NETWORK[1]))
 LIFETIME = dt.timedelta(days=3650)
 RENEW_AFTER = LIFETIME / 2
 _FLIGHTS = 3  # messages each way until a handshake is done

@@ -8,12 +8,13 @@ are asked, so neither can be stale.
 
 from __future__ import annotations
 
+import ipaddress
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from labkit.embedded.addresses import SERVICE_NETWORK
+from labkit.embedded.addresses import service_networks
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
@@ -50,14 +51,17 @@ def endpoint(client: Client, address: str, port: int) -> TcpAddress | Literal["d
     """Where a connection to *address*:*port* really goes, for a pod that no proxy serves."""
     service = _service_at(client, address)
     if service is None:
-        return "refused" if address.startswith(_SERVICE_PREFIX) else "direct"
+        return "refused" if _is_cluster_ip(client, address) else "direct"
     ports = service.get("spec", {}).get("ports") or []
     entry = next((entry for entry in ports if entry.get("port") == port), None)
     candidates = list(_backends(client, service, entry)) if entry else []
     return random.choice(candidates) if candidates else "refused"
 
 
-_SERVICE_PREFIX = str(SERVICE_NETWORK.network_address).removesuffix("0.0")
+def _is_cluster_ip(client: Client, address: str) -> bool:
+    known = (service.get("spec", {}).get("clusterIP") for service in client.list("services"))
+    networks = service_networks(each for each in known if each and each != "None")
+    return any(ipaddress.ip_address(address) in network for network in networks)
 
 
 def _hosts_file(pod: Obj | None, name: str) -> list[str]:

@@ -20,20 +20,19 @@ from labkit.embedded.node import dns
 
 SHIM = Path(__file__).parent / "shim"
 VARIABLE = "LABKIT_POD_NETWORK"
-SIDECAR_PORT = 15001
 
 
 def shim_environment(
-    socket: Path, *, namespace: str, pod: str, pod_ip: str, app_ip: str, sidecar: bool
+    socket: Path, *, namespace: str, pod: str, pod_ip: str, app_ip: str, sidecar: Path | None
 ) -> dict[str, str]:
-    """The variables that put a Python process into the pod's network."""
+    """The variables that put a Python process into the pod's network; *sidecar*: where its Envoy listens."""
     place = {
         "socket": str(socket),
         "namespace": namespace,
         "pod": pod,
         "pod_ip": pod_ip,
         "app_ip": app_ip,
-        "sidecar_port": SIDECAR_PORT if sidecar else 0,
+        "sidecar": str(sidecar) if sidecar else "",
     }
     return {"PYTHONPATH": str(SHIM), VARIABLE: json.dumps(place)}
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
-from labkit.embedded.addresses import app_address
+from labkit.embedded.addresses import API_SERVICE_IP, OUTBOUND_SOCKET, app_address
 from labkit.embedded.node import pod_network
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 DEFAULT_GRACE = 30
-API_ADDRESS, API_PORT = "10.43.0.1", "443"
+API_PORT = "443"
 
 
 class Sandbox:
@@ -21,8 +22,13 @@ class Sandbox:
 
     def __init__(self, node: NodeContext, pod: Obj, pod_ip: str, changed: Callable[[], None]) -> None:
         self.node, self.pod, self.pod_ip, self.changed = node, pod, pod_ip, changed
-        self.has_sidecar = any(map(self._is_sidecar, pod.get("spec", {}).get("containers") or []))
+        containers = pod.get("spec", {}).get("containers") or []
+        self._sidecar = next((each["name"] for each in containers if self._is_sidecar(each)), None)
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def has_sidecar(self) -> bool:
+        return self._sidecar is not None
 
     @property
     def app_ip(self) -> str:
@@ -42,14 +48,18 @@ class Sandbox:
             pod=name_of(self.pod),
             pod_ip=self.pod_ip,
             app_ip=self.app_ip,
-            sidecar=self.has_sidecar,
+            sidecar=self.run_dir(self._sidecar) / OUTBOUND_SOCKET if self._sidecar else None,
         )
+
+    def run_dir(self, container: str) -> Path:
+        """The folder in which *container* runs."""
+        return self.node.pod_run_dir(self.pod) / container
 
     def service_environment(self) -> dict[str, str]:
         """Where the API is, as every container is told."""
         service = self.node.client.find("services", "kubernetes", "default") or {}
         return {
-            "KUBERNETES_SERVICE_HOST": str(service.get("spec", {}).get("clusterIP", API_ADDRESS)),
+            "KUBERNETES_SERVICE_HOST": str(service.get("spec", {}).get("clusterIP", API_SERVICE_IP)),
             "KUBERNETES_SERVICE_PORT": API_PORT,
             "KUBERNETES_SERVICE_PORT_HTTPS": API_PORT,
         }

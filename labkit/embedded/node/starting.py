@@ -25,7 +25,7 @@ PROGRAMS = "bin"
 def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
     """What the image's entry shall know; ConfigError where the container's ``env`` can't be had."""
     variables = container_environment(sandbox.node.client, sandbox.pod, spec, sandbox.pod_ip)
-    directory = sandbox.node.pod_run_dir(sandbox.pod) / spec["name"]
+    directory = sandbox.run_dir(spec["name"])
     return Launch(sandbox.pod, spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)
 
 

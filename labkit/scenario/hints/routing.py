@@ -8,6 +8,7 @@ from typing import Any
 
 from labkit.kube.api import Obj
 from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
+from labkit.release.rule import rule_of
 from labkit.scenario import cast
 from labkit.scenario.hints.look import Fault, Look, full
 
@@ -222,17 +223,13 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
         yield Fault(text, step)
 
 
-def weights_of(rule: Obj) -> dict[str, float]:
-    """Each destination's share of 100, by host, in the rule's first route."""
-    routes = ((rule["spec"].get("http") or [{}])[0]).get("route") or []
-    weights = [float(route.get("weight", 0)) for route in routes]
-    total = sum(weights)
-    if not total:
-        return {routes[0]["destination"]["host"]: 100.0} if len(routes) == 1 else {}
+def weights_of(found: Obj) -> dict[str, float]:
+    """Each destination's share of 100, by the short name of its host, in the rule's default route."""
+    rule = rule_of(found)
     shares: dict[str, float] = {}
-    for route, weight in zip(routes, weights, strict=True):
-        host = route["destination"]["host"].partition(".")[0]
-        shares[host] = shares.get(host, 0.0) + 100 * weight / total
+    for destination, share in zip(rule.destinations, rule.shares, strict=True) if rule else ():
+        host = destination.host.partition(".")[0]
+        shares[host] = shares.get(host, 0.0) + 100 * share
     return {host: round(share, 1) for host, share in shares.items() if share}
 
 

@@ -171,8 +171,8 @@ def test_the_same_service_finds_its_address_again(client: Client):
 
 
 def test_a_taken_cluster_ip_is_refused(client: Client):
-    client.create("services", service("a", clusterIP="10.43.0.77"))
-    error = refusal(client.create, "services", service("b", clusterIP="10.43.0.77"))
+    client.create("services", service("a", clusterIP="127.10.0.77"))
+    error = refusal(client.create, "services", service("b", clusterIP="127.10.0.77"))
     assert error.code == 422
     assert "provided IP is already allocated" in error.message
 

@@ -171,7 +171,7 @@ def test_openapi_is_cached_by_its_etag(api):
 
 def test_the_kubernetes_service_is_there(api):
     service = api.get("/api/v1/namespaces/default/services/kubernetes")
-    assert service["spec"]["clusterIP"] == "10.43.0.1"
+    assert service["spec"]["clusterIP"] == "127.10.0.1"
     endpoints = api.get("/api/v1/namespaces/default/endpoints/kubernetes")
     assert endpoints["subsets"][0]["addresses"] == [{"ip": "127.0.0.1"}]
 

@@ -145,7 +145,7 @@ def test_deployments() -> None:
 def test_services() -> None:
     spec = {
         "type": "LoadBalancer",
-        "clusterIP": "10.43.0.1",
+        "clusterIP": "127.10.0.1",
         "ports": [{"port": 80, "nodePort": 30080, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}],
     }
     shown = row("services", {"spec": spec})

@@ -188,9 +188,11 @@ def test_a_pod_may_change_its_image_and_be_bound_but_nothing_else() -> None:
 
 
 def test_cluster_ip_may_not_change() -> None:
-    old = service({"port": 1}, clusterIP="10.43.0.5", clusterIPs=["10.43.0.5"])
-    new = service({"port": 1}, clusterIP="10.43.0.6", clusterIPs=["10.43.0.6"])
-    assert messages(new, old) == ['spec.clusterIPs[0]: Invalid value: ["10.43.0.6"]: may not change once set']
+    old = service({"port": 1}, clusterIP="127.10.0.5", clusterIPs=["127.10.0.5"])
+    new = service({"port": 1}, clusterIP="127.10.0.6", clusterIPs=["127.10.0.6"])
+    assert messages(new, old) == [
+        'spec.clusterIPs[0]: Invalid value: ["127.10.0.6"]: may not change once set'
+    ]
 
 
 def test_the_refusal_reads_as_kubectl_prints_it() -> None:

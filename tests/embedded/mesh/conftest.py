@@ -95,7 +95,7 @@ def completed(text: str, start: int = 0, network: str = "127.42.0") -> list[Obj]
     documents = [each for each in yaml.safe_load_all(text) if each]
     objects = list(itertools.chain.from_iterable(_pods(each) for each in documents))
     pod_ips = (f"{network}.{number}" for number in itertools.count(10 + start))
-    cluster_ips = (f"10.43.0.{number}" for number in itertools.count(10 + start % 200))
+    cluster_ips = (f"127.10.0.{number}" for number in itertools.count(10 + start % 200))
     for age, each in enumerate(objects):
         meta = each.setdefault("metadata", {})
         meta.setdefault("namespace", "default")

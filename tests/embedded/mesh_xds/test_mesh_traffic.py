@@ -6,7 +6,7 @@ import collections
 import aiohttp
 import pytest
 
-from labkit.embedded.addresses import app_address
+from labkit.embedded.addresses import OUTBOUND_SOCKET, app_address
 
 
 class Town:
@@ -105,9 +105,8 @@ async def get(url, session=None):
 
 async def through_sidecar(envoy, address, port, host):
     """GET / as the pod's shim does it: to virtualOutbound, with a PROXY header naming the destination."""
-    reader, writer = await asyncio.open_connection(envoy.ip, 15001, local_addr=(envoy.ip, 0))
-    source = writer.get_extra_info("sockname")[1]
-    writer.write(f"PROXY TCP4 {envoy.ip} {address} {source} {port}\r\n".encode())
+    reader, writer = await asyncio.open_unix_connection(envoy.folder / OUTBOUND_SOCKET)
+    writer.write(f"PROXY TCP4 {envoy.ip} {address} 40000 {port}\r\n".encode())
     writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
     answer = (await reader.read()).decode()
     writer.close()

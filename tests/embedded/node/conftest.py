@@ -15,11 +15,14 @@ import pytest
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.cluster import network
 from labkit.embedded.interfaces import LogOptions
+from labkit.embedded.node import pod_network
 from labkit.embedded.node.catalogue import Catalogue, service_images
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store
+
+from .programs import Programs
 
 NAMESPACES = ("default", "other", "kube-node-lease")
 
@@ -149,3 +152,16 @@ def start_node(
 async def node(start_node: StartNode) -> AsyncIterator[Node]:
     async with start_node() as node:
         yield node
+
+
+@pytest.fixture
+async def programs(run_dir: Path, records: RunRecords, client: InProcessClient) -> AsyncIterator[Programs]:
+    programs = Programs(run_dir, records)
+    async with pod_network.serve(client, run_dir / "network.sock"):
+        yield programs
+        await programs.stop()
+
+
+@pytest.fixture
+def address(block: int) -> Callable[[int], str]:
+    return lambda number: f"127.{block}.9.{number}"

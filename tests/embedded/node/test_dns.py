@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from labkit.embedded.addresses import FORMER_SERVICE_NETWORK
+from labkit.embedded.api import allocation, bootstrap
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.interfaces import TcpAddress
 from labkit.embedded.node import dns
@@ -105,7 +107,26 @@ def test_a_cluster_ip_leads_to_a_ready_endpoint(client: InProcessClient) -> None
 def test_a_cluster_ip_without_endpoints_or_service_is_refused(client: InProcessClient) -> None:
     address = service(client, "b")["spec"]["clusterIP"]
     assert dns.endpoint(client, address, 80) == "refused"
-    assert dns.endpoint(client, "10.43.255.254", 80) == "refused"
+    assert dns.endpoint(client, "127.10.255.254", 80) == "refused"
+
+
+def test_services_keep_the_addresses_of_an_older_cluster(
+    client: InProcessClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dns.endpoint(client, "10.43.9.9", 80) == "direct"  # somebody's, as long as no Service is there
+    with monkeypatch.context() as before:
+        before.setattr(allocation, "SERVICE_NETWORK", FORMER_SERVICE_NETWORK)
+        before.setattr(bootstrap, "API_SERVICE_IP", "10.43.0.1")
+        bootstrap.ensure(client, "127.0.0.1", 6443)
+        address = service(client, "b")["spec"]["clusterIP"]
+    bootstrap.ensure(client, "127.0.0.1", 6444)
+    assert client.get("services", "kubernetes", "default")["spec"]["clusterIP"] == "10.43.0.1"
+    assert address.startswith("10.43.")
+    assert ask(client, "b") == [address]
+    endpoints(client, "b", {"127.42.0.2": True})
+    assert dns.endpoint(client, address, 80) == TcpAddress("127.42.0.2", 8082)
+    assert dns.endpoint(client, "10.43.9.9", 80) == "refused"
+    assert service(client, "new")["spec"]["clusterIP"].startswith("127.10.")
 
 
 def test_other_addresses_are_left_alone(client: InProcessClient) -> None:

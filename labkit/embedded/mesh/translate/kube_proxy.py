@@ -2,8 +2,7 @@
 
 In a real pod, PassthroughCluster dials the cluster IP that the caller asked for, and the node's kube-proxy
 makes a pod's address of it: so a Service hidden by ``exportTo``, or a known one called by an unknown Host,
-answers. Here nobody stands behind Envoy, and the packets would even leave the machine for whatever owns
-10.43.0.0/16 out there. Envoy therefore does it itself:
+answers. Here nobody stands behind Envoy. Envoy therefore does it itself:
 
 - a cluster ``PassthroughCluster|<cluster IP>:<port>`` for every Service's port, endpoints chosen at random;
 - connections that ``virtualOutbound`` keeps are sent to the one named after their destination;
@@ -17,9 +16,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from typing import Any
 
-from labkit.embedded.addresses import SERVICE_NETWORK
+from labkit.embedded.addresses import service_networks
 from labkit.embedded.mesh.mesh_config import ALLOW_ANY, MeshConfig
 from labkit.embedded.mesh.model import MeshState, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
@@ -29,11 +29,7 @@ from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, 
 
 DESTINATION = "labkit.destination"
 """Filter state of an HTTP connection: ``address:port`` that the caller asked for."""
-CLUSTER_IPS = [
-    {"address_prefix": str(SERVICE_NETWORK.network_address), "prefix_len": SERVICE_NETWORK.prefixlen}
-]
 _ADDRESS = "%DOWNSTREAM_LOCAL_ADDRESS%"
-_PREFIX = ".".join(str(SERVICE_NETWORK.network_address).split(".")[: SERVICE_NETWORK.prefixlen // 8]) + "."
 _RANDOM = {"loadBalancer": {"simple": "RANDOM"}}
 
 
@@ -73,6 +69,27 @@ def _published(state: MeshState) -> Iterator[tuple[Service, str, ServicePort]]:
                 yield from ((service, address, port) for address in service.addresses)
 
 
+def _networks(state: MeshState) -> list[IPv4Network]:
+    """Where cluster IPs are."""
+    if "kube-proxy networks" not in state.memo:
+        known = (address for each in state.kubernetes_services for address in each.addresses)
+        state.memo["kube-proxy networks"] = service_networks(known)
+    found: list[IPv4Network] = state.memo["kube-proxy networks"]
+    return found
+
+
+def _ranges(state: MeshState) -> list[dict[str, Any]]:
+    return [
+        {"address_prefix": str(each.network_address), "prefix_len": each.prefixlen}
+        for each in _networks(state)
+    ]
+
+
+def _beginning(network: IPv4Network) -> str:
+    """How its addresses begin in writing."""
+    return ".".join(str(network.network_address).split(".")[: network.prefixlen // 8]) + "."
+
+
 def _name(address: str, port: ServicePort) -> str:
     return f"{PASSTHROUGH}|{address}:{port.number}"
 
@@ -90,7 +107,8 @@ def routes(state: MeshState, port: int) -> list[Resource]:
             route = _route({"exact": f"{address}:{each.number}"}, _name(address, each))
             by_port[each.number].append(route)
         state.memo["kube-proxy routes"] = by_port
-    return [*state.memo["kube-proxy routes"].get(port, ()), _route({"prefix": _PREFIX}, BLACK_HOLE)]
+    nowhere = [_route({"prefix": _beginning(each)}, BLACK_HOLE) for each in _networks(state)]
+    return [*state.memo["kube-proxy routes"].get(port, ()), *nowhere]
 
 
 def _route(destination: dict[str, str], cluster: str) -> Resource:
@@ -99,21 +117,22 @@ def _route(destination: dict[str, str], cluster: str) -> Resource:
     return {"name": "allow_any", "match": match, "route": action}
 
 
-def catch_all_chain(tcp_proxy: dict[str, Any]) -> dict[str, Any]:
+def catch_all_chain(state: MeshState, tcp_proxy: dict[str, Any]) -> dict[str, Any]:
     """The chain of ``virtualOutbound`` that takes cluster IPs; *tcp_proxy* leads nowhere by itself."""
     override = _set_filter_state("envoy.tcp_proxy.cluster", "", f"{PASSTHROUGH}|{_ADDRESS}")
     return {
         "name": "virtualOutbound-catchall-cluster-ip",
-        "filter_chain_match": {"prefix_ranges": CLUSTER_IPS},
+        "filter_chain_match": {"prefix_ranges": _ranges(state)},
         "filters": [override, tcp_proxy],
     }
 
 
-def guard(mesh: MeshConfig) -> list[dict[str, Any]]:
+def guard(state: MeshState) -> list[dict[str, Any]]:
     """The network filters that keep bytes for a cluster IP from leaving the machine."""
-    if not acts(mesh):
+    if not acts(state.mesh):
         return []
-    rule = {"permissions": [{"destination_ip": CLUSTER_IPS[0]}], "principals": [{"any": True}]}
+    cluster_ips = [{"destination_ip": each} for each in _ranges(state)]
+    rule = {"permissions": cluster_ips, "principals": [{"any": True}]}
     rules = {"action": "DENY", "policies": {"cluster-ip": rule}}
     config = typed("envoy.extensions.filters.network.rbac.v3.RBAC", rules=rules, stat_prefix="cluster_ip")
     return [{"name": "envoy.filters.network.rbac", "typed_config": config}]

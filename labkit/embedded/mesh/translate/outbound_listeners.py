@@ -75,10 +75,10 @@ def _virtual_outbound(state: MeshState, proxy: Proxy) -> Resource:
         "filters": [tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))],
     }
     nowhere = tcp_proxy(state.mesh, naming.BLACK_HOLE)
-    cluster_ips = [kube_proxy.catch_all_chain(nowhere)] if kube_proxy.acts(state.mesh) else []
+    cluster_ips = [kube_proxy.catch_all_chain(state, nowhere)] if kube_proxy.acts(state.mesh) else []
     return {
         "name": VIRTUAL_OUTBOUND,
-        "address": placement.virtual_outbound_address(proxy.pod_ip),
+        "address": placement.virtual_outbound_address(),
         "traffic_direction": "OUTBOUND",
         "use_original_dst": True,
         "listener_filters": [placement.PROXY_PROTOCOL],
@@ -169,4 +169,4 @@ def _default_chain(state: MeshState, plan: _Plan) -> dict[str, Any] | None:
     if plan.address != ANY_ADDRESS:
         return None
     onward = tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))
-    return {"name": "PassthroughFilterChain", "filters": [*kube_proxy.guard(state.mesh), onward]}
+    return {"name": "PassthroughFilterChain", "filters": [*kube_proxy.guard(state), onward]}

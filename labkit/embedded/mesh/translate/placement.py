@@ -3,7 +3,7 @@
 =====================  ==============================  ===========================================
                        a real pod                      here
 =====================  ==============================  ===========================================
-outbound capture       iptables sends every            the pod's shim connects to podIP:15001 and
+outbound capture       iptables sends every            the pod's shim connects to a Unix socket and
                        connection to 0.0.0.0:15001;    says in a PROXY header where it meant to
                        SO_ORIGINAL_DST tells where     go; the ``proxy_protocol`` listener filter
                        it meant to go                  makes that the original destination
@@ -21,6 +21,11 @@ cluster DNS            CoreDNS answers Envoy           names of the cluster's Se
                                                        clusters become pod addresses right here
 kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: :mod:`.kube_proxy`
 =====================  ==============================  ===========================================
+
+``virtualOutbound`` listens on no port: ``use_original_dst`` makes Envoy ask the kernel for SO_ORIGINAL_DST
+after all, and where the host tracks connections, for anybody's sake, the answer beats the header's. Of a Unix
+socket there is nothing to ask. No other listener has ``use_original_dst``. A format that prints the
+connection's *direct* ends (``%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%``) prints the socket's path.
 
 One thing is the lab's own wish: gateways have ``preserve_external_request_id``, so that a request which
 passes the mesh's edge twice (out by the egress gateway, in again by the ingress gateway) keeps one id, by
@@ -40,14 +45,14 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from labkit.embedded.addresses import NODE_ADDRESS, app_address
+from labkit.embedded.addresses import NODE_ADDRESS, OUTBOUND_SOCKET, app_address
 from labkit.embedded.mesh.hosts import is_address
 from labkit.embedded.mesh.model import MeshState, Resource
 from labkit.embedded.mesh.services import Endpoint
 from labkit.embedded.mesh.translate.naming import INBOUND_PASSTHROUGH, socket_address, typed
 from labkit.embedded.objects import Obj
 
-OUTBOUND_PORT = 15001
+OUTBOUND_PORT = 15001  # a real pod's; here only in the guard against loops
 INBOUND_SOURCE = "127.0.0.6"
 PROXY_PORTS = frozenset({15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090})
 """Ports the proxy has for itself: never captured."""
@@ -62,8 +67,9 @@ FROM_ANYWHERE = {"upstream_bind_config": {"source_address": {"address": "0.0.0.0
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
 
-def virtual_outbound_address(pod_ip: str) -> dict[str, Any]:
-    return socket_address(pod_ip, OUTBOUND_PORT)
+def virtual_outbound_address() -> dict[str, Any]:
+    """A file in the folder that the pod's Envoy runs in; the pod's user's alone."""
+    return {"pipe": {"path": OUTBOUND_SOCKET, "mode": 0o600}}
 
 
 def inbound_endpoint(pod_ip: str, port: int) -> dict[str, Any]:

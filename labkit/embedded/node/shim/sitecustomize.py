@@ -6,9 +6,11 @@ http.client, ssl …; not uvloop, which does not):
 
 * ``getaddrinfo`` asks the cluster's DNS, through the node; other names go to the host's resolver.
 * ``bind`` to any or a local address lands on the pod's own; behind a sidecar, on the private one.
-* ``connect`` goes to the sidecar's outbound listener first, in a PROXY header (version 2) that names
-  the real destination, as iptables' REDIRECT leaves it for SO_ORIGINAL_DST. In a pod without
-  sidecar a cluster IP is swapped for one of the Service's endpoints, as kube-proxy does.
+* ``connect`` goes to the sidecar's outbound listener, which is told the real destination, as iptables'
+  REDIRECT leaves it for SO_ORIGINAL_DST (:mod:`labkit_sidecar`). In a pod without sidecar a cluster IP
+  is swapped for one of the Service's endpoints, as kube-proxy does.
+
+Nothing in it depends on what the host does with packets, or on whether it has a network.
 
 IPv4 only: a name never resolves to an IPv6 address, so no program tries one. It imports nothing of
 labkit, for it lives in other programs' processes.
@@ -20,15 +22,15 @@ import errno
 import json
 import os
 import socket
-import struct
 from typing import Any
+
+import labkit_sidecar  # type: ignore[import-not-found]  # beside this file, once that is on PYTHONPATH
 
 _PLACE = json.loads(os.environ.get("LABKIT_POD_NETWORK", "null"))
 _LOCAL = ("127.0.0.1", "localhost")
 _ANY = ("", "0.0.0.0")
-_SIDECAR_SECONDS = 5.0  # the sidecar is on this machine: longer means that it hangs
+_NODE_SECONDS = 5.0  # the node is on this machine: longer means that it hangs
 _IP_BIND_ADDRESS_NO_PORT = 24  # Linux: choose the port at connect, so that ports can be shared
-_PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11]) + struct.pack("!H", 12)
 
 _connect = socket.socket.connect
 _bind = socket.socket.bind
@@ -38,7 +40,7 @@ _getaddrinfo = socket.getaddrinfo
 def _ask(*question: str) -> list[str]:
     """One question to the node; an empty answer where the node does not answer."""
     with socket.socket(socket.AF_UNIX) as node:
-        node.settimeout(_SIDECAR_SECONDS)
+        node.settimeout(_NODE_SECONDS)
         try:
             _connect(node, _PLACE["socket"])
             node.sendall(" ".join(question).encode() + b"\n")
@@ -63,7 +65,10 @@ def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int
         name = None
     if family == socket.AF_INET6 and (name is None or not _is_address(name)):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    if name is None or name in ("", "localhost") or _is_address(name):
+    flags &= ~socket.AI_ADDRCONFIG  # a machine without a network has none to resolve even an address for
+    if name == "localhost":
+        name = _LOCAL[0]  # whatever the host's own file says
+    if name is None or name == "" or _is_address(name):
         return _getaddrinfo(name, port, family or socket.AF_INET, type, proto, flags)
     return _lookup(name, port, type, proto, flags)
 
@@ -96,39 +101,28 @@ def bind(self: socket.socket, address: Any) -> None:
 def connect(self: socket.socket, address: Any) -> None:
     """As ``socket.connect``, by way of the sidecar or of a Service's endpoint."""
     if self.family != socket.AF_INET or self.type != socket.SOCK_STREAM:
-        return _connect(self, address)
+        _connect(self, address)
+        return
     host, port = address[0], address[1]
     if not _is_address(host):  # a blocking connect may be given a name
         host = getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
     if host in (*_ANY, *_LOCAL, _PLACE["app_ip"]):
-        return _connect(self, (_PLACE["app_ip"], port))
-    if _PLACE["sidecar_port"]:
-        return _through_sidecar(self, host, port)
-    return _directly(self, host, port)
+        _connect(self, (_PLACE["app_ip"], port))
+    elif _PLACE["sidecar"]:
+        labkit_sidecar.connect(self, _PLACE["sidecar"], _PLACE["pod_ip"], (host, port))
+    else:
+        _directly(self, host, port)
 
 
 def connect_ex(self: socket.socket, address: Any) -> int:
     """As ``socket.connect_ex``: an error number instead of an exception."""
     try:
         connect(self, address)
+    except TimeoutError as error:
+        return error.errno or errno.EAGAIN
     except OSError as error:
         return error.errno or errno.EIO
     return 0
-
-
-def _through_sidecar(self: socket.socket, host: str, port: int) -> None:
-    """Connect to the sidecar and name the destination: takes no longer than a loopback handshake."""
-    _come_from_pod(self)
-    patience = self.gettimeout()
-    if patience == 0:
-        self.settimeout(_SIDECAR_SECONDS)
-    try:
-        _connect(self, (_PLACE["pod_ip"], _PLACE["sidecar_port"]))
-        source, source_port = self.getsockname()
-        ends = socket.inet_aton(source) + socket.inet_aton(host)
-        self.sendall(_PROXY_V2 + ends + struct.pack("!HH", source_port, port))
-    finally:
-        self.settimeout(patience)
 
 
 def _directly(self: socket.socket, host: str, port: int) -> None:
@@ -150,6 +144,7 @@ def _come_from_pod(self: socket.socket) -> None:
 
 
 if _PLACE:
+    labkit_sidecar.install()
     socket.getaddrinfo = getaddrinfo
     socket.gethostname = lambda: _PLACE["pod"]
     socket.has_ipv6 = False

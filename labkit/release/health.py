@@ -1,0 +1,162 @@
+"""How each destination of a rule did, by what the mesh has seen of it and what its clients got.
+
+A request belongs to the destination that a sidecar's log says it was sent to. It has failed where that
+line tells of a failure, where the client's answer is one, and where it made the destination's own calls
+fail: a failed line that the answering pod's proxy wrote of the same request. So ServiceC counts as broken
+when the external cluster is missing, although it politely answers 200 with the failure in its text.
+Its latency is the duration of the caller's line, in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from labkit.kube.destinations import Destination
+from labkit.kube.proxies import Proxy
+from labkit.traffic.failures import failed_answers, failed_lines
+
+
+@dataclass(frozen=True)
+class Health:
+    """One destination, by the requests that were sent to it."""
+
+    destination: str
+    """As it is called here."""
+    requests: int = 0
+    errors: int = 0
+    slow: int = 0
+    """Requests that took longer than the limit."""
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    example: str = ""
+    """One of the errors, as a log has it."""
+
+    @property
+    def error_rate(self) -> float:
+        """0 to 1."""
+        return self.errors / self.requests if self.requests else 0.0
+
+    def __str__(self) -> str:
+        if not self.requests:
+            return f"{self.destination} none"
+        errors = f"{self.errors or 'no'} error{'s' * (self.errors != 1)}"
+        return f"{self.destination} {self.requests}, {errors}, 95 % within {self.p95_ms:g} ms"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of some requests."""
+
+    health: tuple[Health, ...]
+    """One for each destination of the rule, in its order."""
+    answers: int
+    """All that came back, or did not."""
+    astray: int
+    """Failed answers that no destination is to blame for: they never came to one."""
+    example: str = ""
+    """One of those, as the client saw it."""
+
+
+def seen(
+    answers: pd.DataFrame,
+    lines: pd.DataFrame,
+    request_ids: Mapping[str, str],
+    proxies: Sequence[Proxy],
+    destinations: Mapping[Destination, str],
+    *,
+    slow_ms: float,
+) -> Seen:
+    """What became of *answers*.
+
+    answers: as :func:`labkit.traffic.answers.send` makes them. lines: those of every proxy's access log
+    that belong to them, with ``pod``; request_ids: tag → the mesh's id. destinations: those of the rule,
+    with the name to show for each.
+    """
+    ids = answers["tag"].map(dict(request_ids)).astype("object")
+    failed_here = set(ids[failed_answers(answers)].dropna())
+    calls = _calls(lines, proxies, list(destinations))
+    broken = _broken_within(calls, lines, proxies)
+    health = tuple(
+        _health(name, calls[calls["destination"] == i], failed_here | broken.keys(), broken, slow_ms)
+        for i, name in enumerate(destinations.values())
+    )
+    lost = failed_answers(answers) & ~ids.isin(set(calls["request_id"]))
+    return Seen(health, len(answers), int(lost.sum()), _words(answers[lost]))
+
+
+def _calls(
+    lines: pd.DataFrame, proxies: Sequence[Proxy], destinations: Sequence[Destination]
+) -> pd.DataFrame:
+    """The lines in which a sidecar sent a request to one of *destinations*, with the number of it."""
+    gateways = {proxy.pod for proxy in proxies if proxy.is_gateway}
+    clusters = lines["upstream_cluster"].astype("object")
+    numbers = {cluster: _number(str(cluster), destinations) for cluster in clusters.dropna().unique()}
+    which = clusters.map(numbers).where(~lines["pod"].isin(gateways))
+    calls = lines[which.notna()].assign(destination=which.dropna().astype("int64"))
+    return calls.assign(failed=failed_lines(calls), pod_ip=_hosts(calls))
+
+
+def _number(cluster: str, destinations: Sequence[Destination]) -> int | None:
+    found = Destination.of_cluster(cluster)
+    return next((i for i, one in enumerate(destinations) if found and one.takes(found)), None)
+
+
+def _hosts(lines: pd.DataFrame) -> pd.Series[str]:
+    return lines["upstream_host"].astype("str").str.replace(r":\d+$", "", regex=True).str.strip("[]")
+
+
+def _broken_within(calls: pd.DataFrame, lines: pd.DataFrame, proxies: Sequence[Proxy]) -> dict[str, str]:
+    """Requests whose answering pod's own calls failed: id → what its log says."""
+    pod_of = {proxy.ip: proxy.pod for proxy in proxies if not proxy.is_gateway}
+    answering = set(zip(calls["request_id"], calls["pod_ip"].map(pod_of), strict=True))
+    bad = lines[failed_lines(lines)]
+    found = {}
+    for one in bad.itertuples():
+        if (one.request_id, one.pod) in answering and one.Index not in calls.index:
+            found[str(one.request_id)] = line_words(one)
+    return found
+
+
+def line_words(line: object) -> str:
+    """A failed line in a few words: ``404 (NR) for shop.web/cart``."""
+    code, flags = getattr(line, "response_code", None), getattr(line, "response_flags", None)
+    why = f" ({flags})" if isinstance(flags, str) else ""
+    return f"its log says {code}{why} for {getattr(line, 'authority', '')}{getattr(line, 'path', '')}"
+
+
+def _health(
+    name: str, calls: pd.DataFrame, failed_elsewhere: set[str], broken: Mapping[str, str], slow_ms: float
+) -> Health:
+    one_each = calls.drop_duplicates("request_id", keep="last")
+    failed = one_each["failed"] | one_each["request_id"].isin(failed_elsewhere)
+    times = calls.groupby("request_id")["duration"].max().astype("float64")
+    return Health(
+        name,
+        requests=len(one_each),
+        errors=int(failed.sum()),
+        slow=int((times > slow_ms).sum()),
+        p50_ms=_quantile(times, 0.5),
+        p95_ms=_quantile(times, 0.95),
+        example=_example(one_each[failed], broken),
+    )
+
+
+def _quantile(times: pd.Series[float], share: float) -> float:
+    return round(float(times.quantile(share)), 1) if len(times) else 0.0
+
+
+def _example(failed: pd.DataFrame, broken: Mapping[str, str]) -> str:
+    if failed.empty:
+        return ""
+    last = next(failed.iloc[[-1]].itertuples())
+    return broken.get(str(last.request_id)) or line_words(last)
+
+
+def _words(answers: pd.DataFrame) -> str:
+    if answers.empty:
+        return ""
+    last = answers.iloc[-1]
+    return str(last["error"]) if pd.isna(last["status"]) else f"{last['status']} {last['body']}".strip()[:200]

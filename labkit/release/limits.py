@@ -1,0 +1,55 @@
+"""What a destination may cost, and whether what was seen of it keeps to that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.release.evidence import Judgement, SequentialTest
+from labkit.release.health import Health, Seen
+
+_GOOD = 0.2
+"""A share of failures that is well, as a part of the limit."""
+_SLOW = SequentialTest(good=0.05, bad=0.2)
+"""95 of 100 within the limit is well; more than 1 of 5 above it is not."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a destination may cost."""
+
+    error_rate: float = 0.05
+    """Share of its requests, 0 to 1, from which on it is broken; a fifth of that is well."""
+    p95_ms: float = 1000.0
+    """95 of 100 requests are answered within that."""
+    at_least: int = 20
+    """Requests a destination has to have had in a step."""
+
+    @property
+    def errors(self) -> SequentialTest:
+        """The test of its errors."""
+        return SequentialTest(_GOOD * self.error_rate, self.error_rate, self.at_least)
+
+    def judge(self, one: Health) -> Judgement:
+        """Whether a destination is well, broken, or not known well enough."""
+        found = {self.errors.judge(one.errors, one.requests), _SLOW.judge(one.slow, one.requests)}
+        return "bad" if "bad" in found else "open" if "open" in found else "good"
+
+    def broken_by(self, one: Health) -> str | None:
+        """The reason in words why a destination is broken, or None."""
+        if self.errors.judge(one.errors, one.requests) == "bad":
+            return (
+                f"{one.destination} failed {one.errors} of {one.requests} requests "
+                f"({100 * one.error_rate:.0f} %; the limit is {100 * self.error_rate:g} %): {one.example}"
+            )
+        if _SLOW.judge(one.slow, one.requests) == "bad":
+            return (
+                f"{one.destination} took longer than {self.p95_ms:g} ms for {one.slow} of "
+                f"{one.requests} requests, {one.p95_ms:.0f} ms for the slowest 5 of 100"
+            )
+        return None
+
+    def lost(self, seen: Seen) -> str | None:
+        """Why the mesh itself is broken: requests that never came to a destination."""
+        if self.errors.judge(seen.astray, seen.answers) != "bad":
+            return None
+        return f"{seen.astray} of {seen.answers} requests never came to a destination: {seen.example}"

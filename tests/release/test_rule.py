@@ -1,0 +1,195 @@
+"""A rule that shares traffic: found by its host, read in one way, and nothing changed but its weights."""
+
+import copy
+
+import jsonpatch
+import pytest
+import yaml
+
+from labkit.errors import UsageError
+from labkit.kube.destinations import Destination
+from labkit.release.rule import BEFORE, as_hundredths, find_rule, rule_of, share_out
+
+HOME = "shop"
+B, C = {"host": "b", "port": {"number": 80}}, {"host": "c", "port": {"number": 80}}
+
+
+def virtual_service(http, *, name="b-vs", hosts=("b",), made="2026-01-01T00:00:00Z", **spec):
+    meta = {"name": name, "namespace": HOME, "creationTimestamp": made, "resourceVersion": "7"}
+    return {"metadata": meta, "spec": {"hosts": list(hosts), "http": http, **spec}}
+
+
+class Served:
+    """As much of the API as finding a rule needs."""
+
+    def __init__(self, *found):
+        self._found = found
+
+    def items(self, path):
+        assert path.endswith(f"/namespaces/{HOME}/virtualservices")
+        return list(self._found)
+
+
+def split(*weights):
+    return [{"route": [{"destination": d, "weight": w} for d, w in zip((B, C), weights, strict=True)]}]
+
+
+@pytest.mark.parametrize("host", ["b", "b.shop", "b.shop.svc", "b.shop.svc.cluster.local"])
+def test_it_is_found_by_its_host_whatever_it_is_called(host):
+    found = find_rule(Served(virtual_service(split(90, 10), name="my-canary", hosts=[host])), "b", HOME)
+
+    assert found.name == "my-canary"
+    assert found.weights == (90, 10)
+    assert found.destinations == (Destination("b.shop", port=80), Destination("c.shop", port=80))
+
+
+def test_of_several_the_oldest_acts():
+    old = virtual_service(split(50, 50), name="z", made="2025-01-01T00:00:00Z")
+    new = virtual_service(split(1, 99), name="a")
+
+    assert find_rule(Served(new, old), "b", HOME).name == "z"
+
+
+def test_rules_of_gateways_and_other_hosts_are_none():
+    at_gateway = virtual_service(split(1, 1), gateways=["front"])
+
+    assert find_rule(Served(at_gateway, virtual_service(split(1, 1), hosts=["c"])), "b", HOME) is None
+
+
+TESTERS = {"match": [{"headers": {"x-release": {"exact": "tester"}}}], "route": [{"destination": C}]}
+
+
+def test_the_default_route_is_meant_or_the_one_for_given_headers():
+    served = Served(virtual_service([TESTERS, *split(100, 0)]))
+
+    assert find_rule(served, "b", HOME).route == 1
+    assert find_rule(served, "b", HOME, headers={"X-Release": "tester"}).route == 0
+    assert find_rule(served, "b", HOME, headers={"X-Release": "other"}).route == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "fits"),
+    [
+        ({"prefix": "te"}, "tester", True),
+        ({"regex": "t.*r"}, "tester", True),
+        ({"regex": "t"}, "tester", False),
+        ({"regex": "("}, "tester", False),
+        ({}, "anything", True),
+        ({"exact": "Tester"}, "tester", False),
+    ],
+)
+def test_headers_match_as_in_istio(how, value, fits):
+    only = {"match": [{"headers": {"x-release": how}}], "route": [{"destination": C}]}
+
+    assert (rule_of(virtual_service([only]), headers={"x-release": value}) is not None) is fits
+
+
+@pytest.mark.parametrize(
+    ("targets", "weights", "hundredths"),
+    [
+        ([{"destination": C}], (100,), [100]),
+        ([{"destination": B, "weight": 3}, {"destination": C, "weight": 1}], (3, 1), [75, 25]),
+        ([{"destination": B, "weight": 100}, {"destination": C}], (100, 0), [100, 0]),
+        ([{"destination": B, "weight": 1}] * 3, (1, 1, 1), [34, 33, 33]),
+        ([{"destination": B}, {"destination": C}], (0, 0), [0, 0]),
+    ],
+)
+def test_weights_as_istio_reads_them(targets, weights, hundredths):
+    rule = rule_of(virtual_service([{"route": targets}]))
+
+    assert rule.weights == weights
+    assert as_hundredths(rule) == hundredths
+
+
+@pytest.mark.parametrize(
+    ("weights", "target", "percent", "shared"),
+    [
+        ((100, 0), 1, 10, [90, 10]),
+        ((0, 100), 0, 30, [30, 70]),
+        ((25, 25, 50), 2, 10, [45, 45, 10]),
+        ((10, 20, 70), 2, 50, [17, 33, 50]),
+        ((0, 0, 100), 2, 40, [30, 30, 40]),
+        ((1, 3), 1, 100, [0, 100]),
+    ],
+)
+def test_the_others_share_the_rest_as_before(weights, target, percent, shared):
+    targets = [{"destination": {"host": f"s{i}"}, "weight": w} for i, w in enumerate(weights)]
+
+    assert share_out(rule_of(virtual_service([{"route": targets}])), target, percent) == shared
+
+
+@pytest.mark.parametrize("wrong", [-1, 101, 33.3, "10", True])
+def test_what_is_no_weight_is_refused(wrong):
+    with pytest.raises(UsageError, match="whole number from 0 to 100"):
+        share_out(rule_of(virtual_service(split(1, 1))), 0, wrong)
+
+
+RICH = yaml.safe_load("""
+- timeout: 3s
+  retries: {attempts: 2}
+  mirror: {host: c}
+  headers: {response: {set: {x-rule: kept}}}
+  route:
+  - {destination: {host: b, subset: v1}, headers: {request: {add: {a: b}}}}
+  - {destination: {host: b, subset: v2}, weight: 10}
+""")
+
+
+def test_only_weights_change_and_come_back_exactly():
+    before = virtual_service([TESTERS, *copy.deepcopy(RICH)], exportTo=["."])
+    rule = rule_of(before)
+
+    after = jsonpatch.apply_patch(before, rule.patch_to(rule.with_weights([30, 70])))
+
+    expected = copy.deepcopy(before)
+    expected["spec"]["http"][1]["route"][0]["weight"] = 30
+    expected["spec"]["http"][1]["route"][1]["weight"] = 70
+    assert after == expected
+    assert jsonpatch.apply_patch(after, rule_of(after).patch_to(rule)) == before
+
+
+def test_a_destination_that_joins_leaves_nothing_behind():
+    before = virtual_service([{"route": [{"destination": B}], "timeout": "1s"}])
+    rule = rule_of(before)
+    wanted = rule.joined_by(C).with_weights([90, 10])
+
+    after = jsonpatch.apply_patch(before, rule.patch_to(wanted))
+
+    assert rule_of(after).weights == (90, 10)
+    assert jsonpatch.apply_patch(after, rule_of(after).patch_to(rule)) == before
+
+
+@pytest.mark.parametrize("annotations", [None, {}, {"team": "blue"}])
+def test_the_weights_before_are_kept_in_the_object_and_taken_out_again(annotations):
+    before = virtual_service(split(100, 0))
+    if annotations is not None:
+        before["metadata"]["annotations"] = annotations
+
+    noted = jsonpatch.apply_patch(before, rule_of(before).patch_to_keep((100, None)))
+    assert rule_of(noted).kept == (100, None)
+    assert rule_of(noted).patch_to_keep((1, 2)) == [], "the first ones count"
+
+    after = jsonpatch.apply_patch(noted, rule_of(noted).patch_to_forget())
+    assert (after["metadata"].get("annotations") or {}) == (annotations or {})
+
+
+@pytest.mark.parametrize("odd", ["no json", "{}", "[]", '["a", 1]', "[1, 2, 3]"])
+def test_a_note_that_is_none_is_ignored(odd):
+    found = virtual_service(split(1, 1))
+    found["metadata"]["annotations"] = {BEFORE: odd}
+
+    assert rule_of(found).kept is None
+
+
+@pytest.mark.parametrize(
+    ("cluster", "destination"),
+    [
+        ("outbound|80||c.shop.svc.cluster.local", Destination("c.shop", "", 80)),
+        ("outbound|80|v2|b.shop.svc.cluster.local", Destination("b.shop", "v2", 80)),
+        ("outbound|443||api.example.com", Destination("api.example.com", "", 443)),
+        ("inbound|8082||", None),
+        ("BlackHoleCluster", None),
+    ],
+)
+def test_a_cluster_stands_for_a_destination(cluster, destination):
+    assert Destination.of_cluster(cluster) == destination
