@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from labkit.cli.progress import progress
+from labkit.errors import LabkitError
 
 
 @click.command()
@@ -24,7 +25,15 @@ def clean(yes: bool) -> None:
     question = "Stop what runs and remove these, with everything applied in them?"
     if not yes and not click.confirm(question):
         raise SystemExit(1)
+    left = 0
     with progress() as shown:
         for path in homes:
-            embedded.remove(path)
-            shown.done(f"Removed {path}")
+            shown.doing(f"removing {path}")
+            try:
+                embedded.remove(path)
+                shown.done(f"Removed {path}")
+            except (LabkitError, OSError) as error:  # the others go all the same
+                left += 1
+                shown.failed(f"{path} stays: {error}")
+    if left:
+        raise SystemExit(1)

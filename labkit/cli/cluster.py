@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from labkit.kube.api import Api
 
 NODE_TIMEOUT = 30.0
+ISTIO_TIMEOUT = 90.0
 PODS_TIMEOUT = 20.0
 """Seconds a cluster that comes back is given until all its pods are ready."""
 
 
 @click.command()
 @click.option("--istio/--no-istio", default=True, help="Install Istio as the first lesson does.")
-def up(istio: bool) -> None:
+@click.option("--fresh", is_flag=True, help="Begin an empty cluster; the one before is kept aside.")
+def up(istio: bool, fresh: bool) -> None:
     """Start the cluster, or find it running."""
     with progress() as shown:
-        api = bring_up(shown, istio=istio)
+        api = bring_up(shown, istio=istio, fresh=fresh)
         address = gateway_address(api)
         if address and not address.endswith(":80"):
             port = address.rpartition(":")[2]
@@ -35,7 +37,7 @@ def up(istio: bool) -> None:
     print(f'Next: export KUBECONFIG="{api.kubeconfig}"; kubectl get pods --all-namespaces')
 
 
-def bring_up(shown: Progress, *, istio: bool = True) -> Api:
+def bring_up(shown: Progress, *, istio: bool = True, fresh: bool = False) -> Api:
     """A running cluster of the current home, with Istio, connected to."""
     from labkit.kube import embedded
 
@@ -44,20 +46,21 @@ def bring_up(shown: Progress, *, istio: bool = True) -> Api:
     importing.start()
     shown.doing("starting the cluster")
     was_running = embedded.running() is not None
-    running = embedded.start()
+    running = embedded.start(fresh=fresh, say=shown.doing)
     importing.join()
     from labkit.kube.connect import connect
 
     api = connect(kubeconfig=embedded.kubeconfig())
+    shown.doing("the node")
     _await_node(api)
     shown.done(f"Cluster {'runs already' if was_running else 'started'}: {running.server}")
     for sentence in running.mended:
         shown.note(sentence)
     if istio:
         shown.doing("Istio")
-        _ensure_istio(api, shown.done)
+        _ensure_istio(api, shown)
     if not was_running:
-        shown.doing("pods")
+        shown.doing("the pods that ran before")
         _await_pods(api, shown)
     return api
 
@@ -99,16 +102,42 @@ def _await_pods(api: Api, shown: Progress) -> None:
             shown.note(str(late))
 
 
-def _ensure_istio(api: Api, say: Callable[[str], None]) -> None:
-    """Install Istio where it is not; what a learner installed otherwise stays as it is."""
+def _ensure_istio(api: Api, shown: Progress) -> None:
+    """Install Istio where it is not, or not wholly; what a learner installed otherwise stays as it is."""
     from labkit import istio
+    from labkit.errors import ApiRefused
+    from labkit.kube.api import APPLY_PATCH
+    from labkit.kube.resources import CONFIG_MAPS
 
-    if istio.is_installed(api):
+    mark = CONFIG_MAPS.path("kube-public", "labkit-up")
+    if istio.is_installed(api) and not api.find(mark):
         istio.follow_ports(api)
-        istio.wait(api)
-        say("Istio runs")
-    else:
-        istio.install(api, istio.settings(istio.parse(istio.LESSON_FLAGS)), say)
+        _await_istio(api, shown)
+        shown.done("Istio runs")
+        return
+    # Should this command be killed on its way, the next one does all of it again.
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "labkit-up"}}
+    api.request("PATCH", mark, query={"fieldManager": "labkit"}, body=body, content_type=APPLY_PATCH)
+    istio.install(api, istio.settings(istio.parse(istio.LESSON_FLAGS)), shown.done)
+    with contextlib.suppress(ApiRefused):  # another `labkit up` was quicker
+        api.request("DELETE", mark)
+
+
+def _await_istio(api: Api, shown: Progress) -> None:
+    """Let Istio run again, through the pauses the kubelet makes after kills."""
+    from labkit import istio
+    from labkit.errors import WaitTimeout
+
+    def passing(what: str) -> None:
+        shown.doing(f"waiting for {what.splitlines()[0]}")
+
+    try:
+        istio.wait(api, timeout=ISTIO_TIMEOUT, passing=passing)
+    except WaitTimeout as late:
+        raise WaitTimeout(
+            f"{late}\n`kubectl -n istio-system describe pods` and `labkit status` say more; "
+            "`labkit down`, then `labkit up` starts everything at once."
+        ) from late
 
 
 def gateway_address(api: Api) -> str | None:
@@ -130,7 +159,7 @@ def down() -> None:
 
     with progress() as shown:
         shown.doing("stopping the cluster")
-        if embedded.stop():
+        if embedded.stop(say=shown.doing):
             shown.done("Cluster stopped; everything applied is kept.")
         else:
             shown.done("No cluster runs.")

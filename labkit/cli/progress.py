@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
 
 TICK, CROSS, NOTE = "✔", "✘", "!"
 
+PATIENCE = 2.0
+"""Seconds after which a file or a pipe is told, too, what is being waited for."""
+
 
 class Progress:
     """Lines that stay (``done``) above one line that changes (``doing``)."""
 
     def __init__(self) -> None:
         self._status: Status | None = None
+        self._late: threading.Timer | None = None
         self.began = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -33,13 +38,25 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._settle()
         if self._status:
             self._status.stop()
 
     def doing(self, what: str) -> None:
-        """What is going on now; only a terminal shows it."""
+        """What is going on now: a terminal shows it at once, a file or a pipe once it has taken a moment."""
+        self._settle()
         if self._status:
             self._status.update(what)
+        else:
+            self._late = threading.Timer(PATIENCE, print, [f"… {what}"], {"flush": True})
+            self._late.daemon = True
+            self._late.start()
+
+    def _settle(self) -> None:
+        """What was going on is not any more."""
+        if self._late:
+            self._late.cancel()
+            self._late = None
 
     def done(self, what: str) -> None:
         """One thing is done."""
@@ -54,6 +71,7 @@ class Progress:
         self._line(f"{CROSS} {what}")
 
     def _line(self, text: str) -> None:
+        self._settle()
         if self._status:
             self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from labkit.cli.cluster import gateway_address
+from labkit.cli.progress import NOTE
 from labkit.kube import embedded
 from labkit.kube.api import TABLE, Api, Obj
 from labkit.kube.connect import connect
@@ -17,9 +18,13 @@ SYNC_PATH = "/api/v1/namespaces/istio-system/pods/{pod}:15014/proxy/debug/syncz"
 
 def report() -> None:
     """Print it; exit status 1 where no cluster runs."""
+    if why := embedded.hindrance():
+        print(why)
+        raise SystemExit(1)
     running = embedded.running()
     if running is None:
         print(f"No cluster runs in {embedded.home()}; `labkit up` starts it.")
+        _print_notes()
         if failure := embedded.last_failure():
             print(f"The last one ended of itself: {failure}")
         raise SystemExit(1)
@@ -34,6 +39,18 @@ def report() -> None:
     _print_proxies(api)
     print()
     _print_sizes()
+    _print_notes()
+
+
+def _print_notes() -> None:
+    """What was found wrong with the cluster's files, and what was put aside for that."""
+    notes, kept = embedded.notes(), embedded.kept_aside()
+    for note in notes:
+        print(f"{NOTE} {note}")
+    if kept:
+        print(f"Kept aside in {embedded.home() / 'aside'}; remove it when you need none of it:")
+        for line in kept:
+            print(f"  {line}")
 
 
 def _gateway(api: Api) -> str:

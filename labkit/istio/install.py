@@ -67,11 +67,12 @@ def is_installed(api: Api) -> bool:
     return api.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/istiod") is not None
 
 
-def wait(api: Api) -> None:
-    """Wait until all that an install made runs."""
+def wait(api: Api, *, timeout: float = 120.0, passing: Callable[[str], None] | None = None) -> None:
+    """Wait until all that an install made runs; see :func:`labkit.kube.wait.wait_for_rollouts`."""
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     found = api.items(path, labelSelector=manifests.OWNER)
-    wait_for_rollouts(api, [(NAMESPACE, deployment["metadata"]["name"]) for deployment in found])
+    names = [(NAMESPACE, deployment["metadata"]["name"]) for deployment in found]
+    wait_for_rollouts(api, names, timeout=timeout, passing=passing)
 
 
 def follow_ports(api: Api) -> None:

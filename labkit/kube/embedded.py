@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,17 +70,48 @@ def last_failure() -> str:
 
 def find() -> Path:
     """The kubeconfig of the running cluster; raises NotRunning where none runs."""
+    if why := hindrance():
+        raise NotRunning(why)
     if running() is None:
         raise NotRunning(f"No cluster runs in {home()}; start it with `labkit up`.")
     return kubeconfig()
 
 
-def start() -> Running:
-    """Start the cluster, or find it running; back when its API answers. Raises StartFailed."""
+def start(*, fresh: bool = False, say: Callable[[str], None] = lambda _: None) -> Running:
+    """Start the cluster, or find it running; back when its API answers. Raises StartFailed.
+
+    *fresh* begins an empty one (the state before is kept aside); *say* hears what keeps it waiting.
+    """
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 
-    return launch.start(Home.current())
+    return launch.start(Home.current(), fresh=fresh, say=say)
+
+
+def hindrance() -> str:
+    """Why the daemon that has this home can't be talked to, though it lives; or nothing."""
+    from labkit.embedded.cluster import ending
+    from labkit.embedded.cluster.home import Home
+    from labkit.embedded.cluster.lock import is_locked
+
+    home = Home.current()
+    return ending.hindrance(home) if is_locked(home.lock) else ""
+
+
+def notes() -> list[str]:
+    """What the last start found wrong with the cluster's files, and mended or kept aside: sentences."""
+    from labkit.embedded.cluster import notes
+    from labkit.embedded.cluster.home import Home
+
+    return notes.read(Home.current().notes)
+
+
+def kept_aside() -> list[str]:
+    """What could not be used any more and still lies in the home's folder ``aside``: ``FILE: why``."""
+    from labkit.embedded.cluster.home import Home
+    from labkit.embedded.store.aside import Aside
+
+    return Aside(Home.current().root).kept()
 
 
 def find_or_start() -> Path:
@@ -88,12 +120,12 @@ def find_or_start() -> Path:
     return kubeconfig()
 
 
-def stop() -> bool:
+def stop(*, say: Callable[[str], None] = lambda _: None) -> bool:
     """Stop the cluster and all it started; whether there was one. What was applied is kept."""
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 
-    return launch.stop(Home.current())
+    return launch.stop(Home.current(), say=say)
 
 
 def known_homes() -> dict[Path, bool]:

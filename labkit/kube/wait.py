@@ -7,7 +7,7 @@ success alone would make a learner sit through the time-out of every misspelt im
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from labkit.errors import WaitFailed, WaitTimeout
@@ -25,6 +25,9 @@ _HOPELESS = {
 }
 """Reasons a container waits for that no more waiting cures, and what to do about each."""
 
+_PASSING = ("CrashLoopBackOff", "ProgressDeadlineExceeded")
+"""Those that pass by themselves where the program is good, and only was killed, or its node was down."""
+
 _NO_SUCH_IMAGE = ("not found", "not in this node", "does not exist", "denied")
 """A first ErrImagePull may be the network's fault and pass; with one of these in it, it will not."""
 
@@ -41,14 +44,21 @@ def is_rolled_out(deployment: Obj) -> bool:
     )
 
 
-def wait_for_rollouts(api: Api, deployments: Sequence[tuple[str, str]], *, timeout: float = 120.0) -> None:
+def wait_for_rollouts(
+    api: Api,
+    deployments: Sequence[tuple[str, str]],
+    *,
+    timeout: float = 120.0,
+    passing: Callable[[str], None] | None = None,
+) -> None:
     """Wait until each of *deployments*, (namespace, name), is rolled out.
 
-    Raises WaitFailed as soon as one can't succeed any more, WaitTimeout after *timeout* seconds.
+    Raises WaitFailed as soon as one can't succeed any more, WaitTimeout after *timeout* seconds. With
+    *passing*, what ran before is given the time to run again: a back-off is told there, and waited through.
     """
     if not deployments:
         return
-    state = _Rollouts(set(deployments))
+    state = _Rollouts(set(deployments), passing)
     namespaces = {namespace for namespace, _ in deployments}
     paths = [kind.path(namespace) for namespace in sorted(namespaces) for kind in (DEPLOYMENTS, PODS)]
     with Watches(api, *paths) as watches:
@@ -63,8 +73,8 @@ def wait_for_rollouts(api: Api, deployments: Sequence[tuple[str, str]], *, timeo
 class _Rollouts:
     """What the watches have told so far."""
 
-    def __init__(self, wanted: set[tuple[str, str]]) -> None:
-        self.wanted = wanted
+    def __init__(self, wanted: set[tuple[str, str]], passing: Callable[[str], None] | None = None) -> None:
+        self.wanted, self._passing = wanted, passing
         self.deployments: dict[tuple[str, str], Obj] = {}
         self.pods: dict[tuple[str, str], Obj] = {}
 
@@ -84,7 +94,10 @@ class _Rollouts:
             deployment = self.deployments.get(key)
             if deployment is None:
                 continue
-            for problem in _problems(deployment, self._pods_of(deployment)):
+            for reason, problem in _problems(deployment, self._pods_of(deployment)):
+                if self._passing and reason in _PASSING:
+                    self._passing(f"{key[1]}: {problem}")
+                    continue
                 raise WaitFailed(f"The Deployment {key[1]} can't be rolled out: {problem}")
 
     def _pods_of(self, deployment: Obj) -> list[Obj]:
@@ -129,19 +142,20 @@ def _images(pod_spec: Obj) -> set[tuple[str, str]]:
     return {(c["name"], c["image"]) for c in pod_spec.get("containers") or [] if c.get("image") != "auto"}
 
 
-def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[str]:
+def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[tuple[str, str]]:
+    """(reason, what it is and what to do about it)."""
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            yield str(condition.get("message"))
+            yield "ReplicaFailure", str(condition.get("message"))
         if condition.get("reason") == "ProgressDeadlineExceeded":
-            yield str(condition.get("message"))
+            yield "ProgressDeadlineExceeded", str(condition.get("message"))
     for pod in pods:
         for container, waiting in _waiting(pod):
             reason, message = waiting.get("reason", ""), waiting.get("message") or "no further message"
             if reason == "ErrImagePull" and any(words in message for words in _NO_SUCH_IMAGE):
                 reason = "ImagePullBackOff"  # where it is about to go
             if reason in _HOPELESS:
-                yield f"container {container} is in {reason}: {message}\n{_HOPELESS[reason]}"
+                yield reason, f"container {container} is in {reason}: {message}\n{_HOPELESS[reason]}"
 
 
 def _waiting(pod: Obj) -> list[tuple[str, dict[str, Any]]]:

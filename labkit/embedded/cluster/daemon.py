@@ -19,14 +19,16 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
-from labkit.embedded.cluster import descriptors, files, keys, kubeconfig, logs, network, signing_key
+from labkit.embedded.cluster import descriptors, files, keys, kubeconfig, logs, network, notes, signing_key
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import try_lock
 from labkit.embedded.cluster.settings import Settings
 from labkit.embedded.cluster.wiring import Cluster, Plan
+from labkit.embedded.status import ApiError
 from labkit.errors import ClusterError, LabkitError
 
 SHUTDOWN_LIMIT = 12.0
@@ -84,10 +86,15 @@ def _sentences(home: Home) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         if "full" in str(error):
-            raise ClusterError(
-                f"The disk that holds {home.root} is full; free some space, then `labkit up`."
-            ) from error
-        raise ClusterError(f"{home.database} can't be used ({error}); `labkit clean` removes it.") from error
+            raise ClusterError(_full(home)) from error
+        raise ClusterError(
+            f"{home.database} can't be used ({error}); check the disk that holds it."
+        ) from error
+    except ApiError as error:
+        if error.code != HTTPStatus.INSUFFICIENT_STORAGE:
+            log.exception("stopped by a refusal")
+            raise ClusterError(f"The cluster stopped: {error}. Details are in {home.log}.") from error
+        raise ClusterError(_full(home)) from error
     except OSError as error:
         log.exception("stopped by the system")
         raise ClusterError(files.explanation(error, home.root)) from error
@@ -96,19 +103,25 @@ def _sentences(home: Home) -> Iterator[None]:
         raise ClusterError(f"The cluster stopped: {error!r}. Details are in {home.log}.") from error
 
 
+def _full(home: Home) -> str:
+    return f"The disk that holds {home.root} is full; free some space, then `labkit up`."
+
+
 async def _run(home: Home, parent: Parent) -> None:
     stopped = _stop_signal()
-    settings = Settings.load(home.settings)
+    settings, problem = Settings.load(home.settings), Settings.problem(home.settings)
     block, claim = network.claim_block(settings.block)
     listener = network.listen(settings.port)
     server = "https://{}:{}".format(*listener.getsockname())
-    Settings(block, listener.getsockname()[1]).save(home.settings)
     with claim:
         plan = _plan(home, block)
         async with Cluster(plan, listener) as cluster:
+            # Not before there is a database: see launch._check_database.
+            Settings(block, listener.getsockname()[1]).save(home.settings)
             kubeconfig.update(
                 home.kubeconfig, server=server, authority=plan.certificates.authority, token=plan.token
             )
+            _tell(home, [*([problem] if problem else []), *cluster.notes])
             record = {"pid": os.getpid(), "server": server, "block": block, "run": str(plan.run)}
             files.write_json(home.record, record)
             gc.collect()
@@ -118,7 +131,13 @@ async def _run(home: Home, parent: Parent) -> None:
             await cluster.until(stopped)
             log.info("stopping")
             _limit_shutdown()
-    home.record.unlink(missing_ok=True)
+            home.record.unlink(missing_ok=True)  # from here on nobody shall take it for a running one
+
+
+def _tell(home: Home, sentences: list[str]) -> None:
+    for sentence in sentences:
+        log.warning("%s", sentence)
+    notes.add(home.notes, sentences)
 
 
 def _plan(home: Home, block: int) -> Plan:

@@ -43,6 +43,14 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def mode_of(path: Path) -> int:
+    """The permissions of *path*; 0 where there is nothing."""
+    try:
+        return stat.S_IMODE(path.lstat().st_mode)
+    except OSError:
+        return 0
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace *path* with *text* in one step (0600): a reader sees the old file or the new one, whole."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -10,6 +10,8 @@
       node/             pods: their logs
       run/              sockets (elsewhere where this path would be too long for a socket's)
       daemon.lock       held by the running daemon: the one proof that it runs
+      start.notes       what the last start found wrong and mended
+      aside/            what could not be used any more: unreadable objects, damaged files, with the reasons
       daemon.json       what the running daemon says about itself: pid, API address, run folder
       daemon.log        JSON lines, rotated;  daemon.stderr: whatever else it printed
 
@@ -27,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.embedded.cluster import files
+from labkit.embedded.store import aside
 
 SOCKET_PATH_LIMIT = 107
 """Bytes of a Unix socket's path (``sockaddr_un`` less its closing NUL)."""
@@ -36,17 +39,9 @@ LONGEST_SOCKET = 64
 
 
 _OURS = (
-    *(
-        "kubeconfig",
-        "kubeconfig.lock",
-        "kubeconfig.damaged",
-        ".kubeconfig.*",
-        "settings.json",
-        ".settings.json.*",
-        "token",
-        "pki",
-    ),
-    *("cluster.db*", "node", "run", "daemon.*", ".daemon.json.*", "start.lock"),
+    *("kubeconfig", "kubeconfig.lock", "kubeconfig.damaged", ".kubeconfig.*"),
+    *("settings.json", ".settings.json.*", "token", "pki", "cluster.db*", "node", "run"),
+    *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER),
 )
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
 
@@ -114,6 +109,11 @@ class Home:
         return self.root / "daemon.json"
 
     @property
+    def notes(self) -> Path:
+        """What the last start found wrong and mended, see :mod:`.notes`."""
+        return self.root / "start.notes"
+
+    @property
     def log(self) -> Path:
         """The daemon's own log."""
         return self.root / "daemon.log"
@@ -133,13 +133,22 @@ class Home:
         """This home's line in the record of all homes."""
         return homes_folder() / f"{self.digest}.json"
 
-    def create(self) -> None:
-        """Make the folder and put it on record; harmless where both are done."""
+    def create(self) -> list[str]:
+        """Make the folder and put it on record; harmless where both are done. What it closed to others."""
+        was_used, mode = self.token.exists(), files.mode_of(self.root)
         files.private_folder(self.root)
+        opened = [f"{self.root} (mode {mode:04o})"] if was_used and mode & 0o077 else []
+        for path in (self.token, self.kubeconfig, self.database):
+            if (mode := files.mode_of(path)) & 0o077 and not path.is_symlink():
+                path.chmod(0o600)
+                opened.append(f"{path} (mode {mode:04o})")
         entry = {"home": str(self.root), "run": str(self.run_folder())}
         if files.read_json(self.entry) != entry:
             files.private_folder(homes_folder())
             files.write_json(self.entry, entry)
+        return [
+            f"{each} was open to other users of this machine; it is yours alone again." for each in opened
+        ]
 
     def remove(self) -> None:
         """Remove what labkit made here, and nothing else: the folder itself only goes when it is empty."""

@@ -12,24 +12,26 @@ import json
 import os
 import select
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labkit.embedded.cluster import certificates, files, keys, kubeconfig, logs
+from labkit.embedded.cluster import certificates, ending, files, keys, kubeconfig, logs, notes
+from labkit.embedded.cluster.holder import Holder
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked
-from labkit.embedded.node.run_records import RECORDS, RunRecords, start_time_of
+from labkit.embedded.node.run_records import RECORDS, RunRecords
+from labkit.embedded.store.aside import Aside
 from labkit.errors import ClusterError, StartFailed
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
 """Seconds; the daemon gives its children less than that."""
 
+Say = Callable[[str], None]
+"""Hears what is being waited for."""
 
 _children: list[subprocess.Popen[bytes]] = []
 """Daemons this process started: asked for their end now and then, so that none stays a zombie."""
@@ -60,21 +62,28 @@ def find(home: Home) -> Running | None:
         run = Path(record["run"])
         return Running(home, record["pid"], record["server"], record["block"], run)
     except KeyError:
-        return None  # it holds the lock but is not ready yet
+        return None  # it holds the lock but is not ready yet, or ends
 
 
-def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
+def start(
+    home: Home, timeout: float = START_TIMEOUT, *, fresh: bool = False, say: Say = lambda _: None
+) -> Running:
     """Start the daemon of *home*, or find the one that runs; back when its API answers.
 
+    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting.
     Raises StartFailed with the reason where there is one.
     """
     with files.explained(home.root):
-        home.create()
-    with _alone(home):
-        running = find(home)
+        opened = home.create()
+    with _alone(home, say):
+        running = ending.settled(home, find, STOP_TIMEOUT, say)
+        if running and fresh:
+            raise StartFailed(
+                f"The cluster of {home.root} runs; `labkit down` first, then `labkit up --fresh`."
+            )
         if running is None:
             with files.explained(home.root):
-                mended = _prepare(home)
+                _prepare(home, opened, fresh=fresh)
                 process, report = _spawn(home)
             try:
                 _await_ready(home, process, report, timeout)
@@ -82,7 +91,7 @@ def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
                 process.kill()
                 process.wait()
                 raise
-            running = find(home)
+            running, mended = find(home), notes.read(home.notes)
         else:
             mended = _refresh(running)
     if running is None:
@@ -92,32 +101,41 @@ def start(home: Home, timeout: float = START_TIMEOUT) -> Running:
     return replace(running, mended=tuple(mended))
 
 
-def stop(home: Home) -> bool:
+def stop(home: Home, *, say: Say = lambda _: None) -> bool:
     """Stop the daemon of *home* and all it started; whether there was one."""
     if not home.root.is_dir():
         return False
-    with _alone(home):
-        running = find(home)
-        if running:
-            _end(running)
+    with _alone(home, say):
+        was_there = is_locked(home.lock)
+        ending.end(home, STOP_TIMEOUT)
+        _children[:] = [child for child in _children if child.poll() is None]
         _sweep(home)
-    return running is not None
+    return was_there
 
 
 @contextlib.contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    try:
-        with locked(home.start_lock, START_TIMEOUT + STOP_TIMEOUT):
-            yield
-    except TimeoutError:
-        why = "is still being started or stopped by another command; wait for it, then try again."
-        raise ClusterError(f"The cluster of {home.root} {why}") from None
+def _alone(home: Home, say: Say) -> Iterator[None]:
+    def waiting(holder: Holder | None) -> None:
+        say(f"waiting for another labkit command{ending.which(holder)} that starts or stops this cluster")
+
+    with contextlib.ExitStack() as held:
+        with files.explained(home.root):
+            try:
+                held.enter_context(locked(home.start_lock, START_TIMEOUT + STOP_TIMEOUT, waiting))
+            except TimeoutError:
+                holder = Holder.of(home.start_lock)
+                why = f"is still being started or stopped by another command{ending.which(holder)}"
+                raise ClusterError(
+                    f"The cluster of {home.root} {why}; wait for it, then try again."
+                ) from None
+        yield
 
 
-def _prepare(home: Home) -> list[str]:
+def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
     """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
     _sweep(home)
-    return keys.ensure(home)
+    notes.clear(home.notes)
+    notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh), *keys.ensure(home)])
 
 
 def _refresh(running: Running) -> list[str]:
@@ -130,6 +148,32 @@ def _refresh(running: Running) -> list[str]:
             token = keys.read_token(home)
             kubeconfig.update(home.kubeconfig, server=running.server, authority=authority, token=token)
     return faults
+
+
+def _check_database(home: Home, *, fresh: bool) -> list[str]:
+    """Refuse to begin anew in silence where a cluster's database has gone; with *fresh*, keep the old one.
+
+    SQLite would take no file, or an empty one, for a new database, and throw its log away.
+    """
+    found = sorted(home.root.glob(f"{home.database.name}*"))
+    is_empty = not home.database.exists() or (home.database.is_file() and home.database.stat().st_size == 0)
+    if fresh:
+        moved = [Aside(home.root).move(path, "labkit up --fresh") for path in found]
+        return [f"The cluster begins empty; its database before is kept as {moved[0]}."] if moved else []
+    rests = [path for path in found if path != home.database]
+    was_there = home.settings.exists() or any(home.node.glob("logs/*")) or bool(rests)
+    if is_empty and was_there and not _beside(home.database, ".new").exists():
+        state = "is empty" if home.database.exists() else "is gone"
+        raise StartFailed(
+            f"{home.database} {state}, but a cluster was here before: nothing was started or changed. "
+            "Is its disk not mounted, or was the file moved? Bring it back, then `labkit up`; "
+            "`labkit up --fresh` begins an empty cluster."
+        )
+    return []
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
 
 
 def _sweep(home: Home) -> None:
@@ -184,32 +228,3 @@ def _await_ready(home: Home, process: subprocess.Popen[bytes], report: int, time
 def _last_words(home: Home) -> str:
     lines = logs.last_lines(home.stderr) + logs.last_lines(home.log)
     return "".join(f"\n  {line}" for line in [f" Its last words ({home.log}):", *lines]) if lines else ""
-
-
-def _end(running: Running) -> None:
-    """SIGTERM, and SIGKILL where that takes too long; back when the process is gone."""
-    born = start_time_of(running.pid)
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if born is not None and start_time_of(running.pid) == born:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(running.pid, number)
-        if _has_ended(running.pid, born):
-            break
-    _children[:] = [child for child in _children if child.poll() is None]
-    _await_unlocked(running.home)
-
-
-def _has_ended(pid: int, born: int | None) -> bool:
-    """Whether the process that began at *born* is gone, waited for up to STOP_TIMEOUT seconds."""
-    deadline = time.monotonic() + STOP_TIMEOUT
-    while born is not None and start_time_of(pid) == born:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)  # not our child, and older kernels have no pidfds to wait for
-    return True
-
-
-def _await_unlocked(home: Home) -> None:
-    deadline = time.monotonic() + 2
-    while is_locked(home.lock) and time.monotonic() < deadline:
-        time.sleep(0.01)  # the kernel closes the descriptors of a process that was just reaped

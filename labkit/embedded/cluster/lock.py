@@ -1,4 +1,7 @@
-"""A lock that dies with its holder: ``flock`` on a file, so no pid file can be stale."""
+"""A lock that dies with its holder: ``flock`` on a file, so no pid file can be stale.
+
+The file tells who holds it, see :mod:`.holder`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from labkit.embedded.cluster.holder import Holder
 
 
 def try_lock(path: Path) -> int | None:
@@ -18,13 +23,14 @@ def try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    Holder.sign(descriptor)
     return descriptor
 
 
 def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock on *path*; a file that is not there is not locked."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -38,10 +44,18 @@ def is_locked(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock on *path*; TimeoutError after *timeout* seconds of waiting for another holder."""
+def locked(
+    path: Path, timeout: float, waiting: Callable[[Holder | None], None] | None = None
+) -> Iterator[None]:
+    """Hold the lock on *path*; TimeoutError after *timeout* seconds of waiting for another holder.
+
+    *waiting* is told, once, whom it waits for.
+    """
     deadline = time.monotonic() + timeout
     while (descriptor := try_lock(path)) is None:
+        if waiting:
+            waiting(Holder.of(path))
+            waiting = None
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.02)  # flock has no timeout of its own

@@ -24,6 +24,15 @@ class Settings:
         block, port = found.get("block"), found.get("port")
         return cls(block if isinstance(block, int) else None, port if isinstance(port, int) else None)
 
+    @classmethod
+    def problem(cls, path: Path) -> str | None:
+        """A sentence where *path* is there and says nothing: old addresses are forgotten."""
+        if not path.exists() or cls.load(path) != cls():
+            return None
+        return (
+            f"{path} was damaged; the cluster has a new address block and a new port (see `labkit status`)."
+        )
+
     def save(self, path: Path) -> None:
         """Write, where it changed."""
         if Settings.load(path) != self:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from labkit.embedded.api import bootstrap
+from labkit.embedded.api import bootstrap, stored
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.resources import REGISTRY
@@ -58,13 +58,18 @@ class Cluster:
     def __init__(self, plan: Plan, listener: socket.socket) -> None:
         self._plan, self._listener = plan, listener
         self._tasks: list[asyncio.Task[None]] = []
-        self._store = Store(plan.database)
+        self._store = Store(plan.database, stored.check)
         self._client = InProcessClient(self._store)
         self._client.add_admission(Injection(self._client))
         self._client.add_validation(istio_validation)
         self._controllers = _controllers(self._client, plan)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was found wrong with the store when it was opened, a sentence each."""
+        return self._store.notes
 
     def _catalogue(self) -> Catalogue:
         xds, debug = self._plan.run / "xds.sock", self._plan.run / "istiod.sock"
@@ -81,6 +86,7 @@ class Cluster:
         self._run("controllers", self._controllers.run())
         self._run("node", self._kubelet.run())
         self._run("scheduler", Scheduler(self._client).run())
+        await self.until(self._kubelet.synced)
         await self._api.start(self._listener, _tls(self._plan.certificates))
         return self
 
@@ -98,9 +104,9 @@ class Cluster:
     def _run(self, name: str, part: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(part, name=name))
 
-    async def until(self, stopped: asyncio.Event) -> None:
-        """Wait for *stopped*; raises what a part died of, if one does before that."""
-        waiting = asyncio.create_task(stopped.wait())
+    async def until(self, event: asyncio.Event) -> None:
+        """Wait for *event*; raises what a part died of, if one does before that."""
+        waiting = asyncio.create_task(event.wait())
         done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         for task in done - {waiting}:

@@ -73,6 +73,8 @@ class Kubelet:
             network_socket=run_dir / "network.sock",
             back_off_seconds=back_off_seconds,
         )
+        self.synced = asyncio.Event()
+        """Set once every pod there was is in hand, and its status that of now."""
         self._workers: dict[str, PodWorker] = {}
         self._removals: set[asyncio.Task[None]] = set()
 
@@ -138,6 +140,9 @@ class Kubelet:
 
     def _handle(self, event: WatchEvent) -> None:
         if event.type == "SYNCED":
+            for each in self._workers.values():
+                each.publish()  # what the API holds is from before the node went down
+            self.synced.set()
             self._remove_old_logs()
         elif event.resource == "nodes":
             self._look_for_own_node(event)

@@ -119,7 +119,7 @@ class PodWorker:
 
     async def _end(self, grace: float) -> None:
         await self._stop_politely(grace)
-        self._publish()
+        self.publish()
         with contextlib.suppress(ApiError):  # somebody was quicker
             self._node.client.delete(
                 "pods", name_of(self.pod), namespace_of(self.pod), grace_seconds=0, uid=self.uid
@@ -155,7 +155,7 @@ class PodWorker:
 
     async def _fail(self) -> None:
         await self._stop_politely(self.sandbox.grace)
-        self._publish()
+        self.publish()
 
     async def _drain(self, grace: float) -> None:
         """Let a ready pod serve on while the endpoints and the other proxies learn of its end.
@@ -215,9 +215,10 @@ class PodWorker:
         """Something happened: tell the API, once for all that happened in this turn of the loop."""
         if not self._publish_soon:
             self._publish_soon = True
-            asyncio.get_running_loop().call_soon(self._publish)
+            asyncio.get_running_loop().call_soon(self.publish)
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Tell the API how the pod is, where that is news."""
         self._publish_soon = False
         pod = self._node.client.find("pods", name_of(self.pod), namespace_of(self.pod))
         if self._gone or self._is_over or pod is None or uid_of(pod) != self.uid:

@@ -11,12 +11,16 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 RECORDS = "processes"
 """The folder of the records, in a cluster's run folder."""
+
+KILL_LIMIT = 5.0
+"""Seconds that the killed are waited for: as long as one lives, its addresses are taken."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class RunRecord:
     """Field 22 of ``/proc/PID/stat``: clock ticks after boot."""
     what: str
     """For people: ``namespace/pod/container``."""
+    folder: str = ""
+    """Where the record was written: in a copy of the folder it names another cluster's process."""
 
 
 def start_time_of(pid: int) -> int | None:
@@ -48,7 +54,7 @@ class RunRecords:
 
     def add(self, pid: int, what: str) -> None:
         """Record the process *pid*, just born; a full disk costs the record, not the process."""
-        record = RunRecord(pid, start_time_of(pid) or 0, what)
+        record = RunRecord(pid, start_time_of(pid) or 0, what, self._folder)
         with contextlib.suppress(OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
             self._path(pid).write_text(json.dumps(asdict(record)))
@@ -62,20 +68,30 @@ class RunRecords:
         """The recorded processes that still run; records of the dead are removed."""
         found = []
         for record in list(self._read()):
-            if start_time_of(record.pid) == record.start_time:
+            if record.folder == self._folder and start_time_of(record.pid) == record.start_time:
                 found.append(record)
             else:
                 self.remove(record.pid)
         return found
 
     def kill_all(self) -> list[RunRecord]:
-        """End, with their process groups, all that still runs; returns what that was."""
+        """End, with their process groups, all that still runs; returns what that was, once it is gone."""
         strays = self.alive()
         for record in strays:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(record.pid, signal.SIGKILL)
+        deadline = time.monotonic() + KILL_LIMIT
+        while any(start_time_of(each.pid) == each.start_time for each in strays):
+            if time.monotonic() > deadline:
+                break  # waiting for a disk, say: it dies when that answers
+            time.sleep(0.005)  # not our children, and older kernels have no pidfds to wait for
+        for record in strays:
             self.remove(record.pid)
         return strays
+
+    @property
+    def _folder(self) -> str:
+        return str(self.directory.resolve())
 
     def _read(self) -> Iterator[RunRecord]:
         for path in self.directory.glob("*.json"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from labkit.embedded.objects import Obj, at_revision, name_of, namespace_of
 from labkit.embedded.store.database import Database
 from labkit.embedded.store.history import Change, History
+from labkit.embedded.store.rows import Check, revision_of
 
 Listener = Callable[[Change], None]
 
@@ -20,15 +21,23 @@ Listener = Callable[[Change], None]
 class Store:
     """Objects by resource (``pods``, ``deployments.apps``), namespace and name; one rising revision."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Check = lambda resource, obj: None) -> None:
+        """*check* raises ValueError for what was stored and can't be used: that is moved aside."""
         self.path = path
         self._database = Database(path)
-        self._revision = self._database.revision()
-        self._history = History(self._revision)
         self._objects: dict[str, dict[str, dict[str, Obj]]] = {}
         self._listeners: dict[str, dict[Listener, None]] = {}
-        for resource, obj in self._database.objects():
+        newest = self._database.revision()
+        for resource, obj in self._database.objects(check):
             self._keep(resource, obj)
+            newest = max(newest, revision_of(obj))
+        self._revision = self._database.jump(newest)
+        self._history = History(self._revision)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was wrong with the file when it was opened, a sentence each."""
+        return self._database.notes
 
     @property
     def revision(self) -> int:

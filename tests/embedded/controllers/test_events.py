@@ -38,6 +38,7 @@ OLD, LATE = dt.timedelta(minutes=61), dt.timedelta(minutes=59)
         (OLD, None, None, False),
         (None, OLD, None, False),
         (None, OLD, LATE, True),
+        (-OLD, None, None, False),  # told by a clock that was wrong
         (None, None, None, True),  # its creation, just now, is all that is known
     ],
 )

@@ -154,12 +154,6 @@ def test_a_second_daemon_is_refused(tmp_path: Path, store: Store):
         Store(tmp_path / "state.db")
 
 
-def test_a_damaged_file_is_named(tmp_path: Path):
-    (tmp_path / "bad.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(StartFailed, match=r"bad\.db is damaged"):
-        Store(tmp_path / "bad.db")
-
-
 UNKEEPABLE = {
     "half a surrogate pair": "\ud800",
     "half of one in a key": {"\udfff": "x"},
