@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from labkit.cli.cluster import gateway_address
+from labkit.cli.progress import CROSS
 from labkit.kube import embedded
 from labkit.kube.api import TABLE, Api, Obj
 from labkit.kube.connect import connect
@@ -34,6 +35,15 @@ def report() -> None:
     _print_proxies(api)
     print()
     _print_sizes()
+    _print_troubles(api)
+
+
+def _print_troubles(api: Api) -> None:
+    """What is broken in the mesh itself, last: what is read first in a terminal."""
+    from labkit.kube.mesh_health import node_troubles, proxy_troubles
+
+    for trouble in (*node_troubles(api), *proxy_troubles(api)):
+        print(f"\n{CROSS} {trouble}")
 
 
 def _gateway(api: Api) -> str:

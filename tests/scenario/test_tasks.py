@@ -1,4 +1,4 @@
-"""How the tasks' checks judge what they see: by what tells right from wrong, not by a timer's milliseconds."""
+"""How the tasks' checks judge what they see: by what tells right from wrong, not by a millisecond."""
 
 import pandas as pd
 import pytest
@@ -40,6 +40,25 @@ def test_one_slow_answer_is_the_machines_fault():
             return super().access_log(workload, of).assign(duration=waits)
 
     assert check_task(Busy(0), 5)
+
+
+def test_envoys_guard_against_floods_of_resets_is_no_mistake():
+    ended = THROUGH_C.partition("504")[0] + "503 Service Unavailable: [reset reason: connection termination]"
+
+    class Guarded(Seen):
+        def __init__(self, ended):
+            super().__init__(500)
+            self.ended = ended
+
+        def send(self, path, *, requests, concurrency):
+            return (
+                super()
+                .send(path, requests=requests, concurrency=concurrency)
+                .assign(body=[ended] * self.ended + [THROUGH_C] * (CALLS - self.ended))
+            )
+
+    assert check_task(Guarded(2), 5)
+    assert not check_task(Guarded(6), 5)
 
 
 @pytest.mark.parametrize(
