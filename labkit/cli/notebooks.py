@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from labkit.cli.progress import Progress, progress
+from labkit.cli.throw_away import throw_away_home, working_folder
 
 CELL_TIMEOUT = 300
 """Seconds a cell may take before the notebook counts as failed."""
@@ -123,16 +123,10 @@ def _parameters(given: Iterable[str]) -> dict[str, Any]:
 def cluster_of_its_own(shown: Progress) -> Iterator[None]:
     """A cluster that exists for this block: others of this user are not touched, nothing is left."""
     from labkit.cli.cluster import bring_up
-    from labkit.kube import embedded
 
-    with _working_folder() as folder:
-        # With its owner, even one that is killed, the cluster ends.
-        os.environ |= {"LABKIT_HOME": folder, "LABKIT_OWNER": str(os.getpid())}
-        try:
-            bring_up(shown)
-            yield
-        finally:
-            embedded.remove(Path(folder))
+    with throw_away_home():
+        bring_up(shown)
+        yield
 
 
 @contextmanager
@@ -143,23 +137,9 @@ def somebodys_cluster(context: str) -> Iterator[None]:
     api = connect(context=context)
     api.guard_changes("labkit", "run")
     api.close()
-    with _working_folder():
+    with working_folder():
         os.environ["LABKIT_CONTEXT"] = context
         yield
-
-
-@contextmanager
-def _working_folder() -> Iterator[str]:
-    """A folder for this block, for kernels' sockets too; the environment is as before in the end."""
-    before = dict(os.environ)
-    folder = tempfile.mkdtemp(prefix="labkit-")
-    os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _execute(notebook: Path, output: Path, parameters: dict[str, Any], shown: Progress) -> Outcome:

@@ -43,17 +43,18 @@ class Progress:
 
     def done(self, what: str) -> None:
         """One thing is done."""
-        self._line(f"{TICK} {what}")
+        self.line(f"{TICK} {what}")
 
     def note(self, what: str) -> None:
         """Something worth knowing."""
-        self._line(f"{NOTE} {what}")
+        self.line(f"{NOTE} {what}")
 
     def failed(self, what: str) -> None:
         """One thing went wrong."""
-        self._line(f"{CROSS} {what}")
+        self.line(f"{CROSS} {what}")
 
-    def _line(self, text: str) -> None:
+    def line(self, text: str) -> None:
+        """A line that stays, as it is."""
         if self._status:
             self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -30,6 +30,20 @@ def kubeconfig() -> Path:
     return Home.current().kubeconfig
 
 
+def sockets() -> Path:
+    """Where the cluster's sockets are, or will be: not in the home where their paths would be too long."""
+    from labkit.embedded.cluster.home import Home
+
+    return Home.current().run_folder()
+
+
+def envoy_path() -> Path:
+    """The Envoy that proxies are started from; FileNotFoundError where there is none."""
+    from labkit.embedded.mesh.bootstrap import envoy_path
+
+    return envoy_path()
+
+
 _offered: set[str] = set()
 
 

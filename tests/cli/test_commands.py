@@ -7,9 +7,7 @@ import subprocess
 import time
 
 import pytest
-from click.testing import CliRunner
 
-from labkit.cli import doctor
 from labkit.embedded.cluster import launch
 
 
@@ -62,17 +60,6 @@ def test_clean_finds_other_homes(bench):
     assert not other.home.root.exists()
 
 
-def test_doctor_is_content_with_this_machine(bench):
-    done = bench.labkit("doctor")
-    assert "✔ Envoy 1." in done.stdout
-    assert "The lab can run here." in done.stdout
-
-
-def test_doctor_names_what_is_missing(bench):
-    done = bench.run("env", f"PATH={bench.root}", launch.sys.executable, "-m", "labkit.cli", "doctor")
-    assert "! kubectl not found" in done.stdout
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -89,14 +76,6 @@ def test_mistakes_are_answered_with_a_sentence(bench, words, sentence):
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_doctor_has_its_say_where_there_is_no_linux(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(doctor, "MEMORY", tmp_path / "meminfo")
-    monkeypatch.setattr(doctor.sys, "platform", "darwin")
-    result = CliRunner().invoke(doctor.doctor)
-    assert result.exit_code == 1
-    assert "the embedded cluster runs on Linux" in result.output
 
 
 def test_a_home_that_can_not_be_written_is_a_sentence(bench):
