@@ -7,6 +7,7 @@ next step; the root comes first. A part that one may not look at is taken for he
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,6 +27,7 @@ SYNC_SECONDS = 2.0
 """How long a proxy may take to acknowledge what it was sent."""
 _PATIENCE = urllib3.Timeout(connect=2.0, read=2.0)
 _AT_ONCE = 16
+_ATTEMPTS, _PAUSE = 4, 0.3
 
 
 def mesh_troubles(api: Api, namespaces: Sequence[str] = ("",)) -> Iterator[str]:
@@ -107,14 +109,19 @@ def _ending(state: Obj) -> str:
 def _silence(api: Api, proxy: Proxy) -> str:
     """What is wrong with a running proxy, by its health port; nothing where it answers, whatever it says."""
     path = f"{PODS.path(proxy.namespace, f'{proxy.pod}:{HEALTH_PORT}')}/proxy/healthz/ready"
-    try:
-        api.request("GET", path, timeout=_PATIENCE)
-    except ConnectionLost:
-        return "runs and gives no answer (its process is stopped, or has no time to run)"
-    except ApiRefused as error:
-        if "error trying to reach service" in str(error):
-            return f"runs and can't be reached ({str(error).rpartition('service: ')[2]})"
-    return ""
+    why = ""
+    for _ in range(_ATTEMPTS):  # one that was just started needs a moment until it listens
+        try:
+            api.request("GET", path, timeout=_PATIENCE)
+        except ConnectionLost:
+            return "runs and gives no answer (its process is stopped, or has no time to run)"
+        except ApiRefused as error:
+            if "error trying to reach service" in str(error):
+                why = f"runs and can't be reached ({str(error).rpartition('service: ')[2]})"
+                time.sleep(_PAUSE)
+                continue
+        return ""
+    return why
 
 
 def sync_troubles(api: Api, seconds: float = SYNC_SECONDS) -> Iterator[str]:

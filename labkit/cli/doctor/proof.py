@@ -7,6 +7,7 @@ sidecars, the shim of a pod's network. Where no answer comes, :mod:`.reasons` sa
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,23 @@ def _tried(shown: Progress) -> str:
     from labkit.kube import embedded
     from labkit.kube.connect import connect
 
+    # What is needed later takes as long to import as the cluster to start, so do both at once.
+    importing = threading.Thread(target=_import_all, daemon=True)
+    importing.start()
     shown.doing("starting a throw-away cluster")
     embedded.start()
+    importing.join()
     api = connect(kubeconfig=embedded.kubeconfig())
     try:
         return _sent(api, shown)
     finally:
         api.close()
+
+
+def _import_all() -> None:
+    importlib.import_module("labkit.kube.connect").import_client()
+    for module in ("labkit.scenario.place", "labkit.traffic.curl", "labkit.scenario.checks"):
+        importlib.import_module(module)
 
 
 def _sent(api: Api, shown: Progress) -> str:

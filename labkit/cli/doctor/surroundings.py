@@ -25,6 +25,11 @@ def _proxies() -> Iterator[Finding]:
     named = [name for name in _PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
     if named:
         yield Finding(f"{', '.join(named)}: set, and not used for addresses of this machine", True)
+    asks_proxy = next(filter(None, map(os.environ.get, ("http_proxy", "ALL_PROXY", "all_proxy"))), "")
+    exempt = next(filter(None, map(os.environ.get, ("no_proxy", "NO_PROXY"))), "")
+    if asks_proxy and not {"*", "127.0.0.0/8"} & {entry.strip() for entry in exempt.split(",")}:
+        remedy = "`curl` in a terminal would ask it for the gateway: export no_proxy=127.0.0.0/8,localhost"
+        yield Finding(f"{asks_proxy} is everybody's proxy in this shell", False, remedy, needed=False)
 
 
 def _kubectl() -> Iterator[Finding]:
