@@ -26,7 +26,7 @@ class Progress:
         if sys.stdout.isatty():
             from rich.console import Console
 
-            self._status = Console().status("", spinner="dots")
+            self._status = Console().status("", spinner=_spinner())
             self._status.start()
         return self
 
@@ -64,6 +64,11 @@ class Progress:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self.began
+
+
+def _spinner() -> str:
+    """Dots of Braille, or plain ones where the terminal's encoding has no others."""
+    return "dots" if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" else "line"
 
 
 @contextlib.contextmanager

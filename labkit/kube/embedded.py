@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.errors import NotRunning
+from labkit.platforms import unsupported
 
 if TYPE_CHECKING:
     from labkit.embedded.cluster.launch import Running
@@ -65,11 +66,17 @@ def is_offered(chosen: str) -> bool:
 
 
 def running() -> Running | None:
-    """What the running daemon says about itself, or ``None`` where none runs."""
+    """What the running daemon says about itself, or ``None`` where none runs. NotRunning on no Linux."""
+    _on_linux()
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 
     return launch.find(Home.current())
+
+
+def _on_linux() -> None:
+    if refusal := unsupported():
+        raise NotRunning(refusal)
 
 
 def last_failure() -> str:
@@ -89,7 +96,8 @@ def find() -> Path:
 
 
 def start() -> Running:
-    """Start the cluster, or find it running; back when its API answers. Raises StartFailed."""
+    """Start the cluster, or find it running; back when its API answers. Raises StartFailed, NotRunning."""
+    _on_linux()
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 

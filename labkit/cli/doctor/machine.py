@@ -133,10 +133,13 @@ def _memory() -> Iterator[Finding]:
 
 def _available_memory() -> int:
     """Bytes: the machine's, or what is left of a container's limit where that is less."""
-    lines = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
+    lines = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="utf-8").splitlines())
     available = int(lines["MemAvailable"].split()[0]) * 1024
     try:
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        limit, used = (
+            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="utf-8"))
+            for name in ("max", "current")
+        )
     except (OSError, ValueError):
         return available  # no limit, or no cgroup v2
     return min(available, limit - used)
