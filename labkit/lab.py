@@ -47,6 +47,7 @@ from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
 from labkit.scenario.place import bring_to
 from labkit.traffic import answers as traffic
+from labkit.traffic.as_sent import is_url
 from labkit.traffic.curl import Answer, curl
 from labkit.traffic.exchange import Url
 from labkit.traffic.journal import Journal
@@ -331,7 +332,9 @@ class Lab:
         return Course(found)
 
     def _url(self, path: str) -> str:
-        url = path if "://" in path else self.gateway.url(path)
+        if not isinstance(path, str):
+            raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
+        url = path if is_url(path) else self.gateway.url(path)
         return Url(url, learner.HOST) if learner.HOST else url
 
     # ------------------------------------------------------------------------------------- the lesson

@@ -28,6 +28,7 @@ from labkit.kube.api import Api
 from labkit.scenario import cast
 from labkit.scenario.weights import WeightsSet, set_weights, weights_now
 from labkit.traffic.journal import Journal
+from labkit.traffic.numbers import number, whole
 from labkit.traffic.split import host_of
 from labkit.traffic.stream import Stream
 
@@ -209,7 +210,7 @@ def shift(
     steps: *to*'s weights in turn, 0 to 100. requests: how many answers a step waits for; fewer where a
     limit is broken before. rate: requests a second. Raises UsageError for what makes no sense.
     """
-    target, wanted = _target(to), _checked(steps, requests)
+    target, wanted, rate = _target(to), _checked(steps, requests), number("rate", rate)
     before = weights_now(api)
     if before is None:
         raise UsageError("Nothing is split yet, so nothing can be shifted: lab.goto(3) brings you there.")
@@ -234,7 +235,7 @@ def _target(name: str) -> str:
 
 
 def _checked(steps: Iterable[int], requests: int) -> list[int]:
-    wanted = list(steps)
+    wanted, requests = [whole("A step", step) for step in steps], whole("requests", requests)
     if not wanted or any(not 0 <= weight <= 100 for weight in wanted):
         raise UsageError(
             f"The steps of a shift are weights from 0 to 100, such as [10, 50, 100], not {wanted}."

@@ -68,7 +68,7 @@ def test_clean_finds_other_homes(bench):
         (["run", "99-nowhere.ipynb"], "There is no notebook"),
         (["istio", "install", "-y", "-c", "/nowhere"], "/nowhere"),
         (["run", "-p", "requests=[1"], "A value of --parameter is no YAML"),
-        (["run", "-o", "/proc/nowhere"], "/proc/nowhere can't be used"),
+        (["run", "-o", "/proc/nowhere"], "/proc/nowhere can't be used for the executed notebooks"),
     ],
 )
 def test_mistakes_are_answered_with_a_sentence(bench, words, sentence):

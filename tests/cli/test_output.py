@@ -40,7 +40,7 @@ def test_plain_marks_where_there_are_no_others(bench, env):
 def test_every_mark_has_a_plain_form(env):
     code = (
         "from labkit.cli import output; output.prepare()\n"
-        f"print({ascii('✔ ✘ ✓ ✗ … × · → Müller naïve 你 “x” ' + chr(0xDCFF))})"
+        f"print({'✔ ✘ ✓ ✗ … × · → Müller naïve 你 “x” ' + chr(0xDCFF)!a})"
     )
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | env, capture_output=True, check=True)
 
