@@ -33,7 +33,7 @@ from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_co
 from labkit.kube.connect import connect
 from labkit.kube.convergence import Acknowledgement, strategy_for, wait_for_proxies
 from labkit.kube.delete import delete_object
-from labkit.kube.gateway import GatewayAddress, find_gateway
+from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
 from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source, parse, read
@@ -47,7 +47,6 @@ from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
 from labkit.scenario.place import bring_to
 from labkit.traffic import answers as traffic
-from labkit.traffic.as_sent import is_url
 from labkit.traffic.curl import Answer, curl
 from labkit.traffic.exchange import Url
 from labkit.traffic.journal import Journal

@@ -143,7 +143,8 @@ def _execute(book: Book, parameters: dict[str, Any], shown: Progress) -> Outcome
     problem = _problem(book, book.chosen(parameters))
     seconds = time.monotonic() - began
     if book.copy.exists():
-        problem = problem or _page_problem(book.copy)
+        unwritten = _page_problem(book.copy)
+        problem = problem or unwritten
     if problem:
         where = f"; the executed copy is {book.copy}" if book.copy.exists() else ""
         shown.failed(f"{book.source.name} failed after {seconds:.1f} s{where}\n{problem}")

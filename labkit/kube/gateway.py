@@ -39,7 +39,7 @@ class GatewayAddress:
 
     def url(self, path: str) -> str:
         """The URL of *path* behind this gateway; a full URL stays as it is."""
-        return path if _URL.match(path) else f"http://{self}/{path.lstrip('/')}"
+        return path if is_url(path) else f"http://{self}/{path.lstrip('/')}"
 
     def accepts(self, seconds: float = 1.0) -> bool:
         """Whether a connection can be made within *seconds*."""
@@ -50,6 +50,11 @@ class GatewayAddress:
                 return True
         except (OSError, LabkitError):
             return False
+
+
+def is_url(text: str) -> bool:
+    """Whether *text* is a whole URL, not a path; a URL inside a path's query makes it none."""
+    return bool(_URL.match(text))
 
 
 def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:

@@ -14,16 +14,10 @@ import idna
 
 from labkit.errors import UsageError
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KEPT = "!#$%&'()*+,/:;=?@[]~"
 """What stays as it is in a URL's path and query: also ``%``, for who encodes it does so once."""
-
-
-def is_url(text: str) -> bool:
-    """Whether *text* is a whole URL, not a path; a URL inside a path's query makes it none."""
-    return bool(_SCHEME.match(text))
 
 
 def url_as_sent(url: str) -> str:

@@ -1,7 +1,6 @@
 """A stdout that is plain, a reader that leaves, a name that is no text, no Linux: never a traceback."""
 
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -57,25 +56,12 @@ def test_everything_else_in_the_c_locale(bench):
         assert done.stdout.isascii()
 
 
-def test_a_terminal_without_utf8_gets_a_plain_spinner(bench):
-    primary, secondary = pty.openpty()
-    env = bench.env | PLAIN_C | {"TERM": "xterm"}
-    process = subprocess.Popen(
-        [LABKIT, "up", "--no-istio"], env=env, stdout=secondary, stderr=subprocess.PIPE
-    )
-    os.close(secondary)
-    shown = b""
-    try:
-        while chunk := os.read(primary, 4096):
-            shown += chunk
-    except OSError:
-        pass  # the other side is closed: EIO
-    os.close(primary)
-    assert process.wait(timeout=60) == 0
+def test_a_terminal_without_utf8_gets_a_plain_spinner(bench, in_a_terminal):
+    shown, errors = in_a_terminal([LABKIT, "up", "--no-istio"], bench.env | PLAIN_C)
+
     assert b"+ Cluster started" in shown
     assert shown.isascii()
-    assert process.stderr.read() == b""
-    process.stderr.close()
+    assert errors == b""
 
 
 @pytest.mark.parametrize("env", [{}, PLAIN_C], ids=["utf-8", "C"])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from labkit.errors import UsageError
-from labkit.kube.gateway import GatewayAddress
+from labkit.kube.gateway import GatewayAddress, is_url
 from labkit.traffic.answers import send
-from labkit.traffic.as_sent import header_lines, is_url, url_as_sent
+from labkit.traffic.as_sent import header_lines, url_as_sent
 from labkit.traffic.curl import curl
 from labkit.traffic.exchange import Url
 
