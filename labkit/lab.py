@@ -33,7 +33,7 @@ from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_co
 from labkit.kube.connect import connect
 from labkit.kube.convergence import Acknowledgement, strategy_for, wait_for_proxies
 from labkit.kube.delete import delete_object
-from labkit.kube.gateway import GatewayAddress, find_gateway
+from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
 from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source, parse, read
@@ -339,7 +339,9 @@ class Lab:
         return Course(found)
 
     def _url(self, path: str) -> str:
-        url = path if "://" in path else self.gateway.url(path)
+        if not isinstance(path, str):
+            raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
+        url = path if is_url(path) else self.gateway.url(path)
         return Url(url, learner.HOST) if learner.HOST else url
 
     # ------------------------------------------------------------------------------------- the lesson

@@ -7,13 +7,17 @@ All errors end here: a LabkitError, or a file that can't be used, is one sentenc
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import signal
 import sys
 
 import click
 
+from labkit.cli import output
 from labkit.errors import LabkitError
+from labkit.platforms import unsupported
 
 COMMANDS = {
     "up": ("cluster", "Start the cluster, or find it running."),
@@ -67,23 +71,48 @@ def labkit() -> None:
 
 def main() -> None:
     """The console script."""
+    output.prepare()
+    if refusal := _unsupported():
+        print(f"labkit: {refusal}", file=sys.stderr)
+        sys.exit(1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is undone
     try:
-        sys.exit(labkit(standalone_mode=False) or 0)
+        status = _run()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    sys.exit(status if output.finish() else output.BROKEN_PIPE)
+
+
+def _unsupported() -> str:
+    """Why nothing of this can be done here; on macOS other clusters can be used."""
+    words = sys.argv[1:]
+    named = bool(os.environ.get("LABKIT_CONTEXT")) or any(word.startswith("--context") for word in words)
+    harmless = not words or words[0] == "--version" or "-h" in words or "--help" in words
+    return "" if harmless or (named and sys.platform == "darwin") else unsupported()
+
+
+def _run() -> int:
+    """Run the command that was typed; its exit status."""
+    try:
+        return int(labkit(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except LabkitError as error:
         print(f"labkit: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except (KeyboardInterrupt, click.Abort):
         print("labkit: interrupted.", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left; Python would complain about it
-        sys.exit(141)
+        output.forget()  # the reader of our output left
+        return output.BROKEN_PIPE
     except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
+            output.forget()
+            print(f"labkit: what it printed could not be written: {error.strerror}.", file=sys.stderr)
+            return 1
         if error.filename is None:
             raise  # no file that somebody named: a fault of ours
-        print(f"labkit: {error.filename} can't be used: {error.strerror}.", file=sys.stderr)
-        sys.exit(1)
+        print(f"labkit: {os.fsdecode(error.filename)} can't be used: {error.strerror}.", file=sys.stderr)
+        return 1

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from typing import Any
 
 import click
 
+from labkit.cli.books import Book, judge, plan
 from labkit.cli.progress import Progress, progress
+from labkit.cli.throw_away import throw_away_home, working_folder
 
 CELL_TIMEOUT = 300
 """Seconds a cell may take before the notebook counts as failed."""
@@ -29,7 +30,7 @@ _PAGE_STYLE = f".jp-OutputArea-output.jp-RenderedMarkdown pre {{ font: {_CODE_FO
 class Outcome:
     """How one notebook ended."""
 
-    notebook: Path
+    book: Book
     seconds: float
     problem: str = ""
 
@@ -65,19 +66,19 @@ def run(
     in_place: bool,
 ) -> None:
     """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
-    chosen = _existing(notebooks) or all_notebooks()
+    chosen = plan(notebooks or all_notebooks(), output, in_place=in_place)
     parameters = _parameters(given)
-    output.mkdir(parents=True, exist_ok=True)
+    judge(chosen, parameters)
     if image_prefix:
         os.environ["LABKIT_IMAGES"] = image_prefix
     context = context or os.environ.get("LABKIT_CONTEXT") or None
     with progress() as shown, somebodys_cluster(context) if context else cluster_of_its_own(shown):
-        outcomes = [_execute(notebook, output, parameters, shown) for notebook in chosen]
+        outcomes = [_execute(book, parameters, shown) for book in chosen]
     failed = [outcome for outcome in outcomes if outcome.problem]
     if in_place:
         for outcome in outcomes:
             if not outcome.problem:
-                write_back(output / outcome.notebook.name, outcome.notebook)
+                write_back(outcome.book.copy, outcome.book.source)
     passed, total = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
     print(f"{passed} of {len(outcomes)} notebooks passed in {total:.0f} s; pages in {output}.")
     if failed:
@@ -93,15 +94,6 @@ def all_notebooks() -> list[Path]:
     if not found:
         raise LabkitError(f"There are no notebooks in {book.notebooks()}.")
     return found
-
-
-def _existing(notebooks: Iterable[Path]) -> list[Path]:
-    from labkit.errors import UsageError
-
-    for notebook in notebooks:
-        if not notebook.is_file():
-            raise UsageError(f"There is no notebook {notebook}.")
-    return [notebook.absolute() for notebook in notebooks]
 
 
 def _parameters(given: Iterable[str]) -> dict[str, Any]:
@@ -123,16 +115,10 @@ def _parameters(given: Iterable[str]) -> dict[str, Any]:
 def cluster_of_its_own(shown: Progress) -> Iterator[None]:
     """A cluster that exists for this block: others of this user are not touched, nothing is left."""
     from labkit.cli.cluster import bring_up
-    from labkit.kube import embedded
 
-    with _working_folder() as folder:
-        # With its owner, even one that is killed, the cluster ends.
-        os.environ |= {"LABKIT_HOME": folder, "LABKIT_OWNER": str(os.getpid())}
-        try:
-            bring_up(shown)
-            yield
-        finally:
-            embedded.remove(Path(folder))
+    with throw_away_home():
+        bring_up(shown)
+        yield
 
 
 @contextmanager
@@ -143,40 +129,28 @@ def somebodys_cluster(context: str) -> Iterator[None]:
     api = connect(context=context)
     api.guard_changes("labkit", "run")
     api.close()
-    with _working_folder():
+    with working_folder():
         os.environ["LABKIT_CONTEXT"] = context
         yield
 
 
-@contextmanager
-def _working_folder() -> Iterator[str]:
-    """A folder for this block, for kernels' sockets too; the environment is as before in the end."""
-    before = dict(os.environ)
-    folder = tempfile.mkdtemp(prefix="labkit-")
-    os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _execute(notebook: Path, output: Path, parameters: dict[str, Any], shown: Progress) -> Outcome:
+def _execute(book: Book, parameters: dict[str, Any], shown: Progress) -> Outcome:
     import time
 
-    copy = output / notebook.name
-    shown.doing(f"{notebook.name} …")
+    shown.doing(f"{book.source.name} …")
     began = time.monotonic()
-    problem = _problem(notebook, copy, parameters)
+    book.copy.unlink(missing_ok=True)  # an old one is not to be taken for this run's
+    problem = _problem(book, book.chosen(parameters))
     seconds = time.monotonic() - began
-    if copy.exists():
-        _write_page(copy)
+    if book.copy.exists():
+        unwritten = _page_problem(book.copy)
+        problem = problem or unwritten
     if problem:
-        shown.failed(f"{notebook.name} failed after {seconds:.1f} s; the executed copy is {copy}\n{problem}")
+        where = f"; the executed copy is {book.copy}" if book.copy.exists() else ""
+        shown.failed(f"{book.source.name} failed after {seconds:.1f} s{where}\n{problem}")
     else:
-        shown.done(f"{notebook.name} {seconds:.1f} s")
-    return Outcome(notebook, seconds, problem)
+        shown.done(f"{book.source.name} {seconds:.1f} s")
+    return Outcome(book, seconds, problem)
 
 
 def _failed_line(traceback: Iterable[str]) -> str:
@@ -186,8 +160,8 @@ def _failed_line(traceback: Iterable[str]) -> str:
     return pointed[1] if pointed else ""
 
 
-def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
-    """Execute *notebook* into *copy* (kept whatever happens); what went wrong, or nothing."""
+def _problem(book: Book, parameters: dict[str, Any]) -> str:
+    """Execute *book* into its copy (kept whatever happens); what went wrong, or nothing."""
     _quiet()
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -195,13 +169,14 @@ def _problem(notebook: Path, copy: Path, parameters: dict[str, Any]) -> str:
 
     try:
         papermill.execute_notebook(
-            notebook,
-            copy,
-            parameters=_declared(notebook, parameters),
-            cwd=notebook.parent,
+            book.source,
+            book.copy,
+            parameters=parameters,
+            cwd=book.source.parent,
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT,
             kernel_name="python3",
+            language="python",  # also where the notebook does not say so
             config=Config({"KernelManager": _private_sockets()}),
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it logs an error for every good-bye
         )
@@ -219,21 +194,20 @@ def _private_sockets() -> dict[str, str]:
     return {"transport": "ipc", "ip": str(folder / "kernel")}
 
 
-def _declared(notebook: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Those of *parameters* that *notebook* has a parameter for."""
-    if not parameters:
-        return {}
-    import papermill
-
-    known = papermill.inspect_notebook(str(notebook))
-    return {name: value for name, value in parameters.items() if name in known}
-
-
 def _quiet() -> None:
     """This very Python as the kernel, and no advice on stderr."""
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+
+def _page_problem(executed: Path) -> str:
+    """Write the page of an *executed* notebook; what went wrong, or nothing."""
+    try:
+        _write_page(executed)
+    except OSError as error:
+        return f"  its page could not be written: {error.strerror}"
+    return ""
 
 
 def _write_page(executed: Path) -> None:

@@ -31,7 +31,7 @@ class Progress:
         if sys.stdout.isatty():
             from rich.console import Console
 
-            self._status = Console().status("", spinner="dots")
+            self._status = Console().status("", spinner=_spinner())
             self._status.start()
         return self
 
@@ -60,17 +60,18 @@ class Progress:
 
     def done(self, what: str) -> None:
         """One thing is done."""
-        self._line(f"{TICK} {what}")
+        self.line(f"{TICK} {what}")
 
     def note(self, what: str) -> None:
         """Something worth knowing."""
-        self._line(f"{NOTE} {what}")
+        self.line(f"{NOTE} {what}")
 
     def failed(self, what: str) -> None:
         """One thing went wrong."""
-        self._line(f"{CROSS} {what}")
+        self.line(f"{CROSS} {what}")
 
-    def _line(self, text: str) -> None:
+    def line(self, text: str) -> None:
+        """A line that stays, as it is."""
         self._settle()
         if self._status:
             self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -81,6 +82,11 @@ class Progress:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self.began
+
+
+def _spinner() -> str:
+    """Dots of Braille, or plain ones where the terminal's encoding has no others."""
+    return "dots" if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" else "line"
 
 
 @contextlib.contextmanager

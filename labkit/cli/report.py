@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from labkit.cli.cluster import gateway_address
-from labkit.cli.progress import NOTE
+from labkit.cli.progress import CROSS, NOTE
 from labkit.kube import embedded
 from labkit.kube.api import TABLE, Api, Obj
 from labkit.kube.connect import connect
@@ -40,6 +40,7 @@ def report() -> None:
     print()
     _print_sizes()
     _print_notes()
+    _print_troubles(api)
 
 
 def _print_notes() -> None:
@@ -51,6 +52,14 @@ def _print_notes() -> None:
         print(f"Kept aside in {embedded.home() / 'aside'}; remove it when you need none of it:")
         for line in kept:
             print(f"  {line}")
+
+
+def _print_troubles(api: Api) -> None:
+    """What is broken in the mesh itself, last: what is read first in a terminal."""
+    from labkit.kube.mesh_health import node_troubles, proxy_troubles
+
+    for trouble in (*node_troubles(api), *proxy_troubles(api)):
+        print(f"\n{CROSS} {trouble}")
 
 
 def _gateway(api: Api) -> str:

@@ -71,7 +71,9 @@ def _run_istioctl(api: Api, settings: Settings, say: Say) -> None:
     api.guard_changes("istioctl", "install")
     say(f"$ {shlex.join(words)}")
     told: list[str] = []  # as it comes: istioctl waits for minutes where pods do not get ready
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as istioctl:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
+    ) as istioctl:
         for line in filter(None, map(str.strip, istioctl.stdout or ())):
             told.append(line)
             if line.startswith("✔"):  # the rest is a picture of a ship, and what it is about to do

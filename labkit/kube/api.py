@@ -121,6 +121,20 @@ class Api:
                 self._kept[key] = make()
             return cast(_Kept, self._kept[key])
 
+    @property
+    def forward_proxy(self) -> str | None:
+        """The HTTP proxy that leads to this cluster, for connections of another kind; None where none does.
+
+        Raises ClusterError for one of another kind (SOCKS), which only plain requests can go by.
+        """
+        proxy: str | None = self._client.configuration.proxy or None
+        if proxy and not proxy.startswith(("http://", "https://")):
+            raise ClusterError(
+                f"{self.host} is behind the proxy {proxy}: "
+                "commands in pods and forwarded ports need an HTTP proxy."
+            )
+        return proxy
+
     def credentials(self) -> tuple[dict[str, str], ssl.SSLContext | None]:
         """Headers and TLS settings for a connection of another kind to the same server."""
         return self._authorization(), self._pool.connection_pool_kw.get("ssl_context")

@@ -14,6 +14,7 @@ import os
 import ssl
 import sys
 import tempfile
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +22,11 @@ from typing import TYPE_CHECKING
 from labkit.errors import NotRunning
 from labkit.kube.agreement import guard
 from labkit.kube.api import Api
+from labkit.kube.forward_proxy import forward_proxy
 from labkit.kube.injection import with_label_of_this_mesh
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
 
 
 COMEBACK_TIMEOUT = 20.0
@@ -120,6 +122,8 @@ def _load(kubeconfig: Path | None, context: str | None, *, shared: bool) -> Api:
     try:
         client = _client(file, context)
         contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
+    except NotRunning:
+        raise
     except (ConfigException, OSError) as error:
         raise NotRunning(_no_config(kubeconfig, context, str(error))) from error
     except Exception as error:  # the client takes a file's shape for granted
@@ -142,14 +146,29 @@ def _client(file: str | None, context: str | None) -> ApiClient:
     from kubernetes.config import load_kube_config
 
     configuration = Configuration()
+    configuration.proxy = None  # what the client itself finds in the environment; the kubeconfig may name one
     # Certificates given inline become files for a moment: the TLS context reads them, then they go.
     with tempfile.TemporaryDirectory(prefix="labkit-") as folder:
         load_kube_config(  # type: ignore[no-untyped-call]
             file, context, configuration, persist_config=False, temp_file_path=folder
         )
-        client = ApiClient(configuration)
+        client = _made(ApiClient, configuration)
         _keep_tls_in_memory(client)
     return client
+
+
+def _made(make: type[ApiClient], configuration: Configuration) -> ApiClient:
+    """A client that goes by the proxy of its configuration, else by the environment's where that fits."""
+    configuration.proxy = configuration.proxy or forward_proxy(configuration.host)
+    configuration.no_proxy = None  # has been heeded
+    try:
+        with warnings.catch_warnings(action="ignore"):  # urllib3 says beforehand what the sentence below says
+            return make(configuration)
+    except ImportError as error:  # PySocks
+        raise NotRunning(
+            f"{configuration.host} is behind the proxy {configuration.proxy}, and this Python knows no "
+            "SOCKS: `pip install 'urllib3[socks]'`, or set NO_PROXY where the cluster can do without."
+        ) from error
 
 
 def _in_cluster() -> Api:
@@ -166,7 +185,8 @@ def _in_cluster() -> Api:
             f"This process is no pod of a cluster with a service account ({error}); "
             "choose a context of a kubeconfig instead."
         ) from error
-    client = ApiClient(configuration)
+    configuration.proxy = None
+    client = _made(ApiClient, configuration)
     _keep_tls_in_memory(client)
     namespace = Path(SERVICE_TOKEN_FILENAME).with_name("namespace")
     mine = namespace.read_text(encoding="utf-8").strip() if namespace.exists() else "default"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.errors import NotRunning
+from labkit.platforms import unsupported
 
 if TYPE_CHECKING:
     from labkit.embedded.cluster.launch import Running
@@ -29,6 +30,20 @@ def kubeconfig() -> Path:
     from labkit.embedded.cluster.home import Home
 
     return Home.current().kubeconfig
+
+
+def sockets() -> Path:
+    """Where the cluster's sockets are, or will be: not in the home where their paths would be too long."""
+    from labkit.embedded.cluster.home import Home
+
+    return Home.current().run_folder()
+
+
+def envoy_path() -> Path:
+    """The Envoy that proxies are started from; FileNotFoundError where there is none."""
+    from labkit.embedded.mesh.bootstrap import envoy_path
+
+    return envoy_path()
 
 
 _offered: set[str] = set()
@@ -52,11 +67,17 @@ def is_offered(chosen: str) -> bool:
 
 
 def running() -> Running | None:
-    """What the running daemon says about itself, or ``None`` where none runs."""
+    """What the running daemon says about itself, or ``None`` where none runs. NotRunning on no Linux."""
+    _on_linux()
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 
     return launch.find(Home.current())
+
+
+def _on_linux() -> None:
+    if refusal := unsupported():
+        raise NotRunning(refusal)
 
 
 def last_failure() -> str:
@@ -78,10 +99,11 @@ def find() -> Path:
 
 
 def start(*, fresh: bool = False, say: Callable[[str], None] = lambda _: None) -> Running:
-    """Start the cluster, or find it running; back when its API answers. Raises StartFailed.
+    """Start the cluster, or find it running; back when its API answers. Raises StartFailed, NotRunning.
 
     *fresh* begins an empty one (the state before is kept aside); *say* hears what keeps it waiting.
     """
+    _on_linux()
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 

@@ -8,6 +8,7 @@ shows whether an address written in a status is one that this machine can reach.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from labkit.kube.port_forward import HOST, PortForward
 from labkit.kube.resources import NODES, SERVICES
 
 NAMESPACE, NAME, PORT_NAME = "istio-system", "istio-ingressgateway", "http2"
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class GatewayAddress:
 
     def url(self, path: str) -> str:
         """The URL of *path* behind this gateway; a full URL stays as it is."""
-        return path if "://" in path else f"http://{self}/{path.lstrip('/')}"
+        return path if is_url(path) else f"http://{self}/{path.lstrip('/')}"
 
     def accepts(self, seconds: float = 1.0) -> bool:
         """Whether a connection can be made within *seconds*."""
@@ -47,6 +50,11 @@ class GatewayAddress:
                 return True
         except (OSError, LabkitError):
             return False
+
+
+def is_url(text: str) -> bool:
+    """Whether *text* is a whole URL, not a path; a URL inside a path's query makes it none."""
+    return bool(_URL.match(text))
 
 
 def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:

@@ -69,7 +69,7 @@ class PortForward:
     async def _listen(self) -> tuple[ClientSession, asyncio.Server]:
         from aiohttp import ClientSession, ClientTimeout
 
-        session = ClientSession(timeout=ClientTimeout(total=None, connect=5.0), trust_env=True)
+        session = ClientSession(timeout=ClientTimeout(total=None, connect=5.0))
         return session, await asyncio.start_server(self._accept, HOST, 0, backlog=128)
 
     async def _end(self) -> None:
@@ -133,7 +133,13 @@ class PortForward:
         url = f"{self._api.host}{path}?ports={port}"
         try:
             socket = await self._session.ws_connect(
-                url, headers=headers, protocols=(_PROTOCOL,), ssl=tls or True, compress=0, max_msg_size=0
+                url,
+                headers=headers,
+                proxy=self._api.forward_proxy,
+                protocols=(_PROTOCOL,),
+                ssl=tls or True,
+                compress=0,
+                max_msg_size=0,
             )
         except WSServerHandshakeError as error:
             raise refused(error.status, error.message.encode(), path) from error

@@ -96,10 +96,11 @@ async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, b
     try:
         async with (
             asyncio.timeout(_PATIENCE),
-            ClientSession(timeout=ClientTimeout(total=None, connect=5.0), trust_env=True) as session,
+            ClientSession(timeout=ClientTimeout(total=None, connect=5.0)) as session,
             session.ws_connect(
                 f"{api.host}{path}?{query}",
                 headers=headers,
+                proxy=api.forward_proxy,
                 protocols=(_PROTOCOL,),
                 ssl=tls or True,
                 compress=0,

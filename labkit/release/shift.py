@@ -27,6 +27,7 @@ from labkit.release.health import Health, Seen, seen
 from labkit.release.limits import Limits
 from labkit.release.rule import Rule, as_hundredths, share_out
 from labkit.traffic.journal import Journal
+from labkit.traffic.numbers import number, whole
 from labkit.traffic.stream import Stream
 
 _LOOK = 0.5
@@ -181,7 +182,7 @@ def shift(
     requests: how many answers a step waits for; more where they are not enough to judge by, fewer where
     a limit is broken before. rate: requests a second. Raises UsageError for what makes no sense.
     """
-    wanted = _checked(steps, requests)
+    wanted, rate = _checked(steps, requests), number("rate", rate)
     wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
     rule = _as_before(rule, say)
     shares = dict(zip(rule.destinations, as_hundredths(rule), strict=True))
@@ -212,8 +213,8 @@ def _as_before(rule: Rule, say: Callable[[str], None]) -> Rule:
 
 
 def _checked(steps: Sequence[int], requests: int) -> list[int]:
-    wanted = list(steps)
-    if not wanted or any(not isinstance(weight, int) or not 0 <= weight <= 100 for weight in wanted):
+    wanted, requests = [whole("A step", step) for step in steps], whole("requests", requests)
+    if not wanted or any(not 0 <= weight <= 100 for weight in wanted):
         raise UsageError(
             f"The steps of a shift are weights from 0 to 100, such as [10, 50, 100], not {wanted}."
         )
@@ -224,10 +225,10 @@ def _checked(steps: Sequence[int], requests: int) -> list[int]:
 
 def _climb(course: Course, weights: Sequence[int]) -> None:
     began = time.time()
-    for number, weight in enumerate(weights):
+    for turn, weight in enumerate(weights):
         change = _set(course, share_out(course.wide, course.target, weight))
         course.say(f"{course.shift.to} {weight} %: {change.sentence}")
-        step = _observe(course, weight, change, began, is_last=number == len(weights) - 1)
+        step = _observe(course, weight, change, began, is_last=turn == len(weights) - 1)
         course.shift.steps.append(step)
         course.say(f"  {step}")
         if step.reason:

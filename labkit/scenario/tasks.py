@@ -31,6 +31,13 @@ HOST = f"external.{learner.HOST or 'example'}"
 """The name that the external service gets in the task of step 4."""
 _STRICT = 1e-3
 """Below this chance a split is another one: 80 and 20 is found out, and right weights fail once in 1000."""
+HALF_A_SECOND, LEEWAY = 500.0, 1.5
+"""Milliseconds a caller is to wait in the task of step 5, and the factor by which it may be missed.
+
+Timers count in whole milliseconds and may fire one early, and an access log cuts off what is less than
+one: a time-out of 500 ms is seen as 497 as well as 530. What is to be told apart is half a second and another
+number that somebody wrote.
+"""
 _TEXTS = Path(__file__).with_name("texts")
 
 
@@ -135,18 +142,45 @@ def _own_host(lab: Observer) -> Iterator[Finding]:
 
 def _slow_outside(lab: Observer) -> Iterator[Finding]:
     answers = lab.send("/service-a", requests=24, concurrency=4)
-    through_c = answers[answers["body"].astype("str").str.contains("Hello from ServiceC!")]
+    through_c = _undisturbed(answers[answers["body"].astype("str").str.contains("Hello from ServiceC!")])
     hint = "The caller's sidecar must give up first: is `timeout: 0.5s` in the rule that matches `mesh`?"
     yield _all(
         through_c, "Every answer through ServiceC says 504 Gateway Timeout", "504 Gateway Timeout", hint
     )
-    longest = float(through_c["total_ms"].max()) if len(through_c) else 0.0
-    seen = f"the longest took {longest:.0f} ms"
-    yield Finding("Nobody waits longer than a second", 0 < longest < 1000, seen, hint)
-    shortest = float(through_c["total_ms"].min()) if len(through_c) else 0.0
-    hint = "They came too early for a timeout of 0.5s: is the delay in the rule of the egress gateway?"
-    seen = f"the shortest took {shortest:.0f} ms"
-    yield Finding("And nobody gives up before half a second", shortest >= 500, seen, hint)
+    gave_up = _flagged(lab.access_log(cast.SERVICE_C.name, of=answers), "UT")
+    seen = f"{len(gave_up)} of {len(through_c)} calls have the flag UT in its log"
+    promise = "ServiceC's own proxy stopped waiting (the flag UT in its access log)"
+    yield Finding(promise, 0 < len(through_c) <= len(gave_up), seen, hint)
+    yield _after_half_a_second(gave_up)
+    hint = "Is `fault.delay` in the rule that matches the gateway `istio-egressgateway`, with percentage 100?"
+    held = _flagged(lab.access_log(cast.EGRESS.name, of=answers), "DI")
+    seen = f"{len(held)} of {len(through_c)} calls have the flag DI in its log"
+    promise = "The egress gateway held every call back (the flag DI in its access log)"
+    yield Finding(promise, 0 < len(through_c) <= len(held), seen, hint)
+
+
+def _undisturbed(through_c: pd.DataFrame) -> pd.DataFrame:
+    """*through_c* without the few whose connection Envoy ended for its own protection.
+
+    Every time-out resets a stream, and one connection is allowed 250 streams that are reset within a second
+    (``overload.premature_reset_total_stream_count``): whoever checks twenty times sees it happen.
+    """
+    ended = through_c["body"].astype("str").str.contains("reset reason: connection termination", regex=False)
+    return through_c[~ended] if 4 * ended.sum() <= len(ended) else through_c
+
+
+def _after_half_a_second(gave_up: pd.DataFrame) -> Finding:
+    """Judged by the call that gave up first: a busy machine makes waits longer, and no timer is exact."""
+    shortest = float(gave_up["duration"].min()) if len(gave_up) else 0.0
+    seen = f"the shortest wait was {shortest:.0f} ms"
+    hint = "It waits as long as `timeout` says in the rule that matches `mesh`: 0.5s is asked for."
+    holds = HALF_A_SECOND / LEEWAY <= shortest <= HALF_A_SECOND * LEEWAY
+    return Finding("It waits for about half a second", holds, seen, hint)
+
+
+def _flagged(log: pd.DataFrame, flag: str) -> pd.DataFrame:
+    """The lines that have *flag* among their response flags."""
+    return log[log["response_flags"].astype("str").str.contains(rf"\b{flag}\b", na=False)]
 
 
 def _retired(lab: Observer) -> Iterator[Finding]:

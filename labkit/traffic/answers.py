@@ -29,6 +29,7 @@ import pandas as pd
 
 from labkit.errors import UsageError
 from labkit.traffic.exchange import Columns, exchange
+from labkit.traffic.numbers import whole
 
 _GREETING = re.compile(r"Hello from ([^!]+)!")
 
@@ -45,6 +46,7 @@ def send(
 
     timeout: seconds for one request. ``attrs`` of the frame hold ``url``, ``concurrency`` and ``seconds``.
     """
+    requests, concurrency = whole("requests", requests), whole("concurrency", concurrency)
     if requests < 1 or concurrency < 1:
         raise UsageError(
             f"send() needs at least 1 request and a concurrency of 1, not {requests} and {concurrency}."

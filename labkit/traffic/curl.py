@@ -16,9 +16,11 @@ from typing import Any
 
 import pycurl
 
-from labkit.errors import RequestFailed, UsageError
+from labkit.errors import RequestFailed
 from labkit.traffic.answers import answering_service
+from labkit.traffic.as_sent import as_bytes, header_lines, url_as_sent
 from labkit.traffic.exchange import USER_AGENT, host_header
+from labkit.traffic.numbers import milliseconds
 
 _STYLE = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
 _STYLES = {
@@ -76,9 +78,7 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
 
     headers: sent beside curl's own, or in their place, as with `curl -H`.
     """
-    if headers is not None and not isinstance(headers, Mapping):
-        raise UsageError(f'Headers are given as {{"Host": "external.example"}}, not as {headers!r}.')
-    own = [f"{name}: {value}" for name, value in (headers or {}).items()]
+    own, target = header_lines(headers), url_as_sent(url)
     extra = own if "host" in map(str.lower, headers or {}) else [*host_header(url), *own]
     transcript: list[str] = []
     body: list[bytes] = []
@@ -86,12 +86,12 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
     tag, sent_at = secrets.token_hex(6), dt.datetime.now(dt.UTC)
     handle = pycurl.Curl()
     try:
-        handle.setopt(pycurl.URL, str(url))
+        handle.setopt(pycurl.URL, target)
         handle.setopt(pycurl.USERAGENT, f"{USER_AGENT} ({tag})")
-        handle.setopt(pycurl.HTTPHEADER, extra)
+        handle.setopt(pycurl.HTTPHEADER, [*map(as_bytes, extra)])
         handle.setopt(pycurl.NOPROXY, "*")
         handle.setopt(pycurl.NOSIGNAL, 1)
-        handle.setopt(pycurl.TIMEOUT_MS, round(timeout * 1000))
+        handle.setopt(pycurl.TIMEOUT_MS, milliseconds(timeout))
         handle.setopt(pycurl.WRITEFUNCTION, body.append)
         handle.setopt(pycurl.HEADERFUNCTION, received.append)
         handle.setopt(pycurl.VERBOSE, 1)
@@ -103,7 +103,7 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
     finally:
         handle.close()
     return Answer(
-        command=" ".join(["curl -v", *(f"-H {shlex.quote(line)}" for line in extra), url]),
+        command=" ".join(["curl -v", *(f"-H {shlex.quote(line)}" for line in extra), shlex.quote(target)]),
         status=status,
         headers=_headers(received),
         text=b"".join(body).decode(errors="replace"),

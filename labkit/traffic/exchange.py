@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 
 import pycurl
 
+from labkit.traffic.as_sent import url_as_sent
+from labkit.traffic.numbers import milliseconds
+
 USER_AGENT = f"curl/{pycurl.version_info()[1]}"
 """What `curl` itself says."""
 
@@ -75,11 +78,11 @@ class _Slot:
         self.started = 0.0
         self.tag = ""
         self.curl = curl = pycurl.Curl()
-        curl.setopt(pycurl.URL, str(url))
+        curl.setopt(pycurl.URL, url_as_sent(url))
         curl.setopt(pycurl.HTTPHEADER, host_header(url))
         curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
         curl.setopt(pycurl.NOSIGNAL, 1)
-        curl.setopt(pycurl.TIMEOUT_MS, round(timeout * 1000))
+        curl.setopt(pycurl.TIMEOUT_MS, milliseconds(timeout))
         curl.setopt(pycurl.NOPROXY, "*")
         curl.setopt(pycurl.TCP_NODELAY, 1)
 

@@ -19,6 +19,7 @@ import pandas as pd
 from labkit.errors import LabkitError, UsageError
 from labkit.traffic.answers import send, to_frame
 from labkit.traffic.exchange import Columns
+from labkit.traffic.numbers import number, whole
 
 Receiver = Callable[[pd.DataFrame], None]
 Where = Callable[[], str]
@@ -47,7 +48,7 @@ class Stream:
         total: int = 5000,
         timeout: float = 5.0,
     ) -> None:
-        self._state = _State(where, _weak(receive), total, timeout)
+        self._state = _State(where, _weak(receive), whole("total", total), timeout)
         self.rate = rate
         self._thread: threading.Thread | None = None
         self._finalizer = weakref.finalize(self, self._state.over.set)
@@ -59,7 +60,7 @@ class Stream:
 
     @rate.setter
     def rate(self, rate: float) -> None:
-        if not 0 < rate <= MOST_PER_SECOND:
+        if not 0 < number("rate", rate) <= MOST_PER_SECOND:
             raise UsageError(f"A rate is more than 0 and at most {MOST_PER_SECOND:.0f} a second, not {rate}.")
         self._state.rate = rate
 

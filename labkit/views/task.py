@@ -6,22 +6,30 @@ Nothing here changes the cluster. The solution is shown; applying it is the lear
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
 from labkit import markup
+from labkit.kube.api import Api
 from labkit.scenario.checks import Finding, Observer, Report
+from labkit.scenario.hints import blame_mesh, explained
 from labkit.scenario.tasks import check_task, find_in_task, find_task
 from labkit.views.actions import ActionView
 
 _PRE = "line-height:1.35;margin:4px 0;padding:6px 10px;border:1px solid var(--jp-border-color2,#ccc)"
 
 
+class Tasked(Observer, Protocol):
+    """What a task needs of a lab."""
+
+    api: Api
+
+
 class TaskView(ActionView):
     """The task of *step*, with the buttons Check, Hint and Show a solution."""
 
-    def __init__(self, lab: Observer, step: int) -> None:
+    def __init__(self, lab: Tasked, step: int) -> None:
         super().__init__()
         self._lab, self.task = lab, find_task(step)
         self._hints = 0
@@ -41,7 +49,7 @@ class TaskView(ActionView):
 
     def check(self) -> Report:
         """Look whether the task is done; true if it is."""
-        return check_task(self._lab, self.task.step)
+        return explained(self._lab.api, check_task(self._lab, self.task.step))
 
     def _check(self) -> None:
         self.result.value = ""
@@ -50,6 +58,7 @@ class TaskView(ActionView):
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
             self.result.value = markup.findings(found)
+        self.result.value = markup.findings(blame_mesh(self._lab.api, self.task.step, found))
         done = all(finding.holds for finding in found)
         self.say("Done! The task is solved." if done else "Not yet. Look at what was seen.")
 

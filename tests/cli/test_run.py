@@ -27,7 +27,7 @@ def _outputs(path):
 def test_a_notebook_gets_a_cluster_of_its_own(bench, notebook):
     path = notebook("good.ipynb", "from labkit import Lab\nprint(Lab(), requests)", parameters="requests = 1")
     out = bench.root / "out"
-    done = bench.labkit("run", path, "--output", out, "-p", "requests=77", "-p", "unknown=1")
+    done = bench.labkit("run", path, "--output", out, "-p", "requests=77")
     assert "1 of 1 notebooks passed" in done.stdout
     assert "77" in _outputs(out / "good.ipynb")
     assert "<html" in (out / "good.html").read_text()
@@ -50,3 +50,20 @@ def test_a_failure_is_told_and_the_others_still_run(bench, notebook):
     assert "so far so good" in _outputs(out / "bad.ipynb")
     assert (out / "bad.html").exists()
     assert "fine" in _outputs(out / "good.ipynb")
+
+
+def test_two_of_one_name_and_one_without_a_kernel(bench, notebook):
+    """Each gets its own outputs back, and a notebook that names no kernel is one of Python's."""
+    (bench.root / "a").mkdir()
+    (bench.root / "b").mkdir()
+    first, second = notebook("a/x.ipynb", "print('this is a')"), notebook("b/x.ipynb", "print('this is b')")
+    bare = nbformat.read(second, as_version=4)
+    bare.metadata = {}
+    nbformat.write(bare, second)
+
+    done = bench.labkit("run", first, second, "--in-place", "-o", bench.root / "out")
+
+    assert "2 of 2 notebooks passed" in done.stdout
+    assert (_outputs(first), _outputs(second)) == ("this is a\n", "this is b\n")
+    assert "print('this is b')" in second.read_text()
+    assert (bench.root / "out/b/x.html").exists()

@@ -39,6 +39,35 @@ def _type_in(cluster, command):
     cluster.run("bash", "-c", command)
 
 
+WRONG = {
+    "nobody waits: the gateway itself says 504": (
+        ("timeout: 0.5s", "timeout: 5s"),
+        ("delay:\n", "abort:\n"),
+        ("fixedDelay: 2s", "httpStatus: 504"),
+    ),
+    "it gives up too early": (("timeout: 0.5s", "timeout: 0.1s"),),
+    "it gives up too late": (("timeout: 0.5s", "timeout: 1s"),),
+    "the sidecar holds back, too": (
+        ("timeout: 0.5s", "fault: {delay: {fixedDelay: 2s, percentage: {value: 100}}}"),
+    ),
+}
+
+
+@pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
+def test_what_looks_like_waiting_is_told_from_it(lab, changes):
+    lab.goto(5, finished=True)
+    solution = find_task(5).solution.text
+    for old, new in changes:
+        assert old in solution
+        solution = solution.replace(old, new)
+
+    lab.apply(solution)
+
+    found = lab.task(5).check()
+    assert not found, str(found)
+    assert all(finding.hint for finding in found.findings if not finding.holds), str(found)
+
+
 def test_the_second_namespace_is_gone_after_goto(lab):
     lab.apply(find_task(0).solution)
     lab.goto(1)

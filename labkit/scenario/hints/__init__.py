@@ -1,9 +1,11 @@
 """Why a promise does not hold: a hint found by looking at the cluster.
 
-The checks judge by what was observed. Only when one failed is the configuration looked at, in the order
-in which a request would meet it: the mesh, namespaces, pods, Services, Gateways, rules, weights, then
-what proxies refused, what is none of the lesson's, and what differs from its manifest. The first fault
-that has to do with the promise is its hint; one at a time is how faults are mended.
+The checks judge by what was observed. Only when one failed is the cluster looked at, in the order in
+which a request would meet it: the mesh itself (nodes, proxies, Istio's parts, calls that were lost before a
+rule could have a say), its settings, namespaces, pods, Services, Gateways, rules, weights, then what
+proxies refused, what is none of the lesson's, and what differs from its manifest. The first fault that has
+to do with the promise is its hint; one at a time is how faults are mended. While the mesh itself is broken
+nothing else is said: rules and weights can't be judged then.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from labkit.kube.resources import SERVICES
 from labkit.scenario import cast, learner
 from labkit.scenario.checks import Finding, Report
 from labkit.scenario.hints.look import Fault, Look
+from labkit.scenario.hints.mesh import part_faults, way_faults
 from labkit.scenario.hints.routing import (
     WantedGateway,
     WantedRule,
@@ -28,13 +31,14 @@ from labkit.scenario.hints.workloads import (
     istio_faults,
     namespace_faults,
     service_faults,
+    settings_faults,
     workload_faults,
 )
 from labkit.scenario.place import made_by_people
 from labkit.scenario.progress import State, progress
 from labkit.scenario.steps import STEPS
 
-__all__ = ["Fault", "explain", "explained", "faults"]
+__all__ = ["Fault", "blame_mesh", "explain", "explained", "faults"]
 
 _HOST = learner.HOST or "*"
 _INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
@@ -87,17 +91,33 @@ _MAY_BE_IN_THE_WAY = (
 
 
 def explained(api: Api, report: Report) -> Report:
-    """*report*, each broken promise with the hint that fits the cluster as it is."""
-    return replace(report, findings=tuple(explain(api, report.step, report.findings)))
+    """*report*, each broken promise with the hint that fits the cluster as it is; a task's keeps its own."""
+    explain_it = blame_mesh if report.task else explain
+    return replace(report, findings=tuple(explain_it(api, report.step, report.findings)))
 
 
 def explain(api: Api, step: int, findings: Iterable[Finding]) -> list[Finding]:
     """The *findings* of *step*, each broken one with its hint."""
+    return _explained(Look(api), findings, step)
+
+
+def blame_mesh(api: Api, step: int, findings: Iterable[Finding]) -> list[Finding]:
+    """The *findings* about *step* with hints of their own: they stand unless the mesh itself is broken."""
+    return _explained(Look(api), findings, None)
+
+
+def _explained(look: Look, findings: Iterable[Finding], step: int | None) -> list[Finding]:
     found = list(findings)
     if all(finding.holds for finding in found):
         return found
-    known = list(faults(Look(api), step))
+    known = _of_mesh(look, found) or ([] if step is None else list(faults(look, step)))
     return list(_with_hints(found, known))
+
+
+def _of_mesh(look: Look, findings: list[Finding]) -> list[Fault]:
+    """What is wrong with the mesh itself; of ways nothing is said while a part is missing."""
+    parts = [*part_faults(look), *istio_faults(look)]
+    return parts or list(way_faults(look, findings))
 
 
 def _with_hints(findings: Iterable[Finding], known: list[Fault]) -> Iterator[Finding]:
@@ -111,14 +131,16 @@ def _with_hints(findings: Iterable[Finding], known: list[Fault]) -> Iterator[Fin
 
 
 def _explains(fault: Fault, finding: Finding) -> bool:
+    if fault.of_mesh:
+        return True
     if finding.workloads:
         return fault.workload is not None and fault.workload in ("", *finding.workloads)
     return not finding.steps or fault.step in finding.steps
 
 
 def faults(look: Look, step: int) -> Iterator[Fault]:
-    """Everything that keeps the promises of *step* from holding, the root first."""
-    yield from istio_faults(look, egress=step >= 5)
+    """Everything in the configuration that keeps the promises of *step* from holding, the root first."""
+    yield from settings_faults(look, egress=step >= 5)
     yield from namespace_faults(look, cast.HOME, 0)
     for number in range(1, step + 1):
         yield from _OF_STEP[number](look, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +33,8 @@ class Fault:
     """The step whose piece it is about."""
     workload: str | None = None
     """The Deployment whose pods it keeps from running; empty for all, None for none."""
+    of_mesh: bool = False
+    """Whether it is about the mesh itself, and so about whatever was asked of it."""
 
 
 class Look:
@@ -107,10 +110,9 @@ class Look:
     @cached_property
     def refusals(self) -> list[str]:
         """What proxies refused, in istiod's words."""
-        try:
+        with suppress(LabkitError):  # one that has not answered yet is told of by itself
             return [f"{one.proxy}: {one.error}" for one in wait_for_proxies(self.api, timeout=3).refusals]
-        except LabkitError as error:
-            return [str(error)]
+        return []
 
 
 def full(host: str, namespace: str) -> str:

@@ -17,12 +17,16 @@ from labkit.scenario.place import has_lesson_settings
 INJECTION = "istio-injection"
 
 
-def istio_faults(look: Look, *, egress: bool) -> Iterator[Fault]:
-    """What is wrong with the mesh itself."""
+def istio_faults(look: Look) -> Iterator[Fault]:
+    """Parts of Istio that do not run."""
     for name, title in (("istiod", "istiod"), (cast.INGRESS.deployment, "The ingress gateway")):
         why = _not_running(look, cast.SYSTEM, name)
         if why:
-            yield Fault(f"{title} {why}. `labkit istio install -y` sets it right.", 0, name)
+            yield Fault(f"{title} {why}. `labkit istio install -y` sets it right.", 0, name, of_mesh=True)
+
+
+def settings_faults(look: Look, *, egress: bool) -> Iterator[Fault]:
+    """Where Istio runs in another way than the lesson's."""
     if look.deployment(cast.SYSTEM, "istiod") and not has_lesson_settings(look.api):
         yield Fault(
             "The mesh's settings are not those of the lesson (accessLogFile=/dev/stdout, REGISTRY_ONLY): "

@@ -198,7 +198,7 @@ async def test_faults(town):
     assert 10 <= halves.count(418) <= 50
     began = time.monotonic()
     assert (await made.get(made.url + "/slow")).status == 200, "the route's own time-out does not see it"
-    assert time.monotonic() - began >= 0.29
+    assert time.monotonic() - began > 0.15, "it waited, and for longer than the time-out"
     await made.gateway.logged("/slow", " 200 DI via_upstream ")
 
 

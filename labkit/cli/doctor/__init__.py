@@ -1,0 +1,33 @@
+"""``labkit doctor``: whether the lab can run on this machine; what is missing, each with what to do about it.
+
+First what can be read off the machine, then a proof: a real request through the sidecars of a cluster
+that is thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+import click
+
+from labkit.cli.doctor.machine import MACHINE
+from labkit.cli.doctor.surroundings import SURROUNDINGS
+from labkit.cli.progress import progress
+
+
+@click.command()
+@click.option("--proof/--no-proof", default=True, help="Send a request through a throw-away cluster.")
+def doctor(proof: bool) -> None:
+    """Look whether the lab can run here, and prove it by a request through a throw-away cluster."""
+    with progress() as shown:
+        findings = [finding for check in (*MACHINE, *SURROUNDINGS) for finding in check()]
+        for finding in findings:
+            shown.line(finding.line)
+        stopped = any(finding.stops for finding in findings)
+        if proof and not stopped:
+            from labkit.cli.doctor.proof import prove
+
+            proved = prove(shown)
+            shown.line(proved.line)
+            stopped = proved.stops
+    if stopped:
+        raise SystemExit(1)
+    print("The lab can run here.")

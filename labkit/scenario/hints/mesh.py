@@ -1,0 +1,75 @@
+"""What is broken in the mesh itself: then no hint speaks of weights or manifests.
+
+Three ways of looking: what the nodes and proxies say (:mod:`labkit.kube.mesh_health`), what the answers
+say (a call that failed without an HTTP answer), and what the access logs say of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from labkit.errors import LabkitError
+from labkit.kube.mesh_health import node_troubles, proxy_troubles, sync_troubles
+from labkit.kube.resources import SERVICES
+from labkit.scenario import cast
+from labkit.scenario.checks import Finding
+from labkit.scenario.hints.look import Fault, Look
+from labkit.traffic.broken_calls import BrokenCall, broken_call, never_arrived
+from labkit.traffic.journal import Journal
+
+RECENT_SECONDS = 120.0
+"""How far back the access logs are read for calls that a check has just seen fail."""
+_DOCTOR = "`labkit doctor`, typed in a terminal, says what it is."
+
+
+def part_faults(look: Look) -> Iterator[Fault]:
+    """Nodes and proxies that do not work."""
+    yield from map(_of_the_mesh, _told(node_troubles(look.api)))
+    yield from map(_of_the_mesh, _told(proxy_troubles(look.api, cast.places(look.api))))
+
+
+def way_faults(look: Look, findings: Iterable[Finding]) -> Iterator[Fault]:
+    """What the parts, all running, do not bring about: rules that reach proxies, calls that reach them."""
+    yield from map(_of_the_mesh, _told(sync_troubles(look.api)))
+    call = broken_call(finding.seen for finding in findings if not finding.holds)
+    if call and (why := _lost(look, call)):
+        yield _of_the_mesh(why)
+
+
+def _of_the_mesh(text: str) -> Fault:
+    return Fault(text, 0, "", of_mesh=True)
+
+
+def _told(troubles: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from troubles
+    except LabkitError as error:
+        yield str(error)
+
+
+def _lost(look: Look, call: BrokenCall) -> str:
+    """Why *call* failed, if that was the mesh's own fault."""
+    caller = next((one for one in cast.WORKLOADS if one.title == call.caller), None)
+    if caller is None:
+        return ""
+    if call.unresolved:
+        return _unresolved(look, call, caller)
+    journal = Journal(look.api, namespaces=cast.places(look.api))
+    if not never_arrived(journal.recent(RECENT_SECONDS), caller.app):
+        return ""
+    return (
+        f"{call.caller}'s call to {call.url} failed ({call.message}), and its own proxy has no line of it in "
+        "its access log: it was lost between the two, where no rule has a say. This is the mesh itself, or "
+        f"this machine, not something that you applied. {_DOCTOR}"
+    )
+
+
+def _unresolved(look: Look, call: BrokenCall, caller: cast.Workload) -> str:
+    name, _, rest = call.host.partition(".")
+    namespace = rest.partition(".")[0] or caller.namespace
+    if look.find(SERVICES, namespace, name) is None:
+        return ""
+    return (
+        f"{call.host} is a Service of {namespace}, and {call.caller} could not resolve its name all the "
+        f"same: the cluster's DNS does not work, and nothing that you applied is to blame. {_DOCTOR}"
+    )

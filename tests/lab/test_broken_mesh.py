@@ -1,0 +1,92 @@
+"""The mesh itself is broken: every hint says so, and none speaks of weights or manifests."""
+
+import os
+import re
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from labkit.embedded.cluster import processes
+from labkit.kube.api import MERGE_PATCH
+from labkit.kube.mesh_health import mesh_troubles
+from labkit.kube.resources import DEPLOYMENTS
+from labkit.scenario.checks import Finding
+from labkit.scenario.hints import blame_mesh, explain
+
+pytestmark = pytest.mark.slow
+
+OF_THE_LESSON = re.compile(r"weight|\bapply\b|\.yml|timeout:", re.IGNORECASE)
+BROKEN = [
+    Finding("All answers are as promised", False, "nothing came", "Apply it again: the weights are wrong."),
+    Finding("The pods run", False, "1/2", "Apply the manifest.", workloads=("service-b-deployment",)),
+    Finding("The gateway answers", False, "503", "Apply the Gateway.", steps=(0, 4)),
+]
+
+
+def hints(found):
+    return [finding.hint for finding in found if not finding.holds]
+
+
+@contextmanager
+def stopped(cluster, pod):
+    """The Envoy of *pod*, stopped as on a machine that is overloaded or asleep."""
+    envoys = [pid for pid, name in processes.of(cluster.running.pid).items() if name.startswith("envoy")]
+    pid = next(pid for pid in envoys if pod in (Path(f"/proc/{pid}/cwd") / "envoy.json").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def pod_of(lab, deployment):
+    return next(pod for pod in lab.pods()["name"] if pod.startswith(deployment))
+
+
+@pytest.mark.parametrize(
+    ("deployment", "kind"), [("service-a-v1-deployment", "sidecar"), ("istio-ingressgateway", "gateway")]
+)
+def test_a_proxy_that_gives_no_answer_is_named(lab, cluster, deployment, kind):
+    lab.goto(3, finished=True)
+    pod = pod_of(lab, deployment)
+
+    with stopped(cluster, pod):
+        for told in (hints(explain(lab.api, 3, BROKEN)), hints(blame_mesh(lab.api, 3, BROKEN))):
+            assert told[0].startswith(f"The {kind} proxy of pod {pod} in ")
+            assert "gives no answer" in told[0]
+            assert not [hint for hint in told if OF_THE_LESSON.search(hint)]
+            assert set(told[1:]) == {"The same as above."}
+        said = cluster.labkit("status", check=False).stdout
+    assert f"The {kind} proxy of pod {pod}" in said
+    assert lab.check(3)
+
+
+def test_without_istiod_nothing_else_is_blamed(lab):
+    lab.goto(3, finished=True)
+    path = DEPLOYMENTS.path("istio-system", "istiod")
+    lab.api.request("PATCH", path, body={"spec": {"replicas": 0}}, content_type=MERGE_PATCH)
+
+    told = hints(explain(lab.api, 3, BROKEN))
+
+    assert told[0].startswith("istiod is scaled to 0.")
+    assert not [hint for hint in told if OF_THE_LESSON.search(hint)]
+    lab.goto(3)
+
+
+def test_a_healthy_mesh_is_not_blamed(lab):
+    lab.goto(3, finished=True)
+
+    assert list(mesh_troubles(lab.api)) == []
+    assert hints(blame_mesh(lab.api, 3, BROKEN)) == [finding.hint for finding in BROKEN]
+
+
+def test_a_task_is_judged_as_ever_where_the_mesh_is_well_and_not_where_it_is_broken(lab, cluster):
+    lab.goto(3, finished=True)
+    assert "divided by the sum" in str(lab.task(3).check())
+
+    with stopped(cluster, pod_of(lab, "service-c-deployment")):
+        found = lab.task(4).check()  # asks only the gateway; nothing of it waits for ServiceC
+
+    assert "sidecar proxy of pod service-c-deployment" in found.findings[0].hint
