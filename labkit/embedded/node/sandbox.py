@@ -28,6 +28,7 @@ class Sandbox:
 
     @property
     def has_sidecar(self) -> bool:
+        """Whether an Envoy stands before its programs."""
         return self._sidecar is not None
 
     @property

@@ -183,7 +183,10 @@ BLOCKING = """
     tell("create_connection", (plain.getpeername(), plain.gettimeout(), os.get_blocking(plain.fileno())))
     tell("not inheritable", os.get_inheritable(plain.fileno()))
     tell("untouched", plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    given = socket.socket(fileno=plain.detach())
     plain.close()
+    tell("given away", given.getpeername())
+    given.close()
 """
 
 

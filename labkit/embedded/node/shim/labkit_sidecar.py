@@ -55,7 +55,7 @@ class _Options(dict[tuple[int, int], tuple[Any, ...]]):
 
 _options: weakref.WeakKeyDictionary[socket.socket, _Options] = weakref.WeakKeyDictionary()
 _options_of_name: weakref.WeakValueDictionary[bytes, _Options] = weakref.WeakValueDictionary()
-_settled_by: weakref.WeakKeyDictionary[socket.socket, float] = weakref.WeakKeyDictionary()
+_settled_by: dict[int, float] = {}  # by descriptor, which goes from object to object
 _next_port = itertools.count(int.from_bytes(os.urandom(2), "big"))
 
 
@@ -75,7 +75,7 @@ def connect(self: socket.socket, path: str, source: str, target: Address) -> Non
             if level == socket.SOL_SOCKET:
                 _setsockopt(line, level, option, *value)
         _take_place(line, self)
-    _settled_by[self] = time.monotonic() + _SETTLED_AFTER
+    _settled_by[self.fileno()] = time.monotonic() + _SETTLED_AFTER
 
 
 def _is_connected(self: socket.socket) -> bool:
@@ -140,9 +140,16 @@ def _settle(self: socket.socket) -> None:
 
     Envoy gives up a connection whose end it sees before it has read the header, and what was sent with it.
     """
-    until = _settled_by.pop(self, 0.0)
-    while time.monotonic() < until and any(fcntl.ioctl(self.fileno(), _OUTQ, bytes(4))):
+    until = _settled_by.pop(self.fileno(), 0.0)
+    while time.monotonic() < until and _has_unread(self):
         time.sleep(0.0002)  # nothing tells us when it is read
+
+
+def _has_unread(self: socket.socket) -> bool:
+    try:
+        return any(fcntl.ioctl(self.fileno(), _OUTQ, bytes(4)))
+    except (OSError, ValueError):  # somebody else has closed it
+        return False
 
 
 def _error(number: int) -> OSError:
