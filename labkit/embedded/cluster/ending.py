@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from labkit.embedded.cluster.files import read_json
 from labkit.embedded.cluster.holder import Holder
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked
@@ -33,6 +34,14 @@ def which(holder: Holder | None) -> str:
     return f" (pid {holder.pid}{state})"
 
 
+def holder_of(home: Home) -> Holder | None:
+    """Whose the lock is; a daemon of an earlier labkit, or on a full disk, is known by its record alone."""
+    if signed := Holder.of(home.lock):
+        return signed
+    pid = read_json(home.record).get("pid")
+    return Holder.unsigned(pid, b"labkit.embedded.cluster.daemon") if isinstance(pid, int) else None
+
+
 def settled(
     home: Home, find: Callable[[Home], Found | None], timeout: float, say: Callable[[str], None]
 ) -> Found | None:
@@ -44,7 +53,7 @@ def settled(
     while _is_there(home):
         if why := hindrance(home):
             raise StartFailed(why)
-        holder = Holder.of(home.lock)
+        holder = holder_of(home)
         if found := find(home):
             return found
         say(f"waiting for the daemon before this one{which(holder)} to end")
@@ -59,7 +68,7 @@ def settled(
 
 def hindrance(home: Home) -> str:
     """Why the daemon that holds the lock can't be talked to, and what helps; or nothing."""
-    holder = Holder.of(home.lock)
+    holder = holder_of(home)
     if holder and holder.is_alive and holder.is_stopped:
         return (
             f"The daemon of {home.root} (pid {holder.pid}) is stopped, by SIGSTOP: `kill -CONT {holder.pid}` "
@@ -70,16 +79,16 @@ def hindrance(home: Home) -> str:
 
 def end(home: Home, timeout: float) -> None:
     """SIGTERM, and SIGKILL where that takes longer than *timeout* seconds; back when it is gone."""
-    if why := _foreign(home, Holder.of(home.lock)):
+    if why := _foreign(home, holder_of(home)):
         raise ClusterError(why)
     # SIGCONT: one that is stopped would hear SIGTERM only then.
     for numbers in ((signal.SIGTERM, signal.SIGCONT), (signal.SIGKILL,)):
-        holder = Holder.of(home.lock)
+        holder = holder_of(home)
         if holder and holder.is_alive and is_locked(home.lock):
             for number in numbers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(holder.pid, number)
-        if _is_gone(home, timeout):
+        if _is_gone(home, holder, timeout):
             return
     raise ClusterError(
         f"The daemon of {home.root}{which(holder)} does not end, not even by SIGKILL; "
@@ -91,7 +100,7 @@ def _foreign(home: Home, holder: Holder | None) -> str:
     if not holder or holder.is_alive or not holder.is_elsewhere:
         return ""
     time.sleep(SIGNING)
-    if Holder.of(home.lock) != holder or not is_locked(home.lock):
+    if holder_of(home) != holder or not is_locked(home.lock):
         return ""
     return (
         f"{home.root} is in use by a cluster on {holder.host} (pid {holder.pid} there): "
@@ -101,13 +110,13 @@ def _foreign(home: Home, holder: Holder | None) -> str:
 
 def _is_there(home: Home) -> bool:
     """Whether somebody holds the lock, or has just let go of it and still closes what else it had."""
-    holder = Holder.of(home.lock)
+    holder = holder_of(home)
     return is_locked(home.lock) or bool(holder and holder.is_alive)
 
 
-def _is_gone(home: Home, timeout: float) -> bool:
+def _is_gone(home: Home, holder: Holder | None, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
-    while _is_there(home):
+    while _is_there(home) or (holder and holder.is_alive):
         if time.monotonic() > deadline:
             return False
         time.sleep(STEP)

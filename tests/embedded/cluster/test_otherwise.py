@@ -16,6 +16,7 @@ import pytest
 
 from labkit.embedded.cluster import launch, processes
 from labkit.embedded.cluster.holder import Holder
+from labkit.embedded.node.run_records import start_time_of
 from labkit.errors import ClusterError, StartFailed
 
 from ...conftest import LABKIT
@@ -146,6 +147,16 @@ def test_a_stopped_daemon_is_named_and_ended_by_down(bench):
     bench.labkit("down")
     assert Holder.of(bench.home.lock).pid == running.pid
     assert not Holder.of(bench.home.lock).is_alive
+
+
+def test_a_daemon_of_an_earlier_labkit_is_ended_too(bench):
+    """It wrote itself into its record only."""
+    running = launch.start(bench.home)
+    with bench.home.lock.open("r+") as signed:
+        signed.truncate(0)
+    assert launch.stop(bench.home) is True
+    assert launch.find(bench.home) is None
+    assert start_time_of(running.pid) is None
 
 
 def test_up_waits_for_a_daemon_that_ends(bench):
