@@ -30,6 +30,7 @@ DIFFER = {
     "pod with a bad label": _TWICE,
     "finalizer of nobody": _TWICE,
     "who am I": "everybody has a name of his own",
+    "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""
 
