@@ -31,6 +31,7 @@ DIFFER = {
     "finalizer of nobody": _TWICE,
     "may I two things": _STRUCT,
     "who am I": "everybody has a name of his own",
+    "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""
 
