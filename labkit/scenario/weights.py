@@ -86,8 +86,9 @@ def set_weights(
     began = time.perf_counter()
     applied = apply(api, source, namespace)[0]
     revision = str(applied.object["metadata"]["resourceVersion"])
-    proxies = (strategy or strategy_for(api)).wait(revision, timeout)
-    acknowledged = Acknowledgement(proxies, time.perf_counter() - began)
+    strategy = strategy or strategy_for(api)
+    proxies = strategy.wait(revision, timeout)
+    acknowledged = Acknowledgement(proxies, time.perf_counter() - began, strategy.faults)
     return WeightsSet({"ServiceB": 100 - c, "ServiceC": c}, source, namespace, acknowledged, time.time())
 
 

@@ -25,12 +25,12 @@ from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
 from labkit.embedded.mesh.pods import node_type_of, proxy_container_of
 from labkit.embedded.mesh.quarantine import Fault, Quarantine
-from labkit.embedded.mesh.reasons import shortened
 from labkit.embedded.mesh.xds.conversation import Conversation
 from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.server import Stream
 from labkit.embedded.mesh.xds.types import Type
 from labkit.embedded.objects import Obj, is_terminating, labels_of
+from labkit.envoy_reasons import reason_first
 
 Translate = Callable[[MeshState, Proxy], Snapshot]
 """The pure function from the mesh to what one proxy shall have."""
@@ -100,7 +100,7 @@ class Fleet:
         connection = self._connections.get(stream) or self._connect(stream, request)
         refused = request.HasField("error_detail")
         if refused:
-            request.error_detail.message = shortened(request.error_detail.message)
+            request.error_detail.message = reason_first(request.error_detail.message)
             self._log_rejection(connection, request)
         responses = connection.conversation.receive(request)
         if refused and not self._give_up_taken_addresses(connection, request.error_detail.message):

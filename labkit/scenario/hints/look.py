@@ -108,7 +108,8 @@ class Look:
     def refusals(self) -> list[str]:
         """What proxies refused, in istiod's words."""
         try:
-            return [f"{one.proxy}: {one.error}" for one in wait_for_proxies(self.api, timeout=3).refusals]
+            answer = wait_for_proxies(self.api, timeout=3)
+            return [f"{one.proxy}: {one.error}" for one in answer.refusals] + list(map(str, answer.faults))
         except LabkitError as error:
             return [str(error)]
 

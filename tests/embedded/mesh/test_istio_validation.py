@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,44 @@ VIRTUAL_SERVICES = {
     put("{hosts: [a], tls: [{…}]}", ROUTE): "TLS route must have at least one match condition",
     "{hosts: [a], tcp: [{match: [{destinationSubnets: [1.2.3.4]}]}]}": "TCP route is required",
 }
+
+
+RE2_WORDS = {
+    r"/a\Z": r"invalid escape sequence: `\Z`",
+    r"\u0041": r"invalid escape sequence: `\u`",
+    "(?x)a": "invalid or unsupported Perl syntax: `(?x`",
+    "a.++": "invalid nested repetition operator: `++`",
+    r"(a)\1": r"invalid escape sequence: `\1`",
+    "a{1001}": "invalid repeat count: `{1001}`",
+    "[z-a]": "invalid character class range: `z-a`",
+    "a\\": "trailing backslash at end of expression: ``",
+    r"\pL{1000}": "pattern too large - compile failed",
+}
+
+
+@pytest.mark.parametrize("text", RE2_WORDS)
+def test_a_regular_expression_that_re2_does_not_know_is_refused_in_gos_words(text):
+    found = refusal("VirtualService", _matching(text))
+    assert found.startswith(f'"uri": error parsing regexp: {RE2_WORDS[text]}; Istio uses RE2 style')
+
+
+@pytest.mark.parametrize(
+    "text", [r"\x{41}", "^*", "a{,3}", r"\pL+", "[[:alpha:]]", r"\Qa.b\E", "(?i)a", "(?<n>a)"]
+)
+def test_a_regular_expression_that_only_re2_knows_is_taken(text):
+    assert ask("VirtualService", _matching(text)) == []
+
+
+def test_a_regular_expression_whose_program_is_too_large_for_envoy_is_refused():
+    found = refusal("VirtualService", _matching(r"(\pN{1000})"))
+    assert re.fullmatch(
+        r'"uri": regex program size of \d+ is larger than Envoy takes: 32768; simplify it', found
+    )
+
+
+def _matching(text):
+    match = [{"uri": {"regex": text}}]
+    return {"hosts": ["a"], "http": [{"match": match, "route": [{"destination": {"host": "a"}}]}]}
 
 
 @pytest.mark.parametrize(("spec", "message"), VIRTUAL_SERVICES.items(), ids=VIRTUAL_SERVICES.values())
