@@ -8,9 +8,9 @@ RESOURCE = (
     + "}"
 )
 RULE = (
-    "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message "
-    "failed validation | caused by QueryParameterMatcherValidationError.Name: value length must be at least 1 "
-    "characters)"
+    "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: "
+    "embedded message failed validation | caused by QueryParameterMatcherValidationError.Name: "
+    "value length must be at least 1 characters)"
 )
 
 

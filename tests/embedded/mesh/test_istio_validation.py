@@ -495,3 +495,60 @@ def test_a_hole_anywhere_is_refused_or_taken_but_never_an_accident(kind):
             del owner[path[-1]]
             with contextlib.suppress(ApiError):
                 ask(kind, holed)
+
+
+FOR_ENVOY = {
+    "a duration that no field holds": (
+        "DestinationRule",
+        "{host: a, trafficPolicy: {connectionPool: {tcp: {tcpKeepalive: {time: 4294967296s}}}}}",
+        "Envoy can't take it: CDS outbound|80||a.default.svc.cluster.local: Failed to parse "
+        "upstream_connection_options field",
+    ),
+    "a query parameter without a name": (
+        "VirtualService",
+        http(f"match: [{{queryParams: {{'': {{exact: a}}}}}}], {ROUTE}"),
+        "Envoy can't take spec.http[0]: match.query_parameters[0].name: "
+        "value length must be at least 1 characters",
+    ),
+    "too much weight": (
+        "VirtualService",
+        http("route: " + str([{"destination": {"host": each}, "weight": 2147483647} for each in "abc"])),
+        "total destination weight 6442450941 is larger than Envoy takes: 4294967295",
+    ),
+    "a share that no field holds": (
+        "VirtualService",
+        http(f"mirror: {{host: a}}, mirrorPercentage: {{value: 1.0e+9}}, {ROUTE}"),
+        "mirror_percentage must have a max value of 100 (it has 1000000000.000000)",
+    ),
+    "bytes that are none": (
+        "VirtualService",
+        http("directResponse: {status: 200, body: {bytes: a}}"),
+        "it can't be translated for Envoy: ",
+    ),
+    "behind a rule that takes everything": (
+        "VirtualService",
+        put("{hosts: [a], http: [{…}, {match: [{queryParams: {'': {exact: a}}}], …}]}", ROUTE, ROUTE),
+        "Envoy can't take spec.http[1]: ",
+    ),
+    "for other gateways and callers": (
+        "VirtualService",
+        http(
+            f"match: [{{gateways: [b], sourceLabels: {{a: b}}, queryParams: {{'': {{exact: a}}}}}}], {ROUTE}"
+        ),
+        "Envoy can't take spec.http[0]: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOR_ENVOY)
+def test_what_envoy_could_not_hold_is_refused_at_the_door(what):
+    kind, spec, words = FOR_ENVOY[what]
+    assert refusal(kind, spec).startswith(words)
+
+
+def test_settings_that_envoy_could_not_hold_are_taken_with_a_warning():
+    data = {"mesh": "connectTimeout: 0s"}
+    obj = {"kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"}, "data": data}
+    (warning,) = admission(AdmissionRequest("UPDATE", "configmaps", "istio-system", obj, None, False))
+    assert warning.startswith("data.mesh: Envoy can't take it: CDS")
+    assert warning.endswith("value must be greater than 0s; the proxies keep the settings they have")

@@ -1,4 +1,4 @@
-"""Regular expressions, judged by RE2 itself, which is what Envoy matches them with; in Go's words, as istiod's."""
+"""Regular expressions, judged by RE2 itself, with which Envoy matches; in Go's words, as istiod's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_LENGTH = 1024
 MAX_PROGRAM_SIZE = 32768
 """Of the compiled expression: Envoy's limit in a mesh (``re2.max_program_size.error_level``)."""
 _RE2 = "Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)"
-# RE2's words and those of Go's regexp, which was written after it: word, then the part of the text in question.
+# RE2's words and those of Go's regexp, which was written after it.
 _GO_WORDS = {
     "invalid perl operator": "invalid or unsupported Perl syntax",
     "missing )": "missing closing )",

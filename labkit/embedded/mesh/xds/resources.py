@@ -103,6 +103,13 @@ def empty(kind: Type, name: str) -> Resource:
     return Resource(kind, name, message.SerializeToString(deterministic=True))
 
 
+def _virtual_host(body: Body) -> VirtualHost:
+    try:
+        return checked(body, VirtualHost())
+    except ValueError as error:
+        raise ValueError(f"virtual host {body.get('name')}: {error}") from error
+
+
 T = TypeVar("T")
 
 
@@ -179,7 +186,7 @@ class Compiler:
         rest = {key: value for key, value in body.items() if key not in ("virtualHosts", "virtual_hosts")}
         configuration = checked(rest, RouteConfiguration())
         for host in body.get("virtualHosts") or body.get("virtual_hosts") or ():
-            known = self._hosts.get(host.get("name"), host, lambda: checked(host, VirtualHost()))  # noqa: B023
+            known = self._hosts.get(host.get("name"), host, lambda: _virtual_host(host))  # noqa: B023
             configuration.virtual_hosts.append(known)
         return configuration
 
