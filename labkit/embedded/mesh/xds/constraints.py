@@ -18,6 +18,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from validate import validate_pb2
 
+LONGEST = 9223372036
+"""Seconds of a duration that Envoy, which counts nanoseconds in 64 bits, takes no more."""
 Rules: TypeAlias = Any
 """One of the messages of ``validate.proto``: ``StringRules``, ``DurationRules``, …"""
 Broken: TypeAlias = Iterator[str]
@@ -43,6 +45,8 @@ def _violations(message: Message, path: str) -> Broken:
         if inner is not None:
             yield from _violations(inner, path)
         return
+    if isinstance(message, Duration) and abs(message.seconds) >= LONGEST:
+        yield f"{path}: a duration has to be shorter than {LONGEST}s"
     for field, check in _checks(message.DESCRIPTOR):
         yield from (f"{_join(path, field)}: {problem}" for problem in check(message))
     for field, value in message.ListFields():
