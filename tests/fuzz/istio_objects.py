@@ -334,3 +334,25 @@ def _real() -> Iterator[dict[str, Any]]:
 
 
 REAL = list(_real())
+
+
+def values_for(schema: dict[str, Any], name: str) -> list[Any]:
+    """Values worth trying for a field: good ones first."""
+    if name == "selector":
+        return _SELECTORS
+    if "properties" in schema:
+        return [_struct(Random(seed), schema, density) for seed in range(2) for density in (0.3, 1.0)]
+    if isinstance(schema.get("additionalProperties"), dict):
+        inner = values_for(schema["additionalProperties"], name)
+        return [{key: each} for key in _KEYS.get(name, _LABELS)[:3] for each in inner[:3]]
+    if schema.get("type") == "array":
+        return [[each] for each in values_for(schema["items"], name)]
+    if "enum" in schema:
+        return list(schema["enum"])
+    if schema.get("type") == "boolean":
+        return [True, False]
+    if any("duration" in str(rule.get("rule")) for rule in schema.get("x-kubernetes-validations") or []):
+        return _DURATIONS[:3]
+    wanted: tuple[type, ...] = (int, float) if schema.get("type") in ("integer", "number") else (str,)
+    pools = [_POOLS.get(name, []), _NUMBERS if int in wanted else [*_TEXTS, *_DURATIONS]]
+    return [each for pool in pools for each in pool if isinstance(each, wanted)][:8]

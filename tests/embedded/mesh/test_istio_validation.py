@@ -402,8 +402,7 @@ WARNINGS = {
         "port: {number: 443, name: s, protocol: HTTPS}}]}",
     ): ("spec.servers[0].tls: gateways do not terminate TLS yet; nothing will listen on port 443"),
     ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"): (
-        "spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not enforced yet; "
-        "connections to this host stay plain text"
+        "spec.trafficPolicy.tls: ISTIO_MUTUAL is not enforced yet; connections to this host stay plain text"
     ),
     ("DestinationRule", "{host: a, workloadSelector: {matchLabels: {a: b}}}"): (
         "spec.workloadSelector: rules for selected workloads are not enforced yet; "
@@ -529,6 +528,12 @@ FOR_ENVOY = {
         "VirtualService",
         put("{hosts: [a], http: [{…}, {match: [{queryParams: {'': {exact: a}}}], …}]}", ROUTE, ROUTE),
         "Envoy can't take spec.http[1]: ",
+    ),
+    "no duration, in the hashing of a subset": (
+        "DestinationRule",
+        "{host: a, subsets: [{name: b, trafficPolicy: {loadBalancer: {consistentHash: "
+        "{httpCookie: {name: c, ttl: soon}}}}}]}",
+        "it can't be translated for Envoy: 'soon' is not a duration",
     ),
     "for other gateways and callers": (
         "VirtualService",

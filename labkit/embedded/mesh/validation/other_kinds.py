@@ -32,9 +32,9 @@ def check_sidecar(obj: Obj, report: Report) -> None:
     spec = obj.get("spec") or {}
     for field in ("ingress", "egress", "inboundConnectionPool"):
         if spec.get(field) and not _is_everything(spec[field]):
-            report.ineffective(field, "is not enforced by this cluster yet")
+            report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
     if (spec.get("outboundTrafficPolicy") or {}).get("egressProxy"):
-        report.ineffective("outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
+        report.ineffective("spec.outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
 
 
 def _is_everything(listeners: list[Obj]) -> bool:

@@ -124,7 +124,27 @@ def _destination_rule(obj: Obj) -> Objects:
     numbers = {80, *(int((each.get("port") or {}).get("number") or 80) for each in levels)}
     entry = _entry(host, [_port(number, "HTTP") for number in sorted(numbers)])
     rule = {**spec, "host": host, "exportTo": ["*"]}
-    return {DESTINATION_RULES: [_object("DestinationRule", "it", rule)], SERVICE_ENTRIES: [entry]}
+    return {
+        DESTINATION_RULES: [_object("DestinationRule", "it", rule)],
+        SERVICE_ENTRIES: [entry],
+        VIRTUAL_SERVICES: [_to_subsets(host, spec.get("subsets") or [], sorted(numbers))],
+    }
+
+
+def _to_subsets(host: str, subsets: Sequence[Mapping[str, Any]], numbers: Sequence[int]) -> Obj:
+    """Routes to every port of every subset: only there its hashing comes to light."""
+    targets = [
+        {"host": host, "subset": each.get("name"), "port": {"number": number}}
+        for each in subsets
+        for number in numbers
+    ]
+    rules = [
+        {"match": [{"uri": {"prefix": f"/{position}"}}], "route": [{"destination": target}]}
+        for position, target in enumerate(targets)
+    ]
+    return _object(
+        "VirtualService", "subsets", {"hosts": ["subsets.example"], "gateways": [MESH], "http": rules}
+    )
 
 
 def _gateway(obj: Obj) -> Objects:
