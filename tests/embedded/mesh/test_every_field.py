@@ -341,6 +341,7 @@ NAMES_FOR_PEOPLE = {
 ALL = [(kind, path) for kind in KINDS for path in fields(SCHEMAS[kind])]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_is_read_or_told_to_be_without_effect(kind):
     silent = [
