@@ -354,5 +354,5 @@ def values_for(schema: dict[str, Any], name: str) -> list[Any]:
     if any("duration" in str(rule.get("rule")) for rule in schema.get("x-kubernetes-validations") or []):
         return _DURATIONS[:3]
     wanted: tuple[type, ...] = (int, float) if schema.get("type") in ("integer", "number") else (str,)
-    pools = [_POOLS.get(name, []), _NUMBERS if int in wanted else [*_TEXTS, *_DURATIONS]]
+    pools = [_POOLS.get(name, []), _NUMBERS if int in wanted else [*_DURATIONS[:2], *_TEXTS]]
     return [each for pool in pools for each in pool if isinstance(each, wanted)][:8]

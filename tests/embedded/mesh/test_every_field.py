@@ -139,6 +139,7 @@ trafficPolicy: &policy
 subsets: [{name: v1, trafficPolicy: *policy}]
 ---
 host: a.example
+trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
 subsets: [{name: v1, trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}}]
 ---
 host: a.example
