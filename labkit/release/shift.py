@@ -251,6 +251,10 @@ def _forget(course: Course) -> None:
 def _observe(course: Course, weight: int, change: Change, began: float, *, is_last: bool) -> Step:
     """Watch one step until it is judged: broken, well, or without enough evidence for either."""
     deadline = time.monotonic() + _PATIENCE
+    acknowledged = change.acknowledged
+    if refused := [*acknowledged.refusals, *acknowledged.faults]:
+        reason = f"the weights are not in force: {refused[0].error}"
+        return Step(weight, change.at, 1000 * acknowledged.seconds, (), reason)
     while True:
         time.sleep(_LOOK)
         answers = course.kept.since(change.at)
@@ -265,7 +269,7 @@ def _observe(course: Course, weight: int, change: Change, began: float, *, is_la
         if late and not reason and not enough:
             reason = _too_little(course, weight, len(answers), health)
         if reason or enough:
-            return Step(weight, change.at, 1000 * change.acknowledged.seconds, health, reason)
+            return Step(weight, change.at, 1000 * acknowledged.seconds, health, reason)
 
 
 def _broken(course: Course, now: Seen, whole: Seen, weights: Sequence[int]) -> str | None:
