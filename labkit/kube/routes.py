@@ -143,7 +143,7 @@ def _rows(dump: Json, proxy: Proxy) -> Iterator[Row]:
 
 
 def _port(listener: Json) -> str:
-    """The port it listens on; the embedded cluster's ``virtualOutbound`` has a socket in place of its port."""
+    """The port it listens on; an embedded ``virtualOutbound`` has a socket in its place."""
     if listener.get("name") == "virtualOutbound":
         return _OUTBOUND_PORT
     return str(listener["address"].get("socket_address", {}).get("port_value", ""))
