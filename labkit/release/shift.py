@@ -252,7 +252,8 @@ def _observe(course: Course, weight: int, change: Change, began: float, *, is_la
     """Watch one step until it is judged: broken, well, or without enough evidence for either."""
     deadline = time.monotonic() + _PATIENCE
     acknowledged = change.acknowledged
-    if refused := [one.error for one in (*acknowledged.refusals, *acknowledged.faults)]:
+    refused = [one.error for one in acknowledged.refusals] + [one.error for one in acknowledged.faults]
+    if refused:
         words = f"the weights are not in force: {refused[0]}"
         return Step(weight, change.at, 1000 * acknowledged.seconds, (), words)
     while True:
