@@ -279,8 +279,9 @@ def _broken(course: Course, now: Seen, whole: Seen, weights: Sequence[int]) -> s
     for one, weight in zip(now.health, weights, strict=True):
         if one.requests and not weight:
             return f"{one.destination} got {one.requests} requests though it has no weight"
-    judged = [*now.health, whole.health[course.target]]
-    return next((why for one in judged if (why := limits.broken_by(one))), None) or limits.lost(now)
+    found = [why for one in now.health if (why := limits.broken_by(one))]
+    in_all = limits.broken_by(whole.health[course.target], " since the shift began")
+    return next(iter(found), None) or in_all or limits.lost(now)
 
 
 def _shown(course: Course, weight: int, now: Seen, whole: Seen, *, is_last: bool) -> bool:
