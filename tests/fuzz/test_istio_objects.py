@@ -1,14 +1,12 @@
 """Istio objects by chance, through the API to real Envoys: whatever is accepted is in force.
 
-Ten minutes: `LABKIT_FUZZ_SECONDS=600 pytest tests/fuzz/test_istio_objects.py -s`. Seeded by
-``LABKIT_FUZZ_SEED``; in an ordinary run it takes about half a minute.
+How long, and by which seed: :mod:`.budget`.
 """
 
 from __future__ import annotations
 
 import collections
 import json
-import os
 import time
 from collections.abc import Iterator
 from random import Random
@@ -20,11 +18,10 @@ from labkit import Lab
 from labkit.errors import ApiRefused
 from labkit.kube.convergence import AskIstiod, current_revision
 
+from .budget import ISTIO_OBJECTS, SEED
 from .istio_objects import HERE, KINDS, an_object
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
-SECONDS = float(os.environ.get("LABKIT_FUZZ_SECONDS", "20"))
-SEED = int(os.environ.get("LABKIT_FUZZ_SEED", "1"))
 AT_ONCE = 6
 """Objects of ours that are there at a time, so that they also meet each other."""
 
@@ -85,7 +82,7 @@ def mesh(bench: Any) -> Iterator[Mesh]:
 
 
 def test_what_is_accepted_is_in_force(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
-    random, end, number = Random(SEED), time.monotonic() + SECONDS, 0
+    random, end, number = Random(SEED), time.monotonic() + ISTIO_OBJECTS, 0
     while time.monotonic() < end:
         mesh.try_one(an_object(random, f"chance-{number % AT_ONCE}"))
         number += 1
@@ -93,6 +90,6 @@ def test_what_is_accepted_is_in_force(mesh: Mesh, capsys: pytest.CaptureFixture[
     for (_, outcome), count in mesh.outcomes.items():
         counts[outcome] += count
     with capsys.disabled():
-        print(f"\n{number} Istio objects, {dict(counts)}, seed {SEED}, {SECONDS:g} s")
+        print(f"\n{number} Istio objects, {dict(counts)}, seed {SEED}, {ISTIO_OBJECTS:g} s")
     assert not mesh.findings, "\n".join(f"{words}\n    {obj}" for words, obj in mesh.findings.items())
     assert counts["accepted"] > number / 5, "nearly nothing was accepted: this proves little"
