@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
-import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
+from labkit.kube import sessions
 from labkit.kube.api import Api, Obj
 from labkit.kube.conditions import is_serving
 from labkit.kube.refusals import refused
@@ -34,7 +33,6 @@ _CHUNK = 64 * 1024
 _PATIENCE = 10.0  # seconds a new connection waits for a ready pod
 _PAUSE = 0.2  # between two looks
 _SILENCE = 0.5  # seconds without a refusal that show that somebody listens
-_FAREWELL = 1.0  # seconds that ended connections are waited for
 _T = TypeVar("_T")
 
 
@@ -49,10 +47,10 @@ class PortForward:
         self._selector = ",".join(f"{key}={value}" for key, value in selector.items())
         self._pod: tuple[str, int] | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="port-forward", daemon=True)
         self._thread.start()
+        self._ending = contextlib.AsyncExitStack()
         self._session, self._server = self._call(self._listen())
         self.port: int = self._server.sockets[0].getsockname()[1]
 
@@ -72,10 +70,7 @@ class PortForward:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _listen(self) -> tuple[ClientSession, asyncio.Server]:
-        from aiohttp import ClientSession, ClientTimeout, TCPConnector
-
-        connector = TCPConnector(socket_factory=self._socket)
-        session = ClientSession(connector=connector, timeout=ClientTimeout(total=None, connect=5.0))
+        session = await self._ending.enter_async_context(sessions.session())
         return session, await asyncio.start_server(self._accept, HOST, 0, backlog=128)
 
     async def _end(self) -> None:
@@ -83,17 +78,7 @@ class PortForward:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._session.close()
-        with contextlib.suppress(TimeoutError):  # TLS says farewell, and the API server answers
-            async with asyncio.timeout(_FAREWELL):
-                while any(each.fileno() >= 0 for each in self._sockets):  # noqa: ASYNC110  # they tell nobody
-                    await asyncio.sleep(0.001)
-
-    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """One to the API server; ``address`` as ``getaddrinfo`` gives it."""
-        made = socket.socket(*address[:3])
-        self._sockets.add(made)
-        return made
+        await self._ending.aclose()
 
     async def _leads_somewhere(self) -> bool:
         socket = await self._open(0.0)
