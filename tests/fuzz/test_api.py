@@ -40,6 +40,7 @@ def target(
     target = Target(bench)
     yield target
     target.check_health()
+    target.close()
     with capsys.disabled():
         print(f"\n{target.report(request.node.name)}, seed {SEED}")
     assert not target.findings, "\n".join(target.findings[:20])
@@ -95,7 +96,7 @@ def fire(target: Target, random: Random) -> None:
         target.send("GET", collection, None, Accept=accept)
 
 
-def test_requests_as_our_openapi_describes_them(target: Target) -> None:
+def test_requests_as_our_openapi_describes_them(target: Target, request: pytest.FixtureRequest) -> None:
     """Every operation of every document, in an order by chance."""
     import hypothesis
     import requests
@@ -104,6 +105,7 @@ def test_requests_as_our_openapi_describes_them(target: Target) -> None:
     random.shuffle(operations)
     end = time.monotonic() + REQUESTS
     session = requests.Session()
+    request.addfinalizer(session.close)
     session.trust_env = False
     session.headers["Authorization"] = f"Bearer {target.token}"
 

@@ -143,6 +143,7 @@ trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
 subsets: [{name: v1, trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}}]
 ---
 host: a.example
+trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}}
 subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}}}]
 ---
 host: a.example
