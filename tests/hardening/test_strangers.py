@@ -1,10 +1,12 @@
 """Another user of the machine, who has no token, against a real daemon."""
 
 import json
+import resource
 import socket
 import ssl
 import time
 import urllib.request
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -32,6 +34,16 @@ def half_sent(server: str, secure: bool) -> socket.socket:
     return connection
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many descriptors as this process may have: an ordinary account begins with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * CROWD), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
 def test_a_thousand_half_sent_requests(bench):
     bench.labkit("up", "--no-istio")
     daemon = psutil.Process(bench.running.pid)

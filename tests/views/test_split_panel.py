@@ -119,7 +119,7 @@ def test_weights_set_elsewhere_are_followed(panel, lab):
     _wait(lambda: panel.controls.c.value == 25)
     assert panel.controls.b.value == 75
     _wait(lambda: "set elsewhere" in panel.controls.change.value)
-    assert "weight: 75" in panel.controls.manifest.value
+    _wait(lambda: "weight: 75" in panel.controls.manifest.value)
     assert parts_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
 
 

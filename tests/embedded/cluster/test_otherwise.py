@@ -163,6 +163,8 @@ def test_up_waits_for_a_daemon_that_ends(bench):
     """Somebody else sent SIGTERM; the next one keeps its address."""
     first = launch.start(bench.home)
     os.kill(first.pid, signal.SIGTERM)
+    while bench.home.record.exists():  # until then it is not known to end
+        assert start_time_of(first.pid)
     again = launch.start(bench.home)
     assert again.pid != first.pid
     assert again.server == first.server
