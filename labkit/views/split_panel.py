@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -24,7 +23,7 @@ from labkit.release import change
 from labkit.scenario.splitting import give, needed_rule, parts_now
 from labkit.traffic.answers import send
 from labkit.traffic.split import Split, split_counts
-from labkit.traffic.stream import Stream
+from labkit.traffic.stream import Stream, Where
 from labkit.views.figures import plot_split
 from labkit.views.live import LiveView
 from labkit.views.presence import Presence
@@ -46,7 +45,7 @@ class SplitPanel(LiveView):
     """
 
     def __init__(
-        self, api: Api, where: Callable[[], str], *, rate: int = 20, total: int = 5000, window: int = 30
+        self, api: Api, where: Where, *, rate: int = 20, total: int = 5000, window: int = 30
     ) -> None:
         self._api, self._where, self._window = api, where, window
         self._lock, self._setting = threading.RLock(), threading.Lock()
