@@ -299,15 +299,32 @@ class Lab:
         return weights_of(rule) if rule else None
 
     def split_panel(
-        self, path: str = "/service-a", *, rate: int = 20, total: int = 5000, window: int = 30
+        self,
+        path: str = "/service-a",
+        *,
+        rate: int = 20,
+        total: int = 5000,
+        window: int = 30,
+        headers: Headers | None = None,
     ) -> SplitPanel:
         """Weight sliders, and a live picture of what comes of them; still where no widgets are.
 
-        rate: requests a second, total: at most, window: seconds shown.
+        rate: requests a second, total: at most, window: seconds shown. headers: of the requests; the route
+        of the rule is meant that takes requests with these.
         """
-        from labkit.views.split_panel import SplitPanel
+        from labkit.release.attribution import ByLog
+        from labkit.scenario.splitting import HOST, SERVICES, held_rule, who_answers
+        from labkit.views.split_panel import Release, SplitPanel
 
-        return SplitPanel(self.api, partial(self._url, path), rate=rate, total=total, window=window)
+        release = Release(
+            find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
+            tell=lambda held: who_answers(held) or ByLog(self._journal, held.destinations),
+            missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
+            names=SERVICES,
+            strategy=self._strategy,
+            headers=headers,
+        )
+        return SplitPanel(self.api, partial(self._url, path), release, rate=rate, total=total, window=window)
 
     def shift(
         self,

@@ -27,7 +27,7 @@ from labkit.traffic.target import Headers, Target
 Receiver = Callable[[pd.DataFrame], None]
 Where = Callable[[], str | Target]
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between two handfuls."""
 MOST_PER_SECOND = 400.0
 _AT_ONCE = 4
