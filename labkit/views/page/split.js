@@ -203,7 +203,7 @@ function legend(parent, colours) {
     `<svg viewBox="0 0 18 8" aria-hidden="true"><path d="M0 4H18" stroke="${colour}" stroke-width="${width}" ${KEY[how]}/></svg>`;
   const part = (sign, words) => { const node = make(parent, "span", ""); node.innerHTML = sign; return node.appendChild(document.createTextNode(words)); };
   part(key("dash", 1.5, "currentColor"), "weight");
-  part(key("line", 2.5, "currentColor"), "share per second");
+  part(key("line", 2.5, "currentColor"), "share");
   const errors = part(key("line", 7, colours.error), "errors"), times = part(key("thin", 1.2, "currentColor"), "95 % within");
   const sent = part("", "");
   return (known) => {
