@@ -295,3 +295,23 @@ def _gone():
     from labkit.errors import NotRunning
 
     raise NotRunning("no such cluster")
+
+
+TRACED = {"tracestate": "lab=tester"}
+"""A header that ServiceA hands on to whom it calls."""
+
+
+def test_with_headers_the_route_for_them_is_meant(lab):
+    testers = {"match": [{"headers": {"tracestate": {"exact": "lab=tester"}}}], **_split((B, 90), (C, 10))[0]}
+    _rule(lab, [testers, {"route": [{"destination": B}]}])
+    panel = lab.split_panel(rate=100, headers=TRACED)
+    assert panel.weights == {"ServiceB": 90, "ServiceC": 10}
+
+    panel.set(100)
+    panel.start()
+    _wait(lambda: panel.split().counts["ServiceC"] >= 20)
+    panel.close()
+    assert panel.split().counts["ServiceB"] == 0
+    testers, other = lab.api.get(VIRTUAL_SERVICES.path(cast.HOME, RULE))["spec"]["http"]
+    assert [one["weight"] for one in testers["route"]] == [0, 100]
+    assert other["route"] == [{"destination": B}], "the route of all others stays"
