@@ -17,7 +17,7 @@ from typing import Any
 import anywidget
 
 PAGE = Path(__file__).parent / "page"
-PAUSE = 0.45
+PAUSE = 0.6
 """Seconds between two pieces."""
 _DEAF = 2.5
 """Seconds without a turn of the kernel's loop, which turns at least once a second."""
@@ -46,7 +46,7 @@ class LiveFigure(anywidget.AnyWidget):
     def renew(self, *, whole: bool = False, at_once: bool = False) -> None:
         """There is something new to draw, with *whole* another picture; in any thread.
 
-        Often in a second is fine: what need not be seen *at_once* is sent twice a second.
+        Often in a second is fine: what need not be seen *at_once* is sent every :data:`PAUSE` seconds.
         """
         with self._lock:
             self._is_stale = True

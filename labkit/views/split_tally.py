@@ -81,8 +81,8 @@ class Tally:
 
     def errors(self, now: float) -> tuple[int, int]:
         """How many of how many failed or tell of an error, within the window."""
-        seen = [one for _, one in self._told if one.at >= now - self.window]
-        return sum(one.failed or one.tells_of_error for one in seen), len(seen)
+        seen = [second for at, second in self._seconds.items() if at >= int(now - self.window)]
+        return sum(second.errors for second in seen), sum(second.counts.total() for second in seen)
 
     def split(self, now: float) -> Split:
         """The shares of what was answered, against the weights."""

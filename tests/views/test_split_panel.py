@@ -152,7 +152,7 @@ def test_three_destinations_share_and_what_fails_is_no_share(lab, panel):
     assert failed[1] > 40, "more than half fail"
     assert a[0] == unknown[0] == 0
     assert 99.7 < b[1] + c[1] + failed[1] < 100.3, "of all requests"
-    assert "503" in panel.controls.errors.value
+    _wait(lambda: "503" in panel.controls.errors.value)
     assert panel.figure._is_stale, "nobody looks, so nothing was sent"
 
 
@@ -302,6 +302,7 @@ TRACED = {"tracestate": "lab=tester"}
 
 
 def test_with_headers_the_route_for_them_is_meant(lab):
+    lab.goto(3, finished=True)
     testers = {"match": [{"headers": {"tracestate": {"exact": "lab=tester"}}}], **_split((B, 90), (C, 10))[0]}
     _rule(lab, [testers, {"route": [{"destination": B}]}])
     panel = lab.split_panel(rate=100, headers=TRACED)

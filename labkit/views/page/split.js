@@ -5,7 +5,7 @@
 
 const GUTTER = 34, FALL = 138, ROOM = 34, STRIP = 84, LANE = 24; // pixels; ROOM: above the bars, to fall
 const FALLS = 650, EASE = 0.5, FRAME = 72; // milliseconds; part of the way a frame
-const REST = 450; // milliseconds between two pieces
+const REST = 600; // milliseconds between two pieces
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const make = (parent, tag, name, text = "") => {
