@@ -101,6 +101,7 @@ def _print_proxies(api: Api) -> None:
         print(f"istiod does not say what the proxies have: {error}")
         return
     _print_sync(answer)
+    _print_faults(answer)
 
 
 def _print_sync(answer: Obj) -> None:
@@ -114,6 +115,15 @@ def _print_sync(answer: Obj) -> None:
     for proxy in proxies:
         if proxy["error"]:
             print(f"{proxy['proxy']}: {proxy['error']}")
+
+
+def _print_faults(answer: Obj) -> None:
+    """The objects that istiod had to leave out, and why."""
+    for fault in answer.get("objects") or []:
+        title = f"{fault['kind']} {fault['namespace']}/{fault['name']}"
+        print(f"{title}: {fault['effect']}: {fault['error']}")
+    if answer.get("error"):
+        print(answer["error"])
 
 
 def _state_of(proxy: Obj, kind: str) -> str:

@@ -20,9 +20,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.envoy_reasons import reason_first
 from labkit.errors import ApiRefused, WaitTimeout
 from labkit.kube.api import Api, Obj
-from labkit.kube.convergence import NOT_ASKED, ProxyState, laggards
+from labkit.kube.convergence import NOT_ASKED, ObjectFault, ProxyState, laggards
 from labkit.kube.destinations import full_host, short_host
 from labkit.kube.proxies import Proxy, find_proxies
 from labkit.kube.proxy_admin import AdminRefused, ask_all
@@ -58,6 +59,11 @@ class AskProxies:
 
     def __init__(self, api: Api, namespaces: Sequence[str] = ("",)) -> None:
         self._api, self._namespaces = api, namespaces
+
+    @property
+    def faults(self) -> tuple[ObjectFault, ...]:
+        """None: a proxy does not know what it was not told."""
+        return ()
 
     def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
         """See :class:`labkit.kube.convergence.Strategy`; a *revision* means nothing to a proxy."""
@@ -154,7 +160,7 @@ def _is_ours(state: Obj, namespaces: Sequence[str]) -> bool:
 def _refusals(dump: Obj) -> Iterator[str]:
     for entry in _entries(dump):
         if "error_state" in entry:
-            yield str(entry["error_state"].get("details") or "it gives no reason")
+            yield reason_first(str(entry["error_state"].get("details") or "it gives no reason"))
 
 
 # ---------------------------------------------------------------------------------------------- routes

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import urllib3
@@ -37,12 +37,29 @@ class ProxyState:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class ObjectFault:
+    """An object that no proxy can be told of."""
+
+    kind: str
+    namespace: str
+    name: str
+    effect: str
+    """What holds instead: ``it has no effect``, ``its former version stays in force``."""
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}: {self.effect}: {self.error}"
+
+
 @dataclass(frozen=True, repr=False)
 class Acknowledgement:
     """Who uses the new configuration, and how long that took."""
 
     proxies: tuple[ProxyState, ...]
     seconds: float
+    faults: tuple[ObjectFault, ...] = ()
+    """What the control plane had to leave out, as far as it says so."""
 
     @property
     def refusals(self) -> tuple[ProxyState, ...]:
@@ -50,15 +67,20 @@ class Acknowledgement:
         return tuple(proxy for proxy in self.proxies if proxy.state in ("NACK", "ERROR"))
 
     def __str__(self) -> str:
-        if not self.proxies:
-            return "no proxy is connected"
         unasked = [proxy for proxy in self.proxies if proxy.state == NOT_ASKED]
-        fine = len(self.proxies) - len(self.refusals) - len(unasked)
-        lines = [f"acknowledged by {fine} {_proxies(fine)} in {1000 * self.seconds:.0f} ms"]
+        lines = [self._headline(len(self.proxies) - len(self.refusals) - len(unasked))]
+        lines += [f"not in force: {fault}" for fault in self.faults]
         if unasked:
             lines.append(f"not known of {len(unasked)} {_proxies(len(unasked))}: {unasked[0].error}")
         lines += [f"refused by {proxy.proxy}: {proxy.error}" for proxy in self.refusals]
         return "\n".join(lines)
+
+    def _headline(self, fine: int) -> str:
+        if not self.proxies:
+            return "no proxy uses it: none is connected, for no pod has a sidecar and no gateway runs"
+        if not fine:
+            return "no proxy has acknowledged it"
+        return f"acknowledged by {fine} {_proxies(fine)} in {1000 * self.seconds:.0f} ms"
 
     def __repr__(self) -> str:
         return str(self)
@@ -72,6 +94,10 @@ class Strategy(Protocol):
 
         WaitTimeout after *timeout* seconds, naming those that have not.
         """
+
+    @property
+    def faults(self) -> tuple[ObjectFault, ...]:
+        """What the last answer said of objects that had to be left out."""
 
 
 class NoRevisions(ClusterError):  # noqa: N818
@@ -100,6 +126,10 @@ class Chosen:
         self._strategy = AskProxies(self._api, self._namespaces)
         return self._strategy.wait(revision, timeout)
 
+    @property
+    def faults(self) -> tuple[ObjectFault, ...]:
+        return self._strategy.faults
+
     def _may_change(self, error: Exception) -> bool:
         """A refusal of the book's own istiod passes: it is being restarted."""
         return self._api.shared or isinstance(error, NoRevisions)
@@ -122,6 +152,11 @@ class AskIstiod:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._path = ""
+        self._faults: tuple[ObjectFault, ...] = ()
+
+    @property
+    def faults(self) -> tuple[ObjectFault, ...]:
+        return self._faults
 
     def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
         deadline = time.monotonic() + timeout
@@ -130,6 +165,7 @@ class AskIstiod:
             left = max(0.0, deadline - time.monotonic())
             report = self._ask(revision, left)
             if report.get("converged"):
+                self._faults = _faults(report)
                 return _states(report)
             if time.monotonic() >= deadline:
                 raise WaitTimeout(laggards(_states(report), timeout))
@@ -163,8 +199,9 @@ def wait_for_proxies(
 ) -> Acknowledgement:
     """Wait until every proxy has answered everything up to *revision* (default: all there is now)."""
     started = time.perf_counter()
-    proxies = (strategy or strategy_for(api)).wait(revision, timeout)
-    return Acknowledgement(proxies, time.perf_counter() - started)
+    strategy = strategy or strategy_for(api)
+    proxies = strategy.wait(revision, timeout)
+    return Acknowledgement(proxies, time.perf_counter() - started, strategy.faults)
 
 
 def current_revision(api: Api) -> str:
@@ -185,6 +222,12 @@ def _report(reply: Reply) -> Obj:
 def _states(report: Mapping[str, Any]) -> tuple[ProxyState, ...]:
     entries = report.get("proxies") or []
     return tuple(ProxyState(entry["proxy"], entry["state"], entry.get("error") or "") for entry in entries)
+
+
+def _faults(report: Mapping[str, Any]) -> tuple[ObjectFault, ...]:
+    names = [field.name for field in fields(ObjectFault)]
+    found = report.get("objects") or []
+    return tuple(ObjectFault(**{name: str(entry.get(name, "")) for name in names}) for entry in found)
 
 
 def laggards(proxies: tuple[ProxyState, ...], timeout: float) -> str:

@@ -10,11 +10,13 @@ are served by one event loop in a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
+from labkit.kube import sessions
 from labkit.kube.api import Api, Obj
 from labkit.kube.conditions import is_serving
 from labkit.kube.refusals import refused
@@ -48,6 +50,7 @@ class PortForward:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="port-forward", daemon=True)
         self._thread.start()
+        self._ending = contextlib.AsyncExitStack()
         self._session, self._server = self._call(self._listen())
         self.port: int = self._server.sockets[0].getsockname()[1]
 
@@ -67,9 +70,7 @@ class PortForward:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _listen(self) -> tuple[ClientSession, asyncio.Server]:
-        from aiohttp import ClientSession, ClientTimeout
-
-        session = ClientSession(timeout=ClientTimeout(total=None, connect=5.0))
+        session = await self._ending.enter_async_context(sessions.session())
         return session, await asyncio.start_server(self._accept, HOST, 0, backlog=128)
 
     async def _end(self) -> None:
@@ -77,7 +78,7 @@ class PortForward:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._session.close()
+        await self._ending.aclose()
 
     async def _leads_somewhere(self) -> bool:
         socket = await self._open(0.0)

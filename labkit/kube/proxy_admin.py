@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
+from labkit.kube import sessions
 from labkit.kube.api import Api
 from labkit.kube.proxies import CONTAINER, Proxy
 from labkit.kube.refusals import refused
@@ -86,7 +87,7 @@ def run(api: Api, proxy: Proxy, command: list[str]) -> bytes:
 
 
 async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, bytearray]:
-    from aiohttp import ClientError, ClientSession, ClientTimeout, WSServerHandshakeError
+    from aiohttp import ClientError, WSServerHandshakeError
 
     headers, tls = await asyncio.to_thread(api.credentials)
     words = [("container", CONTAINER), ("stdout", "true"), ("stderr", "true")]
@@ -96,7 +97,7 @@ async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, b
     try:
         async with (
             asyncio.timeout(_PATIENCE),
-            ClientSession(timeout=ClientTimeout(total=None, connect=5.0)) as session,
+            sessions.session() as session,
             session.ws_connect(
                 f"{api.host}{path}?{query}",
                 headers=headers,

@@ -50,6 +50,7 @@ from labkit.kube.tables import Table
 _POLICIES = {"block_all": "REGISTRY_ONLY", "allow_any": "ALLOW_ANY"}
 _CATCH_ALLS = {BLACK_HOLE: "REGISTRY_ONLY", PASSTHROUGH: "ALLOW_ANY"}
 _OWN_PORTS = ("15090", "15021")
+_OUTBOUND_PORT = "15001"
 """Where the proxy itself tells how it is."""
 _DETAILS = ["domains", "cluster"]
 
@@ -130,7 +131,7 @@ def _relevance(row: Row) -> int:
 def _rows(dump: Json, proxy: Proxy) -> Iterator[Row]:
     configurations = {one["name"]: one for one in _route_configurations(dump)}
     for listener in _listeners(dump):
-        port = str(listener["address"].get("socket_address", {}).get("port_value", ""))
+        port = _port(listener)
         for name, settings, chain in _filters(listener):
             if name == "HttpConnectionManager":
                 wanted = (settings.get("rds") or {}).get("route_config_name", "")
@@ -139,6 +140,13 @@ def _rows(dump: Json, proxy: Proxy) -> Iterator[Row]:
                 yield from _http_rows(found, port, direction)
             elif name == "TcpProxy":
                 yield from _tcp_rows(settings, port, str(listener.get("name")), reached(chain))
+
+
+def _port(listener: Json) -> str:
+    """The port it listens on; an embedded ``virtualOutbound`` has a socket in its place."""
+    if listener.get("name") == "virtualOutbound":
+        return _OUTBOUND_PORT
+    return str(listener["address"].get("socket_address", {}).get("port_value", ""))
 
 
 def _part(dump: Json, kind: str) -> Json:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 
 from labkit.errors import ApiRefused, UsageError
 from labkit.kube.api import Api, Obj
 from labkit.kube.apply import kubectl_command
-from labkit.kube.convergence import Acknowledgement, Strategy, strategy_for
+from labkit.kube.convergence import Acknowledgement, Strategy, wait_for_proxies
 from labkit.kube.manifests import Source
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.release.rule import Rule, is_conflict, read_again, write
@@ -86,9 +86,8 @@ def make_change(
     began = time.perf_counter()
     now = _written(api, rule, patch)
     revision = str(now.object["metadata"]["resourceVersion"])
-    proxies = (strategy or strategy_for(api)).wait(revision, timeout)
-    acknowledged = Acknowledgement(proxies, time.perf_counter() - began)
-    return Change(now, acknowledged, time.time())
+    answer = wait_for_proxies(api, revision, strategy=strategy, timeout=timeout)
+    return Change(now, replace(answer, seconds=time.perf_counter() - began), time.time())
 
 
 def _written(api: Api, rule: Rule, patch: Callable[[Rule], list[Obj]]) -> Rule:

@@ -34,17 +34,17 @@ class Limits:
         found = {self.errors.judge(one.errors, one.requests), _SLOW.judge(one.slow, one.requests)}
         return "bad" if "bad" in found else "open" if "open" in found else "good"
 
-    def broken_by(self, one: Health) -> str | None:
-        """The reason in words why a destination is broken, or None."""
+    def broken_by(self, one: Health, since: str = "") -> str | None:
+        """The reason in words why a destination is broken, or None; *since* when its requests count."""
         if self.errors.judge(one.errors, one.requests) == "bad":
             return (
-                f"{one.destination} failed {one.errors} of {one.requests} requests "
+                f"{one.destination} failed {one.errors} of {one.requests} requests{since} "
                 f"({100 * one.error_rate:.0f} %; the limit is {100 * self.error_rate:g} %): {one.example}"
             )
         if _SLOW.judge(one.slow, one.requests) == "bad":
             return (
                 f"{one.destination} took longer than {self.p95_ms:g} ms for {one.slow} of "
-                f"{one.requests} requests, {one.p95_ms:.0f} ms for the slowest 5 of 100"
+                f"{one.requests} requests{since}, {one.p95_ms:.0f} ms for the slowest 5 of 100"
             )
         return None
 

@@ -263,6 +263,11 @@ def _forget(course: Course) -> None:
 def _observe(course: Course, weight: int, change: Change, began: float, *, is_last: bool) -> Step:
     """Watch one step until it is judged: broken, well, or without enough evidence for either."""
     deadline = time.monotonic() + _PATIENCE
+    acknowledged = change.acknowledged
+    refused = [one.error for one in acknowledged.refusals] + [one.error for one in acknowledged.faults]
+    if refused:
+        words = f"the weights are not in force: {refused[0]}"
+        return Step(weight, change.at, 1000 * acknowledged.seconds, (), words)
     while True:
         time.sleep(_LOOK)
         answers = course.kept.since(change.at)
@@ -277,7 +282,7 @@ def _observe(course: Course, weight: int, change: Change, began: float, *, is_la
         if late and not reason and not enough:
             reason = _too_little(course, weight, len(answers), health)
         if reason or enough:
-            return Step(weight, change.at, 1000 * change.acknowledged.seconds, health, reason)
+            return Step(weight, change.at, 1000 * acknowledged.seconds, health, reason)
 
 
 def _broken(course: Course, now: Seen, whole: Seen, weights: Sequence[int]) -> str | None:
@@ -286,8 +291,9 @@ def _broken(course: Course, now: Seen, whole: Seen, weights: Sequence[int]) -> s
     for one, weight in zip(now.health, weights, strict=True):
         if one.requests and not weight:
             return f"{one.destination} got {one.requests} requests though it has no weight"
-    judged = [*now.health, whole.health[course.target]]
-    return next((why for one in judged if (why := limits.broken_by(one))), None) or limits.lost(now)
+    found = [why for one in now.health if (why := limits.broken_by(one))]
+    in_all = limits.broken_by(whole.health[course.target], " since the shift began")
+    return next(iter(found), None) or in_all or limits.lost(now)
 
 
 def _shown(course: Course, weight: int, now: Seen, whole: Seen, *, is_last: bool) -> bool:

@@ -1,5 +1,6 @@
 """What starting and keeping a cluster costs (rows of the design's budget table)."""
 
+import os
 import subprocess
 import sys
 import time
@@ -96,6 +97,16 @@ def test_kubeconfig_is_quick(bench, figure):
     times = [_seconds(bench.labkit, "kubeconfig") for _ in range(5)]
     bare = _seconds(subprocess.run, [sys.executable, "-c", "pass"], check=True)
     figure("labkit kubeconfig", f"{min(times) * 1000:.0f} ms, {bare * 1000:.0f} of them Python's")
+
+
+def test_service_to_listening(figure):
+    """A service's own part of a pod's start."""
+    words = [sys.executable, "-m", "labkit.services", "service-b"]
+    began = time.perf_counter()
+    with subprocess.Popen(words, env=os.environ | {"PORT": "0"}, stdout=subprocess.PIPE) as service:
+        assert service.stdout.readline()
+        figure("a service started → listening", f"{time.perf_counter() - began:.2f} s")
+        service.terminate()
 
 
 def _seconds(call, *arguments, **options):

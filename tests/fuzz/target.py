@@ -63,7 +63,7 @@ class Target:
             response = connection.getresponse()
             answer = Answer(response.status, response.read())
         except (http.client.HTTPException, OSError):
-            self._connection = None
+            self.close()
             answer = Answer(0, b"")
         self.judge(f"{method} {path} {headers} {(body or b'')[:2000]!r}", answer, self._work() - before)
         return answer
@@ -94,6 +94,12 @@ class Target:
         """The counts, in a line."""
         answers = ", ".join(f"{group}xx {count}" for group, count in sorted(self.by_class.items()))
         return f"{what}: {self.requests} requests ({answers}), {len(self.findings)} findings"
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
 
     def _connected(self) -> http.client.HTTPSConnection:
         if self._connection is None:

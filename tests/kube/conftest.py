@@ -113,7 +113,7 @@ def api(server: Server) -> Iterator[Api]:
 def connection(host: str) -> Api:
     token = {"BearerToken": {"in": "header", "key": "authorization", "value": "Bearer secret"}}
     client = types.SimpleNamespace(
-        configuration=types.SimpleNamespace(host=host, auth_settings=lambda: token),
+        configuration=types.SimpleNamespace(host=host, auth_settings=lambda: token, proxy=None),
         rest_client=types.SimpleNamespace(pool_manager=urllib3.PoolManager(maxsize=8, retries=False)),
     )
     return Api(client)

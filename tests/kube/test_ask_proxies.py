@@ -111,7 +111,7 @@ def test_who_may_not_be_asked_is_told(mesh, api, server, monkeypatch):
     found = wait_for_proxies(api, strategy=AskProxies(api, ["dev"]))
 
     assert [state.state for state in found.proxies] == [NOT_ASKED]
-    assert "acknowledged by 0 proxies" in str(found)
+    assert "no proxy has acknowledged it" in str(found)
     assert "not known of 1 proxy: The proxy of pod a-1 in dev can't be asked" in str(found)
     assert not found.refusals
 

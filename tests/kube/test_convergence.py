@@ -22,9 +22,9 @@ def proxy(state, error=""):
 def mesh(server):
     """Sets what istiod's page says."""
 
-    def say(*proxies, converged=True, pod="istiod-1"):
+    def say(*proxies, converged=True, pod="istiod-1", objects=()):
         server.answer("GET", PATH, {"items": [istiod(pod)], "metadata": {}})
-        page = {"converged": converged, "proxies": list(proxies)}
+        page = {"converged": converged, "proxies": list(proxies), "objects": list(objects)}
         server.answer("GET", f"{PATH}/{pod}:15014/proxy/debug/syncz", page)
 
     server.answer("GET", NAMESPACES.path(), {"metadata": {"resourceVersion": "42"}, "items": []})
@@ -50,6 +50,30 @@ def test_a_refusal_is_told(mesh, api):
 
     assert [one.proxy for one in found.refusals] == ["nack.ns"]
     assert "refused by nack.ns: LDS: bad weight" in str(found)
+
+
+def test_no_proxy_at_all_is_told_with_the_reason(mesh, api):
+    mesh()
+
+    assert str(wait_for_proxies(api, "7")).startswith("no proxy uses it: none is connected, for no pod has")
+
+
+def test_a_push_that_everybody_refuses_is_no_acknowledgement(mesh, api):
+    mesh(proxy("NACK", "LDS: bad weight"), proxy("ERROR", "CDS x: bad"))
+
+    words = str(wait_for_proxies(api, "7")).splitlines()
+
+    assert words[0] == "no proxy has acknowledged it"
+    assert words[1:] == ["refused by nack.ns: LDS: bad weight", "refused by error.ns: CDS x: bad"]
+
+
+def test_an_object_that_is_not_in_force_is_told(mesh, api):
+    fault = {"kind": "VirtualService", "namespace": "ns", "name": "a", "effect": "it has no effect"}
+    mesh(proxy("SYNCED"), objects=[{**fault, "error": "RDS: bad"}])
+
+    words = str(wait_for_proxies(api, "7")).splitlines()
+
+    assert words[1:] == ["not in force: VirtualService ns/a: it has no effect: RDS: bad"]
 
 
 def test_laggards_are_named(mesh, api):

@@ -6,12 +6,13 @@ from contextlib import suppress
 
 import pytest
 
-from labkit.errors import WaitTimeout
+from labkit.errors import ApiRefused, WaitTimeout
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.conditions import is_true
+from labkit.kube.convergence import Acknowledgement, ProxyState
 from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES
 from labkit.kube.watch import Watches
-from labkit.scenario.hints import faults
+from labkit.scenario.hints import faults, look
 from labkit.scenario.hints.look import Look
 
 pytestmark = pytest.mark.slow
@@ -152,14 +153,6 @@ spec:
 """
 
 
-def refused(lab):
-    """A pattern that Istio takes and Envoy finds too large: proxies keep the rule they had."""
-    lab.goto(3)
-    lab.apply("service-c-deployment.yml")
-    lab.apply("service-c-srv.yml")
-    lab.apply(TOO_LARGE.replace("PATTERN", "/x" + r"\pL{1000}" * 6))
-
-
 def twin(lab):
     """A copy of ServiceB's Deployment with another name and image, and the labels left as they were."""
     text = lab.manifest("service-b-deployment.yml").text
@@ -238,7 +231,6 @@ MISTAKES = [
     ),
     (2, lambda lab: rule(lab, SPLIT, aborts), "aborts requests itself with status 418"),
     (3, twin, "which is none of service-b-deployment"),
-    (3, refused, "A proxy refused its newest rules: service-"),
     (3, weights(80, 20), "sends 80 of 100 to ServiceB and 20 of 100 to ServiceC; this step has 50"),
     (3, rival, "mine is about the same requests and older"),
     (3, scale("service-c-deployment"), "service-c-deployment is scaled to 0"),
@@ -294,3 +286,22 @@ def test_where_all_is_well_there_is_no_fault(lab):
     lab.goto(6, finished=True)
 
     assert list(faults(Look(lab.api), 6)) == []
+
+
+def test_what_envoy_would_refuse_is_refused_at_once(lab):
+    """A pattern that is right and too large: no proxy is ever told of it."""
+    lab.goto(3)
+
+    with pytest.raises(ApiRefused, match="pattern too large"):
+        lab.apply(TOO_LARGE.replace("PATTERN", "/x" + r"\pL{1000}" * 6))
+
+
+def test_what_a_proxy_refused_is_told(lab, monkeypatch):
+    """As a real istiod leads to it, which tries nothing beforehand."""
+    lab.goto(3)
+    nack = ProxyState("service-a-1.dev-service-mesh", "NACK", "the pattern is too large")
+    monkeypatch.setattr(look, "wait_for_proxies", lambda *_, **__: Acknowledgement((nack,), 0.1))
+
+    texts = [fault.text for fault in faults(Look(lab.api), 3)]
+
+    assert any(text.startswith("A proxy refused its newest rules: service-a-1") for text in texts)

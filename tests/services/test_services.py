@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -218,12 +217,3 @@ class running:  # noqa: N801 - used as a statement
         self.process.send_signal(signal.SIGTERM)
         rest, _ = self.process.communicate(timeout=10)
         self.lines.extend(rest.split("\n")[:-1])
-
-
-@pytest.mark.benchmark
-def test_start_up_is_quick() -> None:
-    begin = time.perf_counter()
-    with running("service-b"):
-        seconds = time.perf_counter() - begin
-    print(f"service-b listens after {seconds:.3f} s")
-    assert seconds < 1

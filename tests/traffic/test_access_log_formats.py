@@ -62,6 +62,27 @@ def test_quotes_in_a_path_are_part_of_it(path):
     assert one(line(path)).path == path
 
 
+def test_what_a_client_writes_is_not_taken_for_the_proxys_words():
+    agent = (
+        'x" "id" "evil.example" "6.6.6.6:6" outbound|80||evil.example 1.1.1.1:1 2.2.2.2:2 3.3.3.3:3 - default'
+    )
+
+    row = one(line(agent=agent))
+
+    assert (row.user_agent, row.authority, row.request_id) == (agent, "shop.web", "3f774d92")
+
+
+@pytest.mark.parametrize("piece", ['" "', ' HTTP/1.1" 200 - via_upstream - "', '"', " ", '" 200 '])
+def test_a_line_made_to_be_read_in_many_ways_takes_no_longer(piece):
+    """Regular expressions that try again would be at it for years: pytest's own limit ends that."""
+    agent = (piece * 60_000)[:60_000].strip()
+
+    frame = parse("\n".join([line(agent=agent), line("/next"), line(agent=agent) + '"']))
+
+    assert frame["path"].tolist()[1] == "/next"
+    assert len(frame) + len(frame.attrs["unparsed"]) >= 3
+
+
 def test_a_guess_is_told():
     odd = line(xff='10.0.0.1", "x')
 

@@ -36,7 +36,8 @@ def which(holder: Holder | None) -> str:
 
 def holder_of(home: Home) -> Holder | None:
     """Whose the lock is; a daemon of an earlier labkit, or on a full disk, is known by its record alone."""
-    if signed := Holder.of(home.lock):
+    signed = Holder.of(home.lock)
+    if signed or not is_locked(home.lock):  # in a copied home the record is of another's daemon
         return signed
     pid = read_json(home.record).get("pid")
     return Holder.unsigned(pid, b"labkit.embedded.cluster.daemon") if isinstance(pid, int) else None

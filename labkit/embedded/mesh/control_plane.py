@@ -16,6 +16,7 @@ from labkit.embedded.interfaces import Client, UnixAddress
 from labkit.embedded.mesh.debug import DebugServer
 from labkit.embedded.mesh.fleet import Fleet, Translate
 from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.object_status import ObjectStatus
 from labkit.embedded.mesh.registry import Registry
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.translate import translate
@@ -54,7 +55,7 @@ class ControlPlane:
         return UnixAddress(self._debug_socket) if port in DEBUG_PORTS else None
 
     async def _serve(self, log: IstiodLog, ready: Callable[[bool], None]) -> None:
-        fleet = Fleet(self._translate, log)
+        fleet = Fleet(self._translate, log, ObjectStatus(self._client, log).tell)
         registry = Registry(self._client, fleet.publish, log)
         status = SyncStatus(self._client, registry, fleet)
         async with (

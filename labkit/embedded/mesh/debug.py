@@ -14,7 +14,8 @@ from typing import Any
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 
-from labkit.embedded.mesh.fleet import Connection, Fleet
+from labkit.embedded.mesh.connection import Connection
+from labkit.embedded.mesh.fleet import Fleet
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.xds.resources import Snapshot

@@ -3,8 +3,9 @@
 A proxy says who it is in its first message. That is only a claim: it counts when a live Pod says
 the same, and labels are taken from that Pod. Until then the proxy is kept waiting.
 
-A proxy's snapshot is translated and checked whole. If that fails, nothing of it is sent: the proxy
-keeps what it has, and its state says why.
+Nothing that is wrong stops anything else. What a snapshot can't hold is left out of it, or stays as it was;
+then, and when a proxy refuses something, it is found out which objects are behind that (:mod:`.inquiries`),
+and everybody goes on without them (:mod:`.quarantine`).
 """
 
 from __future__ import annotations
@@ -12,74 +13,63 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from google.protobuf.json_format import MessageToDict
 
 from labkit.embedded.mesh import unbindable
+from labkit.embedded.mesh.connection import Connection, Offer
+from labkit.embedded.mesh.inquiries import PATIENCE, Inquiries
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
 from labkit.embedded.mesh.pods import node_type_of, proxy_container_of
+from labkit.embedded.mesh.quarantine import Fault, Quarantine
 from labkit.embedded.mesh.xds.conversation import Conversation
-from labkit.embedded.mesh.xds.resources import Compiler, SnapshotError
+from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.server import Stream
 from labkit.embedded.mesh.xds.types import Type
 from labkit.embedded.objects import Obj, is_terminating, labels_of
+from labkit.envoy_reasons import reason_first
 
 Translate = Callable[[MeshState, Proxy], Snapshot]
 """The pure function from the mesh to what one proxy shall have."""
 
 
-class Connection:
-    """One stream and the proxy behind it."""
-
-    def __init__(self, stream: Stream, conversation: Conversation) -> None:
-        self.stream = stream
-        self.conversation = conversation
-        self.node_id = ""
-        self.metadata: Mapping[str, Any] = {}
-        self.proxy: Proxy | None = None
-        """Set while a live Pod confirms it."""
-        self.error = ""
-        """Why the proxy has not got the newest snapshot, where it is not the proxy that refused."""
-        self.is_leaving = False
-        """Whether its pod is being deleted: it is still told everything, but nobody waits for it."""
-        self.taken: set[unbindable.Address] = set()
-        """Addresses it tried to listen on in vain."""
-        self.connected_at = time.time()
-        self.answered_revision = 0
-        """The newest revision the proxy has answered everything of."""
-
-    def send(self, responses: list[DiscoveryResponse]) -> None:
-        self.stream.send(responses)
-        if self.conversation.is_settled:
-            self.answered_revision = self.conversation.revision
-
-
 class Fleet:
-    """Implements :class:`labkit.embedded.mesh.xds.server.Proxies`."""
+    """Implements :class:`labkit.embedded.mesh.xds.server.Proxies` and :class:`.inquiries.Bench`."""
 
-    def __init__(self, translate: Translate, log: IstiodLog) -> None:
+    def __init__(
+        self, translate: Translate, log: IstiodLog, tell: Callable[[list[Fault]], None] = lambda _: None
+    ) -> None:
+        """*tell* is called with the faults there are, whenever that may have changed."""
         self._translate = translate
         self._log = log
+        self._tell = tell
         self._compiler = Compiler()
+        self._quarantine = Quarantine()
+        self._inquiries = Inquiries(self)
         self._connections: dict[Stream, Connection] = {}
         self._versions = itertools.count(1)
+        self._given: MeshState | None = None
         self._state: MeshState | None = None
         self._revision = 0
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def state(self) -> MeshState | None:
-        """The mesh as last published."""
+        """The mesh as last published, without what is faulty."""
         return self._state
 
     @property
     def revision(self) -> int:
         """The revision of :attr:`state`."""
         return self._revision
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The objects that are left out, and why."""
+        return self._quarantine.faults
 
     @property
     def connections(self) -> list[Connection]:
@@ -93,7 +83,8 @@ class Fleet:
     async def publish(self, state: MeshState, revision: int, why: str) -> None:
         """Bring *state* to all proxies."""
         begun = time.perf_counter()
-        self._state, self._revision = state, revision
+        self._given, self._revision = state, revision
+        self._state = self._quarantine.applied(state)
         for connection in list(self._connections.values()):
             self._update(connection)
             await asyncio.sleep(0)  # let answers in: with many proxies this takes a while
@@ -107,26 +98,36 @@ class Fleet:
 
     def received(self, stream: Stream, request: DiscoveryRequest) -> None:
         connection = self._connections.get(stream) or self._connect(stream, request)
-        if request.HasField("error_detail"):
+        refused = request.HasField("error_detail")
+        if refused:
+            request.error_detail.message = reason_first(request.error_detail.message)
             self._log_rejection(connection, request)
-        connection.send(self._logged(connection, connection.conversation.receive(request)))
-        self._give_up_taken_addresses(connection, request.error_detail.message)
+        responses = connection.conversation.receive(request)
+        if refused and not self._give_up_taken_addresses(connection, request.error_detail.message):
+            self._look_into(connection)
+        connection.send(self._logged(connection, responses))
         self._tell_news()
 
-    def _give_up_taken_addresses(self, connection: Connection, rejection: str) -> None:
+    def _give_up_taken_addresses(self, connection: Connection, rejection: str) -> bool:
         """What a listener can't have besides the pod's own address, it goes without."""
         taken = unbindable.named_in(rejection) - connection.taken
         if taken and self._state is not None:
             connection.taken |= taken
             listed = ", ".join(f"{host}:{port}" for host, port in sorted(taken))
-            self._log.warn(
-                "ads", f"{_short(connection.node_id)} goes without {listed}: taken by somebody else"
-            )
+            self._log.warn("ads", f"{connection.short_name} goes without {listed}: taken by somebody else")
             self._update(connection)
+        return bool(taken)
+
+    def _look_into(self, connection: Connection) -> None:
+        """Find out what the proxy refuses, where it does."""
+        if connection.proxy is not None and connection.refusals:
+            self._inquiries.open(connection, "; ".join(connection.refusals), refused=True)
 
     def disconnected(self, stream: Stream) -> None:
         connection = self._connections.pop(stream, None)
         if connection is not None:
+            if connection.inquiry is not None:
+                connection.inquiry.cancel()
             self._log.info("ads", f'ADS: "{connection.node_id}" terminated')
             self._tell_news()
 
@@ -144,28 +145,57 @@ class Fleet:
         """Tell the proxy what follows from the present state."""
         assert self._state is not None
         self._identify(connection, self._state)
-        if connection.proxy is None:
+        if connection.proxy is None or connection.inquiry is not None:
             return
+        offer = self.made_of(self._state, connection)
+        if offer.problem:
+            self._inquiries.open(connection, offer.problem, refused=False)
+        if offer.problem != connection.error:
+            connection.error = offer.problem
+            if offer.problem:
+                self._log.error("ads", f"no whole push for node:{connection.node_id}: {offer.problem}")
+        self._offer(connection, offer)
+
+    def made_of(self, state: MeshState, connection: Connection) -> Offer:
+        assert connection.proxy is not None
         try:
-            resources = self._translate(self._state, connection.proxy)
+            resources = self._translate(state, connection.proxy)
             by_type = {kind: resources.of_type(kind.url) for kind in Type}
             by_type[Type.LISTENER] = unbindable.without(by_type[Type.LISTENER], connection.taken)
-            found = self._compiler.compile(by_type)
-            connection.error = ""
-        except Exception as error:
-            found, connection.error = None, f"{type(error).__name__}: {error}"
-            if isinstance(error, SnapshotError):
-                connection.error = str(error)
-            self._log.error("ads", f"no push for node:{connection.node_id}: {connection.error}")
-        offered = connection.conversation.offer(found, self._revision)
-        connection.send(self._logged(connection, offered))
+            snapshot = self._compiler.compile(by_type)
+        except Exception as error:  # whatever a person wrote: it must not stop all the rest
+            return Offer(state, problem=f"{type(error).__name__}: {error}")
+        return Offer(state, snapshot, _summary(list(snapshot.faults.values())))
+
+    def _offer(self, connection: Connection, offer: Offer) -> None:
+        connection.send(self._logged(connection, connection.offer(offer, self._revision)))
+
+    async def answer(self, connection: Connection, offer: Offer) -> str:
+        self._offer(connection, offer)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not connection.conversation.is_settled:
+                    await self.news()
+        except TimeoutError:
+            return f"no answer within {PATIENCE:.0f} s"
+        return "; ".join(connection.refusals)
+
+    def close(self, connection: Connection, faults: list[Fault]) -> None:
+        assert self._given is not None
+        for fault in faults:
+            self._log.error("model", str(fault))
+        self._quarantine.add(faults)
+        self._state = self._quarantine.applied(self._given)
+        for each in [connection, *self._connections.values()] if faults else [connection]:
+            self._update(each)
+        self._tell_news()
 
     def _identify(self, connection: Connection, state: MeshState) -> None:
         try:
             claim = Proxy.from_node(connection.node_id, connection.metadata)
             pod = state.pod_of(claim)
             connection.is_leaving = pod is None or is_terminating(pod)
-            connection.proxy, connection.error = _confirmed(claim, pod), ""
+            connection.proxy = _confirmed(claim, pod)
         except ValueError as error:
             connection.proxy, connection.error = None, str(error)
 
@@ -174,6 +204,7 @@ class Fleet:
         return f"{now}/{next(self._versions)}"
 
     def _tell_news(self) -> None:
+        self._tell(self.faults)
         told, self._news = self._news, asyncio.get_running_loop().create_future()
         told.set_result(None)
 
@@ -182,21 +213,20 @@ class Fleet:
             kind = Type.of_url(each.type_url)
             service = kind.service if kind else each.type_url
             size = sum(len(resource.value) for resource in each.resources) / 1000
-            node, count = _short(connection.node_id), len(each.resources)
+            node, count = connection.short_name, len(each.resources)
             self._log.info("ads", f"{service}: PUSH for node:{node} resources:{count} size:{size:.1f}kB")
         return responses
 
     def _log_rejection(self, connection: Connection, request: DiscoveryRequest) -> None:
         kind = Type.of_url(request.type_url)
         service = kind.service if kind else request.type_url
-        node, reason = _short(connection.node_id), request.error_detail.message
+        node, reason = connection.short_name, request.error_detail.message
         self._log.warn("ads", f"ADS:{service}: ACK ERROR {node} Internal:{reason}")
 
 
-def _short(node: str) -> str:
-    """``pod.namespace`` of a node id."""
-    parts = node.split("~")
-    return parts[2] if len(parts) == 4 else node
+def _summary(problems: list[str]) -> str:
+    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems[0] + rest if problems else ""
 
 
 def _confirmed(claim: Proxy, pod: Obj | None) -> Proxy:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -50,6 +50,16 @@ WATCHED = (
     SIDECARS,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
+
+Key: TypeAlias = tuple[str, str, str]
+"""An object: resource, namespace, name."""
+SETTINGS: Key = (CONFIG_MAPS, ROOT_NAMESPACE, CONFIG_MAP)
+"""The mesh-wide settings."""
+
+
+def key_of(resource: str, obj: Obj) -> Key:
+    return resource, namespace_of(obj), name_of(obj)
+
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -128,6 +138,7 @@ class MeshState:
         *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
         """
         self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
+        self._given_mesh = mesh
         self.mesh = mesh if mesh is not None else MeshConfig.from_config_map(self._config_map())
         self.lowest_port = lowest_port
         self.memo: dict[Any, Any] = {}
@@ -137,6 +148,24 @@ class MeshState:
         wanted = (ROOT_NAMESPACE, CONFIG_MAP)
         maps = self._objects[CONFIG_MAPS]
         return next((each for each in maps if (namespace_of(each), name_of(each)) == wanted), None)
+
+    @property
+    def objects(self) -> Mapping[str, Sequence[Obj]]:
+        """What it was built from, by resource name."""
+        return self._objects
+
+    def with_others(self, others: Mapping[Key, Obj | None]) -> MeshState:
+        """This state with *others* in the place of the objects of their keys; None leaves one out."""
+        if not others:
+            return self
+        objects = {
+            resource: [
+                found for each in those if (found := others.get(key_of(resource, each), each)) is not None
+            ]
+            for resource, those in self._objects.items()
+        }
+        mesh = None if SETTINGS in others else self._given_mesh
+        return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port)
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
         """This state with the settings of *proxy*'s own: what a Sidecar lays over the mesh's."""

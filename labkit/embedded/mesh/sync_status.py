@@ -5,7 +5,10 @@ One JSON object::
     {"revision": 412,            the store's revision that has been published
      "converged": true,          every proxy that runs is connected and has answered everything
      "error": "",                what is wrong with the mesh-wide settings, if they are
+     "objects": [{...}, ...],    one entry an object that no proxy can be told of
      "proxies": [{...}, ...]}    one entry a proxy, those that should be connected included
+
+Of an object: ``kind``, ``namespace``, ``name``, ``error`` (why) and ``effect`` (what holds instead).
 
 An entry has istiod's fields (``proxy``, ``proxy_type``, ``cluster_id``, ``istio_version`` and
 ``cluster_sent``, ``cluster_acked``, the same for ``endpoint``, ``listener``, ``route``), and ours:
@@ -31,9 +34,11 @@ import asyncio
 from typing import Any
 
 from labkit.embedded.interfaces import Client
-from labkit.embedded.mesh.fleet import Connection, Fleet
+from labkit.embedded.mesh.connection import Connection
+from labkit.embedded.mesh.fleet import Fleet
 from labkit.embedded.mesh.model import PODS
 from labkit.embedded.mesh.pods import is_running_proxy, node_type_of, proxy_container_of
+from labkit.embedded.mesh.quarantine import Fault
 from labkit.embedded.mesh.registry import Registry
 from labkit.embedded.mesh.xds.conversation import Subscription
 from labkit.embedded.mesh.xds.types import Type
@@ -62,7 +67,14 @@ class SyncStatus:
         entries = [_connected(each, self._registry.revision) for each in self._fleet.connections]
         entries += [_absent(pod) for pod in self._missing()]
         converged, error = self.has_converged(revision), self._registry.error
-        return {"revision": published, "converged": converged, "error": error, "proxies": entries}
+        objects = [_faulty(each) for each in self._fleet.faults]
+        return {
+            "revision": published,
+            "converged": converged,
+            "error": error,
+            "objects": objects,
+            "proxies": entries,
+        }
 
     def has_converged(self, revision: int) -> bool:
         """Whether every proxy that runs is connected and has answered everything up to *revision*."""
@@ -94,8 +106,19 @@ class SyncStatus:
 
 def _answered(connection: Connection, revision: int) -> int:
     """The newest revision the proxy has answered; *revision*: the newest of all, 0 if one is under way."""
-    settled = connection.conversation.is_settled
-    return max(revision if settled else 0, connection.answered_revision)
+    return max(revision if connection.is_settled else 0, connection.answered_revision)
+
+
+def _faulty(fault: Fault) -> dict[str, Any]:
+    _, namespace, name = fault.key
+    kind = fault.title.partition(" ")[0]
+    return {
+        "kind": kind,
+        "namespace": namespace,
+        "name": name,
+        "error": fault.reason,
+        "effect": fault.effect,
+    }
 
 
 def _connected(connection: Connection, revision: int) -> dict[str, Any]:
@@ -154,14 +177,14 @@ def _state(connection: Connection) -> str:
     states = {each.state for each in conversation.subscriptions.values()}
     if conversation.target is None or not states:
         return "NOT SENT"
+    if connection.inquiry is not None:
+        return "STALE"  # it will be offered something better
     if "NACK" in states:
         return "NACK"
     if connection.error and not connection.is_leaving:
         return "ERROR"
-    return "SYNCED" if conversation.is_settled else "STALE"
+    return "SYNCED" if connection.is_settled else "STALE"
 
 
 def _error(connection: Connection) -> str:
-    refused = connection.conversation.subscriptions.items()
-    errors = [f"{kind.service}: {each.error}" for kind, each in refused if each.error]
-    return "\n".join(errors) or connection.error
+    return "\n".join(connection.refusals) or connection.error

@@ -143,9 +143,17 @@ def _delegated(rule: Rule, root: Config, delegates: Mapping[str, Config]) -> Ite
     yield from merged_rules(root_rule, (each for each in own if "delegate" not in each))
 
 
+def json_names(rule: Rule) -> dict[str, Any]:
+    """*rule* with its one field that the schema also knows under protobuf's own name under JSON's."""
+    known = dict(rule)
+    if "mirror_percent" in known:
+        known["mirrorPercent"] = known.pop("mirror_percent")
+    return known
+
+
 def _full_names(rule: Rule, namespace: str) -> dict[str, Any]:
     """*rule* with the hosts and gateways that its namespace completes."""
-    full = dict(rule)
+    full = json_names(rule)
     for key in ("route", "mirrors"):
         if full.get(key):
             full[key] = [_full_destination(each, namespace) for each in full[key]]

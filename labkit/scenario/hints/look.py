@@ -111,7 +111,8 @@ class Look:
     def refusals(self) -> list[str]:
         """What proxies refused, in istiod's words."""
         with suppress(LabkitError):  # one that has not answered yet is told of by itself
-            return [f"{one.proxy}: {one.error}" for one in wait_for_proxies(self.api, timeout=3).refusals]
+            answer = wait_for_proxies(self.api, timeout=3)
+            return [f"{one.proxy}: {one.error}" for one in answer.refusals] + list(map(str, answer.faults))
         return []
 
 

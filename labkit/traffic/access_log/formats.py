@@ -11,11 +11,11 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.traffic.access_log.columns import FIELDS
+from labkit.traffic.access_log.line_pattern import Field, LinePattern, Token
 
 _OPERATOR = re.compile(r"%%|%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::\d+)?%")
 
@@ -38,20 +38,6 @@ _PLAIN = {"x_forwarded_for", "request_id", "authority", "method", "requested_ser
 """Headers that have no quote in them unless a client means mischief."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """One operator of a format."""
-
-    column: str
-    form: str = ""
-    """How ``START_TIME`` is written, where a format says so."""
-    is_free: bool = False
-    """Whether a client, a service or a rule's author may have put blanks or quotes into it."""
-
-
-Token = str | Field
-
-
 class TextFormat:
     """A format of the text encoding."""
 
@@ -61,14 +47,14 @@ class TextFormat:
         self.quotes = sum(token.count('"') for token in self.tokens if isinstance(token, str))
 
     @functools.cached_property
-    def usual(self) -> re.Pattern[str]:
+    def usual(self) -> LinePattern:
         """A line whose free fields hold what they like, the others neither blanks nor quotes."""
-        return pattern_of(self.tokens)
+        return LinePattern(self.tokens)
 
     @functools.cached_property
-    def any_quotes(self) -> re.Pattern[str]:
+    def any_quotes(self) -> LinePattern:
         """A line with quotes wherever something is quoted: where each value ends is a guess."""
-        return pattern_of(self.tokens, all_free=True)
+        return LinePattern(self.tokens, quoted_are_free=True)
 
 
 class JsonFormat:
@@ -161,27 +147,6 @@ def _keys(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Fie
             # A key that its writer has named keeps that name, unless Istio has a column for its operator.
             known = isinstance(column, Field) and column.column in FIELDS
             yield prefix + key, column if known and isinstance(column, Field) else Field(prefix + key)
-
-
-def pattern_of(tokens: Iterable[Token], *, all_free: bool = False) -> re.Pattern[str]:
-    """A regular expression with a group for each field; *all_free*: any value may hold quotes and blanks."""
-    listed = list(tokens)
-    parts = []
-    for i, token in enumerate(listed):
-        if isinstance(token, str):
-            parts.append(re.escape(token))
-            continue
-        after = listed[i + 1] if i + 1 < len(listed) else ""
-        parts.append(f"({_value(after, all_free or token.is_free)})")
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def _value(after: Token, is_free: bool) -> str:
-    if is_free or isinstance(after, Field):
-        return ".*?"
-    if after.startswith('"'):
-        return '[^"]*'
-    return rf'[^\s"{re.escape(after[:1].strip())}]+'
 
 
 _REQUEST = '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% '

@@ -26,8 +26,8 @@ def read_lines(lines: Iterable[tuple[int, str]], formats: Sequence[TextFormat], 
 
 def _usual(number: int, line: str, formats: Sequence[TextFormat], rows: Rows) -> bool:
     for form in formats:
-        if match := form.usual.fullmatch(line):
-            rows.add(number, line, zip(form.fields, match.groups(), strict=True))
+        if values := form.usual.match(line):
+            rows.add(number, line, zip(form.fields, values, strict=True))
             return True
     return False
 
@@ -35,7 +35,7 @@ def _usual(number: int, line: str, formats: Sequence[TextFormat], rows: Rows) ->
 def _guess(number: int, line: str, formats: Sequence[TextFormat], rows: Rows) -> bool:
     for form in formats:
         enough = line.count('"') >= form.quotes > 0
-        if enough and len(line) <= _LONGEST_GUESS and (match := form.any_quotes.fullmatch(line)):
-            rows.add(number, line, zip(form.fields, match.groups(), strict=True), is_guess=True)
+        if enough and len(line) <= _LONGEST_GUESS and (values := form.any_quotes.match(line)):
+            rows.add(number, line, zip(form.fields, values, strict=True), is_guess=True)
             return True
     return False

@@ -64,7 +64,7 @@ def read_parts(content: bytes, formats: Formats) -> Iterator[Part]:
 def _begins_with(content: bytes, form: TextFormat) -> bool:
     """Whether *form* is that of a line near the beginning."""
     lines = content[:_SAMPLE].decode(errors="replace").splitlines()
-    return any(form.usual.fullmatch(line) for line in lines)
+    return any(form.usual.match(line) for line in lines)
 
 
 def together(parts: Iterable[Part]) -> tuple[pa.Table, Unparsed]:
@@ -91,7 +91,7 @@ def _read_others(lines: Lines, formats: Formats) -> Iterator[Part]:
 
 def _is_bare(line: str, formats: Formats) -> bool:
     """Whether a line of a format of one's own might be taken for a wrapped one."""
-    return formats.texts[0] is not ISTIO_TEXT and formats.texts[0].usual.fullmatch(line) is not None
+    return formats.texts[0] is not ISTIO_TEXT and formats.texts[0].usual.match(line) is not None
 
 
 def _read_wrapped(wrapped: dict[int, Wrapped], lines: Lines, formats: Formats) -> Iterator[Part]:
@@ -116,7 +116,7 @@ def _read_bare(lines: Lines, formats: Formats) -> Iterator[Part]:
 
 def _read_many(lines: Lines, form: TextFormat) -> tuple[list[Part], Lines]:
     """Those of many *lines* that are of *form*, and the others."""
-    if len(lines) < _MANY or not any(form.usual.fullmatch(line) for line in list(lines.values())[:_MANY]):
+    if len(lines) < _MANY or not any(form.usual.match(line) for line in list(lines.values())[:_MANY]):
         return [], lines
     read = read_at_once("\n".join(lines.values()).encode(), form)
     if read is None:

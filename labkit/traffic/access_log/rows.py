@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from labkit.traffic.access_log.columns import CATEGORY, INTEGER, MOMENT, TEXT, kind_of, schema, without_mark
-from labkit.traffic.access_log.formats import Field
+from labkit.traffic.access_log.line_pattern import Field
 from labkit.traffic.access_log.moments import moment
 
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)

@@ -8,6 +8,7 @@ the lines that differ are taken out, and come back to the caller with their numb
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from labkit.traffic.access_log.columns import CATEGORY, INTEGER, MOMENT, TEXT, kind_of, schema, without_mark
-from labkit.traffic.access_log.formats import Field, TextFormat, Token, pattern_of
+from labkit.traffic.access_log.formats import TextFormat
+from labkit.traffic.access_log.line_pattern import Field, LinePattern, Token
 from labkit.traffic.access_log.moments import missing_among, moments
 from labkit.traffic.access_log.rows import Part
 
@@ -231,13 +233,13 @@ def _parted(column: _Column, values: pa.ChunkedArray) -> tuple[list[pa.ChunkedAr
         before, after = column.around
         is_like = pc.and_(pc.starts_with(values, before), pc.ends_with(values, after))
         return [pc.utf8_slice_codeunits(values, len(before), -len(after) or None)], ~_mask(is_like)
-    match = pattern_of(column.tokens).fullmatch
-    groups = [_each_text(values, partial(_group, match, i + 1)) for i in range(len(column.fields))]
-    is_like = pc.is_valid(_each_text(values, partial(_group, match, 0)))
+    match = functools.cache(LinePattern(column.tokens).match)
+    groups = [_each_text(values, partial(_part, match, i)) for i in range(len(column.fields))]
+    is_like = pc.is_valid(_each_text(values, lambda text: text if match(text) is not None else None))
     return groups, ~_mask(is_like)
 
 
-def _group(match: Callable[[str], re.Match[str] | None], number: int, text: str) -> str | None:
+def _part(match: Callable[[str], tuple[str, ...] | None], number: int, text: str) -> str | None:
     found = match(text)
     return None if found is None or found[number] == "-" else found[number]
 

@@ -63,6 +63,12 @@ class Answer:
         return self.headers.get_all("Warning") or []
 
 
+async def _let_go() -> None:
+    """Some turns of the loop, in which it notices the connections that clients have closed."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 class Api:
     """The server under test, from outside (HTTP) and inside (its loop)."""
 
@@ -95,6 +101,7 @@ class Api:
     def stop(self) -> None:
         self.run(self.server.stop())
         self.inside(self.store.close)
+        self.run(_let_go())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

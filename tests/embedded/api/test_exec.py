@@ -1,6 +1,7 @@
 """exec, attach, cp and port-forward in a whole cluster, by the real kubectl and the official client."""
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +17,18 @@ import pytest
 from kubernetes import client, config
 from kubernetes.stream import portforward, stream
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
 INGRESS = ("-n", "istio-system", "deployment/istio-ingressgateway")
 ISTIOD = ("-n", "istio-system", "deployment/istiod")
 
 
 @pytest.fixture(scope="module")
-def core(cluster) -> client.CoreV1Api:
-    return client.CoreV1Api(config.new_client_from_config(str(cluster.kubeconfig)))
+def core(cluster) -> Iterator[client.CoreV1Api]:
+    with config.new_client_from_config(str(cluster.kubeconfig)) as connection:
+        yield client.CoreV1Api(connection)
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # the official client leaves its streams' sockets to it
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The official Python client, typed and dynamic, against this server."""
 
+import gc
 import threading
 from typing import Any
 
@@ -13,6 +14,8 @@ from kubernetes.dynamic.exceptions import ConflictError, NotFoundError
 def connection(api):
     with config.new_client_from_config(str(api.kubeconfig)) as made:
         yield made
+        made.rest_client.pool_manager.clear()
+    gc.collect()  # a refusal's traceback holds its connection
 
 
 def route(weight: int = 50) -> dict[str, Any]:

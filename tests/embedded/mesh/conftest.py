@@ -78,7 +78,7 @@ class Mesh:
         """The proxy's snapshot; every resource of it must be what Envoy's schema says."""
         found = translate(self.state, self.proxy(name))
         types = {kind: getattr(found, attribute) for kind, attribute in KINDS.items()}
-        Compiler().compile(types)
+        assert Compiler().compile(types).faults == {}
         return found
 
     def host(self, proxy: str, route_config: str, name: str) -> Obj:

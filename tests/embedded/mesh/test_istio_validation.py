@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,44 @@ VIRTUAL_SERVICES = {
     put("{hosts: [a], tls: [{…}]}", ROUTE): "TLS route must have at least one match condition",
     "{hosts: [a], tcp: [{match: [{destinationSubnets: [1.2.3.4]}]}]}": "TCP route is required",
 }
+
+
+RE2_WORDS = {
+    r"/a\Z": r"invalid escape sequence: `\Z`",
+    r"\u0041": r"invalid escape sequence: `\u`",
+    "(?x)a": "invalid or unsupported Perl syntax: `(?x`",
+    "a.++": "invalid nested repetition operator: `++`",
+    r"(a)\1": r"invalid escape sequence: `\1`",
+    "a{1001}": "invalid repeat count: `{1001}`",
+    "[z-a]": "invalid character class range: `z-a`",
+    "a\\": "trailing backslash at end of expression: ``",
+    r"\pL{1000}": "pattern too large - compile failed",
+}
+
+
+@pytest.mark.parametrize("text", RE2_WORDS)
+def test_a_regular_expression_that_re2_does_not_know_is_refused_in_gos_words(text):
+    found = refusal("VirtualService", _matching(text))
+    assert found.startswith(f'"uri": error parsing regexp: {RE2_WORDS[text]}; Istio uses RE2 style')
+
+
+@pytest.mark.parametrize(
+    "text", [r"\x{41}", "^*", "a{,3}", r"\pL+", "[[:alpha:]]", r"\Qa.b\E", "(?i)a", "(?<n>a)"]
+)
+def test_a_regular_expression_that_only_re2_knows_is_taken(text):
+    assert ask("VirtualService", _matching(text)) == []
+
+
+def test_a_regular_expression_whose_program_is_too_large_for_envoy_is_refused():
+    found = refusal("VirtualService", _matching(r"(\pN{1000})"))
+    assert re.fullmatch(
+        r'"uri": regex program size of \d+ is larger than Envoy takes: 32768; simplify it', found
+    )
+
+
+def _matching(text):
+    match = [{"uri": {"regex": text}}]
+    return {"hosts": ["a"], "http": [{"match": match, "route": [{"destination": {"host": "a"}}]}]}
 
 
 @pytest.mark.parametrize(("spec", "message"), VIRTUAL_SERVICES.items(), ids=VIRTUAL_SERVICES.values())
@@ -363,8 +402,7 @@ WARNINGS = {
         "port: {number: 443, name: s, protocol: HTTPS}}]}",
     ): ("spec.servers[0].tls: gateways do not terminate TLS yet; nothing will listen on port 443"),
     ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"): (
-        "spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not enforced yet; "
-        "connections to this host stay plain text"
+        "spec.trafficPolicy.tls: ISTIO_MUTUAL is not enforced yet; connections to this host stay plain text"
     ),
     ("DestinationRule", "{host: a, workloadSelector: {matchLabels: {a: b}}}"): (
         "spec.workloadSelector: rules for selected workloads are not enforced yet; "
@@ -456,3 +494,66 @@ def test_a_hole_anywhere_is_refused_or_taken_but_never_an_accident(kind):
             del owner[path[-1]]
             with contextlib.suppress(ApiError):
                 ask(kind, holed)
+
+
+FOR_ENVOY = {
+    "a duration that no field holds": (
+        "DestinationRule",
+        "{host: a, trafficPolicy: {connectionPool: {tcp: {tcpKeepalive: {time: 4294967296s}}}}}",
+        "Envoy can't take it: CDS outbound|80||a.default.svc.cluster.local: Failed to parse "
+        "upstream_connection_options field",
+    ),
+    "a query parameter without a name": (
+        "VirtualService",
+        http(f"match: [{{queryParams: {{'': {{exact: a}}}}}}], {ROUTE}"),
+        "Envoy can't take spec.http[0]: match.query_parameters[0].name: "
+        "value length must be at least 1 characters",
+    ),
+    "too much weight": (
+        "VirtualService",
+        http("route: " + str([{"destination": {"host": each}, "weight": 2147483647} for each in "abc"])),
+        "total destination weight 6442450941 is larger than Envoy takes: 4294967295",
+    ),
+    "a share that no field holds": (
+        "VirtualService",
+        http(f"mirror: {{host: a}}, mirrorPercentage: {{value: 1.0e+9}}, {ROUTE}"),
+        "mirror_percentage must have a max value of 100 (it has 1000000000.000000)",
+    ),
+    "bytes that are none": (
+        "VirtualService",
+        http("directResponse: {status: 200, body: {bytes: a}}"),
+        "it can't be translated for Envoy: ",
+    ),
+    "behind a rule that takes everything": (
+        "VirtualService",
+        put("{hosts: [a], http: [{…}, {match: [{queryParams: {'': {exact: a}}}], …}]}", ROUTE, ROUTE),
+        "Envoy can't take spec.http[1]: ",
+    ),
+    "no duration, in the hashing of a subset": (
+        "DestinationRule",
+        "{host: a, subsets: [{name: b, trafficPolicy: {loadBalancer: {consistentHash: "
+        "{httpCookie: {name: c, ttl: soon}}}}}]}",
+        "it can't be translated for Envoy: 'soon' is not a duration",
+    ),
+    "for other gateways and callers": (
+        "VirtualService",
+        http(
+            f"match: [{{gateways: [b], sourceLabels: {{a: b}}, queryParams: {{'': {{exact: a}}}}}}], {ROUTE}"
+        ),
+        "Envoy can't take spec.http[0]: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOR_ENVOY)
+def test_what_envoy_could_not_hold_is_refused_at_the_door(what):
+    kind, spec, words = FOR_ENVOY[what]
+    assert refusal(kind, spec).startswith(words)
+
+
+def test_settings_that_envoy_could_not_hold_are_taken_with_a_warning():
+    data = {"mesh": "connectTimeout: 0s"}
+    obj = {"kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"}, "data": data}
+    (warning,) = admission(AdmissionRequest("UPDATE", "configmaps", "istio-system", obj, None, False))
+    assert warning.startswith("data.mesh: Envoy can't take it: CDS")
+    assert warning.endswith("value must be greater than 0s; the proxies keep the settings they have")

@@ -193,7 +193,8 @@ class Stage:
 
 
 def _started(command, log, folder):
-    return subprocess.Popen(command, stdout=log.open("wb"), stderr=subprocess.STDOUT, cwd=folder)
+    with log.open("wb") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
 
 
 @pytest.fixture

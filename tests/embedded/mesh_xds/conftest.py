@@ -23,6 +23,8 @@ from labkit.embedded.mesh.control_plane import ControlPlane
 from labkit.embedded.mesh.model import Snapshot
 from labkit.embedded.store import Store
 
+from .town import Town
+
 # Addresses of this process's own, so that two runs at once, or a cluster beside them, do not meet.
 _BLOCK, _CLAIM = claim_block(200 + 2 * (os.getpid() % 25))
 NETWORK = f"127.{_BLOCK}.0"
@@ -328,3 +330,9 @@ async def backend():
     yield start
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest.fixture
+async def town(mesh, backend):
+    mesh.change()  # the settings: access logs to stdout
+    return Town(mesh, backend)

@@ -113,15 +113,16 @@ async def test_one_bad_cluster_leaves_the_good_ones_in_place(handmade, backend, 
     assert answers == {"one", "two"}
 
 
-async def test_a_faulty_snapshot_is_never_sent(handmade, backend, resources):
+async def test_what_is_faulty_in_a_snapshot_is_never_sent(handmade, backend, resources):
     one = await backend("one")
     handmade.snapshots["gw"] = lambda proxy: resources.gateway(proxy, {"one": one}, {"one": 100})
     envoy = handmade.envoy("gw", kind="router")
     await handmade.synced()
 
     def incomplete(proxy):
-        snapshot = resources.gateway(proxy, {"one": one}, {"one": 100}, port=8081)
-        snapshot.routes.clear()
+        snapshot = resources.gateway(proxy, {"one": one}, {"one": 100})
+        other = resources.gateway(proxy, {"one": one}, {"one": 100}, port=8081)
+        snapshot.listeners.update(other.listeners)
         return snapshot
 
     for faulty, words in [

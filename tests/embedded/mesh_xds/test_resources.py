@@ -2,9 +2,10 @@
 
 import pytest
 
-from labkit.embedded.mesh.xds.resources import Compiler, SnapshotError
+from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.types import Type
 
+ADDRESS = {"socketAddress": {"address": "127.0.0.1", "portValue": 80}}
 UNKNOWN = {"@type": "type.googleapis.com/a.b.C"}
 CDS, EDS, LDS, RDS = Type
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
@@ -17,8 +18,15 @@ def compile(clusters=None, endpoints=None, listeners=None, routes=None, compiler
 
 
 def listener(name="l", **manager):
-    typed = {"@type": f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager", **manager}
-    return {name: {"name": name, "filterChains": [{"filters": [{"name": "hcm", "typedConfig": typed}]}]}}
+    kind = f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager"
+    typed = {"@type": kind, "statPrefix": name, **manager}
+    return {
+        name: {
+            "name": name,
+            "address": ADDRESS,
+            "filterChains": [{"filters": [{"name": "hcm", "typedConfig": typed}]}],
+        }
+    }
 
 
 def route_to(cluster, name="r"):
@@ -32,14 +40,33 @@ def test_a_cluster_without_endpoints_gets_none():
     assert not snapshot.message(EDS, "s").endpoints
 
 
-def test_a_listener_with_missing_routes_is_inconsistent():
-    with pytest.raises(SnapshotError, match="LDS l: asks for the routes '80', which are missing"):
-        compile(listeners=listener(rds={"routeConfigName": "80", "configSource": {"ads": {}}}))
+def by_rds(name):
+    return {"rds": {"routeConfigName": name, "configSource": {"ads": {}}}}
 
 
-def test_a_listener_with_routes_of_its_own_to_a_missing_cluster_is_inconsistent():
-    with pytest.raises(SnapshotError, match="LDS l: routes to the cluster 'gone', which is missing"):
-        compile(listeners=listener(routeConfig=route_to("gone")))
+def test_a_listener_with_missing_routes_is_left_out():
+    both = listener("l", **by_rds("80")) | listener("m", **by_rds("81"))
+    snapshot = compile(listeners=both, routes={"81": route_to("c", "81")})
+    assert snapshot.faults == {(LDS, "l"): "LDS l: asks for the routes '80', which are missing"}
+    assert snapshot.resources[LDS].keys() == {"m"}
+
+
+def test_a_listener_with_routes_of_its_own_to_a_missing_cluster_is_left_out():
+    snapshot = compile(listeners=listener(routeConfig=route_to("gone")))
+    assert snapshot.faults == {(LDS, "l"): "LDS l: routes to the cluster 'gone', which is missing"}
+    assert not snapshot.resources[LDS]
+
+
+def test_what_is_left_out_stays_as_it_was_with_all_that_it_needs():
+    former = compile(listeners=listener("l", **by_rds("80")), routes={"80": route_to("c", "80")})
+    nameless = listener("l", **by_rds("80"), statPrefix="")
+    broken = compile(listeners=nameless | listener("m", **by_rds("81")), routes={"81": route_to("c", "81")})
+    place = "filter_chains[0].filters[0].typed_config.stat_prefix"
+    assert broken.faults == {(LDS, "l"): f"LDS l: {place}: value length must be at least 1 characters"}
+    kept = broken.holding_on_to(former)
+    assert kept.resources[LDS].keys() == {"l", "m"}
+    assert kept.resources[RDS].keys() == {"80", "81"}
+    assert kept.resources[LDS]["l"] == former.resources[LDS]["l"]
 
 
 def test_a_route_to_a_missing_cluster_is_istios_503_and_no_fault():
@@ -61,9 +88,10 @@ def test_a_route_to_a_missing_cluster_is_istios_503_and_no_fault():
     ],
 )  # fmt: skip
 def test_what_is_no_resource_is_refused_by_name(clusters, words):
-    with pytest.raises(SnapshotError, match="CDS c: ") as refused:
-        compile(clusters=clusters)
-    assert words in str(refused.value)
+    snapshot = compile(clusters=clusters | {"good": {"name": "good"}})
+    assert snapshot.resources[CDS].keys() == {"good"}
+    assert snapshot.faults[CDS, "c"].startswith("CDS c: ")
+    assert words in snapshot.faults[CDS, "c"]
 
 
 def test_types_inside_any_are_loaded_when_met():

@@ -116,7 +116,16 @@ def _check_string(causes: Causes, path: str, value: str, schema: Schema) -> None
         causes.invalid(path, value, f"{path} in body should match '{schema['pattern']}'")
 
 
+_BITS = {"int32": 31, "int64": 63}
+
+
 def _check_number(causes: Causes, path: str, value: float, schema: Schema) -> None:
+    kind, format_ = schema.get("type"), schema.get("format", "")
+    bits = _BITS.get(format_, 63)
+    if kind == "integer" and not -(1 << bits) <= value < 1 << bits:
+        described = f"with format {format_}" if format_ else "(default format)"
+        detail = f"Checked value must be of type integer {described} in {path}"
+        causes.invalid(_NOWHERE, "", detail)
     least, most = schema.get("minimum", value), schema.get("maximum", value)
     if value < least:
         causes.invalid(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labkit.embedded.integers import unsigned
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.translate.naming import typed
 
@@ -53,8 +54,8 @@ def inbound_retry_policy() -> dict[str, Any]:
 
 def _conditions(retry_on: str) -> dict[str, Any]:
     words = [word.strip() for word in (retry_on or DEFAULT_RETRY_ON).split(",") if word.strip()]
-    codes = [int(word) for word in words if word.isdigit()]
-    names = [word for word in words if not word.isdigit()]
+    codes = [code for word in words if (code := unsigned(word)) is not None]
+    names = [word for word in words if unsigned(word) is None]
     if codes and STATUS_CODES not in names:
         names.append(STATUS_CODES)
     return {"retry_on": ",".join(names)} | ({"retriable_status_codes": codes} if codes else {})

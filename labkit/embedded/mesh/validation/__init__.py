@@ -1,5 +1,6 @@
 """istiod's validating webhook: what it refuses, in its words, and what it warns about.
 
+What Istio's rules let through has then to pass a trial with Envoy's own (:mod:`.trial`).
 It runs after the API server's own schema checks. An object that asks for something this cluster does
 not do yet is taken, with a warning that names the field and what happens instead: never in silence.
 """
@@ -15,6 +16,7 @@ from labkit.embedded.mesh.validation import (
     gateway,
     other_kinds,
     service_entry,
+    trial,
     virtual_service,
 )
 from labkit.embedded.mesh.validation.report import Report
@@ -45,6 +47,8 @@ def admission(request: AdmissionRequest) -> list[str]:
         check(request.object, report)
     if request.resource in other_kinds.NOT_ENFORCED:
         other_kinds.check_kept_only(request.resource, request.object, report)
+    if not report.errors:
+        report.errors_from(trial.check(request.resource, request.object))
     if report.errors:
         raise admission_denied(WEBHOOK, f"configuration is invalid: {report.text()}")
     return report.warnings

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from labkit.embedded.mesh.durations import seconds
+from labkit.embedded.mesh.validation.regex import regex
 from labkit.embedded.mesh.validation.report import quoted
 
 Given = Mapping[str, Any]
@@ -22,8 +23,6 @@ _WILDCARD_LABEL = re.compile(rf"(\*|(\*|\*-)?{_LABEL_TEXT})")
 _NAME = r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _TAG_KEY = re.compile(rf"({_LABEL_TEXT}(?:\.{_LABEL_TEXT})*/)?({_NAME})")
 _TAG_VALUE = re.compile(rf"({_NAME})?")
-_RE2 = "Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)"
-MAX_REGEX = 1024
 
 
 def is_label(text: str) -> bool:
@@ -160,58 +159,6 @@ def string_match(match: Given | None, where: str, *, empty_prefix: bool = False)
         yield f"{quoted(where)}: prefix string match should not be empty"
     if "regex" in given:
         yield from regex(str(given["regex"] or ""), where)
-
-
-def regex(text: str, where: str) -> Iterator[str]:
-    """A regular expression that Envoy's RE2 takes."""
-    if not text:
-        yield f"{quoted(where)}: regex string match should not be empty"
-    elif len(text) > MAX_REGEX:
-        yield f"{quoted(where)}: regex is too large, max length allowed is {MAX_REGEX}"
-    else:
-        reason = _regex_error(text)
-        if reason:
-            yield f"{quoted(where)}: error parsing regexp: {reason}; {_RE2}"
-
-
-_PERL = re.compile(r"(?<!\\)(?:\\\\)*(\(\?(?:[=!]|<[=!]|>|#|\())|(?<!\\)(?:\\\\)*(\\[1-9])")
-# What RE2 knows and Python's engine does not, and the other way round it would be accepted by both.
-_ONLY_RE2 = re.compile(r"\\[zQECpP]|\[\[:\^?\w+:\]\]|\(\?<\w|\(\?[imsU-]+[:)]")
-
-
-def _regex_error(text: str) -> str:
-    """Why RE2 refuses *text*, in Go's words; empty where it does not."""
-    perl = _PERL.search(text)
-    if perl and perl.group(1):
-        return f"invalid or unsupported Perl syntax: `{perl.group(1)}`"
-    if perl:
-        return f"invalid escape sequence: `{perl.group(2)}`"
-    if _ONLY_RE2.search(text):
-        return ""  # beyond what can be told here; Envoy has the last word
-    try:
-        re.compile(text)
-    except re.error as error:
-        return _go_words(error, text)
-    return ""
-
-
-_GO_WORDS = (
-    ("missing )", "missing closing ): `{text}`"),
-    ("unterminated subpattern", "missing closing ): `{text}`"),
-    ("unbalanced parenthesis", "unexpected ): `{text}`"),
-    ("unterminated character set", "missing closing ]: `{rest}`"),
-    ("nothing to repeat", "missing argument to repetition operator: `{char}`"),
-    ("multiple repeat", "invalid nested repetition operator: `{char}`"),
-    ("bad character range", "invalid character class range: `{rest}`"),
-    ("bad escape (end of pattern)", "trailing backslash at end of expression: ``"),
-)
-
-
-def _go_words(error: re.error, text: str) -> str:
-    position = error.pos or 0
-    words = {"text": text, "rest": text[position:], "char": text[position : position + 1]}
-    found = next((go for python, go in _GO_WORDS if python in error.msg), "{python}")
-    return found.format(**words, python=error.msg)
 
 
 def gateway_names(names: Iterable[str]) -> Iterator[str]:

@@ -201,4 +201,4 @@ def _tls(given: Given | None, path: str, report: Report) -> None:
                 report.error(f"{words} required for mutual tls")
     if mode != "DISABLE":
         consequence = f"{mode} is not enforced yet; connections to this host stay plain text"
-        report.ineffective(f"{path}.mode", consequence)
+        report.ineffective(path, consequence)

@@ -10,6 +10,7 @@ from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import quoted
 
 HEADER_NAME = re.compile(r"[-_A-Za-z0-9]+")
+_MOST_WEIGHT = 4294967295
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _WHOLE_VARIABLES = re.compile(r"(?:[^%]|%%|%[A-Z_0-9]+(?:\([^)]*\))?(?::\d+)?%)*")
 
@@ -24,8 +25,11 @@ def check_destinations(routes: Sequence[Given]) -> Iterator[str]:
         weight = int(route.get("weight") or 0)
         if weight < 0:
             yield f"weight {weight} < 0"
-    if len(routes) > 1 and sum(int(route.get("weight") or 0) for route in routes) == 0:
+    total = sum(int(route.get("weight") or 0) for route in routes)
+    if len(routes) > 1 and total == 0:
         yield "total destination weight = 0"
+    if total > _MOST_WEIGHT:
+        yield f"total destination weight {total} is larger than Envoy takes: {_MOST_WEIGHT}"
 
 
 def destination(given: Given | None) -> Iterator[str]:

@@ -158,5 +158,9 @@ def _not_built(server: Given, path: str, report: Report) -> None:
         report.ineffective(f"{path}.tls", consequence)
     if tls.get("mode") == "AUTO_PASSTHROUGH":
         report.ineffective(f"{path}.tls.mode", "AUTO_PASSTHROUGH is treated as PASSTHROUGH")
+    if server.get("defaultEndpoint"):
+        report.ineffective(
+            f"{path}.defaultEndpoint", "is not looked at; VirtualServices say where requests go"
+        )
     if str(server.get("bind") or "").startswith("unix://"):
         report.ineffective(f"{path}.bind", "Unix sockets are not served; nothing will listen there")

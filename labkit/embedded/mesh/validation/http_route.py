@@ -15,6 +15,7 @@ from labkit.embedded.mesh.validation.destinations import (
     destination,
     header_operations,
 )
+from labkit.embedded.mesh.validation.regex import regex
 from labkit.embedded.mesh.validation.report import Report, quoted
 
 _PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
@@ -140,7 +141,7 @@ def _cors(policy: Given) -> Iterator[str]:
         if not any(origin.get(kind) for kind in ("exact", "prefix", "regex")):
             yield "'' is not a valid match type for CORS allow origins"
         elif origin.get("regex"):
-            yield from common.regex(origin["regex"], "corsPolicy.allowOrigins")
+            yield from regex(origin["regex"], "corsPolicy.allowOrigins")
     for method in policy.get("allowMethods") or []:
         if method not in _METHODS:
             yield f"{quoted(method)} is not a supported HTTP method"
@@ -281,7 +282,7 @@ def _pattern(pattern: Given) -> Iterator[str]:
     if not pattern.get("match") or not pattern.get("rewrite"):
         yield "UriRegexRewrite requires both Rewrite and Match fields to be specified"
     else:
-        yield from common.regex(pattern["match"], "HTTPRewrite.UriRegexRewrite.Match")
+        yield from regex(pattern["match"], "HTTPRewrite.UriRegexRewrite.Match")
 
 
 def _one_authority(rule: Given) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig, MeshConfigError
-from labkit.embedded.mesh.validation import common
+from labkit.embedded.mesh.validation import common, trial
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -32,9 +32,9 @@ def check_sidecar(obj: Obj, report: Report) -> None:
     spec = obj.get("spec") or {}
     for field in ("ingress", "egress", "inboundConnectionPool"):
         if spec.get(field) and not _is_everything(spec[field]):
-            report.ineffective(field, "is not enforced by this cluster yet")
+            report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
     if (spec.get("outboundTrafficPolicy") or {}).get("egressProxy"):
-        report.ineffective("outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
+        report.ineffective("spec.outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
 
 
 def _is_everything(listeners: list[Obj]) -> bool:
@@ -77,5 +77,7 @@ def check_config_map(obj: Obj, report: Report) -> None:
     except MeshConfigError as error:
         report.ineffective("data.mesh", f"{error}; the proxies keep the settings they have")
         return
+    for problem in trial.check_settings(mesh):
+        report.ineffective("data.mesh", f"{problem}; the proxies keep the settings they have")
     for field in mesh.not_enforced:
         report.ineffective(f"data.mesh: {field}", "has no effect in this cluster yet")

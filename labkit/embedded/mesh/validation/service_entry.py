@@ -149,6 +149,12 @@ _NOT_BUILT = (
 )
 
 
+_ENDPOINT_NOT_BUILT = (
+    ("network", "networks are not told apart; the endpoint is called directly"),
+    ("serviceAccount", "identities are not checked yet"),
+)
+
+
 def _warnings(spec: Given, report: Report) -> None:
     plain = [port for port in spec.get("ports") or [] if (port.get("protocol") or "TCP").upper() == "TCP"]
     for _ in plain if not spec.get("addresses") else ():
@@ -159,5 +165,9 @@ def _warnings(spec: Given, report: Report) -> None:
     for field, consequence in _NOT_BUILT:
         if spec.get(field):
             report.ineffective(f"spec.{field}", consequence)
+    for position, endpoint in enumerate(spec.get("endpoints") or []):
+        for field, consequence in _ENDPOINT_NOT_BUILT:
+            if endpoint.get(field):
+                report.ineffective(f"spec.endpoints[{position}].{field}", consequence)
     if spec.get("resolution") == "DYNAMIC_DNS":
         report.ineffective("spec.resolution", "DYNAMIC_DNS is not built yet; this entry has no effect")

@@ -12,7 +12,7 @@ from labkit.embedded.mesh.validation.destinations import check_destinations
 from labkit.embedded.mesh.validation.http_route import check_http_route
 from labkit.embedded.mesh.validation.report import Report, quoted
 from labkit.embedded.mesh.validation.unreachable import unreachable_rules
-from labkit.embedded.mesh.virtual_services import MESH
+from labkit.embedded.mesh.virtual_services import MESH, json_names
 from labkit.embedded.objects import Obj, namespace_of
 
 _MOST_TOLD = 100  # pairs of hosts that are in each other's way
@@ -77,7 +77,9 @@ def _overlaps(hosts: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def _rules(spec: Given, hosts: Sequence[str], report: Report, *, is_delegate: bool) -> None:
     for position, rule in enumerate(spec.get("http") or []):
-        check_http_route(rule, f"spec.http[{position}]", report, is_delegate=is_delegate)
+        if "mirror_percent" in rule and "mirrorPercent" in rule:
+            report.error('duplicate field "mirrorPercent"')  # protobuf's words
+        check_http_route(json_names(rule), f"spec.http[{position}]", report, is_delegate=is_delegate)
     for position, rule in enumerate(spec.get("tls") or []):
         report.errors_from(_tls_rule(rule, hosts))
         _not_built(rule, f"spec.tls[{position}]", report)

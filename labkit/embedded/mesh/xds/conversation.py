@@ -38,6 +38,12 @@ class Subscription:
     """What the proxy asked for by name."""
     sent: dict[str, Resource] = field(default_factory=dict)
     """What the proxy has been told, rejected or not."""
+    accepted: dict[str, Resource] = field(default_factory=dict)
+    """Of a wildcard type: what was told when the proxy rejected nothing last."""
+    answering: frozenset[str] = frozenset()
+    """Of a type asked for by name: the names in the last response …"""
+    rejected: frozenset[str] = frozenset()
+    """… and those in rejected ones: none of them is known to be in use, good as they may be."""
     owed: set[str] = field(default_factory=set)
     """Names to answer though nothing changed."""
     is_owed: bool = True
@@ -122,15 +128,24 @@ class Conversation:
         subscription, names = self.subscriptions[kind], frozenset(request.resource_names)
         if subscription.in_flight:
             subscription.in_flight, subscription.answered_at = False, time.time()
-            subscription.error = request.error_detail.message if request.HasField("error_detail") else ""
-            if not subscription.error:
-                subscription.acknowledged = subscription.version
+            self._judged(subscription, request)
         if kind.is_wildcard:
             return
         subscription.owed |= names - subscription.sent.keys()
         for name in subscription.sent.keys() - names:
             del subscription.sent[name]
         subscription.names = names
+        if subscription.rejected and not subscription.rejected & names:
+            subscription.rejected, subscription.error = frozenset(), ""  # nobody asks for them any more
+
+    def _judged(self, subscription: Subscription, request: DiscoveryRequest) -> None:
+        subscription.error = request.error_detail.message if request.HasField("error_detail") else ""
+        if subscription.error:
+            subscription.rejected |= subscription.answering
+            return
+        subscription.acknowledged = subscription.version
+        subscription.accepted = subscription.sent
+        subscription.rejected -= subscription.answering
 
     def _advance(self) -> list[DiscoveryResponse]:
         if self._target is None:
@@ -164,16 +179,20 @@ class Conversation:
         due = {n: each for n, each in resources.items() if n in owed or sent.get(n) != each}
         if kind is Type.ENDPOINT:
             due |= {name: resources[name] for name in self._unanswered & resources.keys()}
+        if due:  # Envoy stops at the first bad one: the others in that response have to be told again
+            due |= {name: resources[name] for name in subscription.rejected & resources.keys()}
         return due if due or subscription.is_owed else None
 
     def _wanted(self, kind: Type) -> Resources:
         """All resources of *kind* the proxy should have at this stage."""
         assert self._target is not None
-        target, sent = self._target.resources[kind], self.subscriptions[kind].sent
+        target, subscription = self._target.resources[kind], self.subscriptions[kind]
+        sent = subscription.sent
         if kind is Type.LISTENER:
             return target
         if kind is Type.CLUSTER:
-            return target if self._routes_are_new() else {**sent, **target}
+            in_use = subscription.accepted if subscription.error else sent
+            return target if self._routes_are_new() else {**in_use, **target}
         names = self.subscriptions[kind].names
         if kind is Type.ENDPOINT:
             names |= self._unanswered
@@ -185,6 +204,7 @@ class Conversation:
             subscription.sent = dict(resources)
         else:
             subscription.sent.update(resources)
+            subscription.answering = frozenset(resources)
         subscription.owed.clear()
         subscription.is_owed, subscription.in_flight = False, True
         subscription.version, subscription.nonce = self._version(), str(next(self._nonces))

@@ -1,4 +1,7 @@
-"""From a snapshot in JSON form to what goes over the wire, checked whole before any of it is sent.
+"""From a snapshot in JSON form to what goes over the wire, checked before any of it is sent.
+
+What Envoy could not take in (:mod:`.constraints`) is left out and reported; so is a listener whose routes
+or clusters are then missing. All the rest goes on.
 
 Turning JSON into protobuf is by far the most expensive step of a push, and most resources are the
 same for every proxy and from one push to the next. So each one is compiled once and kept for as
@@ -25,8 +28,9 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.json_format import ParseDict, ParseError
-from google.protobuf.message import Message
+from google.protobuf.message import EncodeError, Message
 
+from labkit.embedded.mesh.xds.constraints import violation
 from labkit.embedded.mesh.xds.types import Type
 
 _MESSAGES: dict[Type, type[Message]] = {
@@ -40,8 +44,8 @@ Body: TypeAlias = Mapping[str, Any]
 """A resource, or a part of one, in proto3 JSON form."""
 
 
-class SnapshotError(Exception):
-    """A snapshot that must not be published; says which resource is wrong and how."""
+class ResourceError(Exception):
+    """A resource that must not be sent; says which one is wrong, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,24 @@ class Resource:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything one proxy shall be told, complete and consistent."""
+    """Everything one proxy shall be told, consistent."""
 
     resources: Mapping[Type, Mapping[str, Resource]]
+    faults: Mapping[tuple[Type, str], str] = field(default_factory=dict, compare=False)
+    """What had to be left out, and why."""
+
+    def holding_on_to(self, former: Snapshot) -> Snapshot:
+        """This snapshot, with *former*'s version of what had to be left out, as far as there is one."""
+        resources = {kind: dict(found) for kind, found in self.resources.items()}
+        for kind, name in self.faults:
+            if name in former.resources[kind]:
+                resources[kind][name] = former.resources[kind][name]
+        for kind, needed in _references_of(resources):
+            for name in needed - resources[kind].keys() & former.resources[kind].keys():
+                resources[kind][name] = former.resources[kind][name]
+        for kind, name, _ in list(_incomplete(resources)):
+            del resources[kind][name]
+        return Snapshot(resources, self.faults)
 
     def message(self, kind: Type, name: str) -> Message:
         """One resource as a message, to be read by people."""
@@ -82,6 +101,13 @@ def empty(kind: Type, name: str) -> Resource:
         ClusterLoadAssignment(cluster_name=name) if kind is Type.ENDPOINT else RouteConfiguration(name=name)
     )
     return Resource(kind, name, message.SerializeToString(deterministic=True))
+
+
+def _virtual_host(body: Body) -> VirtualHost:
+    try:
+        return checked(body, VirtualHost())
+    except ValueError as error:
+        raise ValueError(f"virtual host {body.get('name')}: {error}") from error
 
 
 T = TypeVar("T")
@@ -121,16 +147,22 @@ class Compiler:
         self._hosts = _Cache[VirtualHost]()
 
     def compile(self, resources: Mapping[Type, Mapping[str, Body]]) -> Snapshot:
-        """The checked snapshot of *resources* (name → proto3 JSON); SnapshotError if it is wrong."""
-        compiled = {
-            kind: {name: self._resource(kind, name, body) for name, body in resources[kind].items()}
-            for kind in Type
-        }
+        """The checked snapshot of *resources* (name → proto3 JSON), without those that are wrong."""
+        faults: dict[tuple[Type, str], str] = {}
+        compiled: dict[Type, dict[str, Resource]] = {kind: {} for kind in Type}
+        for kind in Type:
+            for name, body in resources[kind].items():
+                try:
+                    compiled[kind][name] = self._resource(kind, name, body)
+                except ResourceError as error:
+                    faults[kind, name] = str(error)
         for cluster in compiled[Type.CLUSTER].values():
             for name in cluster.endpoint_names - compiled[Type.ENDPOINT].keys():
                 compiled[Type.ENDPOINT][name] = empty(Type.ENDPOINT, name)
-        _check(compiled)
-        return Snapshot(compiled)
+        for kind, name, problem in list(_incomplete(compiled)):
+            faults[kind, name] = problem
+            del compiled[kind][name]
+        return Snapshot(compiled, faults)
 
     def end_round(self) -> None:
         """Forget what no snapshot made since the last call used."""
@@ -142,30 +174,44 @@ class Compiler:
 
     def _compiled(self, kind: Type, name: str, body: Body) -> Resource:
         try:
-            message = self._routes(body) if kind is Type.ROUTE else parsed(body, _MESSAGES[kind]())
+            message = self._routes(body) if kind is Type.ROUTE else checked(body, _MESSAGES[kind]())
             found = message.cluster_name if kind is Type.ENDPOINT else message.name
             if found != name:
-                raise SnapshotError(f"{kind.service} {name}: calls itself {found!r}")
+                raise ResourceError(f"{kind.service} {name}: calls itself {found!r}")
             return Resource(kind, name, message.SerializeToString(deterministic=True), *_references(message))
-        except (ParseError, ImportError, TypeError, ValueError) as error:
-            raise SnapshotError(f"{kind.service} {name}: {error}") from error
+        except (ParseError, ImportError, TypeError, ValueError, EncodeError) as error:
+            raise ResourceError(f"{kind.service} {name}: {error}") from error
 
     def _routes(self, body: Body) -> RouteConfiguration:
         rest = {key: value for key, value in body.items() if key not in ("virtualHosts", "virtual_hosts")}
-        configuration = parsed(rest, RouteConfiguration())
+        configuration = checked(rest, RouteConfiguration())
         for host in body.get("virtualHosts") or body.get("virtual_hosts") or ():
-            known = self._hosts.get(host.get("name"), host, lambda: parsed(host, VirtualHost()))  # noqa: B023
+            known = self._hosts.get(host.get("name"), host, lambda: _virtual_host(host))  # noqa: B023
             configuration.virtual_hosts.append(known)
         return configuration
 
 
-def _check(resources: Mapping[Type, Mapping[str, Resource]]) -> None:
-    """That whatever a listener needs to be accepted is there."""
+_Resources: TypeAlias = Mapping[Type, Mapping[str, Resource]]
+
+
+def _incomplete(resources: _Resources) -> Iterator[tuple[Type, str, str]]:
+    """The listeners that Envoy would not accept, or would wait with for ever, and what each one lacks."""
     for listener in resources[Type.LISTENER].values():
-        for name in sorted(listener.route_names - resources[Type.ROUTE].keys()):
-            raise SnapshotError(f"LDS {listener.name}: asks for the routes {name!r}, which are missing")
-        for name in sorted(listener.inline_clusters - resources[Type.CLUSTER].keys()):
-            raise SnapshotError(f"LDS {listener.name}: routes to the cluster {name!r}, which is missing")
+        routes = sorted(listener.route_names - resources[Type.ROUTE].keys())
+        clusters = sorted(listener.inline_clusters - resources[Type.CLUSTER].keys())
+        lacks = [f"asks for the routes {name!r}, which are missing" for name in routes]
+        lacks += [f"routes to the cluster {name!r}, which is missing" for name in clusters]
+        if lacks:
+            yield Type.LISTENER, listener.name, f"LDS {listener.name}: {lacks[0]}"
+
+
+def _references_of(resources: _Resources) -> Iterator[tuple[Type, frozenset[str]]]:
+    """What the listeners and clusters of a snapshot need."""
+    for listener in resources[Type.LISTENER].values():
+        yield Type.ROUTE, listener.route_names
+        yield Type.CLUSTER, listener.inline_clusters
+    for cluster in resources[Type.CLUSTER].values():
+        yield Type.ENDPOINT, cluster.endpoint_names
 
 
 def _references(message: Message) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
@@ -203,6 +249,14 @@ def parsed(body: Body, message: M) -> M:
     """*message*, filled in from JSON."""
     _load_types(body)
     ParseDict(body, message)
+    return message
+
+
+def checked(body: Body, message: M) -> M:
+    """As :func:`parsed`; ValueError where Envoy's own rules forbid it."""
+    problem = violation(parsed(body, message))
+    if problem:
+        raise ValueError(problem)
     return message
 
 

@@ -8,8 +8,9 @@ believe the kernel's answer and not the header. And nobody but the pod's user ca
 Both ends are the socket's own name, in the abstract namespace: the kernel keeps it for as long as the
 connection lives, whatever becomes of the Python object (``dup``, ``detach``, ``fromfd``, TLS around it,
 another process), and gives it to no second connection, as with the four numbers that name a TCP connection.
-It is no longer than an AF_INET socket's: for more, the Python object of one has no room. Options that only
-TCP has are remembered, and answered as a TCP socket would with the same ones set.
+It is no longer than an AF_INET socket's: for more, the Python object of one has no room. And it is printable,
+for all the machine's programs that list sockets. Options that only TCP has are remembered, and answered as a
+TCP socket would with the same ones set.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ Address = tuple[str, int]
 PATIENCE = 5.0
 """Seconds that even a program waits that never does: on one machine, longer means that the sidecar hangs."""
 
-_MARK = b"\0\x01"
 _ENDS = struct.Struct("!4s4sHH")  # as they stand in the PROXY header
-_NAME_LENGTH = len(_MARK) + _ENDS.size
+_DIGITS = bytes(range(ord("!"), ord("~") + 1))
+_NAME_LENGTH = 14  # a NUL, which makes it abstract, and 13 digits: 85 bits
+_POD_BITS, _MARK = 15, 0b101101
+"""A pod's part of its address (a /17 of the cluster's), and six bits that tell our names from others'."""
 _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11]) + struct.pack("!H", _ENDS.size)
 _PORTS = range(32768, 61000)  # Linux's own choice of ephemeral ports
 _SETTLED_AFTER = 0.5  # seconds: by then Envoy has read the header, if it ever does
@@ -57,6 +60,8 @@ _options: weakref.WeakKeyDictionary[socket.socket, _Options] = weakref.WeakKeyDi
 _options_of_name: weakref.WeakValueDictionary[bytes, _Options] = weakref.WeakValueDictionary()
 _settled_by: dict[int, float] = {}  # by descriptor, which goes from object to object
 _next_port = itertools.count(int.from_bytes(os.urandom(2), "big"))
+_network = 0
+"""What the addresses of the cluster's pods begin with."""
 
 
 def connect(self: socket.socket, path: str, source: str, target: Address) -> None:
@@ -92,7 +97,7 @@ def _name(line: socket.socket, source: Address, target: Address) -> bytes:
     for port in (source[1],) if source[1] else (_PORTS[next(_next_port) % len(_PORTS)] for _ in _PORTS):
         ends = _ENDS.pack(*hosts, port, target[1])
         try:
-            line.bind(_MARK + ends)
+            line.bind(_written(ends))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -171,12 +176,40 @@ def _line(self: socket.socket) -> bytes | None:
 
 
 def _is_ours(name: Any) -> TypeGuard[bytes]:
-    return isinstance(name, bytes) and len(name) == _NAME_LENGTH and name.startswith(_MARK)
+    return (
+        isinstance(name, bytes) and len(name) == _NAME_LENGTH and _number(name) >> (64 + _POD_BITS) == _MARK
+    )
+
+
+def _written(ends: bytes) -> bytes:
+    """*ends* as a name."""
+    source, target, source_port, target_port = _ENDS.unpack(ends)
+    pod = int.from_bytes(source, "big") % (1 << _POD_BITS)
+    rest = int.from_bytes(target, "big") << 32 | source_port << 16 | target_port
+    number, digits = ((_MARK << _POD_BITS | pod) << 64) | rest, bytearray()
+    for _ in range(_NAME_LENGTH - 1):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return b"\0" + bytes(digits)
+
+
+def _number(name: bytes) -> int:
+    number = 0
+    for digit in reversed(name[1:]):
+        number = number * len(_DIGITS) + _DIGITS.find(digit)
+    return number
 
 
 def _ends(name: bytes) -> tuple[Address, Address]:
-    source, target, source_port, target_port = _ENDS.unpack_from(name, len(_MARK))
-    return (socket.inet_ntoa(source), source_port), (socket.inet_ntoa(target), target_port)
+    number = _number(name)
+    pod = number >> 64 & ((1 << _POD_BITS) - 1)
+    source = _network | pod
+    target, source_port, target_port = number >> 32 & 0xFFFFFFFF, number >> 16 & 0xFFFF, number & 0xFFFF
+    return (_dotted(source), source_port), (_dotted(target), target_port)
+
+
+def _dotted(address: int) -> str:
+    return socket.inet_ntoa(address.to_bytes(4, "big"))
 
 
 def getsockname(self: socket.socket) -> Any:
@@ -265,8 +298,10 @@ def _begin_elsewhere() -> None:
     _next_port = itertools.count(int.from_bytes(os.urandom(2), "big"))
 
 
-def install() -> None:
-    """From now on every socket of this process answers so."""
+def install(pod_ip: str) -> None:
+    """From now on every socket of this process, in the pod with *pod_ip*, answers so."""
+    global _network
+    _network = int.from_bytes(socket.inet_aton(pod_ip), "big") >> _POD_BITS << _POD_BITS
     os.register_at_fork(after_in_child=_begin_elsewhere)  # so that two processes do not race for the same
     socket.socket.__init__ = __init__  # type: ignore[method-assign]
     socket.socket.getsockname = getsockname  # type: ignore[method-assign,assignment]

@@ -152,7 +152,7 @@ def _come_from_pod(self: socket.socket) -> None:
 
 
 if _PLACE:
-    labkit_sidecar.install()
+    labkit_sidecar.install(_PLACE["pod_ip"])
     socket.getaddrinfo = getaddrinfo
     socket.gethostname = lambda: _PLACE["pod"]
     socket.has_ipv6 = False

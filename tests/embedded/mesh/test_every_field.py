@@ -1,0 +1,362 @@
+"""Every field that the schema of a translated kind has is read, or told to be without effect, or refused.
+
+Nothing here lists fields. Each one of the schema is set, in one base object after the other, to values that
+are usual for its name, until what the proxies would be told, or what the webhook says, changes with it.
+"""
+
+import copy
+import itertools
+
+import pytest
+import yaml
+
+from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.validation import validate
+from labkit.embedded.interfaces import AdmissionRequest
+from labkit.embedded.mesh.model import WATCHED, MeshState, Proxy, node_id
+from labkit.embedded.mesh.translate import translate
+from labkit.embedded.mesh.validation import admission
+from labkit.embedded.mesh.validation.other_kinds import NOT_ENFORCED
+from labkit.embedded.status import ApiError
+
+from ...fuzz.istio_objects import KINDS, SCHEMAS, values_for
+
+NAMESPACE = "default"
+WORLD = """
+kind: ServiceEntry
+metadata: {name: a}
+spec:
+  hosts: [a.example]
+  ports:
+  - {number: 80, name: http, protocol: HTTP}
+  - {number: 443, name: tls, protocol: TLS}
+  resolution: STATIC
+  endpoints: [{address: 192.0.2.1, labels: {version: v1}}]
+---
+kind: ServiceEntry
+metadata: {name: tcp}
+spec:
+  hosts: [tcp.example]
+  addresses: [192.0.2.99]
+  ports: [{number: 9000, name: tcp, protocol: TCP}]
+  resolution: STATIC
+  endpoints: [{address: 192.0.2.3}]
+---
+kind: Gateway
+metadata: {name: way-in}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {hosts: ['*'], port: {number: 80, name: http, protocol: HTTP}}
+  - {hosts: ['*'], port: {number: 9000, name: tcp, protocol: TCP}}
+  - {hosts: ['*'], port: {number: 443, name: tls, protocol: TLS}, tls: {mode: PASSTHROUGH}}
+---
+kind: VirtualService
+metadata: {name: bound}
+spec:
+  hosts: ['*']
+  gateways: [it]
+  http: [{route: [{destination: {host: a.example}}]}]
+  tcp: [{route: [{destination: {host: a.example}}]}]
+  tls: [{match: [{sniHosts: ['*']}], route: [{destination: {host: a.example}}]}]
+---
+kind: VirtualService
+metadata: {name: to-a-subset}
+spec:
+  hosts: [subset.example]
+  http: [{route: [{destination: {host: a.example, subset: v1}}]}]
+---
+kind: DestinationRule
+metadata: {name: c}
+spec:
+  host: c.example
+  subsets: [{name: v1, labels: {app: a}}]
+---
+kind: VirtualService
+metadata: {name: delegate}
+spec:
+  http: [{match: [{uri: {prefix: /}}], route: [{destination: {host: a.example}}]}]
+"""
+BASES = {
+    "VirtualService": """
+hosts: [a.example]
+http: [{route: [{destination: {host: a.example}}]}]
+---
+hosts: [a.example]
+http: [{route: [{destination: {host: a.example}, weight: 1}, {destination: {host: b.example}, weight: 1}]}]
+---
+hosts: [a.example]
+http: [{match: [{uri: {prefix: /}}], mirror: {host: b.example}, route: [{destination: {host: a.example}}]}]
+---
+hosts: [a.example]
+http:
+- route: [{destination: {host: a.example}}]
+  retries: {attempts: 1}
+  corsPolicy: {allowOrigins: [{exact: a}]}
+---
+hosts: [a.example]
+http:
+- route: [{destination: {host: a.example}}]
+  fault: {delay: {fixedDelay: 1s}, abort: {httpStatus: 503}}
+---
+hosts: [a.example]
+http: [{redirect: {uri: /a}}]
+---
+hosts: [a.example]
+http: [{directResponse: {status: 200}}]
+---
+hosts: [a.example]
+http: [{delegate: {name: delegate}}]
+---
+hosts: [tcp.example]
+tcp: [{route: [{destination: {host: a.example}}]}]
+---
+hosts: [tcp.example]
+tcp: [{route: [{destination: {host: a.example}, weight: 1}, {destination: {host: b.example}, weight: 1}]}]
+---
+hosts: [a.example]
+tls: [{match: [{sniHosts: [a.example]}], route: [{destination: {host: b.example}}]}]
+---
+hosts: [a.example]
+tls:
+- match: [{sniHosts: [a.example]}]
+  route: [{destination: {host: a.example}, weight: 1}, {destination: {host: b.example}, weight: 1}]
+""",
+    "DestinationRule": """
+host: a.example
+subsets: [{name: v1, labels: {version: v1}}]
+---
+host: a.example
+trafficPolicy: &policy
+  connectionPool: {tcp: {connectTimeout: 1s}, http: {h2UpgradePolicy: UPGRADE}}
+  outlierDetection: {splitExternalLocalOriginErrors: true}
+  loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}
+  portLevelSettings: &ports
+  - port: {number: 80}
+    connectionPool: {tcp: {connectTimeout: 1s}, http: {h2UpgradePolicy: UPGRADE}}
+    outlierDetection: {splitExternalLocalOriginErrors: true}
+    loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}
+subsets: [{name: v1, trafficPolicy: *policy}]
+---
+host: a.example
+trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
+subsets: [{name: v1, trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}}]
+---
+host: a.example
+trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}}
+subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}}}]
+---
+host: a.example
+trafficPolicy: &secret
+  tls: {mode: SIMPLE}
+  portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]
+subsets: [{name: v1, trafficPolicy: *secret}]
+---
+host: a.example
+trafficPolicy: &hashed
+  loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}
+  portLevelSettings:
+  - {port: {number: 80}, loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}}
+subsets: [{name: v1, trafficPolicy: *hashed}]
+""",
+    "Gateway": """
+selector: {istio: ingressgateway}
+servers: [{hosts: ['*'], port: {number: 80, name: a, protocol: HTTP}}]
+---
+selector: {istio: ingressgateway}
+servers:
+- hosts: [a.example]
+  port: {number: 443, name: a, protocol: HTTPS}
+  tls: {mode: SIMPLE, credentialName: a}
+---
+selector: {istio: ingressgateway}
+servers:
+- hosts: [a.example]
+  port: {number: 443, name: a, protocol: HTTPS}
+  tls: {mode: SIMPLE, serverCertificate: a, privateKey: b}
+---
+selector: {istio: ingressgateway}
+servers: [{hosts: [a.example], port: {number: 443, name: a, protocol: TLS}, tls: {mode: PASSTHROUGH}}]
+""",
+    "ServiceEntry": """
+hosts: [c.example]
+ports: [{number: 80, name: a, protocol: HTTP}]
+resolution: STATIC
+endpoints: [{address: 192.0.2.1}, {address: 192.0.2.2}]
+---
+hosts: [c.example]
+ports: [{number: 80, name: a, protocol: HTTP}]
+resolution: DNS
+---
+hosts: [c.example]
+ports: [{number: 80, name: a, protocol: TCP}]
+resolution: NONE
+addresses: [192.0.2.1]
+""",
+    "Sidecar": """
+outboundTrafficPolicy: {mode: ALLOW_ANY}
+---
+workloadSelector: {labels: {app: a}}
+outboundTrafficPolicy: {mode: REGISTRY_ONLY}
+""",
+}
+
+
+def pods():
+    labels = {"sidecar": {"app": "a"}, "router": {"istio": "ingressgateway"}}
+    return [
+        {"kind": "Pod", "metadata": {"name": kind, "namespace": NAMESPACE, "labels": each}, "spec": {}}
+        for kind, each in labels.items()
+    ]
+
+
+PODS = pods()
+PROXIES = [
+    Proxy.from_node(node_id(kind, f"127.0.0.{number}", kind, NAMESPACE), {})
+    for number, kind in enumerate(("sidecar", "router"), 1)
+]
+PROXIES.append(Proxy.from_node(node_id("sidecar", "127.0.0.9", "elsewhere", "other"), {}))
+
+
+def world():
+    found = {"pods": PODS}
+    for document in yaml.safe_load_all(WORLD):
+        document["metadata"]["namespace"] = NAMESPACE
+        found.setdefault(f"{KINDS[document['kind']]}.networking.istio.io", []).append(document)
+    return found
+
+
+def outcome(kind, spec):
+    """What becomes of it: whether it is taken; what is told about it, and to proxies."""
+    resource = f"{KINDS[kind]}.networking.istio.io"
+    obj = {"kind": kind, "metadata": {"name": "it", "namespace": NAMESPACE}, "spec": spec}
+    # Younger than what it meets, but for what claims the same hosts.
+    objects = world()
+    obj["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+    if validate({"apiVersion": "networking.istio.io/v1", **obj}, REGISTRY[resource], None):
+        return None
+    try:
+        warnings = admission(AdmissionRequest("CREATE", resource, NAMESPACE, copy.deepcopy(obj), None, False))
+    except ApiError:
+        return None
+    objects[resource] = [obj, *objects.get(resource, [])]
+    state = MeshState(objects)
+    return warnings, [vars(translate(state, proxy)) for proxy in PROXIES]
+
+
+def fields(schema, path=()):
+    """Paths of all fields that hold values: names, ``0`` for a list's entries, ``*`` for a map's."""
+    items, entries = schema.get("items") or {}, schema.get("additionalProperties") or {}
+    if "properties" in schema:
+        for name, each in schema["properties"].items():
+            yield from fields(each, (*path, name))
+    elif "properties" in items:
+        yield from fields(items, (*path, 0))
+    elif "properties" in entries:
+        yield from fields(entries, (*path, "*"))
+    else:
+        yield path
+
+
+def schema_at(schema, path):
+    for part in path:
+        if part == 0:
+            schema = schema["items"]
+        elif part == "*":
+            schema = schema["additionalProperties"]
+        else:
+            schema = schema["properties"][part]
+    return schema
+
+
+def holder(spec, path):
+    """The mapping in *spec* that holds the field *path*; made on the way where it is missing."""
+    value = spec
+    for part, following in itertools.pairwise(path):
+        made = [{}] if following == 0 else {"x-a": {}} if following == "*" else {}
+        if part == 0:
+            value = value[0]
+        elif part == "*":
+            value = value[next(iter(value))]
+        else:
+            if not value.get(part):
+                value[part] = made
+            value = value[part]
+    return value
+
+
+MISSING = object()
+
+
+def depth(spec, path):
+    """How much of *path* there is in *spec*."""
+    for number, part in enumerate(path):
+        try:
+            spec = spec[part]
+        except (KeyError, IndexError, TypeError):
+            return number
+    return len(path)
+
+
+def with_value(spec, path, value):
+    changed = copy.deepcopy(spec)
+    place = holder(changed, path)
+    if value is MISSING:
+        place.pop(path[-1], None)
+    else:
+        place[path[-1]] = value
+    return changed
+
+
+def makes_a_difference(kind, path):
+    """Whether the field changes anything in some base, or is told to be without effect, or never taken."""
+    schema = schema_at(SCHEMAS[kind], path)
+    taken = False
+    bases = list(yaml.safe_load_all(BASES[kind]))
+    for base in sorted(bases, key=lambda each: depth(each, path), reverse=True):
+        without = seen = outcome(kind, with_value(base, path, MISSING))
+        for value in values_for(schema, path[-1]):
+            found = outcome(kind, with_value(base, path, value))
+            if found is None:
+                continue
+            taken = taken or value not in (0, "")  # for protobuf the same as none
+            if without is None or found != (seen or found) or is_told(path, found[0]):
+                return True
+            seen = seen or found
+    return not taken
+
+
+def is_told(path, warnings):
+    """Whether one of *warnings* is about the field, or about something that it is a part of."""
+    place = "spec" + "".join(f"[{part}]" if part == 0 else f".{part}" for part in path)
+    about = [each.partition(": ")[0] for each in warnings]
+    return any(place == each or place.startswith((f"{each}.", f"{each}[")) for each in about)
+
+
+NAMES_FOR_PEOPLE = {
+    ("Gateway", ("servers", 0, "name")),
+    ("ServiceEntry", ("location",)),  # inside or outside of the mesh: what follows from that is mutual TLS
+}
+"""Nothing follows from these in istiod either, as long as nobody speaks mutual TLS."""
+
+
+ALL = [(kind, path) for kind in KINDS for path in fields(SCHEMAS[kind])]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_read_or_told_to_be_without_effect(kind):
+    silent = [
+        path
+        for each, path in ALL
+        if each == kind and (kind, path) not in NAMES_FOR_PEOPLE and not makes_a_difference(kind, path)
+    ]
+    assert silent == [], "neither read nor warned about"
+
+
+def test_every_kind_is_translated_or_warned_about_as_a_whole():
+    custom = {each.name for each in REGISTRY.values() if each.custom}
+    by_mode = {
+        "peerauthentications.security.istio.io"
+    }  # PERMISSIVE is what holds here; STRICT is warned about
+    assert custom - set(WATCHED) - by_mode == NOT_ENFORCED.keys()
