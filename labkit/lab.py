@@ -48,10 +48,10 @@ from labkit.scenario.hints import explained
 from labkit.scenario.place import bring_to
 from labkit.traffic import answers as traffic
 from labkit.traffic.curl import Answer, curl
-from labkit.traffic.exchange import Url
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
 from labkit.traffic.split import Split, split
+from labkit.traffic.target import Headers, Target, as_received
 from labkit.traffic.travel import in_order_of_travel
 from labkit.views.interrupts import tell_shortly
 
@@ -224,21 +224,29 @@ class Lab:
             self._gateway = find_gateway(self.api)
         return self._gateway
 
-    def curl(self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:
+    def curl(self, path: str, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:
         """One request through the gateway: the transcript of `curl -v`, and the answer."""
         self._newest = answer = curl(self._url(path), headers=headers, timeout=timeout)
         return answer
 
     def send(
-        self, path: str, *, requests: int = 100, concurrency: int = 1, timeout: float = 30.0
+        self,
+        path: str,
+        *,
+        requests: int = 100,
+        concurrency: int = 1,
+        headers: Headers | None = None,
+        timeout: float = 30.0,
     ) -> pd.DataFrame:
         """Many requests through the gateway; one row each, see :mod:`labkit.traffic.answers`.
 
         The column ``request_id`` is the mesh's own, taken from the gateway's access log, so that a
-        frame of answers and a frame of access-log lines can be joined.
+        frame of answers and a frame of access-log lines can be joined. (It is found by our mark in the
+        User-Agent: requests whose *headers* have another are not found.)
         """
-        url = self._url(path)
-        self._newest = frame = traffic.send(url, requests=requests, concurrency=concurrency, timeout=timeout)
+        self._newest = frame = traffic.send(
+            self._url(path), requests=requests, concurrency=concurrency, headers=headers, timeout=timeout
+        )
         lines = self._journal.lines_of(*marks(frame))
         frame["request_id"] = frame["tag"].map(lines.request_ids).astype("str")
         return frame
@@ -291,15 +299,32 @@ class Lab:
         return weights_of(rule) if rule else None
 
     def split_panel(
-        self, path: str = "/service-a", *, rate: int = 20, total: int = 5000, window: int = 30
+        self,
+        path: str = "/service-a",
+        *,
+        rate: int = 20,
+        total: int = 5000,
+        window: int = 30,
+        headers: Headers | None = None,
     ) -> SplitPanel:
         """Weight sliders, and a live picture of what comes of them; still where no widgets are.
 
-        rate: requests a second, total: at most, window: seconds shown.
+        rate: requests a second, total: at most, window: seconds shown. headers: of the requests; the route
+        of the rule is meant that takes requests with these.
         """
-        from labkit.views.split_panel import SplitPanel
+        from labkit.release.attribution import ByLog
+        from labkit.scenario.splitting import HOST, SERVICES, held_rule, who_answers
+        from labkit.views.split_panel import Release, SplitPanel
 
-        return SplitPanel(self.api, partial(self._url, path), rate=rate, total=total, window=window)
+        release = Release(
+            find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
+            tell=lambda held: who_answers(held) or ByLog(self._journal, held.destinations),
+            missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
+            names=SERVICES,
+            strategy=self._strategy,
+            headers=headers,
+        )
+        return SplitPanel(self.api, partial(self._url, path), release, rate=rate, total=total, window=window)
 
     def shift(
         self,
@@ -308,6 +333,7 @@ class Lab:
         *,
         requests: int = 100,
         rate: float = 50.0,
+        headers: Headers | None = None,
         error_rate: float = 0.05,
         p95_ms: float = 1000.0,
     ) -> Course:
@@ -315,13 +341,14 @@ class Lab:
 
         to: a service, a subset, or a host. requests: answers a step waits for, *rate* a second. error_rate
         (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see :mod:`labkit.release`.
+        headers: of the requests; the route of the rule is meant that takes requests with these.
         """
         from labkit.release.limits import Limits
         from labkit.release.shift import shift
         from labkit.scenario.splitting import destination_called, name_of, names_of, needed_rule
         from labkit.views.shift import Course
 
-        rule = needed_rule(self.api, self.namespace)
+        rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
         target, new = destination_called(rule, to)
         found = shift(
             self.api,
@@ -334,15 +361,15 @@ class Lab:
             steps=steps,
             requests=requests,
             rate=rate,
+            headers=headers,
             limits=Limits(error_rate, p95_ms),
         )
         return Course(found)
 
-    def _url(self, path: str) -> str:
+    def _url(self, path: str) -> Target:
         if not isinstance(path, str):
             raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
-        url = path if is_url(path) else self.gateway.url(path)
-        return Url(url, learner.HOST) if learner.HOST else url
+        return Target(path if is_url(path) else self.gateway.url(path), learner.HEADERS)
 
     # ------------------------------------------------------------------------------------- the lesson
 

@@ -93,13 +93,14 @@ def _calls(
     """The lines in which a sidecar sent a request to one of *destinations*, with the number of it."""
     gateways = {proxy.pod for proxy in proxies if proxy.is_gateway}
     clusters = lines["upstream_cluster"].astype("object")
-    numbers = {cluster: _number(str(cluster), destinations) for cluster in clusters.dropna().unique()}
+    numbers = {cluster: number_of(str(cluster), destinations) for cluster in clusters.dropna().unique()}
     which = clusters.map(numbers).where(~lines["pod"].isin(gateways))
     calls = lines[which.notna()].assign(destination=which.dropna().astype("int64"))
     return calls.assign(failed=failed_lines(calls), pod_ip=_hosts(calls))
 
 
-def _number(cluster: str, destinations: Sequence[Destination]) -> int | None:
+def number_of(cluster: str, destinations: Sequence[Destination]) -> int | None:
+    """Which of *destinations* an access log's ``upstream_cluster`` is; None for none of them."""
     found = Destination.of_cluster(cluster)
     return next((i for i, one in enumerate(destinations) if found and one.takes(found)), None)
 

@@ -28,7 +28,8 @@ from labkit.release.limits import Limits
 from labkit.release.rule import Rule, as_hundredths, share_out
 from labkit.traffic.journal import Journal
 from labkit.traffic.numbers import number, whole
-from labkit.traffic.stream import Stream
+from labkit.traffic.stream import Stream, Where
+from labkit.traffic.target import Headers
 
 _LOOK = 0.5
 """Seconds between two looks at the answers."""
@@ -162,7 +163,7 @@ class Kept:
 
 def shift(
     api: Api,
-    where: Callable[[], str],
+    where: Where,
     journal: Journal,
     rule: Rule,
     *,
@@ -172,6 +173,7 @@ def shift(
     steps: Sequence[int] = (10, 25, 50, 75, 100),
     requests: int = 100,
     rate: float = 50.0,
+    headers: Headers | None = None,
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
 ) -> Shift:
@@ -180,9 +182,11 @@ def shift(
     new: *to* as a VirtualService writes it, where the rule does not have it yet. names: what to call each of
     the destinations, *to* the last if it is new. steps: *to*'s weights in turn, 0 to 100.
     requests: how many answers a step waits for; more where they are not enough to judge by, fewer where
-    a limit is broken before. rate: requests a second. Raises UsageError for what makes no sense.
+    a limit is broken before. rate: requests a second. headers: of each request. Raises UsageError for what
+    makes no sense.
     """
     wanted, rate = _checked(steps, requests), number("rate", rate)
+    _check_mark(headers)
     wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
     rule = _as_before(rule, say)
     shares = dict(zip(rule.destinations, as_hundredths(rule), strict=True))
@@ -190,7 +194,7 @@ def shift(
     found, kept = Shift(names[to], limits or Limits(), before), Kept()
     course = Course(api, journal, rule, wide, list(names).index(to), names, kept, found, requests, say)
     most = len(wanted) * int(requests + rate * _PATIENCE)
-    with closing(Stream(where, kept.take, rate=rate, total=most)) as stream:
+    with closing(Stream(where, kept.take, headers=headers, rate=rate, total=most)) as stream:
         try:
             stream.start()
             _climb(course, wanted)
@@ -221,6 +225,14 @@ def _checked(steps: Sequence[int], requests: int) -> list[int]:
     if requests < 1:
         raise UsageError(f"A step of a shift needs at least 1 request, not {requests}.")
     return wanted
+
+
+def _check_mark(headers: Headers | None) -> None:
+    if any(str(name).lower() == "user-agent" for name in headers or {}):
+        raise UsageError(
+            "A shift finds its requests in the access logs by its own mark in their User-Agent, so headers= "
+            "can't hold another: let the route look at a header of your own, such as x-canary."
+        )
 
 
 def _climb(course: Course, weights: Sequence[int]) -> None:

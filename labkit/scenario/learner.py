@@ -50,6 +50,8 @@ LEARNER = _learner()
 """Who works here, where a cluster is shared; else empty."""
 HOST = f"{LEARNER}.lab.test" if LEARNER else ""
 """The host name of this learner's requests at the ingress gateway; empty for any."""
+HEADERS = {"Host": HOST} if HOST else {}
+"""What makes a request this learner's."""
 
 AUTHORITIES = rf"(?:^|\.){re.escape(HOST)}(?::\d+)?$|-{LEARNER}\.svc(?:[.:]|$)" if LEARNER else ""
 """Finds this learner's requests among those a shared gateway writes of (regular expression); empty: all."""

@@ -8,14 +8,19 @@ from labkit.errors import UsageError
 from labkit.kube.api import Api, Obj
 from labkit.kube.convergence import Strategy
 from labkit.kube.destinations import Destination
+from labkit.release.attribution import ByAnswer
 from labkit.release.change import Change, make_change
+from labkit.release.held import Held, held
 from labkit.release.rule import Rule, as_hundredths, find_rule, share_out
 from labkit.scenario import cast
 
 HOST = cast.SERVICE_B.hosts[0]
 """What ServiceA calls: the host whose requests are shared out."""
 PORT = 80
-_MAY_JOIN = (cast.SERVICE_B, cast.SERVICE_C)
+SERVICES = (cast.SERVICE_B.title, cast.SERVICE_C.title)
+"""Between whom this course shares them out."""
+_GREET = {*SERVICES, cast.SERVICE_EXT.title}
+"""Whose greetings stand in ServiceA's answers (its own stands in each)."""
 
 
 def the_rule(
@@ -73,6 +78,30 @@ def give(
     return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy)
 
 
+def held_rule(
+    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
+) -> Held | None:
+    """The rule with a name for each destination, as :func:`the_rule`.
+
+    One with a single destination that is of this course has the other one beside it, without any weight.
+    """
+    rule = the_rule(api, namespace, headers=headers)
+    if rule is None:
+        return None
+    wide = rule
+    if len(rule.destinations) == 1 and name_of(rule.destinations[0]) in SERVICES:
+        (name,) = {*SERVICES} - {name_of(rule.destinations[0])}
+        wide = rule.joined_by(_as_written(cast.find_workload(name)))
+    return held(wide, names_of(wide), first=SERVICES)
+
+
+def who_answers(held: Held) -> ByAnswer | None:
+    """Tells the destinations apart by what answers say; None where answers can't tell."""
+    greets = {name_of(Destination(one.host)): name for name, one in held.destinations.items()}
+    known = len(greets) == len(held.names) and greets.keys() <= _GREET
+    return ByAnswer(greets) if known else None
+
+
 def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
     """The destination of *rule* called *name*; one that may join it, as a VirtualService writes it.
 
@@ -81,13 +110,17 @@ def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
     for one, title in names_of(rule).items():
         if _wanted(name) in (title.casefold(), one.subset.casefold(), one.host, one.host.partition(".")[0]):
             return one, None
-    for workload in _MAY_JOIN:
-        if _wanted(name) == workload.title.casefold():
-            host = workload.hosts[0]
-            new = {"host": host, "port": {"number": PORT}}
+    for title in SERVICES:
+        if _wanted(name) == title.casefold():
+            new = _as_written(cast.find_workload(title))
             return Destination.of(new, rule.namespace), new
-    known = dict.fromkeys([*names_of(rule).values(), *(workload.title for workload in _MAY_JOIN)])
+    known = {*names_of(rule).values(), *SERVICES}
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
+
+
+def _as_written(workload: cast.Workload) -> Obj:
+    """The ``destination`` of a VirtualService that leads to *workload*."""
+    return {"host": workload.hosts[0], "port": {"number": PORT}}
 
 
 def _wanted(name: str) -> str:

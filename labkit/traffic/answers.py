@@ -12,7 +12,7 @@ connect_ms      float64                … to the TCP connection; 0 where an ope
 dns_ms          float64                … to the address
 error           str                    libcurl's words where there was no answer, else missing
 request_id      str                    the mesh's id of it, once found in the gateway's log
-tag             str                    our mark in the request's User-Agent
+tag             str                    our mark in the request's User-Agent; empty where that is the caller's
 body            category               the answer
 ==============  =====================  =======================================================
 """
@@ -30,20 +30,23 @@ import pandas as pd
 from labkit.errors import UsageError
 from labkit.traffic.exchange import Columns, exchange
 from labkit.traffic.numbers import whole
+from labkit.traffic.target import Headers, Target
 
 _GREETING = re.compile(r"Hello from ([^!]+)!")
 
 
 def send(
-    url: str,
+    where: str | Target,
     *,
     requests: int,
     concurrency: int = 1,
+    headers: Headers | None = None,
     timeout: float = 30.0,
     stop: Callable[[], bool] | None = None,
 ) -> pd.DataFrame:
-    """GET *url* *requests* times, *concurrency* at once; one row a request, in order of sending.
+    """GET *where* *requests* times, *concurrency* at once; one row a request, in order of sending.
 
+    headers: sent beside libcurl's own, or in their place, as with `curl -H`.
     timeout: seconds for one request. ``attrs`` of the frame hold ``url``, ``concurrency`` and ``seconds``.
     """
     requests, concurrency = whole("requests", requests), whole("concurrency", concurrency)
@@ -51,14 +54,15 @@ def send(
         raise UsageError(
             f"send() needs at least 1 request and a concurrency of 1, not {requests} and {concurrency}."
         )
+    target = Target.of(where, headers)
     started = time.perf_counter()
     columns = Columns()
-    for batch in exchange(url, requests=requests, concurrency=concurrency, timeout=timeout, stop=stop):
+    for batch in exchange(target, requests=requests, concurrency=concurrency, timeout=timeout, stop=stop):
         for column in fields(Columns):
             getattr(columns, column.name).extend(getattr(batch, column.name))
     seconds = time.perf_counter() - started
     frame = to_frame(columns)
-    frame.attrs = {"url": str(url), "concurrency": concurrency, "seconds": round(seconds, 6)}
+    frame.attrs = {"url": target.url, "concurrency": concurrency, "seconds": round(seconds, 6)}
     return frame
 
 

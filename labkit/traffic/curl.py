@@ -10,7 +10,6 @@ import datetime as dt
 import html
 import secrets
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,10 @@ import pycurl
 
 from labkit.errors import RequestFailed
 from labkit.traffic.answers import answering_service
-from labkit.traffic.as_sent import as_bytes, header_lines, url_as_sent
-from labkit.traffic.exchange import USER_AGENT, host_header
+from labkit.traffic.as_sent import as_bytes
+from labkit.traffic.exchange import USER_AGENT
 from labkit.traffic.numbers import milliseconds
+from labkit.traffic.target import Headers, Target
 
 _STYLE = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
 _STYLES = {
@@ -45,7 +45,7 @@ class Answer:
     seconds: float
     sent_at: dt.datetime
     tag: str
-    """Our mark in its User-Agent."""
+    """Our mark in its User-Agent; empty where that is the caller's own."""
 
     @property
     def service(self) -> str | None:
@@ -73,22 +73,21 @@ def _coloured(line: str) -> str:
     return f'<span style="{_STYLES.get(line[:1], "")}">{html.escape(line)}</span>'
 
 
-def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:
-    """GET *url* on a connection of its own; RequestFailed where no answer comes within *timeout* s.
+def curl(where: str | Target, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:
+    """GET *where* on a connection of its own; RequestFailed where no answer comes within *timeout* s.
 
     headers: sent beside curl's own, or in their place, as with `curl -H`.
     """
-    own, target = header_lines(headers), url_as_sent(url)
-    extra = own if "host" in map(str.lower, headers or {}) else [*host_header(url), *own]
+    target = Target.of(where, headers)
     transcript: list[str] = []
     body: list[bytes] = []
     received: list[bytes] = []
     tag, sent_at = secrets.token_hex(6), dt.datetime.now(dt.UTC)
     handle = pycurl.Curl()
     try:
-        handle.setopt(pycurl.URL, target)
+        handle.setopt(pycurl.URL, target.url)
         handle.setopt(pycurl.USERAGENT, f"{USER_AGENT} ({tag})")
-        handle.setopt(pycurl.HTTPHEADER, [*map(as_bytes, extra)])
+        handle.setopt(pycurl.HTTPHEADER, [*map(as_bytes, target.lines)])
         handle.setopt(pycurl.NOPROXY, "*")
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.TIMEOUT_MS, milliseconds(timeout))
@@ -103,15 +102,20 @@ def curl(url: str, *, headers: Mapping[str, str] | None = None, timeout: float =
     finally:
         handle.close()
     return Answer(
-        command=" ".join(["curl -v", *(f"-H {shlex.quote(line)}" for line in extra), shlex.quote(target)]),
+        command=_command(target),
         status=status,
         headers=_headers(received),
         text=b"".join(body).decode(errors="replace"),
         transcript="".join(f"{line}\n" for line in transcript),
         seconds=seconds,
         sent_at=sent_at,
-        tag=tag,
+        tag=tag if target.is_marked else "",
     )
+
+
+def _command(target: Target) -> str:
+    headers = (f"-H {shlex.quote(line)}" for line in target.lines)
+    return " ".join(["curl -v", *headers, shlex.quote(target.url)])
 
 
 def _lines(kind: int, data: bytes) -> list[str]:

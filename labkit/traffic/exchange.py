@@ -8,7 +8,8 @@ and nothing is left when it returns.
 
 Each request carries a tag in its User-Agent, because that is the one field of Envoy's default access
 log which a client may choose and every gateway passes on: an edge gateway makes a request id of its
-own (Envoy trusts nobody's since 1.36), and the tag is how it is found again.
+own (Envoy trusts nobody's since 1.36), and the tag is how it is found again. Who sends a User-Agent of
+their own keeps it, and their requests bear no tag.
 """
 
 from __future__ import annotations
@@ -20,32 +21,12 @@ from dataclasses import dataclass, field
 
 import pycurl
 
-from labkit.traffic.as_sent import url_as_sent
+from labkit.traffic.as_sent import as_bytes
 from labkit.traffic.numbers import milliseconds
+from labkit.traffic.target import Target
 
 USER_AGENT = f"curl/{pycurl.version_info()[1]}"
 """What `curl` itself says."""
-
-
-class Url(str):
-    """A URL whose requests bear another authority (header ``Host``) than its own."""
-
-    __slots__ = ("authority",)
-
-    def __new__(cls, url: str, authority: str) -> Url:
-        found = super().__new__(cls, url)
-        found.authority = authority
-        return found
-
-    def __reduce__(self) -> tuple[type[Url], tuple[str, str]]:
-        return Url, (str(self), self.authority)
-
-    authority: str
-
-
-def host_header(url: str) -> list[str]:
-    """The header that *url* asks for, as libcurl takes it; none for an ordinary one."""
-    return [f"Host: {url.authority}"] if isinstance(url, Url) else []
 
 
 @dataclass(slots=True)
@@ -71,15 +52,16 @@ class Columns:
 class _Slot:
     """One of the concurrent requests: an easy handle, used again and again."""
 
-    __slots__ = ("chunks", "curl", "started", "tag")
+    __slots__ = ("chunks", "curl", "is_marked", "started", "tag")
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, target: Target, timeout: float) -> None:
         self.chunks: list[bytes] = []
         self.started = 0.0
         self.tag = ""
+        self.is_marked = target.is_marked
         self.curl = curl = pycurl.Curl()
-        curl.setopt(pycurl.URL, url_as_sent(url))
-        curl.setopt(pycurl.HTTPHEADER, host_header(url))
+        curl.setopt(pycurl.URL, target.url)
+        curl.setopt(pycurl.HTTPHEADER, [*map(as_bytes, target.lines)])
         curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.TIMEOUT_MS, milliseconds(timeout))
@@ -87,7 +69,7 @@ class _Slot:
         curl.setopt(pycurl.TCP_NODELAY, 1)
 
     def prepare(self, tag: str) -> None:
-        self.tag = tag
+        self.tag = tag if self.is_marked else ""
         self.chunks.clear()
         self.curl.setopt(pycurl.USERAGENT, f"{USER_AGENT} ({tag})")
         self.started = time.time()
@@ -106,19 +88,19 @@ class _Slot:
 
 
 def exchange(
-    url: str,
+    where: str | Target,
     *,
     requests: int,
     concurrency: int = 1,
     timeout: float = 30.0,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Columns]:
-    """GET *url* *requests* times, *concurrency* at once; yields what is finished, batch by batch.
+    """GET *where* *requests* times, *concurrency* at once; yields what is finished, batch by batch.
 
     timeout: seconds for one request. stop: asked between batches; true ends it after what is under way.
     """
-    multi = pycurl.CurlMulti()
-    slots = [_Slot(url, timeout) for _ in range(min(concurrency, requests))]
+    target, multi = Target.of(where), pycurl.CurlMulti()
+    slots = [_Slot(target, timeout) for _ in range(min(concurrency, requests))]
     by_handle = {slot.curl: slot for slot in slots}
     tags = _tags(requests)
     patience = min(0.2, timeout / 10)  # select() does not know libcurl's own timers

@@ -62,7 +62,7 @@ class Journal:
         count whose authority it finds.
         """
         self._api = api
-        self._gateway_app = gateway_app
+        self.gateway_app = gateway_app
         self.namespaces, self._authorities = namespaces, authorities
         self._known: dict[tuple[str, str, int], Lines] = {}
 
@@ -107,7 +107,7 @@ class Journal:
         self, tags: Collection[str], since: dt.datetime, proxies: Sequence[Proxy], formats: Sequence[Format]
     ) -> Lines:
         everything = self._read_all(proxies, since, formats)
-        at_gateway = everything[everything["app"] == self._gateway_app]
+        at_gateway = everything[everything["app"] == self.gateway_app]
         marks = at_gateway["user_agent"].str.extract(_TAG, expand=False)
         ours = marks.isin(list(tags))
         entered = at_gateway.loc[ours, "pod"].value_counts().to_dict()

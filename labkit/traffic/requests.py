@@ -15,16 +15,18 @@ Requests: TypeAlias = Answer | pd.DataFrame
 
 
 def marks(of: Requests) -> tuple[list[str], dt.datetime]:
-    """The tags of those that were answered, and a moment before the first of them was sent.
+    """The tags of those that were answered and bear one, and a moment before the first of them was sent.
 
     Raises UsageError for what is neither an answer nor a frame of answers.
     """
     if isinstance(of, Answer):
-        return [of.tag], of.sent_at
+        return [of.tag] * bool(of.tag), of.sent_at
     if not isinstance(of, pd.DataFrame) or "status" not in of:
         raise UsageError(f"of= takes what lab.curl() or lab.send() gave back, not {_named(of)}.")
-    answered = of[of["status"].notna()]
-    if "tag" not in of or answered.empty:
+    if "tag" not in of:
+        return [], dt.datetime.now(dt.UTC)
+    answered = of[of["status"].notna() & (of["tag"] != "")]
+    if answered.empty:
         return [], dt.datetime.now(dt.UTC)
     return answered["tag"].tolist(), answered["time"].min().to_pydatetime()
 

@@ -177,12 +177,14 @@ def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
 
 def interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Clopper and Pearson's exact interval of a share; all of 0 to 1 where nothing was counted."""
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
     if not total:
         return 0.0, 1.0
-    found = binomtest(count, total).proportion_ci(confidence, method="exact")
-    return float(found.low), float(found.high)
+    tail = (1 - confidence) / 2
+    low = betaincinv(count, total - count + 1, tail) if count else 0.0
+    high = betaincinv(count + 1, total - count, 1 - tail) if count < total else 1.0
+    return float(low), float(high)
 
 
 def p_value_of(shares: tuple[Share, ...]) -> float:

@@ -8,6 +8,7 @@ notebook forgot (a cell run again, a kernel that ends) takes its stream with it.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 import weakref
@@ -18,13 +19,15 @@ import pandas as pd
 
 from labkit.errors import LabkitError, UsageError
 from labkit.traffic.answers import send, to_frame
+from labkit.traffic.as_sent import header_lines
 from labkit.traffic.exchange import Columns
 from labkit.traffic.numbers import number, whole
+from labkit.traffic.target import Headers, Target
 
 Receiver = Callable[[pd.DataFrame], None]
-Where = Callable[[], str]
+Where = Callable[[], str | Target]
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between two handfuls."""
 MOST_PER_SECOND = 400.0
 _AT_ONCE = 4
@@ -36,19 +39,21 @@ class Stream:
     where: the URL, or what finds it; asked again after a handful that nobody answered.
     receive: is given each handful's rows (as :func:`labkit.traffic.answers.send` makes them), in the
         stream's thread. Where it is a bound method, its object may be forgotten: the stream ends then.
+    headers: of each request, as :func:`labkit.traffic.answers.send` takes them.
     timeout: seconds for one request.
     """
 
     def __init__(
         self,
-        where: str | Where,
+        where: str | Target | Where,
         receive: Receiver,
         *,
+        headers: Headers | None = None,
         rate: float = 20.0,
         total: int = 5000,
         timeout: float = 5.0,
     ) -> None:
-        self._state = _State(where, _weak(receive), whole("total", total), timeout)
+        self._state = _State(where, _weak(receive), headers, whole("total", total), timeout)
         self.rate = rate
         self._thread: threading.Thread | None = None
         self._finalizer = weakref.finalize(self, self._state.over.set)
@@ -113,20 +118,27 @@ class _State:
     """What the thread knows. It does not know the Stream, so that can be forgotten."""
 
     def __init__(
-        self, where: str | Where, receive: Callable[[], Receiver | None], total: int, timeout: float
+        self,
+        where: str | Target | Where,
+        receive: Callable[[], Receiver | None],
+        headers: Headers | None,
+        total: int,
+        timeout: float,
     ) -> None:
         self.where: Callable[[], Where | None] = (
-            (lambda: lambda: where) if isinstance(where, str) else _weak(where)
+            (lambda: lambda: where) if isinstance(where, str | Target) else _weak(where)
         )
         self.receive, self.total, self.timeout = receive, total, timeout
-        self.url: str | None = None
+        self.headers = headers
+        header_lines(headers)  # what can't be sent is told here, not by the thread
+        self.url: str | Target | None = None
         self.rate, self.sent = 1.0, 0
         self.failure: str | None = None
         self.going, self.over = threading.Event(), threading.Event()
 
 
 def _weak(call: Callable[..., Any]) -> Callable[[], Any]:
-    return weakref.WeakMethod(call) if hasattr(call, "__self__") else lambda: call
+    return weakref.WeakMethod(call) if inspect.ismethod(call) else lambda: call
 
 
 def _run(state: _State) -> None:
@@ -167,6 +179,7 @@ def _rows(state: _State, count: int) -> pd.DataFrame:
             state.url,
             requests=count,
             concurrency=min(count, _AT_ONCE),
+            headers=state.headers,
             timeout=state.timeout,
             stop=state.over.is_set,
         )

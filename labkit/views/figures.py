@@ -5,6 +5,8 @@ Each says one thing, has its axes named with units, and takes its colours from t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -22,9 +24,14 @@ ABOVE = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "b
 """A legend beside the title."""
 
 
-def plot_split(split: Split, title: str = "Who answered") -> Picture:
-    """A bar per destination with its exact 95 % interval; a diamond where the weight would have it."""
-    figure = go.Figure(_observed(split))
+def plot_split(
+    split: Split, title: str = "Who answered", colours: Mapping[str, str] | None = None
+) -> Picture:
+    """A bar per destination with its exact 95 % interval; a diamond where the weight would have it.
+
+    colours: name → colour; by default those of the course's services.
+    """
+    figure = go.Figure(_observed(split, colours or {}))
     weighed = [share for share in split.shares if share.weight is not None]
     if weighed:
         figure.add_scatter(
@@ -54,12 +61,12 @@ def plot_split(split: Split, title: str = "Who answered") -> Picture:
     return Picture(figure, f"{title}\n{split}")
 
 
-def _observed(split: Split) -> go.Bar:
+def _observed(split: Split, colours: Mapping[str, str]) -> go.Bar:
     return go.Bar(
         y=[share.name for share in split.shares],
         x=[round(100 * share.share, 2) for share in split.shares],
         orientation="h",
-        marker={"color": [colour_of(share.name) for share in split.shares]},
+        marker={"color": [colours.get(share.name) or colour_of(share.name) for share in split.shares]},
         error_x={
             "type": "data",
             "symmetric": False,

@@ -1,65 +1,86 @@
-"""Plotly's FigureWidget, for figures that change while they are shown.
+"""A picture that changes while it is shown, and never falls behind.
 
-Its page code is plotly's own, in a small wrapper (``page/figure.js``) that mends two things: the listeners
-of a view go with the view, so an update may come at any time, also while its cell is run again; and the
-page sends nothing back. Each new view is sent the newest values, as updates that came while it was
-loading had nobody to hear them.
+The page says when it has drawn a piece, and only then it is sent the next one, with all that has come
+meanwhile; so nothing queues, however slow the page or the line to it. A view that appears (again) is sent
+everything. While a cell runs, most kernels hear nobody: as long as its loop stands still, a piece goes
+out once a second all the same.
 """
 
 from __future__ import annotations
 
 import threading
-from functools import cache
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import plotly
-import plotly.graph_objects as go
-from traitlets import Unicode, default
+import anywidget
 
 PAGE = Path(__file__).parent / "page"
-_OWN = ("type", "uid", "name")
-"""Of a trace: what stays as it is."""
-_SIZE = ("width", "height")
-"""Of the layout: told again, plotly would no longer fit the figure to its place."""
+PAUSE = 0.6
+"""Seconds between two pieces."""
+_DEAF = 2.5
+"""Seconds without a turn of the kernel's loop, which turns at least once a second."""
+_ONCE = 1.0
+"""Seconds between two pieces that nobody could ask for."""
+
+Piece = dict[str, Any]
 
 
-class LiveFigure(go.FigureWidget):  # type: ignore[misc]
-    """A figure as wide as its place."""
+class LiveFigure(anywidget.AnyWidget):
+    """A subclass names its page code, as anywidget wants it (``_esm``, ``_css``).
 
-    _esm = (PAGE / "figure.js").read_text()
-    _plotly = Unicode().tag(sync=True)
+    *piece* makes what is to be drawn, with True everything; it is called by whichever thread has news.
 
-    def __init__(self, figure: go.Figure) -> None:
-        super().__init__(figure)
-        self._lock = threading.RLock()
-        self._view_count = None  # else a page that is left still wants to say that it has one view less
-        self._config = {"responsive": True, "displayModeBar": False}
+    turned: when the kernel's loop last turned (``time.monotonic()``).
+    """
+
+    def __init__(self, piece: Callable[[bool], Piece], turned: Callable[[], float]) -> None:
+        super().__init__()
+        self._piece, self._turned = piece, turned
+        self._lock = threading.Lock()
+        self._number, self._sent = 0, 0.0
+        self._shown = self._is_stale = self._is_awaited = self._is_other = self._is_urgent = False
         self.on_msg(_heard)
 
-    @property
-    def lock(self) -> threading.RLock:
-        """Whoever changes the figure in a thread holds it. (Plotly refuses public attributes.)"""
-        return self._lock
+    def renew(self, *, whole: bool = False, at_once: bool = False) -> None:
+        """There is something new to draw, with *whole* another picture; in any thread.
 
-    @default("_plotly")
-    def _its_code(self) -> str:
-        return _code()
+        Often in a second is fine: what need not be seen *at_once* is sent every :data:`PAUSE` seconds.
+        """
+        with self._lock:
+            self._is_stale = True
+            self._is_other |= whole
+            self._is_urgent |= whole or at_once
+            if self._shown and (not self._is_awaited or self._kernel_is_deaf()):
+                self._hand_over_in_time()
 
-    def send_all(self) -> None:
-        """Send every value there is, also what the page should know."""
-        with self.lock:
-            for index, trace in enumerate(self._data):
-                values = {name: [value] for name, value in trace.items() if name not in _OWN}
-                self._send_restyle_msg(values, index)
-            self._send_relayout_msg({k: v for k, v in self._layout.items() if k not in _SIZE})
+    def hear(self, content: Piece) -> None:
+        """What the page says: ``{"shown": true}`` of a new view, ``{"drawn": number}`` of a piece."""
+        with self._lock:
+            if content.get("shown"):
+                self._shown = True
+                self._hand_over(whole=True)
+            elif content.get("drawn") == self._number:
+                self._is_awaited = False
+                if self._is_stale:
+                    self._hand_over_in_time()
+
+    def _hand_over_in_time(self) -> None:
+        """Each piece costs the page some work, most of it not for drawing."""
+        if self._is_urgent or time.monotonic() - self._sent >= PAUSE:
+            self._hand_over(whole=self._is_other)
+
+    def _kernel_is_deaf(self) -> bool:
+        now = time.monotonic()
+        return now - self._turned() > _DEAF and now - self._sent > _ONCE
+
+    def _hand_over(self, *, whole: bool) -> None:
+        self._number += 1
+        self._is_stale = self._is_other = self._is_urgent = False
+        self._sent, self._is_awaited = time.monotonic(), True
+        self.send({"number": self._number, "whole": whole, **self._piece(whole)})
 
 
-@cache
-def _code() -> str:
-    return (Path(plotly.__file__).parent / "package_data" / "widgetbundle.js").read_text()
-
-
-def _heard(figure: LiveFigure, content: dict[str, Any], _: object) -> None:
-    if content.get("shown"):
-        figure.send_all()
+def _heard(figure: LiveFigure, content: Piece, _: object) -> None:
+    figure.hear(content)

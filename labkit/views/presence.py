@@ -1,13 +1,14 @@
 """Whether anybody has a view before them.
 
 A front end doesn't tell the kernel that a notebook was closed or its page left. So a small widget in the
-view says once a second that it is there, and stops with the view. The silence is counted in turns of the
+view says every few seconds that it is there, and stops with the view. The silence is counted in turns of the
 kernel's loop, not by the clock: while a cell runs, the kernel hears nobody and counts nothing either.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -31,20 +32,22 @@ class Presence(anywidget.AnyWidget):
     def __init__(self, came: Callable[[], None], went: Callable[[], None]) -> None:
         super().__init__()
         self.here, self._silent = False, 0
+        self.turned = time.monotonic()
+        """When the kernel's loop last turned."""
         self._came, self._went = _weak(came), _weak(went)
         self.on_msg(_heard)
         _look_again(weakref.ref(self))
 
     def hear(self) -> None:
         """A sign of the view."""
-        self._silent = 0
+        self._silent, self.turned = 0, time.monotonic()
         if not self.here:
             self.here = True
             self._came()
 
     def look(self) -> None:
         """Once a second of the kernel's leisure."""
-        self._silent += 1
+        self._silent, self.turned = self._silent + 1, time.monotonic()
         if self.here and self._silent >= PATIENCE:
             self.here = False
             self._went()

@@ -2,7 +2,7 @@
 
 A slider changes the real VirtualService; a stream of real requests shows what comes of it. The stream
 runs in a thread of its own, starts only when asked to, ends at its total, and pauses while nobody has
-the panel before them.
+the panel before them. The rule is looked at all the time: others may change it, rename it, take it away.
 
 Where no widgets are (nbconvert, papermill), the panel sends a hundred requests and shows them, still.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as widgets
@@ -20,23 +20,43 @@ import pandas as pd
 
 from labkit.errors import LabkitError, UsageError
 from labkit.kube.api import Api
+from labkit.kube.convergence import Strategy
 from labkit.release import change
-from labkit.scenario.splitting import give, needed_rule, parts_now
+from labkit.release.attribution import ByAnswer, ByLog, Tell, Told, error_in
+from labkit.release.held import Held
+from labkit.release.rule import Rule
 from labkit.traffic.answers import send
 from labkit.traffic.split import Split, split_counts
-from labkit.traffic.stream import Stream
-from labkit.views.figures import plot_split
+from labkit.traffic.stream import Stream, Where
+from labkit.traffic.target import Headers
 from labkit.views.live import LiveView
 from labkit.views.presence import Presence
-from labkit.views.split_controls import PRESETS, Controls
-from labkit.views.split_figure import SERVICES, Change, Shown, SplitFigure, who_answered
+from labkit.views.split_background import Attributing, Looking
+from labkit.views.split_controls import Controls
+from labkit.views.split_figure import SplitFigure
+from labkit.views.split_tally import FAILED, Tally
+from labkit.views.theme import ERROR, colours_of
 
-__all__ = ["PRESETS", "SplitPanel"]
+__all__ = ["Release", "SplitPanel"]
 
 _STILL = 100
-_MOST_SHOWN = 1500
-_LOOK = 1.0
-"""Seconds between two looks at the weights, which somebody may change elsewhere."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a panel is about."""
+
+    find: Callable[[], Held | None]
+    """The rule as it is now. Raises LabkitError where the cluster does not say."""
+    tell: Callable[[Held], Tell]
+    """What tells whose an answer is."""
+    missing: str
+    """What to say where there is no rule."""
+    names: Sequence[str] = ()
+    """Whom answers may come from where there is no rule, as they greet."""
+    strategy: Strategy | None = None
+    headers: Headers | None = None
+    """Of the requests."""
 
 
 class SplitPanel(LiveView):
@@ -46,118 +66,181 @@ class SplitPanel(LiveView):
     """
 
     def __init__(
-        self, api: Api, where: Callable[[], str], *, rate: int = 20, total: int = 5000, window: int = 30
+        self,
+        api: Api,
+        where: Where,
+        release: Release,
+        *,
+        rate: int = 20,
+        total: int = 5000,
+        window: int = 30,
     ) -> None:
-        self._api, self._where, self._window = api, where, window
-        self._lock, self._setting = threading.RLock(), threading.Lock()
-        self._looked = time.monotonic()
-        self._rows: deque[Shown] = deque(maxlen=_MOST_SHOWN)
+        self._api, self._where, self.release = api, where, release
+        self._lock, self._setting = threading.RLock(), threading.RLock()
+        self._held: Held | None = None
+        self._problem: str | None = None
         self._newest_error = ""
-        self._began = time.time()
         self._asked: tuple[float, float] | None = None
-        self._missed = False
+        self._missed, self._paused_at = False, time.time()
+        self._tell: Tell = ByAnswer({name: name for name in release.names})
         self.first_answer_ms: float | None = None
         """From the slider's move to the first answer by the new weights; None before one came."""
         self.changed: change.Change | None = None
         """The newest change made here."""
-        self.weights = _of_both(parts_now(api)) or {"ServiceB": 100, "ServiceC": 0}
-        self._changes: list[Change] = [(0.0, self.weights["ServiceC"])]
-        self.stream = Stream(where, self._take, rate=rate, total=total)
-        self._build(rate)
+        self.tally = Tally(window)
+        self.stream = Stream(where, self._take, headers=release.headers, rate=rate, total=total)
+        self._looking, self._attributing = Looking(self.look), Attributing(self._count)
+        self._build(rate, window)
+        self.look()
         self.replace_former()
 
     # ------------------------------------------------------------------------------------- widgets
 
-    def _build(self, rate: int) -> None:
-        self.controls = Controls(self.weights["ServiceB"], self.weights["ServiceC"], rate)
-        self.controls.on_weight(self._moved)
+    def _build(self, rate: int, window: int) -> None:
+        self.controls = Controls(rate, self._moved, lambda name, percent: self.set({name: percent}))
         self.controls.button.on_click(lambda _: self.pause() if self.stream.running else self.start())
         self.controls.rate.observe(lambda change: setattr(self.stream, "rate", change["new"]), "value")
-        self.figure = SplitFigure(self._window, self.split())
         self.presence = Presence(self._came, self._went)
+        self.figure = SplitFigure(
+            self._piece, lambda: colours_of(list(self.tally.weights)), self._turned, window=window
+        )
         self._show_state()
-        self.controls.show_command(self.command)
-        self.box = widgets.VBox([self.presence, self.controls.head, self.figure.widget, self.controls.foot])
+        inside = [self.presence, self.controls.head, self.figure, self.controls.foot]
+        self.box = widgets.VBox(inside, layout={"overflow": "hidden"})
 
-    def _moved(self, c: int) -> None:
-        if c != self.weights["ServiceC"]:  # else it is the other slider that follows
-            self.set(c)
+    def _turned(self) -> float:
+        return self.presence.turned
 
-    def _show_weights(self, weights: dict[str, int]) -> None:
-        self.weights = weights
-        self.controls.weigh(weights["ServiceB"], weights["ServiceC"])
+    def _moved(self, name: str, percent: int) -> None:
+        if percent != self.weights.get(name):  # else it follows another one
+            self.set({name: percent})
 
-    # --------------------------------------------------------------------------------------- doing
+    # ------------------------------------------------------------------------------------ the rule
 
-    def set(self, c: int) -> None:
-        """Send *c* of 100 requests to ServiceC, by the VirtualService. Refusals stand in the panel."""
-        if not isinstance(c, int) or not 0 <= c <= 100:  # the sliders would stop at 0 and 100, and set that
-            self.controls.show_refusal(f"ServiceC's weight is a whole number from 0 to 100, not {c}.")
-            return
-        self._set(c)
+    @property
+    def weights(self) -> dict[str, int]:
+        """Name → parts of 100, as the rule has them; empty where there is none."""
+        return self._held.weights if self._held else {}
 
-    def _set(self, c: int) -> None:
+    def set(self, weights: int | Mapping[str, int]) -> None:
+        """Give a destination so many of 100 requests, by the rule. Refusals stand in the panel.
+
+        weights: name → part of 100: of one, whereupon the others share the rest as before, or of all. A
+        number alone is that of the second of two.
+        """
         with self._setting:
-            before, asked = self.weights, time.time()
-            self._show_weights({"ServiceB": 100 - c, "ServiceC": c})
+            asked = time.time()
             try:
-                changed = give(self._api, "ServiceC", c)
+                held = self._still_the_same()
+                changed = held.write(self._api, _wanted(held, weights), strategy=self.release.strategy)
             except LabkitError as error:
-                self._show_weights(before)
+                self.controls.weigh(self.weights)
                 self.controls.show_refusal(str(error))
                 return
-        with self._lock:
-            self.changed, self._asked, self.first_answer_ms = changed, (asked, changed.at), None
-        self.controls.show_change(self._told(changed))
-        self._mark(changed.at, c)
+            with self._lock:
+                self.changed, self._asked, self.first_answer_ms = changed, (asked, changed.at), None
+            self._adopt(Held(changed.rule, held.numbers), changed.at)
+            self.controls.show_change(self._told(changed))
 
-    def _mark(self, at: float, c: int) -> None:
-        """From *at* on ServiceC has the weight *c*."""
-        with self._lock:
-            self._changes = [*self._changes, (at - self._began, c)][-50:]
-        self.controls.show_command(self.command)
-        self._draw()
+    def _still_the_same(self) -> Held:
+        """The rule as it is now; UsageError where it isn't the one whose sliders are shown."""
+        found, before = self.release.find(), self._held
+        if found is None:
+            self._lose(self.release.missing)
+            raise UsageError(self.release.missing)
+        if before is None or before.destinations != found.destinations:
+            self._adopt(found, time.time())
+            raise UsageError("The rule leads elsewhere than a moment ago: look at it, then set it again.")
+        self._problem = None
+        return found
 
-    def _follow(self) -> None:
-        """Show weights that were set elsewhere: by kubectl, by lab.shift()."""
-        if time.monotonic() - self._looked < _LOOK or not self._setting.acquire(blocking=False):
+    def look(self) -> None:
+        """See whether the rule is as it was: kubectl, lab.shift() and others change it, too."""
+        if not self._setting.acquire(blocking=False):
             return
         try:
-            self._looked = time.monotonic()
-            found = _of_both(parts_now(self._api))
-            if found is None or found == self.weights:
-                return
-            self._show_weights(found)
-        except LabkitError:  # the cluster is gone: the answers say so
-            return
+            found, problem = self._found()
+            if found is None:
+                self._lose(problem)
+            elif self._problem or not self._held or _seen(found) != _seen(self._held):
+                words = self._words_of(found)
+                self.changed = self._asked = None
+                self._adopt(found, time.time())
+                self.controls.show_change(words) if words else self.controls.change.set_trait("value", "")
         finally:
             self._setting.release()
-        self.changed = self._asked = None
-        self.controls.show_change(f"{self._words}: set elsewhere")
-        self._mark(time.time(), found["ServiceC"])
+
+    def _found(self) -> tuple[Held | None, str]:
+        try:
+            return self.release.find(), self.release.missing
+        except LabkitError as error:
+            return None, f"The cluster does not answer: {error} The panel goes on when it does."
+
+    def _words_of(self, found: Held) -> str:
+        """What has become of the rule since the last look; nothing at the first one."""
+        weights = _listed(found.weights)
+        if self._problem:
+            return f"{weights}: the rule is there again"
+        if self._held is None:
+            return ""
+        if self._held.rule.name != found.rule.name:
+            return f"{weights}: by the rule {found.rule.name} now"
+        return f"{weights}: set elsewhere"
+
+    def _adopt(self, found: Held, at: float) -> None:
+        """From *at* on this is the rule."""
+        is_other = self._held is None or self._held.destinations != found.destinations
+        self._held, self._problem = found, None
+        if is_other:
+            self._tell = self.release.tell(found)
+            self.controls.offer(found.weights, colours_of(found.names))
+        with self._lock:
+            self.tally.weigh(at, found.weights)
+        self.controls.weigh(found.weights)
+        self.controls.enable(enabled=len(found.names) > 1)
+        self.controls.show_command(self.command)
+        self.figure.renew(whole=is_other, at_once=True)
+
+    def _lose(self, words: str) -> None:
+        """There is no rule, or nobody to ask for it."""
+        if words == self._problem:
+            return
+        self._problem = words
+        names = self._held.names if self._held else self.release.names
+        with self._lock:
+            self.tally.weigh(time.time(), dict.fromkeys(names))
+        self.controls.enable(enabled=False)
+        self.controls.show_refusal(words)
+        self.figure.renew(whole=True)
 
     @property
     def command(self) -> str:
         """The kubectl command that does what the sliders did last, with its manifest."""
-        return self.changed.command if self.changed else change.command(needed_rule(self._api))
+        if self._held is None:
+            raise UsageError(self.release.missing)
+        return self.changed.command if self.changed else change.command(self._held.rule)
+
+    # ------------------------------------------------------------------------------------ the stream
 
     def start(self) -> None:
         """Start the stream, or go on after a pause."""
         self._missed = False
+        self._looking.start()
         self.stream.start()
         self._show_state()
 
     def pause(self) -> None:
         """Send no more for now."""
-        self._missed = False
+        self._missed, self._paused_at = False, time.time()
         self.stream.pause()
         self._show_state()
+        self.figure.renew(at_once=True)
 
     def stop(self) -> None:
         """End the stream."""
         self.stream.close()
-
-    # ---------------------------------------------------------------------------------- who looks on
+        self._looking.close()
+        self._attributing.close()
 
     def _went(self) -> None:
         """Nobody has the panel before them any more."""
@@ -168,33 +251,40 @@ class SplitPanel(LiveView):
 
     def _came(self) -> None:
         """The panel is seen (again)."""
+        self._looking.start()
         if self._missed:
             self.start()
-        self._draw()
 
     # -------------------------------------------------------------------------------------- seeing
 
     def _take(self, rows: pd.DataFrame) -> None:
         """A handful of answers, in the stream's thread."""
-        self._follow()
-        with self._lock:
-            for at, who, failed in who_answered(rows):
-                self._rows.append((at - self._began, who, failed))
-            self._note_error(rows)
-            first = self._first_answer(rows)
-        if first is not None and self.changed:
-            self.first_answer_ms = first
-            told = f"first answer by the new weights after {first:.0f} ms"
-            self.controls.show_change(self._told(self.changed), told)
-        self._draw()
-        self._show_state()
+        tell = self._tell
+        if isinstance(tell, ByLog):
+            self._attributing.put(rows, tell)
+        else:
+            self._count(rows, tell(rows))
+        if self.stream.sent >= self.stream.total:
+            self._show_state()
 
-    def _note_error(self, rows: pd.DataFrame) -> None:
-        failed = [n for n, (_, who, _) in enumerate(who_answered(rows)) if who == "error"]
-        if failed:
-            last = rows.iloc[failed[-1]]
-            words = last["error"] if pd.isna(last["status"]) else f"{last['status']} {last['body']}".strip()
-            self._newest_error = str(words)[:200]
+    def _count(self, rows: pd.DataFrame, told: Sequence[Told]) -> None:
+        with self._lock:
+            self.tally.add(told)
+            self._note_error(rows, told)
+            first, changed = self._first_answer(rows), self.changed
+            errors, _ = self.tally.errors(self._now())
+        if first is not None and changed:
+            self.first_answer_ms = first
+            told_words = f"first answer by the new weights after {first:.0f} ms"
+            self.controls.show_change(self._told(changed), told_words)
+        self.controls.show_errors(f"The newest error: {self._newest_error}" if errors else "")
+        self.figure.renew(at_once=not self.stream.running)
+
+    def _note_error(self, rows: pd.DataFrame, told: Sequence[Told]) -> None:
+        wrong = [i for i, one in enumerate(told) if one.failed or one.tells_of_error]
+        if wrong:
+            who, words = told[wrong[-1]].name, error_in(rows.iloc[wrong[-1]])
+            self._newest_error = f"{who}: {words}" if who else words
 
     def _first_answer(self, rows: pd.DataFrame) -> float | None:
         """Milliseconds from the move to the first answer to a request sent once all proxies knew."""
@@ -208,35 +298,31 @@ class SplitPanel(LiveView):
         self._asked = None
         return float(1000 * (arrived.min() - asked))
 
-    def _draw(self) -> None:
+    def _now(self) -> float:
+        """The end of what is shown: a pause stops the picture."""
+        if self.stream.running:
+            return time.time()
+        newest = self.tally.changes[-1][0] if self.tally.changes else 0.0
+        return max(self._paused_at, newest, self.tally.newest)
+
+    def _piece(self, whole: bool) -> dict[str, Any]:
         with self._lock:
-            now = max(time.time() - self._began, float(self._window))
-            shown = [row for row in self._rows if row[0] >= now - self._window]
-            self.figure.show(now, shown, self._changes[1:], self.split())
-            failed = sum(who == "error" for _, who, _ in shown)
-            self.controls.show_errors(
-                f"{failed} of {len(shown)} failed; the newest: {self._newest_error}" if failed else ""
-            )
+            now = self._now()
+            errors, seen = self.tally.errors(now)
+            found = self.tally.piece(now, whole=whole)
+        errors_seen = f"{errors} of {seen}" if errors else ""
+        sent = f"{self.stream.sent} of {self.stream.total} sent" if self.stream.sent else ""
+        return {**found, "at": round(now, 3), "errors": errors_seen, "sent": sent}
 
     def split(self) -> Split:
         """The shares observed within the window since the newest change, against the weights."""
         with self._lock:
-            since = max(self._changes[-1][0], time.time() - self._began - self._window)
-            names = [who for at, who, _ in self._rows if at >= since]
-        return self._shares(names)
-
-    def _shares(self, names: list[str]) -> Split:
-        counts = {name: names.count(name) for name in SERVICES}
-        return split_counts(counts, self.weights, left_out=len(names) - sum(counts.values()))
+            return self.tally.split(self._now())
 
     # --------------------------------------------------------------------------------------- words
 
     def _told(self, changed: change.Change) -> str:
-        return f"{self._words}: {changed.sentence}"
-
-    @property
-    def _words(self) -> str:
-        return f"B {self.weights['ServiceB']}, C {self.weights['ServiceC']}"
+        return f"{_listed(self.weights)}: {changed.sentence}"
 
     def _show_state(self) -> None:
         stream = self.stream
@@ -244,38 +330,68 @@ class SplitPanel(LiveView):
         self.controls.show_state(running=stream.running, done=done, words=self._state(done=done))
 
     def _state(self, *, done: bool) -> str:
-        sent, total = self.stream.sent, self.stream.total
         if done:
-            return f"All {total} requests are sent. Run the cell again for more."
+            return f"All {self.stream.total} requests are sent. Run the cell again for more."
         if self.stream.failure:
             return f"The stream ended: {self.stream.failure}. Run the cell again to go on."
-        if self.stream.running:
-            return f"{sent} of at most {total} sent"
         if self._missed:
-            return f"Paused at {sent}: nobody looks."
-        return f"Paused at {sent} of at most {total}." if sent else f"Ready: at most {total} requests."
+            return "Paused: nobody looks."
+        return ""
 
     # ------------------------------------------------------------------------------------- showing
 
     def __repr__(self) -> str:
-        return f"A panel of widgets: {self._words}. Run its cell to use it."
+        return f"A panel of widgets: {_listed(self.weights) or 'no rule'}. Run its cell to use it."
 
     def still(self) -> dict[str, Any]:
         """A hundred requests by the weights there are, as a picture; the command is printed above."""
-        answers = send(self._where(), requests=_STILL, concurrency=4)
-        found = self._shares([who for _, who, _ in who_answered(answers)])
-        print(f"$ {self.command}")
-        return plot_split(found, "B and C by their weights")._repr_mimebundle_()
+        from labkit.views.figures import plot_split
+
+        answers = send(self._where(), requests=_STILL, concurrency=4, headers=self.release.headers)
+        found = _with_failed(self._tell(answers), self.weights)
+        if self._held:
+            print(f"$ {self.command}")
+        names = list(self.weights) or list(self.release.names)
+        title = f"{' and '.join(names)} by their weights" if self._held else "Who answered: there is no rule"
+        return plot_split(found, title, {**colours_of(names), FAILED: ERROR})._repr_mimebundle_()
 
 
-def _of_both(parts: dict[str, int] | None) -> dict[str, int] | None:
-    """The weights of ServiceB and ServiceC; UsageError where others take part."""
-    if parts is None:
-        return None
-    if others := [name for name in parts if name not in SERVICES]:
-        more = ", ".join(others)
+def _wanted(held: Held, weights: int | Mapping[str, int]) -> Rule:
+    """The rule with these weights; UsageError for names and numbers that make no sense."""
+    names = held.names
+    if not isinstance(weights, Mapping):
+        if len(names) != 2:
+            raise UsageError(f"Say whose weight it is, as in panel.set({{{names[-1]!r}: 40}}).")
+        weights = {names[1]: weights}
+    if unknown := [name for name in weights if name not in names]:
         raise UsageError(
-            f"The panel has a slider each for {' and '.join(SERVICES)}, and the rule leads to {more}, too. "
-            "lab.weights(), lab.split() and lab.shift() know any rule."
+            f"The rule leads to {' and '.join(names)}, not to {' and '.join(map(str, unknown))}."
         )
-    return {name: parts.get(name, 0) for name in SERVICES}
+    if len(weights) == 1:
+        ((name, percent),) = weights.items()
+        return held.sharing(name, percent)
+    if len(weights) < len(names) or sum(weights.values()) != 100:
+        raise UsageError(f"Give the weight of one, or those of {' and '.join(names)}, which make 100.")
+    by_number = sorted(names, key=held.numbers.__getitem__)
+    return held.rule.with_weights([weights[name] for name in by_number])
+
+
+def _with_failed(told: Sequence[Told], weights: Mapping[str, int]) -> Split:
+    """The shares of all answers: what failed is there as well, where there is any."""
+    seen = [FAILED if one.failed else one.name for one in told]
+    counts = {name: seen.count(name) for name in [*weights, FAILED] if name in weights or FAILED in seen}
+    if not weights:
+        counts |= {name: seen.count(name) for name in dict.fromkeys(seen) if name}
+    left_out = len(seen) - sum(counts.values())
+    return split_counts(counts, weights if any(weights.values()) else None, left_out=left_out)
+
+
+def _seen(held: Held) -> object:
+    """What a look compares."""
+    return held.rule.name, held.destinations, held.weights
+
+
+def _listed(weights: Mapping[str, int]) -> str:
+    if len(weights) > 2:
+        weights = {name: weight for name, weight in weights.items() if weight}
+    return ", ".join(f"{name} {weight}" for name, weight in weights.items())

@@ -6,6 +6,7 @@ errors have one of their own that no service shares.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 COLOURS = {
@@ -30,6 +31,17 @@ FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 def colour_of(name: str) -> str:
     """The colour of a service; one grey for all others."""
     return COLOURS.get(name, OTHER)
+
+
+_PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each of *names*, no two the same while there are enough: a service has its own, the
+    others one of what is left, in their order."""
+    known = {name: COLOURS[name] for name in names if name in COLOURS}
+    free = (colour for colour in _PALETTE if colour not in known.values())
+    return {name: known.get(name) or next(free, OTHER) for name in names}
 
 
 def height_of(rows: int) -> int:

@@ -25,7 +25,7 @@ def panel(cluster):
 
 def move(panel, c):
     """Milliseconds until all proxies had it, and until the first answer by the new weights."""
-    panel.controls.c.value = c
+    panel.controls.dials["ServiceC"].slider.value = c
     acknowledged, deadline = 1000 * panel.changed.acknowledged.seconds, time.monotonic() + 10
     while panel.first_answer_ms is None:
         assert time.monotonic() < deadline, "no answer by the new weights"

@@ -22,8 +22,8 @@ CELLS = [
     'lab.graph(of=lab.send("/service-a", requests=200, concurrency=4))',
 ]
 ANSWERS = """count => {
-  const data = document.querySelector('.js-plotly-plot')?.data;
-  return data && data.slice(2, 5).flatMap(trace => trace.x).length > count;
+  const seen = document.querySelector('.labkit-split .count')?.textContent.match(/of (\\d+)/);
+  return seen && +seen[1] > count;
 }"""
 
 
@@ -42,7 +42,7 @@ def test_the_split_panel_and_the_mesh(desk, opened, page):
     page.wait_for_function(ANSWERS, arg=150)
     panel.locator("button.widget-button:has-text('10 / 90')").click()
     page.get_by_text("first answer by the new weights after").wait_for()
-    page.wait_for_function(ANSWERS, arg=450)
+    page.wait_for_function(ANSWERS, arg=200)
     box, manifest = panel.bounding_box(), panel.locator("summary").bounding_box()
     keep(page, {**box, "height": manifest["y"] - box["y"]}, "split-panel")
 

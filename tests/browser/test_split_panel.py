@@ -1,8 +1,12 @@
 """The split panel in JupyterLab: the mouse moves a slider, the split follows, and nothing is left behind."""
 
+import subprocess
+import sys
 import time
+from contextlib import contextmanager
 
 import nbformat
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -11,7 +15,7 @@ CELLS = [
     "from labkit import Lab\nlab = Lab()\nlab.goto(3, finished=True)",
     "panel = lab.split_panel(rate=40)\npanel",
 ]
-STREAMS = "import threading; print([t.name for t in threading.enumerate()].count('labkit-stream'))"
+THREADS = "import threading; print(sum(t.name.startswith('labkit-') for t in threading.enumerate()))"
 ASK = """async code => {
   const { sessions, kernels } = jupyterapp.serviceManager;
   await sessions.refreshRunning();
@@ -24,19 +28,39 @@ ASK = """async code => {
   return said.trim();
 }"""
 C_HAS_ALL = """() => {
-  const data = document.querySelector('.js-plotly-plot')?.data;
-  return data && data[0].y[1] === 100 && data[0].y[0] === 0 && +data[0].text[1] >= 60;
+  const [b, c] = [...document.querySelectorAll('.labkit-split .head')].map(head => head.innerText);
+  return c?.includes('100 %') && b.includes('0 of') && +c.match(/(\\d+) of/)[1] >= 60;
 }"""
 ANSWERS = """count => {
-  const data = document.querySelector('.js-plotly-plot')?.data;
-  return data && data.slice(2, 5).flatMap(trace => trace.x).length > count;
+  const seen = document.querySelector('.labkit-split .count')?.textContent.match(/of (\\d+)/);
+  return seen && +seen[1] > count;
 }"""
+PAUSED_AFTER = """() => new Promise(done => {
+  const buttons = [...document.querySelectorAll('button.widget-button')];
+  const button = buttons.find(one => one.textContent.includes('Pause')), began = performance.now();
+  const look = () => button.textContent.includes('Start') && done(performance.now() - began);
+  new MutationObserver(look).observe(button, { childList: true, subtree: true, characterData: true });
+  button.click();
+})"""
 IS_RUNNING, SENT = "print(panel.stream.running)", "print(panel.stream.sent)"
 CELL = ".jp-Notebook .jp-CodeCell .cm-content"
+MEGABYTE = 1_000_000
 
 
 @pytest.fixture
-def book(desk, opened, page):
+def received(page):
+    """How many bytes the page was sent over its websockets."""
+    counted = [0]
+
+    def count(payload):
+        counted[0] += len(payload)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", count))
+    return counted
+
+
+@pytest.fixture
+def book(desk, received, opened, page):
     """A notebook with the panel in it, open, with its first two cells run."""
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -44,7 +68,7 @@ def book(desk, opened, page):
     page.set_default_timeout(30_000)
     found = opened("panel.ipynb")
     found.run_all()
-    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.locator(".labkit-split .head").first.wait_for()
     return found
 
 
@@ -57,14 +81,17 @@ def test_a_dragged_slider_moves_the_traffic(book, page, capsys):
     first.wait_for()
     with capsys.disabled():
         print(f"\nmouse on the slider: {first.inner_text()}")
-    readouts = page.locator(".jp-OutputArea .widget-readout").all_inner_texts()
-    assert readouts[:2] == ["0", "100"]
+    assert numbers(page) == ["0", "100"]
     page.wait_for_function(C_HAS_ALL)
     book.shoot("dragged")
 
-    # Its view is taken away while updates go on: plotly's own figure would draw on a purged element.
+    page.locator(".jp-OutputArea .noUi-handle").nth(1).focus()
+    page.keyboard.press("ArrowLeft")
+    wait_until(lambda: numbers(page) == ["1", "99"])
+
+    # Its view is taken away while answers come.
     page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-    page.locator(".js-plotly-plot").wait_for(state="detached")
+    page.locator(".labkit-split").wait_for(state="detached")
     before = int(ask(page, SENT))
     wait_until(lambda: int(ask(page, SENT)) > before + 40)
     assert page.problems == []
@@ -74,8 +101,8 @@ def test_a_dragged_slider_moves_the_traffic(book, page, capsys):
         see_answers(page)
         run(page, 1)
     page.locator("button.widget-button:has-text('Start')").wait_for()
-    assert ask(page, STREAMS) == "0"
-    assert page.locator(".js-plotly-plot").count() == 1
+    wait_until(lambda: ask(page, THREADS) == "1")  # it looks at the rule
+    assert page.locator(".labkit-split").count() == 1
     assert page.problems == []
 
 
@@ -99,8 +126,77 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
 
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.get_by_text("The kernel that made this is gone").wait_for()
-    assert ask(page, STREAMS) == "0"
+    assert ask(page, THREADS) == "0"
     assert page.problems == []
+
+
+def test_it_appears_with_little_and_never_falls_behind(book, page, received, capsys):
+    before = received[0]
+    run(page, 1)
+    page.locator("button.widget-button:has-text('Start')").wait_for()
+    page.wait_for_timeout(500)
+    assert received[0] - before < MEGABYTE
+
+    ask(page, "panel.stream.rate = 100")
+    see_answers(page)
+    with busy(10):
+        page.wait_for_timeout(4_000)
+        for weight, words in ((0, "100 / 0"), (100, "0 / 100")):
+            page.get_by_role("button", name=words, exact=True).click()
+            page.wait_for_function(
+                "weight => [...document.querySelectorAll('.labkit-split .count')][1].textContent"
+                ".endsWith(`weight ${weight}`)",
+                arg=weight,
+            )
+        waiting = int(ask(page, "print(panel.figure._number)"))
+        page.wait_for_timeout(2_000)
+        pieces = int(ask(page, "print(panel.figure._number)")) - waiting
+        paused = page.evaluate(PAUSED_AFTER)
+    with capsys.disabled():
+        print(f"\nten busy loops beside it: Pause after {paused:.0f} ms, {pieces / 2:g} pieces a second")
+    assert pieces <= 8, "not more than are drawn"
+    assert page.problems == []
+
+
+def test_it_fits_one_screen(book, page):
+    see_answers(page)
+    for theme in ("Light", "Dark"):
+        page.evaluate(
+            f"jupyterapp.commands.execute('apputils:change-theme', {{ theme: 'JupyterLab {theme}' }})"
+        )
+        for width, height in ((1024, 700), (1400, 900)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.locator(".jp-OutputArea:has(.labkit-split)").evaluate(
+                "one => one.scrollIntoView({ block: 'start' })"
+            )
+            page.wait_for_timeout(700)
+            book.shoot(f"{width}-{theme.lower()}")
+            seen = page.locator(".jp-WindowedPanel-outer").bounding_box()
+            top = page.locator(".jp-OutputArea .noUi-target").first.bounding_box()
+            below = page.locator(".labkit-split").bounding_box()
+            assert top["y"] >= seen["y"]
+            assert below["y"] + below["height"] <= seen["y"] + seen["height"]
+            assert top["width"] >= 200, "a step of one per cent is two pixels"
+    assert page.problems == []
+
+
+@contextmanager
+def busy(count):
+    """So many processes that take all they get."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in loops:
+            one.kill()
+        psutil.wait_procs([psutil.Process(one.pid) for one in loops if psutil.pid_exists(one.pid)], timeout=5)
+
+
+def numbers(page):
+    """What stands in the boxes beside the sliders."""
+    return [
+        box.input_value() for box in page.locator(".jp-OutputArea .widget-hbox input[type=number]").all()
+    ][:2]
 
 
 def see_answers(page):
@@ -132,5 +228,5 @@ def drag_to_the_end(page, handle):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 60, y, steps=5)
-    page.mouse.move(x + 400, y, steps=5)
+    page.mouse.move(x + 900, y, steps=5)
     page.mouse.up()

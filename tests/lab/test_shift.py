@@ -188,3 +188,26 @@ def test_nothing_answered_is_no_success(lab):
     assert not course.succeeded
     assert "never came to a destination" in course.reason
     assert parts_now(lab.api) == before
+
+
+TRACED = {"tracestate": "lab=tester"}
+"""A header that ServiceA hands on to whom it calls."""
+
+
+def test_a_header_route_is_shifted_by_requests_with_the_header(lab):
+    lab.goto(5, finished=True)
+    testers = {"match": [{"headers": {"tracestate": {"exact": "lab=tester"}}}], "route": [{"destination": B}]}
+    name = applied(lab, [testers, {"route": [{"destination": B}]}])
+    default = as_it_is(lab, name)["spec"]["http"][1]
+    assert set(lab.send("/service-a", requests=20, headers=TRACED)["service"]) == {"ServiceB"}
+
+    course = lab.shift(to="C", steps=[100], requests=40, headers=TRACED)
+
+    assert course.succeeded, course.shift.verdict
+    testers, other = as_it_is(lab, name)["spec"]["http"]
+    assert [one["weight"] for one in testers["route"]] == [0, 100]
+    assert other == default, "the route of all others stays as it is"
+    assert set(lab.send("/service-a", requests=20, headers=TRACED)["service"]) == {"ServiceC"}
+    assert set(lab.send("/service-a", requests=20)["service"]) == {"ServiceB"}
+    with pytest.raises(UsageError, match="own mark in their User-Agent"):
+        lab.shift(headers={"user-agent": "Firefox"})

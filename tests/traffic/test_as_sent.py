@@ -1,5 +1,7 @@
 """Any text may be asked for: it is sent as browsers and curl send it, or refused in a sentence."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,9 @@ from labkit.kube.gateway import GatewayAddress, is_url
 from labkit.traffic.answers import send
 from labkit.traffic.as_sent import header_lines, url_as_sent
 from labkit.traffic.curl import curl
-from labkit.traffic.exchange import Url
+from labkit.traffic.requests import marks
+from labkit.traffic.stream import Stream
+from labkit.traffic.target import Target, as_received
 
 
 @pytest.mark.parametrize(
@@ -111,9 +115,40 @@ def test_so_does_send(server, heard):
 
 
 def test_the_authority_stays(server, heard):
-    curl(Url(f"{server.url}/ä", "anna.example"))
+    curl(Target(f"{server.url}/ä", {"Host": "anna.example"}))
+    send(Target(f"{server.url}/ä", {"Host": "anna.example"}), requests=1)
+    curl(Target(server.url, {"Host": "anna.example"}), headers={"host": "other.example"})
 
-    assert heard[0][1]["Host"] == "anna.example"
+    assert [headers["Host"] for _, headers in heard] == ["anna.example", "anna.example", "other.example"]
+
+
+def test_send_takes_headers_as_curl_does(server, heard):
+    send(f"{server.url}/b", requests=2, headers={"X-Canary": "Müller", "Accept": None})
+
+    for _, headers in heard:
+        assert headers["X-Canary"].encode("latin-1").decode() == "Müller"
+        assert "Accept" not in headers
+        assert re.search(r"\([0-9a-f]+-\d\)$", headers["User-Agent"])
+
+
+def test_a_user_agent_of_the_callers_own_stays_and_bears_no_tag(server, heard):
+    frame = send(f"{server.url}/b", requests=2, headers={"User-Agent": "Firefox"})
+    answer = curl(f"{server.url}/b", headers={"user-agent": "Firefox"})
+
+    assert [headers["User-Agent"] for _, headers in heard] == ["Firefox"] * 3
+    assert marks(frame)[0] == marks(answer)[0] == []
+
+
+def test_what_cannot_be_sent_is_told_before_a_stream_begins(server):
+    with pytest.raises(UsageError, match="no name of a header"):
+        Stream(server.url, print, headers={"a b": "c"})
+    with pytest.raises(UsageError, match="control characters"):
+        send(server.url, requests=1, headers={"X": "a\nb"})
+
+
+def test_headers_as_a_proxy_compares_them():
+    assert as_received({"X-A": 7, "Accept": None, "X-B": b" b "}) == {"X-A": "7", "X-B": "b"}
+    assert as_received(None) == {}
 
 
 @pytest.mark.parametrize(

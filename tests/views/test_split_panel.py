@@ -6,12 +6,19 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
+import yaml
 
 from labkit import Lab
+from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.scenario import cast
 from labkit.scenario.splitting import give, parts_now
-from labkit.views.split_panel import PRESETS
 
 pytestmark = pytest.mark.slow
+RULE = "producer-internal-host-vs"
+B = {"host": "producer-internal-host", "port": {"number": 80}}
+C = {"host": "service-c-srv", "port": {"number": 80}}
+NOBODY = {"host": "service-a-srv", "port": {"number": 81}}
+"""A port that ServiceA does not have: requests to it fail."""
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +31,11 @@ def lab(cluster) -> Iterator[Lab]:
 
 @pytest.fixture
 def panel(lab):
+    lab.goto(3, finished=True)
     made = lab.split_panel(rate=100, total=3000)
     yield made
     made.close()
-    assert not made.stream.alive
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("labkit-")]
 
 
 def _wait(condition):
@@ -37,38 +45,161 @@ def _wait(condition):
         time.sleep(0.02)
 
 
-def test_sliders_add_to_100_and_change_the_rule(panel, lab):
-    panel.controls.b.value = 30
-    assert (panel.controls.b.value, panel.controls.c.value) == (30, 70)
+def _values(panel):
+    return {name: (dial.slider.value, dial.number.value) for name, dial in panel.controls.dials.items()}
+
+
+def _rule(lab, http):
+    """The rule with these routes in place of the one there is."""
+    _delete(lab)
+    _apply(lab, http)
+
+
+def _apply(lab, http, name=RULE):
+    rule = {
+        "apiVersion": VIRTUAL_SERVICES.group_version,
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": cast.HOME},
+        "spec": {"hosts": [B["host"]], "http": http},
+    }
+    lab.apply(yaml.safe_dump(rule))
+
+
+def _delete(lab, name=RULE):
+    lab.api.request("DELETE", VIRTUAL_SERVICES.path(cast.HOME, name))
+
+
+def _split(*weighted):
+    return [{"route": [{"destination": one, "weight": weight} for one, weight in weighted]}]
+
+
+def test_sliders_and_numbers_make_100_and_change_the_rule(panel, lab):
+    panel.controls.dials["ServiceB"].slider.value = 30
+    assert _values(panel) == {"ServiceB": (30, 30), "ServiceC": (70, 70)}
     assert parts_now(lab.api) == {"ServiceB": 30, "ServiceC": 70}
 
-    panel.controls.c.value = 5
-    assert (panel.controls.b.value, panel.controls.c.value) == (95, 5)
+    panel.controls.dials["ServiceC"].number.value = 5
+    assert _values(panel) == {"ServiceB": (95, 95), "ServiceC": (5, 5)}
     assert parts_now(lab.api) == {"ServiceB": 95, "ServiceC": 5}
     assert "applied → acknowledged by" in panel.controls.change.value
     assert "kubectl apply --server-side" in panel.controls.manifest.value
     assert "weight: 95" in panel.controls.manifest.value
 
 
-@pytest.mark.parametrize("wrong", [110, -1, 33.3])
+@pytest.mark.parametrize("wrong", [110, -1, 33.3, {"ServiceX": 3}, {"ServiceB": 3, "ServiceC": 3}])
 def test_a_weight_there_is_not_is_refused_and_moves_nothing(panel, lab, wrong):
     panel.set(40)
     panel.set(wrong)
 
-    assert "from 0 to 100" in panel.controls.change.value
-    assert (panel.controls.b.value, panel.controls.c.value) == (60, 40)
+    assert "✗" in panel.controls.change.value
+    assert _values(panel) == {"ServiceB": (60, 60), "ServiceC": (40, 40)}
     assert parts_now(lab.api) == {"ServiceB": 60, "ServiceC": 40}
 
 
+def test_weights_by_name(panel, lab):
+    panel.set({"ServiceC": 40})
+    assert parts_now(lab.api) == {"ServiceB": 60, "ServiceC": 40}
+    panel.set({"ServiceC": 1, "ServiceB": 99})
+    assert parts_now(lab.api) == {"ServiceB": 99, "ServiceC": 1}
+
+
 def test_weights_in_other_units_are_shown_as_parts_of_100(lab):
-    text = lab.manifest("producer-internal-host-50-c-vs.yml").text
-    text = text.replace("weight: 50", "weight: 3", 1).replace("weight: 50", "weight: 1")
-    lab.apply(text)
+    _rule(lab, _split((B, 3), (C, 1)))
     panel = lab.split_panel()
 
     assert parts_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
-    assert (panel.controls.b.value, panel.controls.c.value) == (75, 25)
+    assert _values(panel) == {"ServiceB": (75, 75), "ServiceC": (25, 25)}
     panel.close()
+
+
+def test_a_preset_always_sets(panel, lab):
+    panel.set(0)
+    for button, c in zip(panel.controls.presets, (0, 10, 50, 90, 100), strict=True):
+        button.click()
+        assert parts_now(lab.api) == {"ServiceB": 100 - c, "ServiceC": c}
+        assert _values(panel)["ServiceC"] == (c, c)
+
+    give(lab.api, "ServiceC", 10)  # the panel has not looked yet, and shows 100
+    panel.controls.presets[-1].click()
+    assert parts_now(lab.api) == {"ServiceB": 0, "ServiceC": 100}
+
+
+def test_one_destination_is_joined_by_the_other_of_the_course(panel, lab):
+    _rule(lab, [{"route": [{"destination": C}], "timeout": "9s"}])
+    panel.look()
+    assert _values(panel) == {"ServiceB": (0, 0), "ServiceC": (100, 100)}
+
+    panel.set(40)
+    assert parts_now(lab.api) == {"ServiceC": 40, "ServiceB": 60}
+    (http,) = lab.api.get(VIRTUAL_SERVICES.path(cast.HOME, RULE))["spec"]["http"]
+    assert http["timeout"] == "9s", "nothing but weights is changed"
+
+
+def test_three_destinations_share_and_what_fails_is_no_share(lab, panel):
+    _rule(lab, _split((B, 50), (C, 30), (NOBODY, 20)))
+    panel.look()
+    names = ["ServiceB", "ServiceC", "ServiceA"]
+    assert [button.tooltip for button in panel.controls.presets] == [
+        f"Every request to {name}" for name in names
+    ]
+
+    panel.controls.dials["ServiceA"].slider.value = 60
+    assert panel.weights == {"ServiceB": 25, "ServiceC": 15, "ServiceA": 60}
+    panel.start()
+    _wait(lambda: panel.split().left_out >= 30)
+    piece = panel._piece(True)
+    b, c, a, failed, unknown = piece["bars"]
+    assert failed[1] > 40, "more than half fail"
+    assert a[0] == unknown[0] == 0
+    assert 99.7 < b[1] + c[1] + failed[1] < 100.3, "of all requests"
+    _wait(lambda: "503" in panel.controls.errors.value)
+    assert panel.figure._is_stale, "nobody looks, so nothing was sent"
+
+
+def test_subsets_are_told_apart_by_the_logs(lab, panel):
+    lab.apply(
+        yaml.safe_dump(
+            {
+                "apiVersion": "networking.istio.io/v1",
+                "kind": "DestinationRule",
+                "metadata": {"name": "parts", "namespace": cast.HOME},
+                "spec": {
+                    "host": B["host"],
+                    "subsets": [
+                        {"name": name, "labels": {"app": "service-b-app"}} for name in ("old", "new")
+                    ],
+                },
+            }
+        )
+    )
+    _rule(lab, _split(({**B, "subset": "old"}, 100), ({**B, "subset": "new"}, 0)))
+    panel.look()
+    panel.controls.presets[-1].click()
+    panel.start()
+    _wait(lambda: panel.split().counts["ServiceB new"] >= 30)
+
+    assert panel.split().counts == {"ServiceB old": 0, "ServiceB new": panel.split().counts["ServiceB new"]}
+    assert panel.tally.counts(time.time())["failed"] == 0
+    lab.api.request("DELETE", f"/apis/networking.istio.io/v1/namespaces/{cast.HOME}/destinationrules/parts")
+
+
+def test_a_rule_that_goes_is_told_and_one_that_comes_is_followed(panel, lab):
+    panel.set(40)
+    panel.start()
+    _delete(lab)
+    _wait(lambda: "No rule shares out the requests" in panel.controls.change.value)
+    assert all(dial.slider.disabled for dial in panel.controls.dials.values())
+    panel.controls.presets[0].click()
+    assert "lab.goto(3)" in panel.controls.change.value
+
+    _wait(lambda: panel.tally.counts(time.time())["ServiceB"] >= 20)
+    _apply(lab, _split((B, 80), (C, 20)), name="another")
+    _wait(lambda: _values(panel) == {"ServiceB": (80, 80), "ServiceC": (20, 20)})
+    _wait(lambda: "the rule is there again" in panel.controls.change.value)
+    assert not panel.controls.dials["ServiceB"].slider.disabled
+    panel.set(1)
+    assert parts_now(lab.api) == {"ServiceB": 99, "ServiceC": 1}
+    _delete(lab, "another")
 
 
 def test_the_newest_error_is_told_whoever_noticed_it(panel):
@@ -77,15 +208,8 @@ def test_the_newest_error_is_told_whoever_noticed_it(panel):
     row = {"time": pd.Timestamp.now("UTC"), "status": 200, "service": None, "body": told, "total_ms": 3.0}
     panel._take(pd.DataFrame([row | {"error": None}]))
 
-    assert "1 of 1 failed" in panel.controls.errors.value
+    assert panel._piece(True)["errors"] == "1 of 1"
     assert "503 Service Unavailable" in panel.controls.errors.value
-
-
-def test_presets(panel, lab):
-    for button, c in zip(panel.controls.presets, PRESETS, strict=True):
-        button.click()
-        assert parts_now(lab.api) == {"ServiceB": 100 - c, "ServiceC": c}
-        assert panel.controls.c.value == c
 
 
 def test_the_split_follows(panel, capsys):
@@ -94,14 +218,10 @@ def test_the_split_follows(panel, capsys):
     _wait(lambda: panel.split().counts["ServiceB"] >= 30)
     assert panel.split().counts["ServiceC"] == 0
 
-    panel.controls.c.value = 100
+    panel.controls.dials["ServiceC"].slider.value = 100
     _wait(lambda: panel.split().counts["ServiceC"] >= 30)
     assert panel.split().fits, panel.split().verdict
     assert panel.split().counts["ServiceB"] == 0, "no request after the acknowledgement goes to B"
-    shown = {trace.name: trace for trace in panel.figure.widget.data}
-    assert len(shown["ServiceC"].x) >= 30
-    assert shown["observed"].y[1] == 100
-    assert shown["weights changed"].x
     with capsys.disabled():
         print(f"\nslider → first answer by the new weights: {panel.first_answer_ms:.0f} ms")
     assert panel.first_answer_ms < 2000
@@ -111,19 +231,19 @@ def test_the_split_follows(panel, capsys):
     assert panel.controls.button.description == "Start"
 
 
-def test_weights_set_elsewhere_are_followed(panel, lab):
+def test_weights_set_elsewhere_are_followed_also_while_it_rests(panel, lab):
     panel.set(0)
-    panel.start()
+    panel._came()
     give(lab.api, "ServiceC", 25)
 
-    _wait(lambda: panel.controls.c.value == 25)
-    assert panel.controls.b.value == 75
+    _wait(lambda: _values(panel) == {"ServiceB": (75, 75), "ServiceC": (25, 25)})
     _wait(lambda: "set elsewhere" in panel.controls.change.value)
     _wait(lambda: "weight: 75" in panel.controls.manifest.value)
     assert parts_now(lab.api) == {"ServiceB": 75, "ServiceC": 25}
 
 
 def test_two_panels_and_nothing_is_left(lab):
+    lab.goto(3, finished=True)
     panels = [lab.split_panel(rate=50), lab.split_panel(rate=50)]
     for one in panels:
         one.start()
@@ -133,7 +253,7 @@ def test_two_panels_and_nothing_is_left(lab):
     assert panels[1].box.comm is not None, "the other panel stays"
     assert panels[1].stream.alive
     panels[1].close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "labkit-stream"]
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("labkit-")]
 
 
 def test_without_widgets_it_is_a_still_picture_and_a_command(panel, capsys):
@@ -146,17 +266,53 @@ def test_without_widgets_it_is_a_still_picture_and_a_command(panel, capsys):
     assert "application/vnd.jupyter.widget-view+json" not in bundle
 
 
-def test_a_refusal_stands_in_the_status(panel):
+def test_a_still_picture_has_the_failures_too(panel, lab):
+    _rule(lab, _split((B, 50), (NOBODY, 50)))
+    panel.look()
+
+    assert "failed" in panel.still()["text/plain"]
+
+
+def test_a_cluster_that_is_gone_is_told(panel):
     panel.set(50)
-    panel._api = _Refusing()
-    panel.controls.c.value = 80
+    find = panel.release.find
+    object.__setattr__(panel.release, "find", _gone)
+    panel.controls.dials["ServiceC"].slider.value = 80
 
     assert "no such cluster" in panel.controls.change.value
-    assert (panel.controls.b.value, panel.controls.c.value) == (50, 50), "the sliders say what holds"
+    assert _values(panel) == {"ServiceB": (50, 50), "ServiceC": (50, 50)}, "the sliders say what holds"
+    panel.look()
+    assert "The panel goes on when it does" in panel.controls.change.value
+    assert panel.controls.dials["ServiceC"].slider.disabled
+
+    object.__setattr__(panel.release, "find", find)
+    panel.look()
+    assert not panel.controls.dials["ServiceC"].slider.disabled
+    assert "the rule is there again" in panel.controls.change.value
 
 
-class _Refusing:
-    def __getattr__(self, _):
-        from labkit.errors import NotRunning
+def _gone():
+    from labkit.errors import NotRunning
 
-        raise NotRunning("no such cluster")
+    raise NotRunning("no such cluster")
+
+
+TRACED = {"tracestate": "lab=tester"}
+"""A header that ServiceA hands on to whom it calls."""
+
+
+def test_with_headers_the_route_for_them_is_meant(lab):
+    lab.goto(3, finished=True)
+    testers = {"match": [{"headers": {"tracestate": {"exact": "lab=tester"}}}], **_split((B, 90), (C, 10))[0]}
+    _rule(lab, [testers, {"route": [{"destination": B}]}])
+    panel = lab.split_panel(rate=100, headers=TRACED)
+    assert panel.weights == {"ServiceB": 90, "ServiceC": 10}
+
+    panel.set(100)
+    panel.start()
+    _wait(lambda: panel.split().counts["ServiceC"] >= 20)
+    panel.close()
+    assert panel.split().counts["ServiceB"] == 0
+    testers, other = lab.api.get(VIRTUAL_SERVICES.path(cast.HOME, RULE))["spec"]["http"]
+    assert [one["weight"] for one in testers["route"]] == [0, 100]
+    assert other["route"] == [{"destination": B}], "the route of all others stays"

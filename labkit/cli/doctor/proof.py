@@ -68,7 +68,7 @@ def _sent(api: Api, shown: Progress) -> str:
     from labkit.scenario import learner
     from labkit.scenario.checks import ANSWER_B
     from labkit.traffic.curl import Answer, curl
-    from labkit.traffic.exchange import Url
+    from labkit.traffic.target import Target
 
     problem = _brought_up(api, shown)
     if problem:
@@ -76,8 +76,8 @@ def _sent(api: Api, shown: Progress) -> str:
     shown.doing("sending a request")
     answer: Answer | LabkitError
     try:
-        url = find_gateway(api).url("/service-a")
-        answer = curl(Url(url, learner.HOST) if learner.HOST else url, timeout=15.0)
+        target = Target(find_gateway(api).url("/service-a"), learner.HEADERS)
+        answer = curl(target, timeout=15.0)
     except LabkitError as error:
         answer = error
     if isinstance(answer, Answer) and answer.text == ANSWER_B:

@@ -1,5 +1,5 @@
-// Tells the kernel once a second that the view is there, and the learner when the kernel is not.
-const SECOND = 1000;
+// Tells the kernel now and then that the view is there, and the learner when the kernel is not.
+const PAUSE = 3000; // milliseconds; each sign costs the page more than itself
 
 export default {
   render({ model, el }) {
@@ -10,7 +10,7 @@ export default {
         end("The kernel that made this is gone. Run the cell again to go on.");
       }
     };
-    const timer = setInterval(beat, SECOND);
+    const timer = setInterval(beat, PAUSE);
     const end = (words) => {
       clearInterval(timer);
       el.textContent = words;
