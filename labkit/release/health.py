@@ -96,6 +96,9 @@ def _calls(
     numbers = {cluster: number_of(str(cluster), destinations) for cluster in clusters.dropna().unique()}
     which = clusters.map(numbers).where(~lines["pod"].isin(gateways))
     calls = lines[which.notna()].assign(destination=which.dropna().astype("int64"))
+    # What a destination calls in its turn is its own affair, even if it is another of them.
+    callers = calls.sort_values("start_time", kind="stable").drop_duplicates("request_id")
+    calls = calls[calls["pod"] == calls["request_id"].map(callers.set_index("request_id")["pod"])]
     return calls.assign(failed=failed_lines(calls), pod_ip=_hosts(calls))
 
 
