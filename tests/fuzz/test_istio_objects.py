@@ -22,6 +22,8 @@ from .budget import ISTIO_OBJECTS, SEED
 from .istio_objects import HERE, KINDS, an_object
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
+NOT_OURS = "Permission denied"
+"""What an ordinary account hears that may not open a gateway's port: right, and told."""
 AT_ONCE = 6
 """Objects of ours that are there at a time, so that they also meet each other."""
 
@@ -56,7 +58,9 @@ class Mesh:
             self._found(f"accepted, but not in force: {fault.error}", self._there.get(fault.name, obj))
             self._remove(fault.name)
         for proxy in proxies:
-            if proxy.state != "SYNCED":
+            if NOT_OURS in proxy.error:
+                self._remove(obj["metadata"]["name"])
+            elif proxy.state != "SYNCED":
                 self._found(f"{proxy.proxy} is {proxy.state}: {proxy.error}", obj)
                 self._remove(obj["metadata"]["name"])
 
