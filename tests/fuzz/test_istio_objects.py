@@ -55,7 +55,8 @@ class Mesh:
     def _judge(self, obj: dict[str, Any]) -> None:
         proxies = self._strategy.wait(current_revision(self.api), 20)
         for fault in self._strategy.faults:
-            self._found(f"accepted, but not in force: {fault.error}", self._there.get(fault.name, obj))
+            if NOT_OURS not in fault.error:
+                self._found(f"accepted, but not in force: {fault.error}", self._there.get(fault.name, obj))
             self._remove(fault.name)
         for proxy in proxies:
             if NOT_OURS in proxy.error:
