@@ -104,7 +104,7 @@ class _Apply:
 
     def _pruned(self, merged: Obj, managers: Managers, applier: Manager, mine: FieldSet) -> Obj:
         """*merged* without what the applier gave up and nobody else holds."""
-        last = managers[applier].fields if applier in managers else set()
+        last = managed.own(managers[applier].fields) if applier in managers else set()
         if not last - mine:
             return merged
 

@@ -83,6 +83,18 @@ def inbound_source() -> dict[str, Any]:
     return {"upstream_bind_config": {"source_address": {"address": INBOUND_SOURCE, "port_value": 0}}}
 
 
+def is_any_address(bind: str) -> bool:
+    """Whether *bind* of a gateway's server means all addresses of its pod."""
+    return is_address(bind) and ipaddress.ip_address(bind).is_unspecified
+
+
+def bound_address(bind: str, pod_ip: str) -> str:
+    """Where a gateway's listener for *bind* is: the loopback of a pod is its private address."""
+    if is_address(bind) and ipaddress.ip_address(bind).is_loopback:
+        return app_address(pod_ip)
+    return bind or pod_ip
+
+
 _BY_PORT = "envoy.lb"
 
 
