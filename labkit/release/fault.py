@@ -85,10 +85,16 @@ def end_fault(api: Api, destination: Destination, *, strategy: Strategy | None =
     return True
 
 
-def find_fault(api: Api, destination: Destination) -> Fault:
-    """The fault that *destination* has, whoever has given it; one that says nothing where it has none."""
-    found = api.find(ENVOY_FILTERS.path(_namespace(destination), _name(destination)))
-    return _read(found) if found else Fault()
+def find_faults(api: Api, destinations: Mapping[str, Destination]) -> dict[str, Fault]:
+    """The faults that some destinations have, whoever has given them; those that have none are left out."""
+    labelled = {"labelSelector": f"{PART_OF}={PART_OF_LAB}"}
+    there = {
+        (namespace, str(one["metadata"]["name"])): _read(one)
+        for namespace in {_namespace(each) for each in destinations.values()} - {""}
+        for one in api.items(ENVOY_FILTERS.path(namespace), **labelled)
+    }
+    found = {name: there.get((_namespace(one), _name(one))) for name, one in destinations.items()}
+    return {name: fault for name, fault in found.items() if fault}
 
 
 def is_fault(obj: Obj) -> bool:

@@ -62,9 +62,10 @@ class Dial:
 
 
 class Controls:
-    """``head`` goes above the figure, ``foot`` below. *moved* is called by sliders, numbers and presets."""
+    """``head`` goes above the figure, ``foot`` below. *moved* is called by sliders and numbers, *pressed* by
+    presets; *row* is one more row of buttons."""
 
-    def __init__(self, rate: int, moved: Moved, pressed: Moved) -> None:
+    def __init__(self, rate: int, moved: Moved, pressed: Moved, row: widgets.Widget) -> None:
         self._moved, self._pressed = moved, pressed
         self.dials: dict[str, Dial] = {}
         self.presets: list[widgets.Button] = []
@@ -85,6 +86,7 @@ class Controls:
             [
                 self._dials,
                 widgets.HBox([self.button, self.rate, self._presets], layout=_ROW),
+                row,
                 self.state,
                 self.change,
                 self.errors,

@@ -32,6 +32,7 @@ from labkit.traffic.target import Headers
 from labkit.views.live import LiveView
 from labkit.views.presence import Presence
 from labkit.views.split_background import Attributing, Looking
+from labkit.views.split_break import Breaking
 from labkit.views.split_controls import Controls
 from labkit.views.split_figure import SplitFigure
 from labkit.views.split_tally import FAILED, Tally
@@ -97,7 +98,10 @@ class SplitPanel(LiveView):
     # ------------------------------------------------------------------------------------- widgets
 
     def _build(self, rate: int, window: int) -> None:
-        self.controls = Controls(rate, self._moved, lambda name, percent: self.set({name: percent}))
+        self.breaking = Breaking(self._api, self.release.strategy)
+        self.controls = Controls(
+            rate, self._moved, lambda name, percent: self.set({name: percent}), self.breaking.row
+        )
         self.controls.button.on_click(lambda _: self.pause() if self.stream.running else self.start())
         self.controls.rate.observe(lambda change: setattr(self.stream, "rate", change["new"]), "value")
         self.presence = Presence(self._came, self._went)
@@ -159,6 +163,7 @@ class SplitPanel(LiveView):
         if not self._setting.acquire(blocking=False):
             return
         try:
+            self.breaking.look()
             found, problem = self._found()
             if found is None:
                 self._lose(problem)
@@ -194,6 +199,7 @@ class SplitPanel(LiveView):
         if is_other:
             self._tell = self.release.tell(found)
             self.controls.offer(found.weights, colours_of(found.names))
+            self.breaking.offer(found.destinations)
         with self._lock:
             self.tally.weigh(at, found.weights)
         self.controls.weigh(found.weights)
@@ -241,6 +247,7 @@ class SplitPanel(LiveView):
         self.stream.close()
         self._looking.close()
         self._attributing.close()
+        self.breaking.end()
 
     def _went(self) -> None:
         """Nobody has the panel before them any more."""

@@ -1,4 +1,4 @@
-"""A service that is broken in the mesh: real requests meet the fault, a shift turns back, and all is as before."""
+"""A service that is broken in the mesh: real requests meet it, a shift turns back, and all is as before."""
 
 import contextlib
 

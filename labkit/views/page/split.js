@@ -3,7 +3,7 @@
 //
 // It is told piece by piece, says when a piece is drawn, and is told no more before that.
 
-const GUTTER = 34, FALL = 138, ROOM = 34, STRIP = 84, LANE = 24; // pixels; ROOM: above the bars, to fall
+const GUTTER = 34, FALL = 156, ROOM = 34, STRIP = 112, LANE = 24; // pixels; ROOM: above the bars, to fall
 const FALLS = 650, EASE = 0.5, FRAME = 72; // milliseconds; part of the way a frame
 const REST = 600; // milliseconds between two pieces
 const still = matchMedia("(prefers-reduced-motion: reduce)");
