@@ -1,5 +1,6 @@
 """The split panel in JupyterLab: the mouse moves a slider, the split follows, and nothing is left behind."""
 
+import re
 import subprocess
 import sys
 import time
@@ -42,6 +43,7 @@ PAUSED_AFTER = """() => new Promise(done => {
   new MutationObserver(look).observe(button, { childList: true, subtree: true, characterData: true });
   button.click();
 })"""
+LEFT = "Run this cell again to get its sliders back."
 IS_RUNNING, SENT = "print(panel.stream.running)", "print(panel.stream.sent)"
 CELL = ".jp-Notebook .jp-CodeCell .cm-content"
 MEGABYTE = 1_000_000
@@ -113,7 +115,7 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
     page.wait_for_function(ANSWERS, arg=40)
     assert ask(page, IS_RUNNING) == "True"
 
-    page.evaluate("jupyterapp.commands.execute('application:close')")
+    page.evaluate("jupyterapp.shell.currentWidget.dispose()")  # closed, and what is not saved is discarded
     page.locator(".jp-Notebook").wait_for(state="detached")
     assert ask(page, IS_RUNNING) == "True", "a glance aside is no reason to pause"
     wait_until(lambda: ask(page, IS_RUNNING) == "False", seconds=120)  # the kernel's leisure is counted
@@ -124,11 +126,39 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
     page.wait_for_function(ANSWERS, arg=10)
     assert ask(page, IS_RUNNING) == "True"
 
+    assert not page.get_by_text(LEFT).is_visible(), "the widgets are there"
+
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.get_by_text("The kernel that made this is gone").wait_for()
     assert ask(page, THREADS) == "0"
-    # The page asks for widgets before it has them again, or when the kernel has none any more.
-    assert not [problem for problem in page.problems if "widget model not found" not in problem]
+    assert page.problems == []
+
+
+def test_a_saved_page_shows_what_was_there_when_its_kernel_is_gone(book, page):
+    for source in ("lab.guide(3)", "lab.quiz(3)", "lab.task(3)"):
+        ask_to_show(page, source)
+    see_answers(page)
+    page.get_by_role("button", name="Pause").click()
+    wait_until(lambda: ask(page, IS_RUNNING) == "False")
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.get_by_text("The kernel that made this is gone").wait_for()
+    page.reload()
+    page.get_by_text(LEFT).wait_for()
+    left = page.locator(".labkit-left").inner_text()
+    assert re.search(r"ServiceB\s+\d+\.\d %\s+\d+ of \d+\s+weight 50", left)
+    for number in range(3):
+        page.get_by_text("Run this cell again to get its buttons back.").nth(number).wait_for()
+    book.shoot("left")
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'")
+    page.wait_for_timeout(500)  # its widgets are asked for
+    assert page.get_by_text("Error displaying widget").count() == 0
+
+    run(page, 0)
+    run(page, 1)
+    page.locator(".labkit-split .head").first.wait_for()
+    page.get_by_text(LEFT).wait_for(state="hidden")
+    assert page.problems == []
 
 
 def test_it_appears_with_little_and_never_falls_behind(book, page, received, capsys):
@@ -209,6 +239,19 @@ def see_answers(page):
 def run(page, index):
     page.locator(CELL).nth(index).click()
     page.keyboard.press("Control+Enter")
+
+
+def ask_to_show(page, source):
+    """A cell more at the end, run."""
+    page.evaluate(
+        """async source => {
+          const { content, sessionContext } = jupyterapp.shell.currentWidget;
+          content.model.sharedModel.addCell({ cell_type: 'code', source });
+          content.activeCellIndex = content.widgets.length - 1;
+          await jupyterapp.commands.execute('notebook:run-cell');
+        }""",
+        source,
+    )
 
 
 def ask(page, code):
