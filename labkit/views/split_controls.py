@@ -136,7 +136,9 @@ class Controls:
     def show_change(self, *words: str) -> None:
         """What a change of the weights came to; the first has the mark."""
         mark = f'<b style="color:{GOOD}">✓</b> '
-        self.change.value = f'<div style="{_WORDS}">{mark}{"; ".join(map(html.escape, words))}</div>'
+        self.change.value = (
+            f'<div role="status" style="{_WORDS}">{mark}{"; ".join(map(html.escape, words))}</div>'
+        )
 
     def show_refusal(self, words: str) -> None:
         """Why a change was refused, or what is wrong with the rule."""

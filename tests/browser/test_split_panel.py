@@ -44,6 +44,15 @@ PAUSED_AFTER = """() => new Promise(done => {
   button.click();
 })"""
 LEFT = "Run this cell again to get its sliders back."
+COUNT_DRAWINGS = """() => {
+  const kind = CanvasRenderingContext2D.prototype, clear = kind.clearRect;
+  window.drawings = 0;
+  kind.clearRect = function (...where) { window.drawings += 1; return clear.apply(this, where); };
+}"""
+FOCUSED = """() => {
+  const { role, value, textContent } = document.activeElement;
+  return role || value || textContent;
+}"""
 IS_RUNNING, SENT = "print(panel.stream.running)", "print(panel.stream.sent)"
 CELL = ".jp-Notebook .jp-CodeCell .cm-content"
 MEGABYTE = 1_000_000
@@ -211,6 +220,51 @@ def test_it_fits_one_screen(book, page):
     assert page.problems == []
 
 
+def test_it_stands_still_where_motion_is_not_wanted(book, page):
+    page.evaluate(COUNT_DRAWINGS)
+    see_answers(page)
+    moving = drawings_a_second(page)
+    page.emulate_media(reduced_motion="reduce")
+    still = drawings_a_second(page)
+    book.shoot("still")
+    page.emulate_media(reduced_motion="no-preference")
+
+    assert moving > 6, "dots fall"
+    assert still <= 4, "each piece is drawn once, in both canvases"
+    assert page.problems == []
+
+
+def test_hands_without_a_mouse_and_eyes_without_a_screen_find_all_of_it(book, page):
+    see_answers(page)
+    seen = page.locator(".jp-OutputArea:has(.labkit-split)").aria_snapshot()
+    for name in ("ServiceB", "ServiceC"):
+        assert f'slider "Weight of {name}: of 100 requests so many"' in seen.replace("'", "")
+        assert re.search(rf"{name} \d+ % \d+ of \d+ · weight 50", seen)
+    for name in ("Pause", "100 / 0", "0 / 100", "30 of 100 fail", "1 s late", "Off"):
+        assert re.search(rf'button "\W*{name}"', seen)
+    assert 'combobox "Break"' in seen
+    assert seen.count('img "') == 2
+
+    page.locator(".jp-OutputArea .noUi-handle").first.focus()
+    reached = []
+    while len(reached) < 13:
+        reached.append(page.evaluate(FOCUSED))
+        page.keyboard.press("Tab")
+    assert reached == [
+        *("slider", "50", "slider", "50", "Pause", "40"),
+        *("100 / 0", "90 / 10", "50 / 50", "10 / 90", "0 / 100"),
+        *("ServiceC", "30 of 100 fail"),
+    ]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("ServiceC fails 30 of 100 requests").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.get_by_text("ServiceC fails 30 of 100 requests").wait_for(state="detached")
+    assert page.problems == []
+
+
 @contextmanager
 def busy(count):
     """So many processes that take all they get."""
@@ -234,6 +288,13 @@ def see_answers(page):
     """Start the stream; a handful of answers is drawn."""
     page.locator("button.widget-button:has-text('Start')").click()
     page.wait_for_function(ANSWERS, arg=20)
+
+
+def drawings_a_second(page):
+    page.wait_for_timeout(700)  # what falls has fallen
+    page.evaluate("window.drawings = 0")
+    page.wait_for_timeout(3_000)
+    return page.evaluate("window.drawings") / 3
 
 
 def run(page, index):

@@ -197,6 +197,14 @@ function writeHeads(heads, known) {
   });
 }
 
+// ipywidgets gives its sliders a role, but no name.
+function nameSliders(box) {
+  for (const handle of box?.querySelectorAll(".noUi-handle:not([aria-label])") ?? []) {
+    const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+    if (label) handle.setAttribute("aria-label", label.title || label.textContent);
+  }
+}
+
 const KEY = { dash: 'stroke-dasharray="5 3"', line: "", thin: "" };
 function legend(parent, colours) {
   const key = (how, width, colour) =>
@@ -251,6 +259,7 @@ export default () => {
           writeHeads(heads, known);
           tell(known);
           drawStrip(strip, known, colours);
+          nameSliders(el.closest(".widget-vbox"));
           say({ drawn });
         }
         if (moves) again();
