@@ -7,14 +7,13 @@ import time
 from contextlib import contextmanager
 
 import nbformat
-import psutil
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CELLS = [
     "from labkit import Lab\nlab = Lab()\nlab.goto(3, finished=True)",
-    "panel = lab.split_panel(rate=40)\npanel",
+    "panel = lab.split_panel(rate=40, total=20_000)\npanel",
 ]
 THREADS = "import threading; print(sum(t.name.startswith('labkit-') for t in threading.enumerate()))"
 ASK = """async code => {
@@ -274,7 +273,8 @@ def busy(count):
     finally:
         for one in loops:
             one.kill()
-        psutil.wait_procs([psutil.Process(one.pid) for one in loops if psutil.pid_exists(one.pid)], timeout=5)
+        for one in loops:
+            one.wait()
 
 
 def numbers(page):
