@@ -57,6 +57,7 @@ from labkit.views.interrupts import tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
+    from labkit.release.fault import Broken
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.picture import Picture
@@ -365,6 +366,25 @@ class Lab:
             limits=Limits(error_rate, p95_ms),
         )
         return Course(found)
+
+    def fault(self, of: str = "C", *, errors: int = 0, delay: float = 0.0) -> Broken:
+        """Break a service in the mesh: *errors* of 100 requests to it fail, each waits *delay* seconds.
+
+        ::
+
+            with lab.fault("C", errors=30):  # the service is well again when the block ends
+                lab.shift()
+
+        Without ``with`` until ``.off()``, goto() or reset(). of: a service, a subset, or a host of the rule.
+        """
+        from labkit.release.fault import Broken, Fault
+        from labkit.scenario.splitting import destination_of, name_of
+
+        wanted = Fault(errors, delay)
+        if not wanted:
+            raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
+        found = destination_of(self.api, self.namespace, of)
+        return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)
 
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):

@@ -248,6 +248,7 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
         _bring_up_own()
     _quiet()
     _ask_nothing()
+    _show_stills()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
     options += [] if browser and not _of_a_hub() else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
@@ -257,8 +258,18 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
 
 def _ask_nothing() -> None:
     """No question about news between a learner and the first page (it comes even where there are none)."""
-    ours, others = str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([others, ours] if others else [ours])
+    _also("JUPYTER_CONFIG_PATH")
+
+
+def _show_stills() -> None:
+    """Widgets whose kernel is gone are shown still (by an extension of JupyterLab's)."""
+    _also("JUPYTER_PATH")
+
+
+def _also(variable: str) -> None:
+    """Let Jupyter look in our own folder, too."""
+    ours, others = str(Path(__file__).with_name("jupyter")), os.environ.get(variable)
+    os.environ[variable] = os.pathsep.join([others, ours] if others else [ours])
 
 
 def _of_a_hub() -> bool:
