@@ -28,10 +28,11 @@ import pandas as pd
 
 from labkit.errors import UsageError
 from labkit.kube import logs as pod_logs
+from labkit.kube.acknowledgement import Acknowledgement
 from labkit.kube.api import Api
 from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_command
 from labkit.kube.connect import connect
-from labkit.kube.convergence import Acknowledgement, strategy_for, wait_for_proxies
+from labkit.kube.convergence import strategy_for, wait_for_proxies
 from labkit.kube.delete import delete_object
 from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
 from labkit.kube.injection import gets_proxy

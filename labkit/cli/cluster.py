@@ -25,9 +25,11 @@ PODS_TIMEOUT = 20.0
 @click.option("--fresh", is_flag=True, help="Begin an empty cluster; the one before is kept aside.")
 def up(istio: bool, fresh: bool) -> None:
     """Start the cluster, or find it running."""
+    from labkit.kube.gateway import told_address
+
     with progress() as shown:
         api = bring_up(shown, istio=istio, fresh=fresh)
-        address = gateway_address(api)
+        address = told_address(api)
         if address and not address.endswith(":80"):
             port = address.rpartition(":")[2]
             shown.note(f"Port 80 can't be opened here, so the gateway listens on {port}.")
@@ -138,18 +140,6 @@ def _await_istio(api: Api, shown: Progress) -> None:
             f"{late}\n`kubectl -n istio-system describe pods` and `labkit status` say more; "
             "`labkit down`, then `labkit up` starts everything at once."
         ) from late
-
-
-def gateway_address(api: Api) -> str | None:
-    """``host:port`` of the ingress gateway as its Service tells it; ``None`` where it has none."""
-    from labkit.kube.resources import SERVICES
-
-    service = api.find(SERVICES.path("istio-system", "istio-ingressgateway"))
-    ingress = ((service or {}).get("status") or {}).get("loadBalancer", {}).get("ingress") or []
-    if not service or not ingress:
-        return None
-    port = next(p["port"] for p in service["spec"]["ports"] if p["name"] == "http2")
-    return f"{ingress[0]['ip']}:{port}"
 
 
 @click.command()

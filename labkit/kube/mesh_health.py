@@ -15,8 +15,9 @@ import urllib3
 
 from labkit.errors import ApiRefused, ConnectionLost, LabkitError
 from labkit.kube.api import Api, Obj
+from labkit.kube.ask_istiod import NoIstiod
 from labkit.kube.conditions import is_true
-from labkit.kube.convergence import NoIstiod, strategy_for
+from labkit.kube.convergence import strategy_for
 from labkit.kube.endings import why_ended
 from labkit.kube.listing import items_in
 from labkit.kube.proxies import CONTAINER, Proxy, proxy_of

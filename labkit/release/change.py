@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import yaml
 
 from labkit.errors import ApiRefused, UsageError
+from labkit.kube.acknowledgement import Acknowledgement, Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.apply import kubectl_command
-from labkit.kube.convergence import Acknowledgement, Strategy, wait_for_proxies
+from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.manifests import Source
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.release.rule import Rule, is_conflict, read_again, write
