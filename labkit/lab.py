@@ -333,6 +333,7 @@ class Lab:
         to: str = "C",
         steps: Sequence[int] = (10, 25, 50, 75, 100),
         *,
+        shadow: bool | float = False,
         requests: int = 100,
         rate: float = 50.0,
         headers: Headers | None = None,
@@ -341,8 +342,10 @@ class Lab:
     ) -> Course:
         """Move the weights to *to* step by step under load; roll back when a limit is broken.
 
-        to: a service, a subset, or a host. requests: answers a step waits for, *rate* a second. error_rate
-        (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see :mod:`labkit.release`.
+        to: a service, a subset, or a host. shadow: copy all requests to it first (or so many per cent) and
+        judge it by the copies, before anybody gets its answers. requests: answers a step waits for, *rate*
+        a second. error_rate (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see
+        :mod:`labkit.release`.
         headers: of the requests; the route of the rule is meant that takes requests with these.
         """
         from labkit.release.limits import Limits
@@ -361,6 +364,7 @@ class Lab:
             new=new,
             names=names_of(rule) | {target: name_of(target)},
             steps=steps,
+            shadow=shadow,
             requests=requests,
             rate=rate,
             headers=headers,
