@@ -152,7 +152,7 @@ def test_a_second_daemon_of_one_home_steps_back(bench):
     launch.start(bench.home)
     report, end = os.pipe()
     command = [sys.executable, "-m", "labkit.embedded.cluster.daemon", str(bench.home.root), str(end)]
-    done = subprocess.run(command, pass_fds=[end], timeout=30)
+    done = subprocess.run(command, input=b"\n", pass_fds=[end], timeout=30)
     os.close(end)
     assert done.returncode == 1
     assert b"Another daemon" in os.read(report, 1000)
