@@ -129,7 +129,8 @@ async def _run(home: Home, parent: Parent) -> None:
             kubeconfig.update(
                 home.kubeconfig, server=server, authority=plan.certificates.authority, token=plan.token
             )
-            _tell(home, [*([problem] if problem else []), *cluster.notes])
+            told = [problem, network.moved(settings.block, block), *cluster.notes]
+            _tell(home, [sentence for sentence in told if sentence])
             record = {"pid": os.getpid(), "server": server, "block": block, "run": str(plan.run)}
             files.write_json(home.record, record)
             gc.freeze()  # what is there by now stays: not walked again by every collection

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from labkit.embedded.cluster import launch
+from labkit.embedded.cluster import launch, network
 from labkit.errors import StartFailed
 
 
@@ -146,6 +146,17 @@ def test_a_disk_that_fills_up_refuses_writes_and_keeps_the_rest(bench):
 
 def _limit_file_size(pid, size):
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_a_cluster_whose_addresses_were_taken_moves_and_says_so(bench):
+    before = launch.start(bench.home).block
+    launch.stop(bench.home)
+    _, claim = network.claim_block(before)
+    with claim:
+        running = launch.start(bench.home)
+        assert running.block != before
+        assert [one for one in running.mended if f"127.{before}.0.0/16" in one]
+        assert f"127.{running.block}.0.0/16" in running.mended[0]
 
 
 def test_a_second_daemon_of_one_home_steps_back(bench):
