@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -43,13 +42,10 @@ def bring_up(shown: Progress, *, istio: bool = True, fresh: bool = False) -> Api
     """A running cluster of the current home, with Istio, connected to."""
     from labkit.kube import embedded
 
-    # The client takes as long to import as the cluster to start, so do both at once.
-    importing = threading.Thread(target=_import_client, daemon=True)
-    importing.start()
     shown.doing("starting the cluster")
     was_running = embedded.running() is not None
-    running = embedded.start(fresh=fresh, say=shown.doing)
-    importing.join()
+    # The client takes about as long to import as the cluster to start, so do both at once.
+    running = embedded.start(fresh=fresh, say=shown.doing, meanwhile=_import_client)
     from labkit.kube.connect import connect
 
     api = connect(kubeconfig=embedded.kubeconfig())

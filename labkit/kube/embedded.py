@@ -98,16 +98,22 @@ def find() -> Path:
     return kubeconfig()
 
 
-def start(*, fresh: bool = False, say: Callable[[str], None] = lambda _: None) -> Running:
+def start(
+    *,
+    fresh: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Running:
     """Start the cluster, or find it running; back when its API answers. Raises StartFailed, NotRunning.
 
-    *fresh* begins an empty one (the state before is kept aside); *say* hears what keeps it waiting.
+    *fresh* begins an empty one (the state before is kept aside); *say* hears what keeps it waiting;
+    *meanwhile* is done while it starts.
     """
     _on_linux()
     from labkit.embedded.cluster import launch
     from labkit.embedded.cluster.home import Home
 
-    return launch.start(Home.current(), fresh=fresh, say=say)
+    return launch.start(Home.current(), fresh=fresh, say=say, meanwhile=meanwhile)
 
 
 def hindrance() -> str:

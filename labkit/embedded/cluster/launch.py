@@ -66,12 +66,17 @@ def find(home: Home) -> Running | None:
 
 
 def start(
-    home: Home, timeout: float = START_TIMEOUT, *, fresh: bool = False, say: Say = lambda _: None
+    home: Home,
+    timeout: float = START_TIMEOUT,
+    *,
+    fresh: bool = False,
+    say: Say = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Running:
     """Start the daemon of *home*, or find the one that runs; back when its API answers.
 
-    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting.
-    Raises StartFailed with the reason where there is one.
+    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting;
+    *meanwhile* is done while a daemon starts. Raises StartFailed with the reason where there is one.
     """
     with files.explained(home.root):
         opened = home.create()
@@ -83,9 +88,12 @@ def start(
             )
         if running is None:
             with files.explained(home.root):
-                _prepare(home, opened, fresh=fresh)
                 process, report = _spawn(home)
             try:
+                with files.explained(home.root):
+                    _prepare(home, opened, fresh=fresh)
+                _let_begin(process)
+                meanwhile()
                 _await_ready(home, process, report, timeout)
             except BaseException:  # Ctrl-C as well: nothing half-started stays
                 process.kill()
@@ -132,7 +140,7 @@ def _alone(home: Home, say: Say) -> Iterator[None]:
 
 
 def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
-    """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
+    """What must be there before the daemon begins: keys, and no rest of a daemon that was killed."""
     _sweep(home)
     notes.clear(home.notes)
     notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh), *keys.ensure(home)])
@@ -186,7 +194,7 @@ def _sweep(home: Home) -> None:
 
 
 def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
-    """The daemon, on its own, and the end of the pipe its report comes from."""
+    """The daemon, which imports its parts and waits, and the end of the pipe its report comes from."""
     report, its_end = os.pipe()
     command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
     try:
@@ -195,7 +203,7 @@ def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
                 command,
                 env=_environment(),
                 cwd="/",
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=stderr,
                 pass_fds=[its_end],
@@ -205,6 +213,12 @@ def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
         os.close(its_end)
     _children[:] = [child for child in _children if child.poll() is None] + [process]
     return process, report
+
+
+def _let_begin(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as its_input:
+        its_input.write(b"\n")  # one that died before says so through its report
 
 
 def _environment() -> dict[str, str]:
