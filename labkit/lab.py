@@ -54,7 +54,7 @@ from labkit.traffic.requests import Requests, marks
 from labkit.traffic.split import Split, split
 from labkit.traffic.target import Headers, Target, as_received
 from labkit.traffic.travel import in_order_of_travel
-from labkit.views.interrupts import tell_shortly
+from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
@@ -92,6 +92,7 @@ class Lab:
         self._gateway: GatewayAddress | None = None
         self._newest: Requests | None = None
         tell_shortly()
+        offer_kubectl(self.api.kubeconfig)
         _ensure_istio(self.api)
 
     def __enter__(self) -> Lab:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from labkit.embedded.cluster import descriptors, files, keys, kubeconfig, logs, network, notes, signing_key
 from labkit.embedded.cluster.certificates import Certificates
-from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import try_lock
 from labkit.embedded.cluster.settings import Settings
 from labkit.embedded.cluster.wiring import Cluster, Plan
@@ -33,8 +33,6 @@ from labkit.errors import ClusterError, LabkitError
 
 SHUTDOWN_LIMIT = 12.0
 """Seconds from the signal to the end, whatever hangs; less than a `labkit down` waits."""
-
-OWNER = "LABKIT_OWNER"
 
 log = logging.getLogger("labkit.embedded.cluster")
 
