@@ -58,6 +58,7 @@ from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
+    from labkit.release.fault import Broken
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.picture import Picture
@@ -333,6 +334,7 @@ class Lab:
         to: str = "C",
         steps: Sequence[int] = (10, 25, 50, 75, 100),
         *,
+        shadow: bool | float = False,
         requests: int = 100,
         rate: float = 50.0,
         headers: Headers | None = None,
@@ -341,8 +343,10 @@ class Lab:
     ) -> Course:
         """Move the weights to *to* step by step under load; roll back when a limit is broken.
 
-        to: a service, a subset, or a host. requests: answers a step waits for, *rate* a second. error_rate
-        (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see :mod:`labkit.release`.
+        to: a service, a subset, or a host. shadow: copy all requests to it first (or so many per cent) and
+        judge it by the copies, before anybody gets its answers. requests: answers a step waits for, *rate*
+        a second. error_rate (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see
+        :mod:`labkit.release`.
         headers: of the requests; the route of the rule is meant that takes requests with these.
         """
         from labkit.release.limits import Limits
@@ -361,12 +365,32 @@ class Lab:
             new=new,
             names=names_of(rule) | {target: name_of(target)},
             steps=steps,
+            shadow=shadow,
             requests=requests,
             rate=rate,
             headers=headers,
             limits=Limits(error_rate, p95_ms),
         )
         return Course(found)
+
+    def fault(self, of: str = "C", *, errors: int = 0, delay: float = 0.0) -> Broken:
+        """Break a service in the mesh: *errors* of 100 requests to it fail, each waits *delay* seconds.
+
+        ::
+
+            with lab.fault("C", errors=30):  # the service is well again when the block ends
+                lab.shift()
+
+        Without ``with`` until ``.off()``, goto() or reset(). of: a service, a subset, or a host of the rule.
+        """
+        from labkit.release.fault import Broken, Fault
+        from labkit.scenario.splitting import destination_of, name_of
+
+        wanted = Fault(errors, delay)
+        if not wanted:
+            raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
+        found = destination_of(self.api, self.namespace, of)
+        return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)
 
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):

@@ -40,7 +40,7 @@ def server_environment(ours: Mapping[str, str], first: Path, context: str | None
     cluster = {"LABKIT_CONTEXT": context} if context else _own_cluster(ours)
     page = {"JUPYTERHUB_DEFAULT_URL": f"/lab/tree/{first.name}"}
     opened = page if _of_a_hub(ours) and not ours.get("JUPYTERHUB_DEFAULT_URL") else {}
-    return {**QUIET, **ours, **cluster, **opened, "JUPYTER_CONFIG_PATH": _asks_nothing(ours)}
+    return {**QUIET, **ours, **cluster, **opened, **_our_folder_too(ours)}
 
 
 def _own_cluster(ours: Mapping[str, str]) -> dict[str, str]:
@@ -55,10 +55,17 @@ def _own_cluster(ours: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _asks_nothing(ours: Mapping[str, str]) -> str:
-    """No question about news between a learner and the first page (it comes even where there are none)."""
-    mine, others = str(Path(__file__).with_name("jupyter")), ours.get("JUPYTER_CONFIG_PATH")
-    return os.pathsep.join([others, mine] if others else [mine])
+def _our_folder_too(ours: Mapping[str, str]) -> dict[str, str]:
+    """Jupyter looks in our own folder, too.
+
+    So no question about news comes between a learner and the first page (it comes even where there are
+    none), and widgets whose kernel is gone are shown still (by an extension of JupyterLab's).
+    """
+    folder = str(Path(__file__).with_name("jupyter"))
+    places = {name: ours.get(name) for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH")}
+    return {
+        name: os.pathsep.join([others, folder] if others else [folder]) for name, others in places.items()
+    }
 
 
 def _of_a_hub(ours: Mapping[str, str]) -> bool:

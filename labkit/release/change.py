@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import yaml
 
+from labkit.clock import SYSTEM, Clock
 from labkit.errors import ApiRefused, UsageError
 from labkit.kube.acknowledgement import Acknowledgement, Strategy
 from labkit.kube.api import Api, Obj
@@ -82,13 +82,14 @@ def make_change(
     *,
     strategy: Strategy | None = None,
     timeout: float = 30.0,
+    clock: Clock = SYSTEM,
 ) -> Change:
     """The change that *patch* makes of *rule* as it is now; as :func:`set_weights`."""
-    began = time.perf_counter()
+    began = clock.monotonic()
     now = _written(api, rule, patch)
     revision = str(now.object["metadata"]["resourceVersion"])
     answer = wait_for_proxies(api, revision, strategy=strategy, timeout=timeout)
-    return Change(now, replace(answer, seconds=time.perf_counter() - began), time.time())
+    return Change(now, replace(answer, seconds=clock.monotonic() - began), clock.time())
 
 
 def _written(api: Api, rule: Rule, patch: Callable[[Rule], list[Obj]]) -> Rule:

@@ -77,17 +77,17 @@ def seen(
     """
     ids = answers["tag"].map(dict(request_ids)).astype("object")
     failed_here = set(ids[failed_answers(answers)].dropna())
-    calls = _calls(lines, proxies, list(destinations))
-    broken = _broken_within(calls, lines, proxies)
+    calls = calls_to(lines, proxies, list(destinations))
+    broken = broken_within(_answering(calls, proxies), lines)
     health = tuple(
-        _health(name, calls[calls["destination"] == i], failed_here | broken.keys(), broken, slow_ms)
+        health_of(name, calls[calls["destination"] == i], failed_here | broken.keys(), broken, slow_ms)
         for i, name in enumerate(destinations.values())
     )
     lost = failed_answers(answers) & ~ids.isin(set(calls["request_id"]))
     return Seen(health, len(answers), int(lost.sum()), _words(answers[lost]))
 
 
-def _calls(
+def calls_to(
     lines: pd.DataFrame, proxies: Sequence[Proxy], destinations: Sequence[Destination]
 ) -> pd.DataFrame:
     """The lines in which a sidecar sent a request to one of *destinations*, with the number of it."""
@@ -112,16 +112,19 @@ def _hosts(lines: pd.DataFrame) -> pd.Series[str]:
     return lines["upstream_host"].astype("str").str.replace(r":\d+$", "", regex=True).str.strip("[]")
 
 
-def _broken_within(calls: pd.DataFrame, lines: pd.DataFrame, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Requests whose answering pod's own calls failed: id → what its log says."""
+def _answering(calls: pd.DataFrame, proxies: Sequence[Proxy]) -> pd.DataFrame:
+    """*calls*, with the pod that answered in place of the one that called."""
     pod_of = {proxy.ip: proxy.pod for proxy in proxies if not proxy.is_gateway}
-    answering = set(zip(calls["request_id"], calls["pod_ip"].map(pod_of), strict=True))
-    bad = lines[failed_lines(lines)]
-    found = {}
-    for one in bad.itertuples():
-        if (one.request_id, one.pod) in answering and one.Index not in calls.index:
-            found[str(one.request_id)] = line_words(one)
-    return found
+    return calls.assign(pod=calls["pod_ip"].map(pod_of))
+
+
+def broken_within(answering: pd.DataFrame, lines: pd.DataFrame) -> dict[str, str]:
+    """Requests of *answering* whose ``pod`` failed in calls of its own: id → what its log says."""
+    who = set(zip(answering["request_id"], answering["pod"], strict=True))
+    bad = lines[failed_lines(lines) & ~lines.index.isin(answering.index)]
+    return {
+        str(one.request_id): line_words(one) for one in bad.itertuples() if (one.request_id, one.pod) in who
+    }
 
 
 def line_words(line: object) -> str:
@@ -131,7 +134,7 @@ def line_words(line: object) -> str:
     return f"its log says {code}{why} for {getattr(line, 'authority', '')}{getattr(line, 'path', '')}"
 
 
-def _health(
+def health_of(
     name: str, calls: pd.DataFrame, failed_elsewhere: set[str], broken: Mapping[str, str], slow_ms: float
 ) -> Health:
     one_each = calls.drop_duplicates("request_id", keep="last")

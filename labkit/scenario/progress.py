@@ -18,6 +18,7 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.manifests import read
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
 from labkit.kube.wait import is_rolled_out
+from labkit.release.fault import is_fault
 from labkit.scenario import cast, learner
 from labkit.scenario.compare import differences, imagined, is_as
 from labkit.scenario.place import has_lesson_settings, made_by_people, runs
@@ -227,7 +228,7 @@ def _is_in_the_lab(obj: Obj) -> bool:
 
 def _is_own(api: Api, resource: Resource, obj: Obj, versions: Iterable[Obj]) -> bool:
     there = obj | {"kind": resource.kind}
-    if there["metadata"].get("deletionTimestamp"):
+    if there["metadata"].get("deletionTimestamp") or is_fault(there):
         return False
     same = [version for version in versions if _key(version) == _key(there)]
     return not any(is_as(there, imagined(api, version)) for version in same)

@@ -118,6 +118,18 @@ def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
 
 
+def destination_of(api: Api, namespace: str, name: str) -> Destination:
+    """The destination called *name*: of the rule, or, where there is none, the workload of that name.
+
+    Raises UsageError for what is neither.
+    """
+    rule = the_rule(api, namespace)
+    if rule is not None:
+        return destination_called(rule, name)[0]
+    found = cast.find_workload(name)
+    return Destination.of(_as_written(found), found.namespace)
+
+
 def _as_written(workload: cast.Workload) -> Obj:
     """The ``destination`` of a VirtualService that leads to *workload*."""
     return {"host": workload.hosts[0], "port": {"number": PORT}}

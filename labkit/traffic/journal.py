@@ -13,13 +13,13 @@ made for. So when every line's next line is there, all are.
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from labkit.clock import SYSTEM, Clock
 from labkit.errors import ApiRefused, ClusterError
 from labkit.kube import logs
 from labkit.kube.api import Api
@@ -55,6 +55,7 @@ class Journal:
         *,
         namespaces: Sequence[str] = ("",),
         authorities: str = "",
+        clock: Clock = SYSTEM,
     ) -> None:
         """*namespaces*: where to look for proxies, by default everywhere.
 
@@ -64,6 +65,7 @@ class Journal:
         self._api = api
         self.gateway_app = gateway_app
         self.namespaces, self._authorities = namespaces, authorities
+        self._clock = clock
         self._known: dict[tuple[str, str, int], Lines] = {}
 
     def read(self, selector: str, namespace: str, *, since: dt.datetime | None = None) -> pd.DataFrame:
@@ -77,16 +79,23 @@ class Journal:
     def recent(self, seconds: float) -> pd.DataFrame:
         """The lines every proxy has written in the last *seconds*, by the cluster's own clock."""
         already_added = dt.timedelta(seconds=2)  # by logs.read(), for callers that name a moment
-        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds) + already_added
+        since = (
+            dt.datetime.fromtimestamp(self._clock.time(), dt.UTC)
+            - dt.timedelta(seconds=seconds)
+            + already_added
+        )
         return self._read_all(find_proxies(self._api, self.namespaces), since, self._formats())
 
-    def lines_of(self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0) -> Lines:
+    def lines_of(
+        self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0, again: bool = False
+    ) -> Lines:
         """The lines of the requests that carry *tags*, sent after *since*, in every proxy's log.
 
-        Waits until all have arrived, *timeout* seconds at most.
+        Waits until all have arrived that others tell of, *timeout* seconds at most. again: look once more,
+        where that was so already.
         """
         key = (tags[0], tags[-1], len(tags)) if len(tags) else ("", "", 0)
-        if key not in self._known:
+        if again or key not in self._known:
             lines = self._wait_for(set(tags), since, timeout)
             if not lines.complete:
                 return lines
@@ -94,13 +103,13 @@ class Journal:
         return self._known[key]
 
     def _wait_for(self, tags: Collection[str], since: dt.datetime, timeout: float) -> Lines:
-        deadline, formats = time.monotonic() + timeout, self._formats()
+        deadline, formats = self._clock.monotonic() + timeout, self._formats()
         for attempt in range(1_000_000):
             proxies = find_proxies(self._api, self.namespaces)
             lines = self._look(tags, since, proxies, formats)
-            if lines.complete or time.monotonic() > deadline:
+            if lines.complete or self._clock.monotonic() > deadline:
                 return lines
-            time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            self._clock.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
         raise AssertionError("the deadline comes first")
 
     def _look(

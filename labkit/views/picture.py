@@ -126,7 +126,7 @@ def _scatter(axes: Axes, trace: dict[str, Any]) -> None:
     style: dict[str, Any] = {"color": colour, "label": _label(trace)}
     if "lines" in trace.get("mode", "markers"):
         step: dict[str, Any] = {"drawstyle": "steps-post"} if line.get("shape") == "hv" else {}
-        axes.plot(trace["x"], trace["y"], linewidth=1.5, **style, **step)
+        axes.plot(trace["x"], trace["y"], linewidth=line.get("width", 2) * 0.75, **style, **step)
     else:
         symbol = {"diamond": "D", "x": "X", "line-ns-open": "|"}.get(marker.get("symbol", ""), "o")
         style |= {"marker": symbol, "markersize": marker.get("size", 5) * 0.75}

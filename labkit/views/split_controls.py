@@ -62,9 +62,10 @@ class Dial:
 
 
 class Controls:
-    """``head`` goes above the figure, ``foot`` below. *moved* is called by sliders, numbers and presets."""
+    """``head`` goes above the figure, ``foot`` below. *moved* is called by sliders and numbers, *pressed* by
+    presets; *row* is one more row of buttons."""
 
-    def __init__(self, rate: int, moved: Moved, pressed: Moved) -> None:
+    def __init__(self, rate: int, moved: Moved, pressed: Moved, row: widgets.Widget) -> None:
         self._moved, self._pressed = moved, pressed
         self.dials: dict[str, Dial] = {}
         self.presets: list[widgets.Button] = []
@@ -85,6 +86,7 @@ class Controls:
             [
                 self._dials,
                 widgets.HBox([self.button, self.rate, self._presets], layout=_ROW),
+                row,
                 self.state,
                 self.change,
                 self.errors,
@@ -134,7 +136,9 @@ class Controls:
     def show_change(self, *words: str) -> None:
         """What a change of the weights came to; the first has the mark."""
         mark = f'<b style="color:{GOOD}">✓</b> '
-        self.change.value = f'<div style="{_WORDS}">{mark}{"; ".join(map(html.escape, words))}</div>'
+        self.change.value = (
+            f'<div role="status" style="{_WORDS}">{mark}{"; ".join(map(html.escape, words))}</div>'
+        )
 
     def show_refusal(self, words: str) -> None:
         """Why a change was refused, or what is wrong with the rule."""

@@ -32,8 +32,10 @@ from labkit.traffic.target import Headers
 from labkit.views.live import LiveView
 from labkit.views.presence import Presence
 from labkit.views.split_background import Attributing, Looking
+from labkit.views.split_break import Breaking
 from labkit.views.split_controls import Controls
 from labkit.views.split_figure import SplitFigure
+from labkit.views.split_left import LeftBehind, bundle
 from labkit.views.split_tally import FAILED, Tally
 from labkit.views.theme import ERROR, colours_of
 
@@ -90,6 +92,7 @@ class SplitPanel(LiveView):
         self.tally = Tally(window)
         self.stream = Stream(where, self._take, headers=release.headers, rate=rate, total=total)
         self._looking, self._attributing = Looking(self.look), Attributing(self._count)
+        self._left = LeftBehind(self._as_left)
         self._build(rate, window)
         self.look()
         self.replace_former()
@@ -97,7 +100,10 @@ class SplitPanel(LiveView):
     # ------------------------------------------------------------------------------------- widgets
 
     def _build(self, rate: int, window: int) -> None:
-        self.controls = Controls(rate, self._moved, lambda name, percent: self.set({name: percent}))
+        self.breaking = Breaking(self._api, self.release.strategy)
+        self.controls = Controls(
+            rate, self._moved, lambda name, percent: self.set({name: percent}), self.breaking.row
+        )
         self.controls.button.on_click(lambda _: self.pause() if self.stream.running else self.start())
         self.controls.rate.observe(lambda change: setattr(self.stream, "rate", change["new"]), "value")
         self.presence = Presence(self._came, self._went)
@@ -159,6 +165,7 @@ class SplitPanel(LiveView):
         if not self._setting.acquire(blocking=False):
             return
         try:
+            self.breaking.look()
             found, problem = self._found()
             if found is None:
                 self._lose(problem)
@@ -194,12 +201,14 @@ class SplitPanel(LiveView):
         if is_other:
             self._tell = self.release.tell(found)
             self.controls.offer(found.weights, colours_of(found.names))
+            self.breaking.offer(found.destinations)
         with self._lock:
             self.tally.weigh(at, found.weights)
         self.controls.weigh(found.weights)
         self.controls.enable(enabled=len(found.names) > 1)
         self.controls.show_command(self.command)
         self.figure.renew(whole=is_other, at_once=True)
+        self._left.renew(at_once=True)
 
     def _lose(self, words: str) -> None:
         """There is no rule, or nobody to ask for it."""
@@ -235,12 +244,14 @@ class SplitPanel(LiveView):
         self.stream.pause()
         self._show_state()
         self.figure.renew(at_once=True)
+        self._left.renew(at_once=True)
 
     def stop(self) -> None:
         """End the stream."""
         self.stream.close()
         self._looking.close()
         self._attributing.close()
+        self.breaking.end()
 
     def _went(self) -> None:
         """Nobody has the panel before them any more."""
@@ -279,6 +290,7 @@ class SplitPanel(LiveView):
             self.controls.show_change(self._told(changed), told_words)
         self.controls.show_errors(f"The newest error: {self._newest_error}" if errors else "")
         self.figure.renew(at_once=not self.stream.running)
+        self._left.renew()
 
     def _note_error(self, rows: pd.DataFrame, told: Sequence[Told]) -> None:
         wrong = [i for i, one in enumerate(told) if one.failed or one.tells_of_error]
@@ -342,6 +354,19 @@ class SplitPanel(LiveView):
 
     def __repr__(self) -> str:
         return f"A panel of widgets: {_listed(self.weights) or 'no rule'}. Run its cell to use it."
+
+    def left_behind(self) -> dict[str, Any]:
+        """Its text; the rest is an output of its own, which is kept up to date."""
+        self._left.show()
+        return super().left_behind()
+
+    def _as_left(self) -> dict[str, str]:
+        with self._lock:
+            now = self._now()
+            errors, seen = self.tally.errors(now)
+            words = [f"{errors} of {seen} went wrong."] if errors else []
+            words += [self._problem] if self._problem else []
+            return bundle(self.tally, now, colours_of(list(self.tally.weights)), " ".join(words))
 
     def still(self) -> dict[str, Any]:
         """A hundred requests by the weights there are, as a picture; the command is printed above."""

@@ -46,7 +46,9 @@ VIEWPORT = {"width": 1280, "height": 960}
 SETTINGS = {"LabApp": {"expose_app_in_browser": True}}
 """``window.jupyterapp``: the only way to read what the notebook holds, as it draws only what is in sight."""
 
-HARMLESS: list[tuple[str, str]] = []
+HARMLESS: list[tuple[str, str]] = [
+    ("Could not restore the debugger state", "JupyterLab's debugger asks a kernel that is being restarted"),
+]
 """(part of a console error, why it may stay)."""
 
 

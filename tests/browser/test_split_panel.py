@@ -1,19 +1,19 @@
 """The split panel in JupyterLab: the mouse moves a slider, the split follows, and nothing is left behind."""
 
+import re
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 
 import nbformat
-import psutil
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CELLS = [
     "from labkit import Lab\nlab = Lab()\nlab.goto(3, finished=True)",
-    "panel = lab.split_panel(rate=40)\npanel",
+    "panel = lab.split_panel(rate=40, total=20_000)\npanel",
 ]
 THREADS = "import threading; print(sum(t.name.startswith('labkit-') for t in threading.enumerate()))"
 ASK = """async code => {
@@ -42,6 +42,16 @@ PAUSED_AFTER = """() => new Promise(done => {
   new MutationObserver(look).observe(button, { childList: true, subtree: true, characterData: true });
   button.click();
 })"""
+LEFT = "Run this cell again to get its sliders back."
+COUNT_DRAWINGS = """() => {
+  const kind = CanvasRenderingContext2D.prototype, clear = kind.clearRect;
+  window.drawings = 0;
+  kind.clearRect = function (...where) { window.drawings += 1; return clear.apply(this, where); };
+}"""
+FOCUSED = """() => {
+  const { role, value, textContent } = document.activeElement;
+  return role || value || textContent;
+}"""
 IS_RUNNING, SENT = "print(panel.stream.running)", "print(panel.stream.sent)"
 CELL = ".jp-Notebook .jp-CodeCell .cm-content"
 MEGABYTE = 1_000_000
@@ -113,7 +123,7 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
     page.wait_for_function(ANSWERS, arg=40)
     assert ask(page, IS_RUNNING) == "True"
 
-    page.evaluate("jupyterapp.commands.execute('application:close')")
+    page.evaluate("jupyterapp.shell.currentWidget.dispose()")  # closed, and what is not saved is discarded
     page.locator(".jp-Notebook").wait_for(state="detached")
     assert ask(page, IS_RUNNING) == "True", "a glance aside is no reason to pause"
     wait_until(lambda: ask(page, IS_RUNNING) == "False", seconds=120)  # the kernel's leisure is counted
@@ -124,11 +134,39 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
     page.wait_for_function(ANSWERS, arg=10)
     assert ask(page, IS_RUNNING) == "True"
 
+    assert not page.get_by_text(LEFT).is_visible(), "the widgets are there"
+
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.get_by_text("The kernel that made this is gone").wait_for()
     assert ask(page, THREADS) == "0"
-    # The page asks for widgets before it has them again, or when the kernel has none any more.
-    assert not [problem for problem in page.problems if "widget model not found" not in problem]
+    assert page.problems == []
+
+
+def test_a_saved_page_shows_what_was_there_when_its_kernel_is_gone(book, page):
+    for source in ("lab.guide(3)", "lab.quiz(3)", "lab.task(3)"):
+        ask_to_show(page, source)
+    see_answers(page)
+    page.get_by_role("button", name="Pause").click()
+    wait_until(lambda: ask(page, IS_RUNNING) == "False")
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.get_by_text("The kernel that made this is gone").wait_for()
+    page.reload()
+    page.get_by_text(LEFT).wait_for()
+    left = page.locator(".labkit-left").inner_text()
+    assert re.search(r"ServiceB\s+\d+\.\d %\s+\d+ of \d+\s+weight 50", left)
+    for number in range(3):
+        page.get_by_text("Run this cell again to get its buttons back.").nth(number).wait_for()
+    book.shoot("left")
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'")
+    page.wait_for_timeout(500)  # its widgets are asked for
+    assert page.get_by_text("Error displaying widget").count() == 0
+
+    run(page, 0)
+    run(page, 1)
+    page.locator(".labkit-split .head").first.wait_for()
+    page.get_by_text(LEFT).wait_for(state="hidden")
+    assert page.problems == []
 
 
 def test_it_appears_with_little_and_never_falls_behind(book, page, received, capsys):
@@ -181,6 +219,51 @@ def test_it_fits_one_screen(book, page):
     assert page.problems == []
 
 
+def test_it_stands_still_where_motion_is_not_wanted(book, page):
+    page.evaluate(COUNT_DRAWINGS)
+    see_answers(page)
+    moving = drawings_a_second(page)
+    page.emulate_media(reduced_motion="reduce")
+    still = drawings_a_second(page)
+    book.shoot("still")
+    page.emulate_media(reduced_motion="no-preference")
+
+    assert moving > 6, "dots fall"
+    assert still <= 4, "each piece is drawn once, in both canvases"
+    assert page.problems == []
+
+
+def test_hands_without_a_mouse_and_eyes_without_a_screen_find_all_of_it(book, page):
+    see_answers(page)
+    seen = page.locator(".jp-OutputArea:has(.labkit-split)").aria_snapshot()
+    for name in ("ServiceB", "ServiceC"):
+        assert f'slider "Weight of {name}: of 100 requests so many"' in seen.replace("'", "")
+        assert re.search(rf"{name} \d+ % \d+ of \d+ · weight 50", seen)
+    for name in ("Pause", "100 / 0", "0 / 100", "30 of 100 fail", "1 s late", "Off"):
+        assert re.search(rf'button "\W*{name}"', seen)
+    assert 'combobox "Break"' in seen
+    assert seen.count('img "') == 2
+
+    page.locator(".jp-OutputArea .noUi-handle").first.focus()
+    reached = []
+    while len(reached) < 13:
+        reached.append(page.evaluate(FOCUSED))
+        page.keyboard.press("Tab")
+    assert reached == [
+        *("slider", "50", "slider", "50", "Pause", "40"),
+        *("100 / 0", "90 / 10", "50 / 50", "10 / 90", "0 / 100"),
+        *("ServiceC", "30 of 100 fail"),
+    ]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("ServiceC fails 30 of 100 requests").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.get_by_text("ServiceC fails 30 of 100 requests").wait_for(state="detached")
+    assert page.problems == []
+
+
 @contextmanager
 def busy(count):
     """So many processes that take all they get."""
@@ -190,7 +273,8 @@ def busy(count):
     finally:
         for one in loops:
             one.kill()
-        psutil.wait_procs([psutil.Process(one.pid) for one in loops if psutil.pid_exists(one.pid)], timeout=5)
+        for one in loops:
+            one.wait()
 
 
 def numbers(page):
@@ -206,9 +290,29 @@ def see_answers(page):
     page.wait_for_function(ANSWERS, arg=20)
 
 
+def drawings_a_second(page):
+    page.wait_for_timeout(700)  # what falls has fallen
+    page.evaluate("window.drawings = 0")
+    page.wait_for_timeout(3_000)
+    return page.evaluate("window.drawings") / 3
+
+
 def run(page, index):
     page.locator(CELL).nth(index).click()
     page.keyboard.press("Control+Enter")
+
+
+def ask_to_show(page, source):
+    """A cell more at the end, run."""
+    page.evaluate(
+        """async source => {
+          const { content, sessionContext } = jupyterapp.shell.currentWidget;
+          content.model.sharedModel.addCell({ cell_type: 'code', source });
+          content.activeCellIndex = content.widgets.length - 1;
+          await jupyterapp.commands.execute('notebook:run-cell');
+        }""",
+        source,
+    )
 
 
 def ask(page, code):

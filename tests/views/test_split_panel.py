@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from labkit import Lab
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.resources import ENVOY_FILTERS, SERVICES, VIRTUAL_SERVICES
+from labkit.release.fault import Fault, find_faults
 from labkit.scenario import cast
 from labkit.scenario.splitting import give, parts_now
 
@@ -295,6 +296,46 @@ def _gone():
     from labkit.errors import NotRunning
 
     raise NotRunning("no such cluster")
+
+
+def test_breaking_one_destination_is_seen_in_the_traffic_and_ends_with_the_panel(lab):
+    lab.goto(5, finished=True)
+    panel = lab.split_panel(rate=100)
+    panel.set(50)
+    panel.start()
+    breaking = panel.breaking
+    assert breaking.whom.value == "ServiceC", "the newcomer"
+
+    breaking.errors.click()
+    assert "ServiceC fails 30 of 100 requests" in breaking.words.value
+    _wait(lambda: panel.tally.errors(time.time())[0] >= 10)
+    assert "fault filter abort" in panel.controls.errors.value
+    breaking.late.click()
+    assert "fails 30 of 100 requests and answers 1 s late" in breaking.words.value
+    assert find_faults(lab.api, panel._held.destinations) == {"ServiceC": Fault(30, 1.0)}
+    breaking.well.click()
+    assert "ServiceC" not in breaking.words.value
+    assert find_faults(lab.api, panel._held.destinations) == {}
+
+    breaking.whom.value = "ServiceB"
+    breaking.errors.click()
+    destinations = panel._held.destinations
+    panel.close()
+    assert find_faults(lab.api, destinations) == {}
+
+
+def test_a_fault_set_elsewhere_is_told_and_stays_when_the_panel_goes(panel, lab):
+    panel._came()
+    with lab.fault("C", errors=7):
+        _wait(lambda: "ServiceC fails 7 of 100 requests" in panel.breaking.words.value)
+        panel.close()
+        assert lab.api.items(ENVOY_FILTERS.path(cast.HOME)), "it is not the panel's"
+
+
+def test_who_can_not_be_broken_is_told(panel, lab):
+    lab.api.request("DELETE", SERVICES.path(cast.HOME, "service-c-srv"))
+    panel.breaking.errors.click()
+    assert "no Service with pods of its own" in panel.breaking.words.value
 
 
 TRACED = {"tracestate": "lab=tester"}

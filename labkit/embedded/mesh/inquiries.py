@@ -17,6 +17,7 @@ from labkit.embedded.mesh.culprits import culprits
 from labkit.embedded.mesh.model import (
     CONFIG_MAPS,
     DESTINATION_RULES,
+    ENVOY_FILTERS,
     GATEWAYS,
     PODS,
     SERVICE_ENTRIES,
@@ -29,8 +30,9 @@ from labkit.embedded.mesh.object_status import RECONCILED
 from labkit.embedded.mesh.quarantine import Fault, is_same, objects_by_key
 from labkit.embedded.objects import Obj, condition_of
 
-_RULES = (VIRTUAL_SERVICES, DESTINATION_RULES)
+_RULES = (ENVOY_FILTERS, VIRTUAL_SERVICES, DESTINATION_RULES)
 _TRUST = {
+    ENVOY_FILTERS: 6,
     VIRTUAL_SERVICES: 5,
     DESTINATION_RULES: 4,
     SIDECARS: 3,

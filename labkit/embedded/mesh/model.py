@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
+from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.service_entries import service_entry_services
@@ -37,6 +38,7 @@ VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
 DESTINATION_RULES = "destinationrules.networking.istio.io"
 SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
+ENVOY_FILTERS = "envoyfilters.networking.istio.io"
 
 WATCHED = (
     SERVICES,
@@ -48,6 +50,7 @@ WATCHED = (
     DESTINATION_RULES,
     SERVICE_ENTRIES,
     SIDECARS,
+    ENVOY_FILTERS,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
 
@@ -184,6 +187,10 @@ class MeshState:
     @cached_property
     def _sidecars(self) -> Sidecars:
         return Sidecars(configs_of(self._objects[SIDECARS]), self.mesh.root_namespace)
+
+    @cached_property
+    def envoy_filters(self) -> EnvoyFilters:
+        return EnvoyFilters(configs_of(self._objects[ENVOY_FILTERS]), self.mesh.root_namespace)
 
     @cached_property
     def pods(self) -> Mapping[tuple[str, str], Obj]:

@@ -3,7 +3,7 @@
 //
 // It is told piece by piece, says when a piece is drawn, and is told no more before that.
 
-const GUTTER = 34, FALL = 138, ROOM = 34, STRIP = 84, LANE = 24; // pixels; ROOM: above the bars, to fall
+const GUTTER = 34, FALL = 156, ROOM = 34, STRIP = 112, LANE = 24; // pixels; ROOM: above the bars, to fall
 const FALLS = 650, EASE = 0.5, FRAME = 72; // milliseconds; part of the way a frame
 const REST = 600; // milliseconds between two pieces
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -197,6 +197,14 @@ function writeHeads(heads, known) {
   });
 }
 
+// ipywidgets gives its sliders a role, but no name.
+function nameSliders(box) {
+  for (const handle of box?.querySelectorAll(".noUi-handle:not([aria-label])") ?? []) {
+    const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+    if (label) handle.setAttribute("aria-label", label.title || label.textContent);
+  }
+}
+
 const KEY = { dash: 'stroke-dasharray="5 3"', line: "", thin: "" };
 function legend(parent, colours) {
   const key = (how, width, colour) =>
@@ -251,6 +259,7 @@ export default () => {
           writeHeads(heads, known);
           tell(known);
           drawStrip(strip, known, colours);
+          nameSliders(el.closest(".widget-vbox"));
           say({ drawn });
         }
         if (moves) again();

@@ -35,6 +35,7 @@ RESOURCES = {
     "DestinationRule": model.DESTINATION_RULES,
     "ServiceEntry": model.SERVICE_ENTRIES,
     "Sidecar": model.SIDECARS,
+    "EnvoyFilter": model.ENVOY_FILTERS,
 }
 KINDS = {
     Type.CLUSTER: "clusters",

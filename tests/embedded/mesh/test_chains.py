@@ -48,3 +48,12 @@ def test_what_is_free_stays_as_it_was():
     chains = [TcpChain("a", {"server_names": ["a.example"], "destination_port": 1}), TcpChain("rest")]
 
     assert list(distinct(chains)) == chains
+
+
+def test_a_partial_wildcard_is_no_servers_name():
+    chains = [
+        TcpChain("a", {"server_names": ["*a.example", "b.example"]}),
+        TcpChain("b", {"server_names": ["*c"]}),
+    ]
+
+    assert list(distinct(chains)) == [TcpChain("a", {"server_names": ["b.example"]})]

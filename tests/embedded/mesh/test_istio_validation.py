@@ -423,9 +423,12 @@ WARNINGS = {
         "AuthorizationPolicy: is stored but not enforced by this cluster yet: "
         "requests are let through whatever it says"
     ),
-    ("EnvoyFilter", "{}"): (
-        "EnvoyFilter: is stored but not enforced by this cluster yet: "
-        "the proxies' configuration is not patched"
+    ("EnvoyFilter", "{configPatches: [{applyTo: CLUSTER, patch: {operation: REMOVE}}]}"): (
+        "spec.configPatches[0].applyTo: only HTTP_FILTER is done yet; this patch has no effect"
+    ),
+    ("EnvoyFilter", "{workloadSelector: {}}"): (
+        "Envoy filter: workload selector specified without labels, "
+        "will be applied to all services in namespace"
     ),
 }
 

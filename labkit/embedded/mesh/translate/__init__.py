@@ -13,6 +13,7 @@ from labkit.embedded.mesh.translate.clusters import black_hole_cluster, outbound
 from labkit.embedded.mesh.translate.gateway_routes import gateway_routes
 from labkit.embedded.mesh.translate.gateways import gateway_listeners, gateway_ports
 from labkit.embedded.mesh.translate.inbound import inbound
+from labkit.embedded.mesh.translate.insertions import with_insertions
 from labkit.embedded.mesh.translate.outbound_listeners import outbound_listeners, route_names
 from labkit.embedded.mesh.translate.sidecar_routes import sidecar_routes
 
@@ -40,7 +41,7 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
             **incoming.clusters,
         },
         endpoints={**outbound.endpoints, **behind_them},
-        listeners={**listeners, **incoming.listeners},
+        listeners=with_insertions(state, proxy, {**listeners, **incoming.listeners}),
         routes=sidecar_routes(state, proxy, route_names(listeners)),
     )
 
@@ -52,6 +53,6 @@ def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
     return Snapshot(
         clusters={**outbound.clusters, black_hole["name"]: black_hole},
         endpoints=outbound.endpoints,
-        listeners=gateway_listeners(state, proxy, ports),
+        listeners=with_insertions(state, proxy, gateway_listeners(state, proxy, ports)),
         routes=gateway_routes(state, proxy, ports),
     )

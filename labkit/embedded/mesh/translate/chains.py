@@ -32,7 +32,7 @@ def distinct(chains: Iterable[TcpChain]) -> Iterator[TcpChain]:
 
 def _unclaimed(match: Match, claimed: _Claims) -> Iterator[Match]:
     """What is left of *match*: itself, or a match for each block of addresses that has names left."""
-    names = {name.lower(): name for name in match.get("server_names") or [""]}
+    names = {name.lower(): name for name in match.get("server_names") or [""] if not _is_partial(name)}
     blocks = {_block(each): each for each in match.get("prefix_ranges") or [{}]}
     left = {block: [name for name in names if (name, block) not in claimed] for block in blocks}
     claimed |= {(name, block) for name in names for block in blocks}
@@ -42,6 +42,11 @@ def _unclaimed(match: Match, claimed: _Claims) -> Iterator[Match]:
     for some, shared in by_names.items():
         if some:
             yield _narrowed(match, [names[each] for each in some], [blocks[each] for each in shared])
+
+
+def _is_partial(name: str) -> bool:
+    """``*a.example``, which Istio warns about and Envoy does not take for a server's name."""
+    return name.startswith("*") and name != "*" and not name.startswith("*.")
 
 
 def _narrowed(match: Match, names: list[str], blocks: list[Match]) -> Match:

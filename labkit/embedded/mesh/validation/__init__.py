@@ -13,6 +13,7 @@ from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh.validation import (
     authorization_policy,
     destination_rule,
+    envoy_filter,
     gateway,
     other_kinds,
     service_entry,
@@ -33,6 +34,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "destinationrules.networking.istio.io": destination_rule.check,
     "serviceentries.networking.istio.io": service_entry.check,
     "authorizationpolicies.security.istio.io": authorization_policy.check,
+    "envoyfilters.networking.istio.io": envoy_filter.check,
     "sidecars.networking.istio.io": other_kinds.check_sidecar,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,

@@ -13,7 +13,6 @@ from labkit.embedded.objects import Obj, name_of, namespace_of
 NOT_ENFORCED = {
     "authorizationpolicies.security.istio.io": "requests are let through whatever it says",
     "requestauthentications.security.istio.io": "tokens are not looked at",
-    "envoyfilters.networking.istio.io": "the proxies' configuration is not patched",
     "telemetries.telemetry.istio.io": "logs, metrics and traces stay as the mesh settings have them",
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadentries.networking.istio.io": "nothing is sent to it",

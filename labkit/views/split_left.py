@@ -1,0 +1,68 @@
+"""What a split panel leaves in a saved notebook: how things stood, as a small table with bars.
+
+It is an output of its own beside the widgets, which hide it (``page/split.css``), and is written anew now
+and then. Where the notebook is opened again and the kernel has no such widgets, it is what one sees.
+"""
+
+from __future__ import annotations
+
+import html
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from labkit.views.split_tally import FAILED, UNKNOWN, Tally
+from labkit.views.theme import ERROR, OTHER
+
+_OFTEN = 30.0
+"""Seconds between two that nothing calls for."""
+_AGAIN = "Run this cell again to get its sliders back."
+
+
+class LeftBehind:
+    """*bundle* says how things stand."""
+
+    def __init__(self, bundle: Callable[[], dict[str, Any]]) -> None:
+        self._bundle, self._id, self._newest = bundle, secrets.token_hex(8), 0.0
+        self._is_shown = False
+
+    def show(self) -> None:
+        """Put it into the output of the cell that runs."""
+        from IPython.display import display
+
+        self._is_shown, self._newest = True, time.monotonic()
+        display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
+
+    def renew(self, *, at_once: bool = False) -> None:
+        """Write it anew, in any thread; often in a second is fine, but for *at_once*."""
+        from IPython.display import update_display
+
+        now = time.monotonic()
+        if self._is_shown and (at_once or now - self._newest >= _OFTEN):
+            self._newest = now
+            update_display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
+
+
+def bundle(tally: Tally, now: float, colours: Mapping[str, str], words: str) -> dict[str, str]:
+    """What *tally* has at the moment *now*; *words* about the rule and what went wrong."""
+    counts, weights = tally.counts(now), tally.weights
+    total = counts.total()
+    at = time.strftime("%H:%M:%S", time.localtime(now))
+    names = [*weights, *(name for name in (FAILED, UNKNOWN) if counts[name])]
+    every = {**colours, FAILED: ERROR, UNKNOWN: OTHER}
+    rows = "".join(_row(name, every[name], counts[name], total, weights.get(name)) for name in names)
+    told = [f"{name} {counts[name]} of {total}" for name in names]
+    return {
+        "text/plain": f"At {at}: {', '.join(told)}. {words}".rstrip(),
+        "text/html": f'<div class="labkit-left"><table>{rows}</table>'
+        f"<p>At {at}. {html.escape(words)} {_AGAIN}</p></div>",
+    }
+
+
+def _row(name: str, colour: str, count: int, total: int, weight: int | None) -> str:
+    share = 100 * count / total if total else 0.0
+    bar = f'<div style="height:12px;width:{2 * share:.0f}px;background-color:{colour}"></div>'
+    asked = "" if weight is None else f"weight {weight}"
+    cells = [f"<b>{html.escape(name)}</b>", f"{share:.1f} %", f"{count} of {total}", asked, bar]
+    return f"<tr>{''.join(f'<td style=text-align:left>{cell}</td>' for cell in cells)}</tr>"
