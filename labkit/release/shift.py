@@ -20,8 +20,8 @@ from itertools import zip_longest
 
 from labkit.clock import SYSTEM, Clock
 from labkit.errors import LabkitError, UsageError
+from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
-from labkit.kube.convergence import Strategy
 from labkit.kube.destinations import Destination
 from labkit.release.change import Change, command, make_change
 from labkit.release.course import Shift, Step
