@@ -1,4 +1,4 @@
-"""Manifests applied and deleted as kubectl does it, with the command that does the same and kubectl's lines."""
+"""Manifests applied and deleted as kubectl does it, with the same command for it and kubectl's own lines."""
 
 from __future__ import annotations
 
