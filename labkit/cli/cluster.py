@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -38,17 +39,27 @@ def up(istio: bool, fresh: bool) -> None:
     print(f'Next: export KUBECONFIG="{api.kubeconfig}"; kubectl get pods --all-namespaces')
 
 
-def bring_up(shown: Progress, *, istio: bool = True, fresh: bool = False) -> Api:
-    """A running cluster of the current home, with Istio, connected to."""
+def bring_up(
+    shown: Progress,
+    home: Path | None = None,
+    *,
+    istio: bool = True,
+    fresh: bool = False,
+    owner: int | None = None,
+) -> Api:
+    """A running cluster of *home* (default: the current one), with Istio, connected to.
+
+    owner: a process with which it ends.
+    """
     from labkit.kube import embedded
 
     shown.doing("starting the cluster")
-    was_running = embedded.running() is not None
+    was_running = embedded.running(home) is not None
     # The client takes about as long to import as the cluster to start, so do both at once.
-    running = embedded.start(fresh=fresh, say=shown.doing, meanwhile=_import_client)
+    running = embedded.start(home, fresh=fresh, owner=owner, say=shown.doing, meanwhile=_import_client)
     from labkit.kube.connect import connect
 
-    api = connect(kubeconfig=embedded.kubeconfig())
+    api = connect(kubeconfig=embedded.kubeconfig(home))
     shown.doing("the node")
     _await_node(api)
     shown.done(f"Cluster {'runs already' if was_running else 'started'}: {running.server}")

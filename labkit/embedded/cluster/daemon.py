@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.embedded.cluster import descriptors, files, importing, keys, kubeconfig, logs, network, notes
-from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import try_lock
 from labkit.embedded.cluster.settings import Settings
 from labkit.embedded.status import ApiError
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 SHUTDOWN_LIMIT = 12.0
 """Seconds from the signal to the end, whatever hangs; less than a `labkit down` waits."""
-
-OWNER = "LABKIT_OWNER"
 
 log = logging.getLogger("labkit.embedded.cluster")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from labkit.embedded.cluster import certificates, ending, files, keys, kubeconfig, logs, notes
 from labkit.embedded.cluster.holder import Holder
-from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import is_locked, locked
 from labkit.embedded.node.run_records import RECORDS, RunRecords
 from labkit.embedded.store.aside import Aside
@@ -70,13 +70,16 @@ def start(
     timeout: float = START_TIMEOUT,
     *,
     fresh: bool = False,
+    owner: int | None = None,
     say: Say = lambda _: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Running:
     """Start the daemon of *home*, or find the one that runs; back when its API answers.
 
     *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting;
-    *meanwhile* is done while a daemon starts. Raises StartFailed with the reason where there is one.
+    *meanwhile* is done while a daemon starts. With the process *owner* (default: the one that
+    ``LABKIT_OWNER`` names, if any) the daemon ends as well. Raises StartFailed with the reason where there
+    is one.
     """
     with files.explained(home.root):
         opened = home.create()
@@ -88,7 +91,7 @@ def start(
             )
         if running is None:
             with files.explained(home.root):
-                process, report = _spawn(home)
+                process, report = _spawn(home, owner)
             try:
                 with files.explained(home.root):
                     _prepare(home, opened, fresh=fresh)
@@ -193,7 +196,7 @@ def _sweep(home: Home) -> None:
         shutil.rmtree(run, ignore_errors=True)
 
 
-def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
+def _spawn(home: Home, owner: int | None) -> tuple[subprocess.Popen[bytes], int]:
     """The daemon, which imports its parts and waits, and the end of the pipe its report comes from."""
     report, its_end = os.pipe()
     command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
@@ -201,7 +204,7 @@ def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
         with files.open_private(home.stderr) as stderr:
             process = subprocess.Popen(
                 command,
-                env=_environment(),
+                env=_environment(owner),
                 cwd="/",
                 stdin=subprocess.PIPE,
                 stdout=stderr,
@@ -221,10 +224,10 @@ def _let_begin(process: subprocess.Popen[bytes]) -> None:
         its_input.write(b"\n")  # one that died before says so through its report
 
 
-def _environment() -> dict[str, str]:
+def _environment(owner: int | None) -> dict[str, str]:
     # One arena less memory; gRPC's fork handlers would run for every child the node starts.
     tuned = {"MALLOC_ARENA_MAX": "2", "GRPC_ENABLE_FORK_SUPPORT": "false", "GRPC_VERBOSITY": "NONE"}
-    return os.environ | tuned
+    return os.environ | tuned | ({OWNER: str(owner)} if owner else {})
 
 
 def _await_ready(home: Home, process: subprocess.Popen[bytes], report: int, timeout: float) -> None:
