@@ -255,7 +255,8 @@ class Lab:
     def hops(self, of: Requests) -> pd.DataFrame:
         """The lines of these requests in every proxy's access log, as they began.
 
-        Those of a single request, an answer of curl(), come in the order in which it travelled.
+        Those of a single request, an answer of curl(), come in the order in which it travelled. ``request``
+        is the id of the request when it came in; ``request_id`` is the line's own, as each gateway makes one.
         """
         return self._sent.hops(of)
 
