@@ -73,6 +73,13 @@ RULES = {
           - {destination: {host: producer-internal-host}, weight: 80}
           - {destination: {host: service-c-srv}, weight: 20}
         """,
+    "a wildcard host": """
+        hosts: ["*.dev-service-mesh.svc.cluster.local"]
+        http:
+        - route:
+          - {destination: {host: producer-internal-host}, weight: 40}
+          - {destination: {host: service-c-srv}, weight: 60}
+        """,
     "the other one first, parts that make 4": """
         http:
         - route:

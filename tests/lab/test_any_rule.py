@@ -128,6 +128,29 @@ def test_any_rule_is_read_set_and_shifted(mesh, applied, which):
     assert {field for one in managed_by_others(lab) for field in one["fieldsV1"]} >= {"f:metadata"}
 
 
+@pytest.fixture
+def delegated(mesh):
+    """A rule that hands everything over to another one, which has the weights."""
+    root, parts = rule("one destination, no weight", "root"), rule("the other one first, parts that make 4")
+    root["spec"]["http"] = [{"match": [{"uri": {"prefix": "/"}}], "delegate": {"name": NAME}}]
+    del parts["spec"]["hosts"], parts["spec"]["gateways"]
+    mesh.apply(yaml.safe_dump_all([parts, root]))
+    yield as_it_is(mesh)
+    for name in ("root", NAME):
+        mesh.api.request("DELETE", VIRTUAL_SERVICES.path(cast.HOME, name))
+
+
+def test_a_delegate_has_the_weights(mesh, delegated):
+    assert mesh.weights() == {"ServiceC": 1, "ServiceB": 3}
+    assert fits(mesh.split(mesh.send("/service-a", requests=40, concurrency=4)))
+
+    course = mesh.shift(to="C", steps=[60], requests=30, **WIDE)
+
+    assert course.succeeded, course.shift.verdict
+    assert without_weights(as_it_is(mesh)) == without_weights(delegated)
+    assert fits(mesh.split(mesh.send("/service-a", requests=40, concurrency=4)))
+
+
 def test_the_default_route_is_meant():
     assert [rule_of(rule(which)).route for which in ("header route first", "several routes with names")] == [
         1,
