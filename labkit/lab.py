@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
+from labkit.kube.mesh_health import first_trouble, mesh_first
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
@@ -219,7 +221,8 @@ class Lab:
 
     def curl(self, path: str, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:
         """One request through the gateway: the transcript of `curl -v`, and the answer."""
-        return self._sent.curl(self._url(path), headers=headers, timeout=timeout)
+        with mesh_first(self.api, cast.places(self.api)):
+            return self._sent.curl(self._url(path), headers=headers, timeout=timeout)
 
     def send(
         self,
@@ -271,7 +274,10 @@ class Lab:
 
         weights: service → weight, what they are tested against; by default those of the VirtualService.
         """
-        return split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
+        found = split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
+        if found.total and found.fits is not False:
+            return found
+        return replace(found, trouble=first_trouble(self.api, cast.places(self.api)))
 
     def weights(self) -> dict[str, float] | None:
         """The weights asked for, by service: what the rule for it says now. None where there is none."""
@@ -387,7 +393,8 @@ class Lab:
 
         say: is told what is being done; by default only the end is printed.
         """
-        bring_to(self.api, step, finished=finished, say=say)
+        with mesh_first(self.api, cast.places(self.api)):
+            bring_to(self.api, step, finished=finished, say=say)
         self._gateway = None
         self._sent.forget()
         where = "is done" if finished else "begins"

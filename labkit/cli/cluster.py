@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,13 +53,10 @@ def bring_up(
     """
     from labkit.kube import embedded
 
-    # The client takes as long to import as the cluster to start, so do both at once.
-    importing = threading.Thread(target=_import_client, daemon=True)
-    importing.start()
     shown.doing("starting the cluster")
     was_running = embedded.running(home) is not None
-    running = embedded.start(home, fresh=fresh, owner=owner, say=shown.doing)
-    importing.join()
+    # The client takes about as long to import as the cluster to start, so do both at once.
+    running = embedded.start(home, fresh=fresh, owner=owner, say=shown.doing, meanwhile=_import_client)
     from labkit.kube.connect import connect
 
     api = connect(kubeconfig=embedded.kubeconfig(home))

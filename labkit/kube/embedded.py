@@ -107,18 +107,19 @@ def start(
     fresh: bool = False,
     owner: int | None = None,
     say: Callable[[str], None] = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Running:
     """Start the cluster, or find it running; back when its API answers. Raises StartFailed, NotRunning.
 
     home: its state folder, by default the current one.
     fresh: begin an empty one (the state before is kept aside).
     owner: a process with which it ends, even where that is killed.
-    say: hears what keeps it waiting.
+    say: hears what keeps it waiting. meanwhile: is done while it starts.
     """
     _on_linux()
     from labkit.embedded.cluster import launch
 
-    return launch.start(_home(home), fresh=fresh, owner=owner, say=say)
+    return launch.start(_home(home), fresh=fresh, owner=owner, say=say, meanwhile=meanwhile)
 
 
 def hindrance() -> str:

@@ -48,11 +48,13 @@ class Shift:
     answers: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Every answer, as send() has them."""
     rolled_back_at: float | None = None
+    trouble: str = ""
+    """What was broken in the mesh itself when a limit was: then nothing is said of the destination."""
 
     @property
     def reason(self) -> str | None:
         """Why it was rolled back; None where it came through."""
-        return next((step.reason for step in self.steps if step.reason), None)
+        return self.trouble.rstrip(".") or next((step.reason for step in self.steps if step.reason), None)
 
     @property
     def succeeded(self) -> bool:

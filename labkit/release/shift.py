@@ -12,8 +12,9 @@ the object itself while the shift lasts, so that one that was cut off can be tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
@@ -23,6 +24,7 @@ from labkit.errors import LabkitError, UsageError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
+from labkit.kube.mesh_health import first_trouble
 from labkit.release.change import Change, command, make_change
 from labkit.release.course import Shift, Step
 from labkit.release.health import Health, Seen
@@ -63,6 +65,8 @@ class Work:
     shadow: Shadow | None = None
     strategy: Strategy | None = None
     clock: Clock = SYSTEM
+    look: Callable[[], str] = lambda: ""
+    """What is broken in the mesh itself, asked where a limit was broken."""
 
     def change(self, patch: Callable[[Rule], list[Obj]]) -> Change:
         """Change the rule as it is now, and wait until every proxy knows."""
@@ -121,6 +125,7 @@ def shift(
         headers=headers,
     )
     work = Work(api, watch, rule, wide, target, Shift(names[to], limits, was), requests, say, plan)
+    work.look = partial(first_trouble, api, journal.namespaces)
     return run(work, wanted)
 
 
@@ -135,13 +140,14 @@ def run(work: Work, weights: Sequence[int]) -> Shift:
                 complete = True
             interruption.defer()
         finally:
-            while not complete:
-                try:
-                    found.rolled_back_at, complete = _roll_back(work), True
-                except KeyboardInterrupt:
-                    if interruption.insisted:
-                        work.say(f"The rule is left as it is. By hand:\n{command(work.rule)}")
-                        raise
+            with _looked_at(work):
+                while not complete:
+                    try:
+                        found.rolled_back_at, complete = _roll_back(work), True
+                    except KeyboardInterrupt:
+                        if interruption.insisted:
+                            work.say(f"The rule is left as it is. By hand:\n{command(work.rule)}")
+                            raise
     found.answers = work.watch.everything()
     return found
 
@@ -306,6 +312,18 @@ def _too_little(work: Work, step: Step, seen: _Judged) -> str:
     return (
         f"only {had.requests} {what} {work.shift.to}: too few to judge it by, and no evidence is no success"
     )
+
+
+@contextmanager
+def _looked_at(work: Work) -> Iterator[None]:
+    """Where a limit was broken, ask whether the mesh itself is, beside the way back: it is not held up."""
+    if not work.shift.reason:
+        yield
+        return
+    with ThreadPoolExecutor(1) as beside:
+        trouble = beside.submit(work.look)
+        yield
+    work.shift.trouble = trouble.result()
 
 
 def _roll_back(work: Work) -> float:

@@ -72,12 +72,14 @@ def start(
     fresh: bool = False,
     owner: int | None = None,
     say: Say = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Running:
     """Start the daemon of *home*, or find the one that runs; back when its API answers.
 
-    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting.
-    With the process *owner* (default: the one that ``LABKIT_OWNER`` names, if any) the daemon ends as well.
-    Raises StartFailed with the reason where there is one.
+    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting;
+    *meanwhile* is done while a daemon starts. With the process *owner* (default: the one that
+    ``LABKIT_OWNER`` names, if any) the daemon ends as well. Raises StartFailed with the reason where there
+    is one.
     """
     with files.explained(home.root):
         opened = home.create()
@@ -89,9 +91,12 @@ def start(
             )
         if running is None:
             with files.explained(home.root):
-                _prepare(home, opened, fresh=fresh)
                 process, report = _spawn(home, owner)
             try:
+                with files.explained(home.root):
+                    _prepare(home, opened, fresh=fresh)
+                _let_begin(process)
+                meanwhile()
                 _await_ready(home, process, report, timeout)
             except BaseException:  # Ctrl-C as well: nothing half-started stays
                 process.kill()
@@ -138,7 +143,7 @@ def _alone(home: Home, say: Say) -> Iterator[None]:
 
 
 def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
-    """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
+    """What must be there before the daemon begins: keys, and no rest of a daemon that was killed."""
     _sweep(home)
     notes.clear(home.notes)
     notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh), *keys.ensure(home)])
@@ -192,7 +197,7 @@ def _sweep(home: Home) -> None:
 
 
 def _spawn(home: Home, owner: int | None) -> tuple[subprocess.Popen[bytes], int]:
-    """The daemon, on its own, and the end of the pipe its report comes from."""
+    """The daemon, which imports its parts and waits, and the end of the pipe its report comes from."""
     report, its_end = os.pipe()
     command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
     try:
@@ -201,7 +206,7 @@ def _spawn(home: Home, owner: int | None) -> tuple[subprocess.Popen[bytes], int]
                 command,
                 env=_environment(owner),
                 cwd="/",
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=stderr,
                 pass_fds=[its_end],
@@ -211,6 +216,12 @@ def _spawn(home: Home, owner: int | None) -> tuple[subprocess.Popen[bytes], int]
         os.close(its_end)
     _children[:] = [child for child in _children if child.poll() is None] + [process]
     return process, report
+
+
+def _let_begin(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as its_input:
+        its_input.write(b"\n")  # one that died before says so through its report
 
 
 def _environment(owner: int | None) -> dict[str, str]:
