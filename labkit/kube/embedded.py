@@ -114,7 +114,8 @@ def start(
     home: its state folder, by default the current one.
     fresh: begin an empty one (the state before is kept aside).
     owner: a process with which it ends, even where that is killed.
-    say: hears what keeps it waiting. meanwhile: is done while it starts.
+    say: hears what keeps it waiting.
+    meanwhile: is done while it starts.
     """
     _on_linux()
     from labkit.embedded.cluster import launch

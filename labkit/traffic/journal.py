@@ -1,9 +1,10 @@
 """The access logs of the whole mesh, and the lines that belong to given requests.
 
 A request is found in three steps, on any mesh. Its tag stands in the User-Agent of the line that the
-ingress gateway wrote. That line has the request id, which the services pass on, so every proxy's
-lines of it are known. And each line names the pod it went on to, which therefore has to have a line
-as well; while one is missing, the logs are still on their way.
+ingress gateway wrote. That line has the request id, which the services pass on and in whose place
+further gateways put others (:mod:`labkit.traffic.one_request`), so every proxy's lines of it are
+known. And each line names the pod it went on to, which therefore has to have a line as well; while
+one is missing, the logs are still on their way.
 
 That last step is what is waited for: no line is expected before another proxy has said where it sent
 the request, and a sidecar writes the calls its pod made before the line of the request they were
@@ -27,6 +28,7 @@ from labkit.kube.mesh_config import mesh_config
 from labkit.kube.proxies import CONTAINER, Proxy, find_proxies, proxy_of
 from labkit.kube.tables import Listing
 from labkit.traffic.access_log import Format, Unparsed, of_mesh, parse
+from labkit.traffic.one_request import first_ids
 
 _TAG = r"\(([0-9a-f]+(?:-\d+)?)\)$"
 _PAUSES = (0.01, 0.02, 0.05, 0.1)
@@ -38,9 +40,10 @@ class Lines:
     """The access-log lines of some requests."""
 
     frame: pd.DataFrame
-    """As :func:`labkit.traffic.access_log.parse`, with ``app`` and ``pod`` in front, as they began."""
+    """As :func:`labkit.traffic.access_log.parse`, as they began, with ``app``, ``pod`` and ``request`` in
+    front: the id under which the request came in, the same in all its lines."""
     request_ids: dict[str, str]
-    """Tag → the mesh's id of the request, for those the gateway has logged."""
+    """Tag → that id, for those the gateway has logged."""
     complete: bool
     """False where lines were still missing when time was up."""
 
@@ -121,7 +124,8 @@ class Journal:
         ours = marks.isin(list(tags))
         entered = at_gateway.loc[ours, "pod"].value_counts().to_dict()
         ids = dict(zip(marks[ours], at_gateway.loc[ours, "request_id"], strict=True))
-        frame = everything[everything["request_id"].isin(list(ids.values()))]
+        everything.insert(2, "request", first_ids(everything))
+        frame = everything[everything["request"].isin(list(ids.values()))]
         # Of two that began in the same millisecond, the longer one holds the other.
         frame = frame.sort_values(
             ["start_time", "duration"], ascending=[True, False], kind="stable", ignore_index=True
@@ -154,7 +158,8 @@ class Journal:
             return frame
         named = frame["authority"].astype("str").str.contains(self._authorities, regex=True, na=False)
         elsewhere = ~frame["pod"].isin(list(gateways))
-        known = frame["request_id"].isin(set(frame.loc[elsewhere, "request_id"].dropna()))
+        requests = first_ids(frame)
+        known = requests.isin(set(requests[elsewhere].dropna()))
         return frame[named | elsewhere | known].reset_index(drop=True)
 
 

@@ -71,6 +71,11 @@ class Desk:
         """Where a learner's browser is sent."""
         return f"{self.address}{self.path}?token={self.token}"
 
+    def labkit(self, *words: str) -> None:
+        """Typed beside it."""
+        environment = _environment(self.root, self.token)
+        subprocess.run([LABKIT, *words], cwd=self.root, env=environment, check=True, capture_output=True)
+
     def url(self, notebook: str) -> str:
         return f"{self.address}/lab/tree/{notebook}?token={self.token}&reset"
 

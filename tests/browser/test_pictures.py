@@ -37,7 +37,7 @@ def test_the_split_panel_and_the_mesh(desk, opened, page):
     graph = notebook.show(2).locator(".jp-OutputArea-output").first
     keep(page, graph.bounding_box(), "mesh-graph")
 
-    panel = notebook.show(1).locator(".jp-OutputArea-output").first
+    panel = notebook.show(1).locator(".jp-OutputArea-output:has(.labkit-split)")
     panel.locator("button.widget-button:has-text('Start')").click()
     page.wait_for_function(ANSWERS, arg=150)
     panel.locator("button.widget-button:has-text('10 / 90')").click()

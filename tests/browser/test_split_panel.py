@@ -52,6 +52,15 @@ FOCUSED = """() => {
   const { role, value, textContent } = document.activeElement;
   return role || value || textContent;
 }"""
+ELSEWHERE = """
+from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.scenario.splitting import give
+name = 'producer-internal-host-vs'
+at = VIRTUAL_SERVICES.path(lab.namespace, name)
+def put(rule, name):
+    made = {**rule, 'metadata': {'name': name, 'namespace': lab.namespace}}
+    lab.api.request('POST', VIRTUAL_SERVICES.path(lab.namespace), body=made)
+"""
 IS_RUNNING, SENT = "print(panel.stream.running)", "print(panel.stream.sent)"
 CELL = ".jp-Notebook .jp-CodeCell .cm-content"
 MEGABYTE = 1_000_000
@@ -219,6 +228,39 @@ def test_it_fits_one_screen(book, page):
     assert page.problems == []
 
 
+def test_what_happens_elsewhere_shows_at_once(desk, book, page):
+    see_answers(page)
+    ask(page, ELSEWHERE)
+    ask(page, "give(lab.api, 'ServiceC', 25)")
+    tells(page, "ServiceB 75, ServiceC 25: set elsewhere")
+    assert numbers(page) == ["75", "25"]
+    ask(page, "give(lab.api, 'ServiceC', 60)")
+    page.get_by_role("button", name="90 / 10").click()  # whatever the panel has heard of by then
+    wait_until(
+        lambda: numbers(page) == ["90", "10"] and ask(page, "print(lab.weights()['ServiceC'])") == "10.0"
+    )
+
+    ask(page, "rule = lab.api.get(at); lab.api.request('DELETE', at)")
+    tells(page, "No rule shares out the requests for producer-internal-host")
+    page.get_by_role("button", name="50 / 50").click()
+    tells(page, "lab.goto(3) makes one")
+    book.shoot("no-rule")
+    ask(page, "put(rule, 'another')")
+    tells(page, "ServiceB 90, ServiceC 10: the rule is there again")
+    ask(page, "put(rule, 'a-third'); lab.api.request('DELETE', at.replace(name, 'another'))")
+    tells(page, "by the rule a-third now")
+
+    desk.labkit("down")
+    tells(page, "The cluster does not answer", seconds=5)
+    page.wait_for_function(
+        "() => !document.querySelectorAll('.labkit-split .head')[2].innerText.includes('0 of')"
+    )
+    book.shoot("no-cluster")
+    desk.labkit("up")
+    tells(page, "the rule is there again", seconds=20)
+    page.wait_for_function(ANSWERS, arg=20)
+
+
 def test_it_stands_still_where_motion_is_not_wanted(book, page):
     page.evaluate(COUNT_DRAWINGS)
     see_answers(page)
@@ -288,6 +330,11 @@ def see_answers(page):
     """Start the stream; a handful of answers is drawn."""
     page.locator("button.widget-button:has-text('Start')").click()
     page.wait_for_function(ANSWERS, arg=20)
+
+
+def tells(page, words, seconds=3):
+    """The panel says so soon."""
+    page.get_by_text(words).first.wait_for(timeout=1000 * seconds)
 
 
 def drawings_a_second(page):

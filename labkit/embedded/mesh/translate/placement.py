@@ -27,10 +27,6 @@ after all, and where the host tracks connections, for anybody's sake, the answer
 socket there is nothing to ask. No other listener has ``use_original_dst``. A format that prints the
 connection's *direct* ends (``%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%``) prints the socket's path.
 
-One thing is the lab's own wish: gateways have ``preserve_external_request_id``, so that a request which
-passes the mesh's edge twice (out by the egress gateway, in again by the ingress gateway) keeps one id, by
-which all its lines are found. istiod leaves that off, and each gateway then makes a new id.
-
 Left out, as nothing here uses it: TLS between the proxies (``transport_socket_matches``, the ALPN filter),
 telemetry (metadata exchange, tracing, the cluster's ``services`` metadata), and Envoy's defaults spelt out.
 
