@@ -1,8 +1,12 @@
 """``labkit run``: real notebooks, a real cluster, and nothing of it left."""
 
+import os
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+
+from labkit.cli.run import run
 
 pytestmark = pytest.mark.slow
 
@@ -67,3 +71,17 @@ def test_two_of_one_name_and_one_without_a_kernel(bench, notebook):
     assert (_outputs(first), _outputs(second)) == ("this is a\n", "this is b\n")
     assert "print('this is b')" in second.read_text()
     assert (bench.root / "out/b/x.html").exists()
+
+
+def test_the_environment_it_is_called_in_stays_as_it_was(bench, notebook, monkeypatch):
+    for name in os.environ.keys() - bench.env.keys():
+        monkeypatch.delenv(name)
+    for name, value in bench.env.items():
+        monkeypatch.setenv(name, value)
+    path = notebook("place.ipynb", "import os\nprint(os.environ['LABKIT_HOME'], os.environ['LABKIT_IMAGES'])")
+    out, before = bench.root / "out", dict(os.environ)
+    run.callback((path,), out, (), None, "registry.example/", in_place=False)
+    assert dict(os.environ) == before
+    home, images = _outputs(out / "place.ipynb").split()
+    assert home != str(bench.home.root)
+    assert images == "registry.example/"
