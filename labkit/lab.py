@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,16 +29,18 @@ import pandas as pd
 
 from labkit.errors import UsageError
 from labkit.kube import logs as pod_logs
+from labkit.kube.acknowledgement import Acknowledgement
 from labkit.kube.api import Api
-from labkit.kube.apply import Applied, apply, kubectl_command, kubectl_delete_command
+from labkit.kube.apply import Applied
+from labkit.kube.as_kubectl import apply_and_tell, delete_and_tell
 from labkit.kube.connect import connect
-from labkit.kube.convergence import Acknowledgement, strategy_for, wait_for_proxies
-from labkit.kube.delete import delete_object
+from labkit.kube.convergence import strategy_for, wait_for_proxies
 from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
 from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
-from labkit.kube.manifests import Source, parse, read
+from labkit.kube.manifests import Source, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
+from labkit.kube.mesh_health import first_trouble, mesh_first
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
@@ -46,14 +49,14 @@ from labkit.scenario import cast, learner, steps
 from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
 from labkit.scenario.place import bring_to
-from labkit.traffic import answers as traffic
-from labkit.traffic.curl import Answer, curl
+from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
+from labkit.traffic.sent import Sent
 from labkit.traffic.split import Split, split
 from labkit.traffic.target import Headers, Target, as_received
 from labkit.traffic.travel import in_order_of_travel
-from labkit.views.interrupts import tell_shortly
+from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
@@ -89,10 +92,11 @@ class Lab:
         self.namespace = namespace
         self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
         self._places = cast.places(self.api)
-        self._journal = Journal(self.api, namespaces=self._places, authorities=learner.AUTHORITIES)
+        journal = Journal(self.api, namespaces=self._places, authorities=learner.AUTHORITIES)
+        self._sent = Sent(journal)
         self._gateway: GatewayAddress | None = None
-        self._newest: Requests | None = None
         tell_shortly()
+        offer_kubectl(self.api.kubeconfig)
         _ensure_istio(self.api)
 
     def __enter__(self) -> Lab:
@@ -126,14 +130,7 @@ class Lab:
         timeout: seconds for the rollout. Raises ManifestError, ApiRefused or WaitFailed with the reason.
         """
         source, target = self._found(manifest, namespace)
-        print(f"$ {kubectl_command(source, target)}")
-        objects = apply(self.api, source, target)
-        for one in objects:
-            print(one.line, *(f"Warning: {warning}" for warning in one.warnings), sep="\n")
-        deployments = [(one.namespace, one.name) for one in objects if one.resource.kind == "Deployment"]
-        wait_for_rollouts(self.api, deployments, timeout=timeout)
-        for _, name in deployments:
-            print(f'deployment "{name}" successfully rolled out')
+        objects = apply_and_tell(self.api, source, target, timeout=timeout)
         acknowledged = self._wait_for_proxies()
         print(acknowledged)
         return Applied(tuple(objects), acknowledged)
@@ -141,10 +138,7 @@ class Lab:
     def delete(self, manifest: str | Path | Source, *, namespace: str | None = None) -> None:
         """Delete the objects of a manifest, and wait until they are gone and every proxy knows."""
         source, target = self._found(manifest, namespace)
-        print(f"$ {kubectl_delete_command(source, target)}")
-        for found in reversed(parse(source)):
-            title, gone = delete_object(self.api, found.object, target)
-            print(f"{title} {'deleted' if gone else 'not found'}")
+        delete_and_tell(self.api, source, target)
         print(self._wait_for_proxies())
 
     def _found(self, manifest: str | Path | Source, namespace: str | None) -> tuple[Source, str]:
@@ -228,8 +222,8 @@ class Lab:
 
     def curl(self, path: str, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:
         """One request through the gateway: the transcript of `curl -v`, and the answer."""
-        self._newest = answer = curl(self._url(path), headers=headers, timeout=timeout)
-        return answer
+        with mesh_first(self.api, cast.places(self.api)):
+            return self._sent.curl(self._url(path), headers=headers, timeout=timeout)
 
     def send(
         self,
@@ -246,12 +240,9 @@ class Lab:
         frame of answers and a frame of access-log lines can be joined. (It is found by our mark in the
         User-Agent: requests whose *headers* have another are not found.)
         """
-        self._newest = frame = traffic.send(
+        return self._sent.send(
             self._url(path), requests=requests, concurrency=concurrency, headers=headers, timeout=timeout
         )
-        lines = self._journal.lines_of(*marks(frame))
-        frame["request_id"] = frame["tag"].map(lines.request_ids).astype("str")
-        return frame
 
     def access_log(self, workload: str, of: Requests | None = None) -> pd.DataFrame:
         """The access log of a workload's proxies, see :mod:`labkit.traffic.access_log`.
@@ -260,21 +251,15 @@ class Lab:
         no access-log line is kept in ``attrs["unparsed"]``.
         """
         found = cast.find_workload(workload)
-        if of is not None:
-            frame = self.hops(of)
-            return frame[frame["app"] == found.app].reset_index(drop=True)
-        if self._newest is not None:
-            self.hops(self._newest)
-        return self._journal.read(found.selector, found.namespace)
+        return self._sent.access_log(found.app, found.selector, found.namespace, of)
 
     def hops(self, of: Requests) -> pd.DataFrame:
         """The lines of these requests in every proxy's access log, as they began.
 
-        Those of a single request, an answer of curl(), come in the order in which it travelled.
+        Those of a single request, an answer of curl(), come in the order in which it travelled. ``request``
+        is the id of the request when it came in; ``request_id`` is the line's own, as each gateway makes one.
         """
-        tags, since = marks(of)
-        frame = self._journal.lines_of(tags, since).frame
-        return in_order_of_travel(frame) if isinstance(of, Answer) else frame
+        return self._sent.hops(of)
 
     def routes(self, workload: str, *, all: bool = False) -> pd.DataFrame:
         """The routing table of a workload's proxy, asked of the proxy itself, see :mod:`labkit.kube.routes`.
@@ -291,7 +276,10 @@ class Lab:
 
         weights: service → weight, what they are tested against; by default those of the VirtualService.
         """
-        return split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
+        found = split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
+        if found.total and found.fits is not False:
+            return found
+        return replace(found, trouble=first_trouble(self.api, cast.places(self.api)))
 
     def weights(self) -> dict[str, float] | None:
         """The weights asked for, by service: what the rule for it says now. None where there is none."""
@@ -320,7 +308,7 @@ class Lab:
 
         release = Release(
             find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
-            tell=lambda held: who_answers(held) or ByLog(self._journal, held.destinations),
+            tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
             missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
             names=SERVICES,
             strategy=self._strategy,
@@ -333,6 +321,7 @@ class Lab:
         to: str = "C",
         steps: Sequence[int] = (10, 25, 50, 75, 100),
         *,
+        shadow: bool | float = False,
         requests: int = 100,
         rate: float = 50.0,
         headers: Headers | None = None,
@@ -341,8 +330,10 @@ class Lab:
     ) -> Course:
         """Move the weights to *to* step by step under load; roll back when a limit is broken.
 
-        to: a service, a subset, or a host. requests: answers a step waits for, *rate* a second. error_rate
-        (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see :mod:`labkit.release`.
+        to: a service, a subset, or a host. shadow: copy all requests to it first (or so many per cent) and
+        judge it by the copies, before anybody gets its answers. requests: answers a step waits for, *rate*
+        a second. error_rate (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see
+        :mod:`labkit.release`.
         headers: of the requests; the route of the rule is meant that takes requests with these.
         """
         from labkit.release.limits import Limits
@@ -355,12 +346,13 @@ class Lab:
         found = shift(
             self.api,
             partial(self._url, "/service-a"),
-            self._journal,
+            self._sent.journal,
             rule,
             to=target,
             new=new,
             names=names_of(rule) | {target: name_of(target)},
             steps=steps,
+            shadow=shadow,
             requests=requests,
             rate=rate,
             headers=headers,
@@ -403,8 +395,10 @@ class Lab:
 
         say: is told what is being done; by default only the end is printed.
         """
-        bring_to(self.api, step, finished=finished, say=say)
-        self._gateway = self._newest = None
+        with mesh_first(self.api, cast.places(self.api)):
+            bring_to(self.api, step, finished=finished, say=say)
+        self._gateway = None
+        self._sent.forget()
         where = "is done" if finished else "begins"
         (say or print)(f"Here step {step} {where}: {steps.find_step(step).title}.")
 
@@ -443,7 +437,7 @@ class Lab:
         answer = self.curl(path) if of is None else of
         if not isinstance(answer, Answer):
             raise UsageError("of= takes one request here, what lab.curl() gave back.")
-        lines = self._journal.lines_of(*marks(answer))
+        lines = self._sent.lines(answer)
         table = journey(in_order_of_travel(lines.frame), cast.BY_APP, cast.TITLES)
         return Trace(answer, table, complete=lines.complete)
 
@@ -455,10 +449,8 @@ class Lab:
         from labkit.views.graph import graph, of_requests, of_seconds
 
         if of is not None:
-            return graph(self.api, self.hops(of), self._journal.namespaces, of_requests(len(marks(of)[0])))
-        if self._newest is not None:
-            self.hops(self._newest)  # their lines are waited for
-        return graph(self.api, self._journal.recent(last), self._journal.namespaces, of_seconds(last))
+            return graph(self.api, self.hops(of), self._places, of_requests(len(marks(of)[0])))
+        return graph(self.api, self._sent.recent(last), self._places, of_seconds(last))
 
     def live_graph(self, *, last: float = 10) -> LiveGraph:
         """The mesh as a picture that follows its traffic, with arrows as wide as their share.

@@ -83,3 +83,20 @@ def coded(words: str) -> str:
     """*words* as HTML; what stands in `backticks` as code."""
     parts = html.escape(words, quote=False).split("`")
     return "".join(f'<code style="{CODE}">{p}</code>' if n % 2 else p for n, p in enumerate(parts))
+
+
+# ----------------------------------------------------------------------------------- a transcript of curl
+
+_TRANSCRIPT = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
+_LINES = {
+    "*": "opacity:.7",
+    ">": "color:var(--jp-content-link-color,#0072B2)",
+    "<": "color:var(--jp-success-color1,#007355)",
+}
+"""As JupyterLab's theme has them, so that both light and dark are readable."""
+
+
+def transcript(command: str, said: Iterable[str], body: str) -> str:
+    """What `curl -v` prints: the command, the lines *said* (by their first sign), and the answer's body."""
+    told = "\n".join(f'<span style="{_LINES.get(one[:1], "")}">{html.escape(one)}</span>' for one in said)
+    return f'<pre style="{_TRANSCRIPT}">$ {html.escape(command)}\n{told}\n<b>{html.escape(body)}</b></pre>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,9 +25,11 @@ PODS_TIMEOUT = 20.0
 @click.option("--fresh", is_flag=True, help="Begin an empty cluster; the one before is kept aside.")
 def up(istio: bool, fresh: bool) -> None:
     """Start the cluster, or find it running."""
+    from labkit.kube.gateway import told_address
+
     with progress() as shown:
         api = bring_up(shown, istio=istio, fresh=fresh)
-        address = gateway_address(api)
+        address = told_address(api)
         if address and not address.endswith(":80"):
             port = address.rpartition(":")[2]
             shown.note(f"Port 80 can't be opened here, so the gateway listens on {port}.")
@@ -37,20 +39,27 @@ def up(istio: bool, fresh: bool) -> None:
     print(f'Next: export KUBECONFIG="{api.kubeconfig}"; kubectl get pods --all-namespaces')
 
 
-def bring_up(shown: Progress, *, istio: bool = True, fresh: bool = False) -> Api:
-    """A running cluster of the current home, with Istio, connected to."""
+def bring_up(
+    shown: Progress,
+    home: Path | None = None,
+    *,
+    istio: bool = True,
+    fresh: bool = False,
+    owner: int | None = None,
+) -> Api:
+    """A running cluster of *home* (default: the current one), with Istio, connected to.
+
+    owner: a process with which it ends.
+    """
     from labkit.kube import embedded
 
-    # The client takes as long to import as the cluster to start, so do both at once.
-    importing = threading.Thread(target=_import_client, daemon=True)
-    importing.start()
     shown.doing("starting the cluster")
-    was_running = embedded.running() is not None
-    running = embedded.start(fresh=fresh, say=shown.doing)
-    importing.join()
+    was_running = embedded.running(home) is not None
+    # The client takes about as long to import as the cluster to start, so do both at once.
+    running = embedded.start(home, fresh=fresh, owner=owner, say=shown.doing, meanwhile=_import_client)
     from labkit.kube.connect import connect
 
-    api = connect(kubeconfig=embedded.kubeconfig())
+    api = connect(kubeconfig=embedded.kubeconfig(home))
     shown.doing("the node")
     _await_node(api)
     shown.done(f"Cluster {'runs already' if was_running else 'started'}: {running.server}")
@@ -138,18 +147,6 @@ def _await_istio(api: Api, shown: Progress) -> None:
             f"{late}\n`kubectl -n istio-system describe pods` and `labkit status` say more; "
             "`labkit down`, then `labkit up` starts everything at once."
         ) from late
-
-
-def gateway_address(api: Api) -> str | None:
-    """``host:port`` of the ingress gateway as its Service tells it; ``None`` where it has none."""
-    from labkit.kube.resources import SERVICES
-
-    service = api.find(SERVICES.path("istio-system", "istio-ingressgateway"))
-    ingress = ((service or {}).get("status") or {}).get("loadBalancer", {}).get("ingress") or []
-    if not service or not ingress:
-        return None
-    port = next(p["port"] for p in service["spec"]["ports"] if p["name"] == "http2")
-    return f"{ingress[0]['ip']}:{port}"
 
 
 @click.command()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.cli.cluster import gateway_address
 from labkit.cli.progress import CROSS, NOTE
 from labkit.kube import embedded
 from labkit.kube.api import TABLE, Api, Obj
 from labkit.kube.connect import connect
+from labkit.kube.gateway import told_address
 from labkit.kube.resources import NODES, PODS, Resource
 
 MEGABYTE = 1_000_000
@@ -63,7 +63,7 @@ def _print_troubles(api: Api) -> None:
 
 
 def _gateway(api: Api) -> str:
-    address = gateway_address(api)
+    address = told_address(api)
     return f"http://{address}" if address else "none; `labkit istio install -y` makes one"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,27 +11,21 @@ from pathlib import Path
 
 @contextmanager
 def throw_away_home() -> Iterator[Path]:
-    """A home for this block; a cluster started in it ends with the block, and with this process."""
+    """A home for this block; a cluster started in it ends with the block."""
     from labkit.kube import embedded
 
     with working_folder() as folder:
-        # With its owner, even one that is killed, the cluster ends.
-        os.environ |= {"LABKIT_HOME": folder, "LABKIT_OWNER": str(os.getpid())}
         try:
-            yield Path(folder)
+            yield folder
         finally:
-            embedded.remove(Path(folder))
+            embedded.remove(folder)
 
 
 @contextmanager
-def working_folder() -> Iterator[str]:
-    """A folder for this block, for kernels' sockets too; the environment is as before in the end."""
-    before = dict(os.environ)
-    folder = tempfile.mkdtemp(prefix="labkit-")
-    os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"
+def working_folder() -> Iterator[Path]:
+    """A folder for this block."""
+    folder = Path(tempfile.mkdtemp(prefix="labkit-"))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.environ.clear()
-        os.environ.update(before)

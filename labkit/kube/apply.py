@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labkit.errors import ApiRefused
+from labkit.kube.acknowledgement import Acknowledgement
 from labkit.kube.api import APPLY_PATCH, Api, Obj
-from labkit.kube.convergence import Acknowledgement
 from labkit.kube.manifests import Manifest, Source, parse
 from labkit.kube.resources import Resource, resource_of
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from labkit.envoy_reasons import reason_first
 from labkit.errors import ApiRefused, WaitTimeout
+from labkit.kube.acknowledgement import NOT_ASKED, ObjectFault, ProxyState, laggards
 from labkit.kube.api import Api, Obj
-from labkit.kube.convergence import NOT_ASKED, ObjectFault, ProxyState, laggards
 from labkit.kube.destinations import full_host, short_host
 from labkit.kube.proxies import Proxy, find_proxies
 from labkit.kube.proxy_admin import AdminRefused, ask_all
@@ -66,7 +66,7 @@ class AskProxies:
         return ()
 
     def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
-        """See :class:`labkit.kube.convergence.Strategy`; a *revision* means nothing to a proxy."""
+        """See :class:`labkit.kube.acknowledgement.Strategy`; a *revision* means nothing to a proxy."""
         started = changed = time.monotonic()
         before: dict[Proxy, str] | None = None
         while True:

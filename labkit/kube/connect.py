@@ -81,7 +81,6 @@ def _embedded(*, start: bool) -> Api:
 
     ran = embedded.running() is not None
     found = embedded.find_or_start() if start else embedded.find()
-    embedded.offer_to_kubectl()
     api = _load(found, None, shared=False)
     if not ran:
         _await_what_ran(api)

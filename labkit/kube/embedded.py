@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from labkit.errors import NotRunning
 from labkit.platforms import unsupported
 
 if TYPE_CHECKING:
+    from labkit.embedded.cluster.home import Home
     from labkit.embedded.cluster.launch import Running
 
 
@@ -25,11 +26,15 @@ def home() -> Path:
     return Home.current().root
 
 
-def kubeconfig() -> Path:
-    """Where the kubeconfig is, or will be once the cluster has been started."""
+def kubeconfig(home: Path | None = None) -> Path:
+    """Where the kubeconfig of *home* (default: the current one) is, or will be once it was started."""
+    return _home(home).kubeconfig
+
+
+def _home(root: Path | None) -> Home:
     from labkit.embedded.cluster.home import Home
 
-    return Home.current().kubeconfig
+    return Home(root) if root else Home.current()
 
 
 def sockets() -> Path:
@@ -49,16 +54,15 @@ def envoy_path() -> Path:
 _offered: set[str] = set()
 
 
-def offer_to_kubectl() -> str:
-    """Have ``kubectl``, started from this process, use the embedded cluster; what KUBECONFIG is then.
+def offer(environment: MutableMapping[str, str]) -> None:
+    """Have the ``kubectl`` of a notebook's *environment* use the embedded cluster.
 
-    Only where nobody has set ``KUBECONFIG``: a notebook's ``!kubectl get pods`` is about the lab.
+    Only where nobody has set ``KUBECONFIG``: a cell's ``!kubectl get pods`` is about the lab.
     """
-    chosen = os.environ.get("KUBECONFIG", "")
+    chosen = environment.get("KUBECONFIG", "")
     if not chosen or is_offered(chosen):
-        os.environ["KUBECONFIG"] = chosen = str(kubeconfig())
-        _offered.add(chosen)
-    return chosen
+        environment["KUBECONFIG"] = str(kubeconfig())
+        _offered.add(environment["KUBECONFIG"])
 
 
 def is_offered(chosen: str) -> bool:
@@ -66,13 +70,12 @@ def is_offered(chosen: str) -> bool:
     return chosen in _offered
 
 
-def running() -> Running | None:
+def running(home: Path | None = None) -> Running | None:
     """What the running daemon says about itself, or ``None`` where none runs. NotRunning on no Linux."""
     _on_linux()
     from labkit.embedded.cluster import launch
-    from labkit.embedded.cluster.home import Home
 
-    return launch.find(Home.current())
+    return launch.find(_home(home))
 
 
 def _on_linux() -> None:
@@ -98,16 +101,26 @@ def find() -> Path:
     return kubeconfig()
 
 
-def start(*, fresh: bool = False, say: Callable[[str], None] = lambda _: None) -> Running:
+def start(
+    home: Path | None = None,
+    *,
+    fresh: bool = False,
+    owner: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Running:
     """Start the cluster, or find it running; back when its API answers. Raises StartFailed, NotRunning.
 
-    *fresh* begins an empty one (the state before is kept aside); *say* hears what keeps it waiting.
+    home: its state folder, by default the current one.
+    fresh: begin an empty one (the state before is kept aside).
+    owner: a process with which it ends, even where that is killed.
+    say: hears what keeps it waiting.
+    meanwhile: is done while it starts.
     """
     _on_linux()
     from labkit.embedded.cluster import launch
-    from labkit.embedded.cluster.home import Home
 
-    return launch.start(Home.current(), fresh=fresh, say=say)
+    return launch.start(_home(home), fresh=fresh, owner=owner, say=say, meanwhile=meanwhile)
 
 
 def hindrance() -> str:

@@ -122,3 +122,13 @@ def _node_addresses(api: Api) -> list[str]:
         return []
     addresses = [a for node in nodes for a in node.get("status", {}).get("addresses") or []]
     return [a["address"] for kind in ("ExternalIP", "InternalIP") for a in addresses if a["type"] == kind]
+
+
+def told_address(api: Api) -> str | None:
+    """``host:port`` of the ingress gateway as its Service tells it; ``None`` where it has none."""
+    service = api.find(SERVICES.path(NAMESPACE, NAME))
+    ingress = ((service or {}).get("status") or {}).get("loadBalancer", {}).get("ingress") or []
+    if not service or not ingress:
+        return None
+    port = next(p["port"] for p in service["spec"]["ports"] if p["name"] == PORT_NAME)
+    return f"{ingress[0]['ip']}:{port}"

@@ -7,16 +7,18 @@ next step; the root comes first. A part that one may not look at is taken for he
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import urllib3
 
-from labkit.errors import ApiRefused, ConnectionLost, LabkitError
+from labkit.errors import ApiRefused, ConnectionLost, LabkitError, RequestFailed, WaitFailed
 from labkit.kube.api import Api, Obj
+from labkit.kube.ask_istiod import NoIstiod
 from labkit.kube.conditions import is_true
-from labkit.kube.convergence import NoIstiod, strategy_for
+from labkit.kube.convergence import strategy_for
 from labkit.kube.endings import why_ended
 from labkit.kube.listing import items_in
 from labkit.kube.proxies import CONTAINER, Proxy, proxy_of
@@ -35,6 +37,26 @@ def mesh_troubles(api: Api, namespaces: Sequence[str] = ("",)) -> Iterator[str]:
     yield from node_troubles(api)
     yield from proxy_troubles(api, namespaces)
     yield from sync_troubles(api)
+
+
+def first_trouble(api: Api, namespaces: Sequence[str] = ("",)) -> str:
+    """What is broken in the mesh, the root of it; nothing where it works, or where that can't be seen."""
+    try:
+        return next(mesh_troubles(api, namespaces), "")
+    except LabkitError:
+        return ""
+
+
+@contextlib.contextmanager
+def mesh_first(api: Api, namespaces: Sequence[str] = ("",)) -> Iterator[None]:
+    """Where a wait or a request in here fails while the mesh is broken, that comes first in its sentence."""
+    try:
+        yield
+    except (WaitFailed, RequestFailed) as error:
+        why = first_trouble(api, namespaces)
+        if not why or why in str(error):
+            raise
+        raise type(error)(f"{why}\n{error}") from error
 
 
 def node_troubles(api: Api) -> Iterator[str]:

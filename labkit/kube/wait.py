@@ -213,9 +213,12 @@ def _is_hopeless(pod: Obj) -> bool:
 
 
 def wait_until_gone(
-    api: Api, resource: Resource, namespace: str, name: str, *, timeout: float = 60.0
+    api: Api, resource: Resource, namespace: str, name: str, *, uid: str = "", timeout: float = 60.0
 ) -> None:
-    """Wait until an object is deleted and its finalizers are done; WaitTimeout after *timeout* seconds."""
+    """Wait until an object is deleted and its finalizers are done; WaitTimeout after *timeout* seconds.
+
+    uid: the object's; another of the same name is not waited for. By default every one of that name is meant.
+    """
     there = False
     with Watches(api, resource.path(namespace)) as watches:
         for event in watches.until(time.monotonic() + timeout):
@@ -223,8 +226,13 @@ def wait_until_gone(
                 if not there:
                     return
                 there = False  # until a fresh list says so again
-            elif event.object["metadata"]["name"] == name:
+            elif _is_called(event.object, name, uid):
                 if event.type == "DELETED":
                     return
                 there = True
     raise WaitTimeout(f"{resource.title(name)} is still being deleted after {timeout:.0f} s.")
+
+
+def _is_called(obj: Obj, name: str, uid: str) -> bool:
+    metadata = obj["metadata"]
+    return bool(metadata["name"] == name and (not uid or metadata.get("uid") == uid))

@@ -70,7 +70,7 @@ class ByLog:
     def __call__(self, answers: pd.DataFrame) -> list[Told]:
         lines = self.journal.lines_of(*marks(answers), timeout=self.timeout)
         calls = self._calls(lines.frame[lines.frame["app"] != self.journal.gateway_app])
-        broken = set(lines.frame.loc[failed_lines(lines.frame), "request_id"])
+        broken = set(lines.frame.loc[failed_lines(lines.frame), "request"])
         ids = [lines.request_ids.get(tag, "") for tag in answers["tag"]]
         # What came to no destination has failed where anybody wrote so.
         failed = [calls[one][1] if one in calls else one in broken for one in ids]
@@ -83,12 +83,12 @@ class ByLog:
         numbers = {one: number_of(str(one), wanted) for one in clusters.dropna().unique()}
         which = clusters.map(numbers)
         # What an answering service called in its turn began later.
-        calls = lines[which.notna()].drop_duplicates("request_id")
+        calls = lines[which.notna()].drop_duplicates("request")
         names = list(self.destinations)
         return {
             str(one): (names[int(number)], bool(failed))
             for one, number, failed in zip(
-                calls["request_id"], which[calls.index], failed_lines(calls), strict=True
+                calls["request"], which[calls.index], failed_lines(calls), strict=True
             )
         }
 

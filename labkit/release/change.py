@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import yaml
 
+from labkit.clock import SYSTEM, Clock
 from labkit.errors import ApiRefused, UsageError
+from labkit.kube.acknowledgement import Acknowledgement, Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.apply import kubectl_command
-from labkit.kube.convergence import Acknowledgement, Strategy, wait_for_proxies
+from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.manifests import Source
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.release.rule import Rule, is_conflict, read_again, write
@@ -81,13 +82,14 @@ def make_change(
     *,
     strategy: Strategy | None = None,
     timeout: float = 30.0,
+    clock: Clock = SYSTEM,
 ) -> Change:
     """The change that *patch* makes of *rule* as it is now; as :func:`set_weights`."""
-    began = time.perf_counter()
+    began = clock.monotonic()
     now = _written(api, rule, patch)
     revision = str(now.object["metadata"]["resourceVersion"])
     answer = wait_for_proxies(api, revision, strategy=strategy, timeout=timeout)
-    return Change(now, replace(answer, seconds=time.perf_counter() - began), time.time())
+    return Change(now, replace(answer, seconds=clock.monotonic() - began), clock.time())
 
 
 def _written(api: Api, rule: Rule, patch: Callable[[Rule], list[Obj]]) -> Rule:

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labkit.errors import LabkitError, UsageError
+from labkit.kube.acknowledgement import Acknowledgement, Strategy
 from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import APPLY_PATCH, Api, Obj
 from labkit.kube.apply import FIELD_MANAGER
-from labkit.kube.convergence import Acknowledgement, Strategy, wait_for_proxies
+from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.delete import delete
 from labkit.kube.destinations import Destination, full_host
 from labkit.kube.proxies import proxy_of

@@ -77,17 +77,17 @@ def seen(
     """
     ids = answers["tag"].map(dict(request_ids)).astype("object")
     failed_here = set(ids[failed_answers(answers)].dropna())
-    calls = _calls(lines, proxies, list(destinations))
-    broken = _broken_within(calls, lines, proxies)
+    calls = calls_to(lines, proxies, list(destinations))
+    broken = broken_within(_answering(calls, proxies), lines)
     health = tuple(
-        _health(name, calls[calls["destination"] == i], failed_here | broken.keys(), broken, slow_ms)
+        health_of(name, calls[calls["destination"] == i], failed_here | broken.keys(), broken, slow_ms)
         for i, name in enumerate(destinations.values())
     )
-    lost = failed_answers(answers) & ~ids.isin(set(calls["request_id"]))
+    lost = failed_answers(answers) & ~ids.isin(set(calls["request"]))
     return Seen(health, len(answers), int(lost.sum()), _words(answers[lost]))
 
 
-def _calls(
+def calls_to(
     lines: pd.DataFrame, proxies: Sequence[Proxy], destinations: Sequence[Destination]
 ) -> pd.DataFrame:
     """The lines in which a sidecar sent a request to one of *destinations*, with the number of it."""
@@ -97,8 +97,8 @@ def _calls(
     which = clusters.map(numbers).where(~lines["pod"].isin(gateways))
     calls = lines[which.notna()].assign(destination=which.dropna().astype("int64"))
     # What a destination calls in its turn is its own affair, even if it is another of them.
-    callers = calls.sort_values("start_time", kind="stable").drop_duplicates("request_id")
-    calls = calls[calls["pod"] == calls["request_id"].map(callers.set_index("request_id")["pod"])]
+    callers = calls.sort_values("start_time", kind="stable").drop_duplicates("request")
+    calls = calls[calls["pod"] == calls["request"].map(callers.set_index("request")["pod"])]
     return calls.assign(failed=failed_lines(calls), pod_ip=_hosts(calls))
 
 
@@ -112,16 +112,17 @@ def _hosts(lines: pd.DataFrame) -> pd.Series[str]:
     return lines["upstream_host"].astype("str").str.replace(r":\d+$", "", regex=True).str.strip("[]")
 
 
-def _broken_within(calls: pd.DataFrame, lines: pd.DataFrame, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Requests whose answering pod's own calls failed: id → what its log says."""
+def _answering(calls: pd.DataFrame, proxies: Sequence[Proxy]) -> pd.DataFrame:
+    """*calls*, with the pod that answered in place of the one that called."""
     pod_of = {proxy.ip: proxy.pod for proxy in proxies if not proxy.is_gateway}
-    answering = set(zip(calls["request_id"], calls["pod_ip"].map(pod_of), strict=True))
-    bad = lines[failed_lines(lines)]
-    found = {}
-    for one in bad.itertuples():
-        if (one.request_id, one.pod) in answering and one.Index not in calls.index:
-            found[str(one.request_id)] = line_words(one)
-    return found
+    return calls.assign(pod=calls["pod_ip"].map(pod_of))
+
+
+def broken_within(answering: pd.DataFrame, lines: pd.DataFrame) -> dict[str, str]:
+    """Requests of *answering* whose ``pod`` failed in calls of its own: id → what its log says."""
+    who = set(zip(answering["request"], answering["pod"], strict=True))
+    bad = lines[failed_lines(lines) & ~lines.index.isin(answering.index)]
+    return {str(one.request): line_words(one) for one in bad.itertuples() if (one.request, one.pod) in who}
 
 
 def line_words(line: object) -> str:
@@ -131,12 +132,12 @@ def line_words(line: object) -> str:
     return f"its log says {code}{why} for {getattr(line, 'authority', '')}{getattr(line, 'path', '')}"
 
 
-def _health(
+def health_of(
     name: str, calls: pd.DataFrame, failed_elsewhere: set[str], broken: Mapping[str, str], slow_ms: float
 ) -> Health:
-    one_each = calls.drop_duplicates("request_id", keep="last")
-    failed = one_each["failed"] | one_each["request_id"].isin(failed_elsewhere)
-    times = calls.groupby("request_id")["duration"].max().astype("float64")
+    one_each = calls.drop_duplicates("request", keep="last")
+    failed = one_each["failed"] | one_each["request"].isin(failed_elsewhere)
+    times = calls.groupby("request")["duration"].max().astype("float64")
     return Health(
         name,
         requests=len(one_each),
@@ -156,7 +157,7 @@ def _example(failed: pd.DataFrame, broken: Mapping[str, str]) -> str:
     if failed.empty:
         return ""
     last = next(failed.iloc[[-1]].itertuples())
-    return broken.get(str(last.request_id)) or line_words(last)
+    return broken.get(str(last.request)) or line_words(last)
 
 
 def _words(answers: pd.DataFrame) -> str:

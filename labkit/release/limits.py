@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labkit.release.copies import Copies
 from labkit.release.evidence import Judgement, SequentialTest
 from labkit.release.health import Health, Seen
 
@@ -11,6 +12,9 @@ _GOOD = 0.2
 """A share of failures that is well, as a part of the limit."""
 _SLOW = SequentialTest(good=0.05, bad=0.2)
 """95 of 100 within the limit is well; more than 1 of 5 above it is not."""
+_COPIED = 0.5
+"""Where some of the requests are copied nobody knows which: half as many copies as there should be are
+too few."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,19 @@ class Limits:
                 f"{one.requests} requests{since}, {one.p95_ms:.0f} ms for the slowest 5 of 100"
             )
         return None
+
+    def broken_by_copies(self, copies: Copies, share: float) -> str | None:
+        """Why a destination is broken that gets copies of that *share* of the requests, in words; or None."""
+        if reason := self.broken_by(copies.health):
+            return reason
+        well = 1 - share * (1 - _GOOD * self.error_rate)
+        test = SequentialTest(well, 1 - share * _COPIED)
+        if share == 1 or test.judge(copies.missing, copies.due) != "bad":
+            return None
+        return (
+            f"of {copies.due} requests {copies.due - copies.missing} came to {copies.health.destination}, "
+            f"where it should be about {100 * share:g} of 100"
+        )
 
     def lost(self, seen: Seen) -> str | None:
         """Why the mesh itself is broken: requests that never came to a destination."""

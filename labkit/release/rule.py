@@ -11,7 +11,6 @@ API server refuses if anybody has changed the object since it was read.
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +22,7 @@ from labkit.kube.destinations import Destination, full_host
 from labkit.kube.resources import VIRTUAL_SERVICES
 
 MESH = "mesh"
-BEFORE = "labkit/weights-before"
-"""Annotation: the weights before a shift, while it lasts."""
-_KEPT_AT = "/metadata/annotations/" + BEFORE.replace("/", "~1")
+_MIRRORING = ("mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "mirror_percent")
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,22 @@ class Rule:
         return tuple(weight / total if total else 0.0 for weight in self.weights)
 
     @property
-    def mirror(self) -> Destination | None:
-        """Where copies of its requests go."""
+    def mirroring(self) -> Obj:
+        """What it says of copies of its requests, field by field as it is written."""
+        return {field: self._http[field] for field in _MIRRORING if field in self._http}
+
+    @property
+    def mirrors(self) -> dict[Destination, float]:
+        """Where copies of its requests go, and of which share of them (0 to 1)."""
         http = self._http
-        mirrored = http.get("mirror") or next(
-            (one.get("destination") for one in http.get("mirrors") or []), None
+        found = (
+            {Destination.of(http["mirror"], self.namespace): _old_share(http)} if http.get("mirror") else {}
         )
-        return Destination.of(mirrored, self.namespace) if mirrored else None
+        for one in http.get("mirrors") or []:
+            found[Destination.of(one.get("destination") or {}, self.namespace)] = _share(
+                one.get("percentage")
+            )
+        return found
 
     @property
     def _http(self) -> Obj:
@@ -79,19 +85,6 @@ class Rule:
     @property
     def _targets(self) -> list[Obj]:
         return self._http.get("route") or []
-
-    @property
-    def kept(self) -> tuple[int | None, ...] | None:
-        """The weights before a shift that is under way, or was cut off; None where there is none.
-
-        Fewer than destinations where the shift has added the last ones.
-        """
-        try:
-            found = json.loads((self.object["metadata"].get("annotations") or {})[BEFORE])
-        except (KeyError, ValueError, TypeError):
-            return None
-        fits = isinstance(found, list) and 0 < len(found) <= len(self._targets)
-        return tuple(found) if fits and all(one is None or isinstance(one, int) for one in found) else None
 
     @property
     def written(self) -> tuple[int | None, ...]:
@@ -118,21 +111,24 @@ class Rule:
         found += [{"op": "remove", "path": f"{at}/{i}"} for i in range(len(mine) - 1, len(its) - 1, -1)]
         return found + [{"op": "add", "path": f"{at}/-", "value": one} for one in its[len(mine) :]]
 
-    def patch_to_keep(self, weights: Sequence[int | None]) -> list[Obj]:
-        """The JSON Patch that notes *weights* in the object, for when a shift is cut off."""
-        if self.kept is not None:
-            return []
-        value = json.dumps(list(weights))
-        if not self.object["metadata"].get("annotations"):
-            return [{"op": "add", "path": "/metadata/annotations", "value": {BEFORE: value}}]
-        return [{"op": "add", "path": _KEPT_AT, "value": value}]
+    def with_mirroring(self, fields: Obj) -> Rule:
+        """The rule that says *fields* of copies, and nothing else."""
+        changed = copy.deepcopy(self.object)
+        http = changed["spec"]["http"][self.route]
+        for field in self.mirroring:
+            del http[field]
+        http |= copy.deepcopy(fields)
+        return Rule(changed, self.route)
 
-    def patch_to_forget(self) -> list[Obj]:
-        """The JSON Patch that takes the note away, and nothing else."""
-        annotations = self.object["metadata"].get("annotations") or {}
-        if BEFORE not in annotations:
-            return []
-        return [{"op": "remove", "path": "/metadata/annotations" if len(annotations) == 1 else _KEPT_AT}]
+    def patch_mirroring_to(self, fields: Obj) -> list[Obj]:
+        """The JSON Patch that makes the route say *fields* of copies; empty where it does."""
+        at, there = f"/spec/http/{self.route}", self.mirroring
+        gone = [{"op": "remove", "path": f"{at}/{field}"} for field in there if field not in fields]
+        return gone + [
+            {"op": "add", "path": f"{at}/{field}", "value": value}
+            for field, value in fields.items()
+            if field not in there or there[field] != value
+        ]
 
     def with_weights(self, weights: Sequence[int | None]) -> Rule:
         """The rule with these *weights*; destinations for which there is none are left out."""
@@ -143,6 +139,18 @@ class Rule:
             one.pop("weight", None)
             one |= {} if weight is None else {"weight": weight}
         return Rule(changed, self.route)
+
+
+def _old_share(http: Obj) -> float:
+    """Of the one ``mirror``."""
+    if http.get("mirrorPercentage") is not None:
+        return _share(http["mirrorPercentage"])
+    percents = [http[name] for name in ("mirrorPercent", "mirror_percent") if http.get(name) is not None]
+    return _share({"value": percents[0]}) if percents else 1.0
+
+
+def _share(percentage: Obj | None) -> float:
+    return 1.0 if percentage is None else float(percentage.get("value") or 0) / 100
 
 
 def _weight_change(at: str, now: Obj, wanted: Obj) -> Obj | None:

@@ -3,6 +3,8 @@
 Requests run all the time, also while weights change. After each change the access logs and the answers
 are read, and each destination is judged (:mod:`labkit.release.health`, :mod:`labkit.release.evidence`).
 
+With a shadow phase the newcomer gets copies first, and nobody their answers (:mod:`labkit.release.shadow`).
+
 The rule as it was comes back when a destination is broken, when the mesh loses requests, when there is
 too little evidence that all is well, when anything fails and when the cell is interrupted. It is kept in
 the object itself while the shift lasts, so that one that was cut off can be taken up or taken back.
@@ -10,155 +12,65 @@ the object itself while the shift lasts, so that one that was cut off can be tak
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import zip_longest
 
-import pandas as pd
-
+from labkit.clock import SYSTEM, Clock
 from labkit.errors import LabkitError, UsageError
+from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
-from labkit.kube.proxies import find_proxies
+from labkit.kube.mesh_health import first_trouble
 from labkit.release.change import Change, command, make_change
-from labkit.release.health import Health, Seen, seen
+from labkit.release.course import Shift, Step
+from labkit.release.health import Health, Seen
+from labkit.release.interruption import Interruption
 from labkit.release.limits import Limits
+from labkit.release.note import Before, as_before, before, patch_back, patch_to_note
 from labkit.release.rule import Rule, as_hundredths, share_out
+from labkit.release.shadow import Shadow, check_that_copies_are_seen, planned, share_asked
+from labkit.release.watching import Traffic, Watch
 from labkit.traffic.journal import Journal
 from labkit.traffic.numbers import number, whole
-from labkit.traffic.stream import Stream, Where
+from labkit.traffic.stream import Where
 from labkit.traffic.target import Headers
 
 _LOOK = 0.5
 """Seconds between two looks at the answers."""
-_PATIENCE = 60.0
+PATIENCE = 60.0
 """Seconds a step may take until its destination has had enough requests."""
 _AGAIN = 1.0
 """Seconds between two attempts to put a rule back on a cluster that does not answer."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One setting of the weights, and how each destination did with it."""
-
-    weight: int
-    """Of 100: the share asked for."""
-    at: float
-    """Seconds since the epoch: all proxies had the weights."""
-    acknowledged_ms: float
-    health: tuple[Health, ...]
-    reason: str | None = None
-    """Why the shift ended here, if it did."""
-
-    def __str__(self) -> str:
-        return f"{'✗' if self.reason else '✓'} {' · '.join(map(str, self.health))}"
-
-
 @dataclass
-class Shift:
-    """The whole course."""
-
-    to: str
-    limits: Limits
-    before: dict[str, int]
-    """Destination → weight, as parts of 100."""
-    steps: list[Step] = field(default_factory=list)
-    answers: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Every answer, as send() has them."""
-    rolled_back_at: float | None = None
-
-    @property
-    def reason(self) -> str | None:
-        """Why it was rolled back; None where it came through."""
-        return next((step.reason for step in self.steps if step.reason), None)
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every step was shown to keep the limits."""
-        return bool(self.steps) and self.reason is None and self.rolled_back_at is None
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row a step and destination; times in milliseconds, rates in per cent."""
-        return pd.DataFrame(
-            [
-                {
-                    f"weight of {self.to} %": step.weight,
-                    "acknowledged ms": round(step.acknowledged_ms),
-                    "destination": one.destination,
-                    "requests": one.requests,
-                    "errors": one.errors,
-                    "error rate %": round(100 * one.error_rate, 1),
-                    "half within ms": one.p50_ms,
-                    "95 % within ms": one.p95_ms,
-                }
-                for step in self.steps
-                for one in step.health
-            ]
-        )
-
-    @property
-    def verdict(self) -> str:
-        """One sentence."""
-        if self.reason:
-            old = ", ".join(f"{name} {weight}" for name, weight in self.before.items())
-            return f"✗ Rolled back to {old}: at {self.steps[-1].weight} %, {self.reason}."
-        if not self.steps:
-            return "No step was finished."
-        return f"✓ {self.to} has {self.steps[-1].weight} % of the traffic, and every limit was kept."
-
-
-@dataclass
-class Course:
-    """What a shift works with."""
+class Work:
+    """What a shift works with, and what has come of it."""
 
     api: Api
-    journal: Journal
+    watch: Watch
     rule: Rule
     """As it was before."""
     wide: Rule
     """The same with the destination that gets the traffic, where it was none of the rule's."""
     target: int
     """Which of the destinations that is."""
-    names: Mapping[Destination, str]
-    kept: Kept
     shift: Shift
     requests: int
     say: Callable[[str], None]
+    shadow: Shadow | None = None
+    strategy: Strategy | None = None
+    clock: Clock = SYSTEM
+    look: Callable[[], str] = lambda: ""
+    """What is broken in the mesh itself, asked where a limit was broken."""
 
-    def look(self, since: float) -> Seen:
-        """What became of the requests sent after *since*."""
-        answers = self.kept.since(since)
-        answered = answers[answers["status"].notna()]
-        tags = answered["tag"].tolist()
-        begin = (answered if tags else answers)["time"].min()
-        lines = self.journal.lines_of(tags, begin.to_pydatetime())
-        proxies = find_proxies(self.api, self.journal.namespaces)
-        slow_ms = self.shift.limits.p95_ms
-        return seen(answers, lines.frame, lines.request_ids, proxies, self.names, slow_ms=slow_ms)
-
-
-class Kept:
-    """The answers of the stream, in order, safe to read meanwhile."""
-
-    def __init__(self) -> None:
-        self._rows: list[pd.DataFrame] = []
-        self._lock = threading.Lock()
-
-    def take(self, rows: pd.DataFrame) -> None:
-        with self._lock:
-            self._rows.append(rows)
-
-    def since(self, at: float) -> pd.DataFrame:
-        """Those sent after *at*, seconds since the epoch."""
-        with self._lock:
-            rows = list(self._rows)
-        if not rows:
-            return pd.DataFrame()
-        every = pd.concat(rows, ignore_index=True)
-        return every[every["time"] >= pd.Timestamp(at, unit="s", tz="UTC")]
+    def change(self, patch: Callable[[Rule], list[Obj]]) -> Change:
+        """Change the rule as it is now, and wait until every proxy knows."""
+        return make_change(self.api, self.rule, patch, strategy=self.strategy, clock=self.clock)
 
 
 def shift(
@@ -171,6 +83,7 @@ def shift(
     new: Obj | None = None,
     names: Mapping[Destination, str],
     steps: Sequence[int] = (10, 25, 50, 75, 100),
+    shadow: bool | float = False,
     requests: int = 100,
     rate: float = 50.0,
     headers: Headers | None = None,
@@ -181,39 +94,69 @@ def shift(
 
     new: *to* as a VirtualService writes it, where the rule does not have it yet. names: what to call each of
     the destinations, *to* the last if it is new. steps: *to*'s weights in turn, 0 to 100.
+    shadow: copy requests to *to* first, all of them or so many per cent, and judge it by the copies.
     requests: how many answers a step waits for; more where they are not enough to judge by, fewer where
     a limit is broken before. rate: requests a second. headers: of each request. Raises UsageError for what
     makes no sense.
     """
     wanted, rate = _checked(steps, requests), number("rate", rate)
     _check_mark(headers)
+    share = share_asked(shadow)
     wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
-    rule = _as_before(rule, say)
+    rule, limits = _as_before(rule, say), limits or Limits()
     shares = dict(zip(rule.destinations, as_hundredths(rule), strict=True))
-    before = {name: shares.get(destination, 0) for destination, name in names.items()}
-    found, kept = Shift(names[to], limits or Limits(), before), Kept()
-    course = Course(api, journal, rule, wide, list(names).index(to), names, kept, found, requests, say)
-    most = len(wanted) * int(requests + rate * _PATIENCE)
-    with closing(Stream(where, kept.take, headers=headers, rate=rate, total=most)) as stream:
+    was = {name: shares.get(destination, 0) for destination, name in names.items()}
+    target = list(names).index(to)
+    plan = None
+    if share is not None:
+        written = wide.object["spec"]["http"][wide.route]["route"][target]["destination"]
+        plan = planned(rule, to, written, share, title=names[to])
+        check_that_copies_are_seen(api, to, rule.namespace, journal.namespaces, title=names[to])
+    watch = Traffic(
+        api,
+        where,
+        journal,
+        names,
+        to,
+        namespace=rule.namespace,
+        slow_ms=limits.p95_ms,
+        rate=rate,
+        total=(len(wanted) + 1) * int(requests + rate * PATIENCE),
+        headers=headers,
+    )
+    work = Work(api, watch, rule, wide, target, Shift(names[to], limits, was), requests, say, plan)
+    work.look = partial(first_trouble, api, journal.namespaces)
+    return run(work, wanted)
+
+
+def run(work: Work, weights: Sequence[int]) -> Shift:
+    """Go through the whole *work*; whatever ends it early, the rule is put back."""
+    found, complete = work.shift, False
+    with Interruption() as interruption, closing(work.watch):
         try:
-            stream.start()
-            _climb(course, wanted)
-            _forget(course)
+            work.watch.start()
+            if _shadowed(work) and _climb(work, weights):
+                work.change(lambda now: patch_to_note(now, None))
+                complete = True
+            interruption.defer()
         finally:
-            if found.reason or len(found.steps) < len(wanted):
-                found.rolled_back_at = _roll_back(course)
-    found.answers = kept.since(0)
+            with _looked_at(work):
+                while not complete:
+                    try:
+                        found.rolled_back_at, complete = _roll_back(work), True
+                    except KeyboardInterrupt:
+                        if interruption.insisted:
+                            work.say(f"The rule is left as it is. By hand:\n{command(work.rule)}")
+                            raise
+    found.answers = work.watch.everything()
     return found
 
 
 def _as_before(rule: Rule, say: Callable[[str], None]) -> Rule:
-    """*rule* with the weights it had before a shift that was cut off; itself where there was none."""
-    if rule.kept is None:
-        return rule
-    say(
-        f"A shift of {rule.name} was cut off. Should this one be rolled back, the weights before that return."
-    )
-    return rule.with_weights(rule.kept)
+    """*rule* as it was before a shift that was cut off; itself where there was none."""
+    if before(rule) is not None:
+        say(f"A shift of {rule.name} was cut off. Should this one be rolled back, what was before returns.")
+    return as_before(rule)
 
 
 def _checked(steps: Sequence[int], requests: int) -> list[int]:
@@ -235,113 +178,171 @@ def _check_mark(headers: Headers | None) -> None:
         )
 
 
-def _climb(course: Course, weights: Sequence[int]) -> None:
-    began = time.time()
+def _climb(work: Work, weights: Sequence[int]) -> bool:
+    """Step by step; whether every one was shown to keep the limits."""
+    began = work.clock.time()
     for turn, weight in enumerate(weights):
-        change = _set(course, share_out(course.wide, course.target, weight))
-        course.say(f"{course.shift.to} {weight} %: {change.sentence}")
-        step = _observe(course, weight, change, began, is_last=turn == len(weights) - 1)
-        course.shift.steps.append(step)
-        course.say(f"  {step}")
-        if step.reason:
-            return
+        change = _set(work, share_out(work.wide, work.target, weight))
+        work.say(f"{work.shift.to} {weight} %: {change.sentence}")
+        judge = partial(_judged, work, weight, change, began, is_last=turn == len(weights) - 1)
+        if not _watched(work, Step(weight, change.at, 1000 * change.acknowledged.seconds, ()), change, judge):
+            return False
+    return True
 
 
-def _set(course: Course, weights: Sequence[int]) -> Change:
-    wanted, before = course.wide.with_weights(weights), course.rule.written
-    return make_change(
-        course.api, course.rule, lambda now: [*now.patch_to_keep(before), *now.patch_to(wanted)]
+def _set(work: Work, weights: Sequence[int]) -> Change:
+    """The next weights; copies, if there were any, end with that."""
+    wanted, kept = work.wide.with_weights(weights), Before(work.rule.written)
+
+    def patch(now: Rule) -> list[Obj]:
+        noted = before(now)
+        back = [] if noted is None or noted.mirroring is None else now.patch_mirroring_to(noted.mirroring)
+        return [*now.patch_to(wanted), *back, *patch_to_note(now, kept)]
+
+    return work.change(patch)
+
+
+def _shadowed(work: Work) -> bool:
+    """The shadow phase, if one is asked for; whether all is well to go on."""
+    plan = work.shadow
+    if plan is None:
+        return True
+    change = _mirror(work, plan)
+    how = f"gets copies of {plan.percent:g} % of the requests, and nobody its answers"
+    own = "" if plan.fields else " (by the rule's own mirror)"
+    work.say(f"{work.shift.to} {how}{own}: {change.sentence}")
+    step = Step(0, change.at, 1000 * change.acknowledged.seconds, (), mirrored=plan.percent)
+    return _watched(work, step, change, partial(_judged_by_copies, work, plan, change))
+
+
+def _mirror(work: Work, plan: Shadow) -> Change:
+    kept = Before(work.rule.written, work.rule.mirroring if plan.fields else None)
+    fields = work.rule.mirroring if plan.fields is None else plan.fields
+    return work.change(
+        lambda now: [
+            *now.patch_to(work.rule),
+            *now.patch_mirroring_to(fields),
+            *patch_to_note(now, kept),
+        ]
     )
 
 
-def _forget(course: Course) -> None:
-    """The end is reached: nothing is to be kept any more."""
-    if not course.shift.reason:
-        make_change(course.api, course.rule, Rule.patch_to_forget)
+@dataclass(frozen=True)
+class _Judged:
+    """One look at a step."""
+
+    answers: int = 0
+    health: tuple[Health, ...] = ()
+    copies: Health | None = None
+    reason: str | None = None
+    """Why the shift must end here."""
+    enough: bool = False
+    """Whether the evidence is enough to go on."""
 
 
-def _observe(course: Course, weight: int, change: Change, began: float, *, is_last: bool) -> Step:
+def _watched(work: Work, step: Step, change: Change, judge: Callable[[], _Judged]) -> bool:
     """Watch one step until it is judged: broken, well, or without enough evidence for either."""
-    deadline = time.monotonic() + _PATIENCE
-    acknowledged = change.acknowledged
+    deadline, acknowledged = work.clock.monotonic() + PATIENCE, change.acknowledged
     refused = [one.error for one in acknowledged.refusals] + [one.error for one in acknowledged.faults]
-    if refused:
-        words = f"the weights are not in force: {refused[0]}"
-        return Step(weight, change.at, 1000 * acknowledged.seconds, (), words)
-    while True:
-        time.sleep(_LOOK)
-        answers = course.kept.since(change.at)
-        health: tuple[Health, ...] = ()
-        reason, enough = None, False
-        if len(answers):
-            now, whole = course.look(change.at), course.look(began)
-            health = now.health
-            reason = _broken(course, now, whole, change.rule.weights)
-            enough = len(answers) >= course.requests and _shown(course, weight, now, whole, is_last=is_last)
-        late = time.monotonic() > deadline
-        if late and not reason and not enough:
-            reason = _too_little(course, weight, len(answers), health)
-        if reason or enough:
-            return Step(weight, change.at, 1000 * acknowledged.seconds, health, reason)
+    seen = _Judged(reason=f"what was set is not in force: {refused[0]}" if refused else None)
+    while not seen.reason and not seen.enough:
+        work.clock.sleep(_LOOK)
+        seen = judge()
+        if not seen.enough and not seen.reason and work.clock.monotonic() > deadline:
+            seen = replace(seen, reason=_too_little(work, step, seen))
+    step = replace(step, health=seen.health, copies=seen.copies, reason=seen.reason)
+    work.shift.steps.append(step)
+    work.say(f"  {step}")
+    return step.reason is None
 
 
-def _broken(course: Course, now: Seen, whole: Seen, weights: Sequence[int]) -> str | None:
+def _judged(work: Work, weight: int, change: Change, began: float, *, is_last: bool) -> _Judged:
+    """By the requests of this step, and of the whole shift."""
+    answers = work.watch.answers(change.at)
+    if not answers:
+        return _Judged()
+    now, whole = work.watch.seen(change.at), work.watch.seen(began)
+    reason = _broken(work, now, whole, change.rule.weights)
+    enough = answers >= work.requests and _shown(work, weight, now, whole, is_last=is_last)
+    return _Judged(answers, now.health, None, reason, enough)
+
+
+def _judged_by_copies(work: Work, plan: Shadow, change: Change) -> _Judged:
+    """By copies; and the requests themselves are to do as well as ever meanwhile."""
+    answers, limits = work.watch.answers(change.at), work.shift.limits
+    if not answers:
+        return _Judged()
+    now, copies = work.watch.copied(change.at, of_all=plan.share == 1)
+    reason = _broken(work, now, now, change.rule.weights) or limits.broken_by_copies(copies, plan.share)
+    enough = answers >= work.requests and limits.judge(copies.health) == "good"
+    return _Judged(answers, now.health, copies.health, reason, enough)
+
+
+def _broken(work: Work, now: Seen, whole: Seen, weights: Sequence[int]) -> str | None:
     """Why the shift must end here, by what was *now* seen in this step and in the *whole* shift."""
-    limits = course.shift.limits
-    for one, weight in zip(now.health, weights, strict=True):
-        if one.requests and not weight:
+    limits = work.shift.limits
+    for one, weight in zip_longest(now.health, weights, fillvalue=0):
+        if isinstance(one, Health) and one.requests and not weight:
             return f"{one.destination} got {one.requests} requests though it has no weight"
     found = [why for one in now.health if (why := limits.broken_by(one))]
-    in_all = limits.broken_by(whole.health[course.target], " since the shift began")
+    in_all = limits.broken_by(whole.health[work.target], " since the shift began")
     return next(iter(found), None) or in_all or limits.lost(now)
 
 
-def _shown(course: Course, weight: int, now: Seen, whole: Seen, *, is_last: bool) -> bool:
+def _shown(work: Work, weight: int, now: Seen, whole: Seen, *, is_last: bool) -> bool:
     """Whether there is evidence enough to go on: of the step for each, and in the end for the whole."""
-    target = course.target
+    target = work.target
     if not weight:
         return True
-    if now.health[target].requests < course.shift.limits.at_least:
+    if now.health[target].requests < work.shift.limits.at_least:
         return False
-    return not is_last or course.shift.limits.judge(whole.health[target]) == "good"
+    return not is_last or work.shift.limits.judge(whole.health[target]) == "good"
 
 
-def _too_little(course: Course, weight: int, answers: int, health: Sequence[Health]) -> str:
-    had = health[course.target].requests if health else 0
-    if had < course.shift.limits.at_least:
+def _too_little(work: Work, step: Step, seen: _Judged) -> str:
+    own = {one.destination: one for one in seen.health}.get(work.shift.to)
+    had = (seen.copies if step.mirrored else own) or Health(work.shift.to)
+    if had.requests >= work.shift.limits.at_least:
         return (
-            f"only {had} of the {answers} answers of {_PATIENCE:.0f} s came from {course.shift.to}: "
-            "too few to judge it by, and no evidence is no success"
+            f"{seen.answers} answers in {PATIENCE:.0f} s do not show that {had.destination} keeps the limits"
         )
-    return f"{answers} answers in {_PATIENCE:.0f} s do not show that {course.shift.to} keeps the limits"
+    what = (
+        "copies came to" if step.mirrored else f"of the {seen.answers} answers of {PATIENCE:.0f} s came from"
+    )
+    return (
+        f"only {had.requests} {what} {work.shift.to}: too few to judge it by, and no evidence is no success"
+    )
 
 
-def _roll_back(course: Course) -> float:
-    """Put the rule back, whatever it takes: a cluster that is gone is waited for, an interrupt as well."""
+@contextmanager
+def _looked_at(work: Work) -> Iterator[None]:
+    """Where a limit was broken, ask whether the mesh itself is, beside the way back: it is not held up."""
+    if not work.shift.reason:
+        yield
+        return
+    with ThreadPoolExecutor(1) as beside:
+        trouble = beside.submit(work.look)
+        yield
+    work.shift.trouble = trouble.result()
+
+
+def _roll_back(work: Work) -> float:
+    """Put the rule back, whatever it takes: a cluster that is gone is waited for."""
     told = False
     while True:
         try:
-            change = make_change(
-                course.api,
-                course.rule,
-                lambda now: [*now.patch_to(course.rule), *now.patch_to_forget()],
-            )
-        except UsageError:
+            change = work.change(lambda now: patch_back(now, work.rule))
+        except UsageError:  # there is no such rule any more
             raise
-        except (LabkitError, KeyboardInterrupt) as error:
+        except LabkitError as error:
             if not told:
-                why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-                course.say(
-                    f"The weights are not back yet ({why}); trying again. By hand:\n{command(course.rule)}"
-                )
-            elif isinstance(error, KeyboardInterrupt):
-                raise
+                work.say(f"The rule is not back yet ({error}) Trying again. By hand:\n{command(work.rule)}")
             told = True
-            time.sleep(_AGAIN)
+            work.clock.sleep(_AGAIN)
         else:
-            course.say(f"back to {_old(course)}: {change.sentence}")
+            work.say(f"back to {_old(work)}: {change.sentence}")
             return change.at
 
 
-def _old(course: Course) -> str:
-    return ", ".join(f"{name} {weight}" for name, weight in course.shift.before.items())
+def _old(work: Work) -> str:
+    return ", ".join(f"{name} {weight}" for name, weight in work.shift.before.items())

@@ -9,7 +9,7 @@ stands is quick.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_
 from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.compare import imagined, is_as
+from labkit.scenario.makers import made_by_controller
 from labkit.scenario.steps import STEPS, find_step
 
 T = TypeVar("T")
@@ -56,8 +57,6 @@ _SWEPT = {
     "telemetry.istio.io/v1alpha1": ("Telemetry",),
 }
 """Kinds a learner may have made something of; versions that Istio 1.20 serves, and the newest still does."""
-
-_MADE_BY_THE_SYSTEM = {("ConfigMap", "kube-root-ca.crt"), ("ConfigMap", "istio-ca-root-cert")}
 
 Key = tuple[str, str, str]
 """(kind, namespace, name)."""
@@ -165,31 +164,47 @@ def _remove(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     A namespace that an administrator gave is emptied and stays.
     """
     doomed = list(_unwanted(api, wanted))
-    _each(doomed, lambda one: delete(api, one[0], *one[1:], wait=False))
-    _each(doomed, lambda one: wait_until_gone(api, one[0], *one[1:]))
-    moves.removed += [resource.title(name) for resource, _, name in doomed]
+    remove_all(api, doomed)
+    moves.removed += [resource.title(obj["metadata"]["name"]) for resource, obj in doomed]
 
 
-def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, str, str]]:
+def remove_all(api: Api, doomed: Sequence[tuple[Resource, Obj]]) -> None:
+    """Delete these objects, all at once, and wait until they are gone.
+
+    One of the same name that somebody makes in the meantime is another object, and stays.
+    """
+    each = [
+        (resource, (meta := obj["metadata"]).get("namespace", ""), meta["name"], meta["uid"])
+        for resource, obj in doomed
+    ]
+    _each(each, lambda one: delete(api, *one[:3], wait=False, uid=one[3]))
+    _each(each, lambda one: wait_until_gone(api, *one[:3], uid=one[3]))
+
+
+def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, Obj]]:
     going = {
-        name
-        for name in namespaces_of_the_lab(api)
+        name: namespace
+        for name, namespace in _namespaces_there(api).items()
         if ("Namespace", "", name) not in wanted and may_delete(api, NAMESPACES, name)
     }
-    yield from ((NAMESPACES, "", name) for name in sorted(going))
+    yield from ((NAMESPACES, namespace) for namespace in going.values())
     ours = {(kind, name) for kind, _, name in _wanted(len(STEPS))}
     for resource, obj in made_by_people(api):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         strayed = namespace == "default" and (resource.kind, name) in ours
         in_lab = namespace in cast.NAMESPACES and namespace not in going
         if strayed or (in_lab and (resource.kind, namespace, name) not in wanted):
-            yield resource, namespace, name
+            yield resource, obj
 
 
 def namespaces_of_the_lab(api: Api) -> list[str]:
     """Those of the lab's namespaces that are there."""
-    there = {namespace["metadata"]["name"] for namespace in api.items(NAMESPACES.path())}
-    return [name for name in cast.NAMESPACES if name in there]
+    return list(_namespaces_there(api))
+
+
+def _namespaces_there(api: Api) -> dict[str, Obj]:
+    there = {namespace["metadata"]["name"]: namespace for namespace in api.items(NAMESPACES.path())}
+    return {name: there[name] for name in cast.NAMESPACES if name in there}
 
 
 def made_by_people(api: Api, namespaces: Iterable[str] = ()) -> Iterator[tuple[Resource, Obj]]:
@@ -201,7 +216,7 @@ def made_by_people(api: Api, namespaces: Iterable[str] = ()) -> Iterator[tuple[R
     places = list(namespaces) or ([""] if everywhere else namespaces_of_the_lab(api))
     kinds = [(kind, place) for kind in _swept_kinds(api) for place in places]
     for resource, objects in _each(kinds, lambda one: (one[0], _listed(api, *one))):
-        yield from ((resource, obj) for obj in objects if not _is_made_by_others(resource, obj))
+        yield from ((resource, obj) for obj in objects if not made_by_controller(resource, obj))
 
 
 def _listed(api: Api, kind: Resource, namespace: str) -> list[Obj]:
@@ -221,11 +236,6 @@ def _swept_kinds(api: Api) -> list[Resource]:
         for kind in kinds
         if any(entry["kind"] == kind for entry in api.resources_of(version))
     ]
-
-
-def _is_made_by_others(resource: Resource, obj: Obj) -> bool:
-    metadata = obj["metadata"]
-    return bool(metadata.get("ownerReferences")) or (resource.kind, metadata["name"]) in _MADE_BY_THE_SYSTEM
 
 
 # ----------------------------------------------------------------------------------------------- making
@@ -276,7 +286,7 @@ def _wait_for_leaving_pods(api: Api) -> None:
     """A pod that is no longer wanted is still listed, and may still answer, until it is gone."""
     pods = [pod["metadata"] for pod in items_in(api, PODS, cast.NAMESPACES)]
     leaving = [metadata for metadata in pods if metadata.get("deletionTimestamp")]
-    _each(leaving, lambda pod: wait_until_gone(api, PODS, pod["namespace"], pod["name"]))
+    _each(leaving, lambda pod: wait_until_gone(api, PODS, pod["namespace"], pod["name"], uid=pod["uid"]))
 
 
 def _has_proxy(pod: Obj) -> bool:

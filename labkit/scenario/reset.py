@@ -13,10 +13,9 @@ from labkit.kube.api import Api
 from labkit.kube.delete import delete
 from labkit.kube.permissions import may_delete
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
-from labkit.kube.wait import wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER, LEARNER_LABEL
-from labkit.scenario.place import made_by_people
+from labkit.scenario.place import made_by_people, remove_all
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,7 @@ def _gateways(api: Api) -> list[Belonging]:
 
 def remove(api: Api, one: Belonging) -> None:
     """Delete it, or what is in it, and wait until that is gone."""
-    mine = [(one.resource, one.namespace, one.name)]
     if one.stays:
-        mine = [(r, one.name, o["metadata"]["name"]) for r, o in made_by_people(api, [one.name])]
-    for each in mine:
-        delete(api, *each, wait=False)
-    for each in mine:
-        wait_until_gone(api, *each)
+        remove_all(api, list(made_by_people(api, [one.name])))
+    else:
+        delete(api, one.resource, one.namespace, one.name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labkit.errors import UsageError
+from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
-from labkit.kube.convergence import Strategy
 from labkit.kube.destinations import Destination
 from labkit.release.attribution import ByAnswer
 from labkit.release.change import Change, make_change

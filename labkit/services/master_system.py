@@ -34,6 +34,8 @@ TRACE_HEADERS = (
     "x-envoy-force-trace",
 )
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 CONNECT_SECONDS = float(os.environ.get("CONNECT_TIMEOUT", "10"))
 READ_SECONDS = float(os.environ.get("READ_TIMEOUT", "30"))
 KEEP_ALIVE_SECONDS = 5.0  # as java.net.HttpURLConnection keeps an idle connection
@@ -63,9 +65,10 @@ def caller(name: str, port: int, url: str, greeting: str) -> None:
 
 
 async def call(session: aiohttp.ClientSession, url: str, incoming: Mapping[str, str]) -> str:
-    """GET *url* with the trace headers of the *incoming* request; a sentence saying what came back."""
+    """GET *url* on behalf of the *incoming* request; a sentence saying what came back."""
+    agent = user_agent(session.headers["User-Agent"], incoming)
     try:
-        status, reason, body = await _get(session, url, trace_headers(incoming))
+        status, reason, body = await _get(session, url, {**trace_headers(incoming), "User-Agent": agent})
     except NoAnswer as failure:
         return io_error(url, failure)
     if status >= 400:
@@ -76,6 +79,16 @@ async def call(session: aiohttp.ClientSession, url: str, incoming: Mapping[str, 
 def trace_headers(incoming: Mapping[str, str]) -> dict[str, str]:
     """The headers of *incoming* that belong to the trace, not to this hop."""
     return {name: incoming[name] for name in TRACE_HEADERS if name in incoming}
+
+
+def user_agent(name: str, incoming: Mapping[str, str]) -> str:
+    """*name*, and the id of the request for which it calls: ``ServiceC (request 9e85001c-…)``.
+
+    In the place of the id that ``x-request-id`` passes on a gateway puts one of its own. This it leaves
+    alone, and every proxy writes it into its access log.
+    """
+    its_id = incoming.get("x-request-id", "")
+    return f"{name} (request {its_id})" if _REQUEST_ID.fullmatch(its_id) else name
 
 
 def io_error(url: str, failure: NoAnswer) -> str:

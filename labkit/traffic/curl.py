@@ -7,7 +7,6 @@ it does, ``>`` and ``<`` for the headers sent and received.
 from __future__ import annotations
 
 import datetime as dt
-import html
 import secrets
 import shlex
 from dataclasses import dataclass
@@ -16,19 +15,13 @@ from typing import Any
 import pycurl
 
 from labkit.errors import RequestFailed
+from labkit.markup import transcript
 from labkit.traffic.answers import answering_service
 from labkit.traffic.as_sent import as_bytes
 from labkit.traffic.exchange import USER_AGENT
 from labkit.traffic.numbers import milliseconds
 from labkit.traffic.target import Headers, Target
 
-_STYLE = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
-_STYLES = {
-    "*": "opacity:.7",
-    ">": "color:var(--jp-content-link-color,#0072B2)",
-    "<": "color:var(--jp-success-color1,#007355)",
-}
-"""As JupyterLab's theme has them, so that both light and dark are readable."""
 _PREFIX = {pycurl.INFOTYPE_TEXT: "* ", pycurl.INFOTYPE_HEADER_IN: "< ", pycurl.INFOTYPE_HEADER_OUT: "> "}
 
 
@@ -62,15 +55,7 @@ class Answer:
         return {"text/plain": str(self), "text/html": self._repr_html_()}
 
     def _repr_html_(self) -> str:
-        lines = "\n".join(_coloured(line) for line in self.transcript.splitlines())
-        return (
-            f'<pre style="{_STYLE}">$ {html.escape(self.command)}\n{lines}\n'
-            f"<b>{html.escape(self.text)}</b></pre>"
-        )
-
-
-def _coloured(line: str) -> str:
-    return f'<span style="{_STYLES.get(line[:1], "")}">{html.escape(line)}</span>'
+        return transcript(self.command, self.transcript.splitlines(), self.text)
 
 
 def curl(where: str | Target, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:

@@ -1,9 +1,10 @@
 """The access logs of the whole mesh, and the lines that belong to given requests.
 
 A request is found in three steps, on any mesh. Its tag stands in the User-Agent of the line that the
-ingress gateway wrote. That line has the request id, which the services pass on, so every proxy's
-lines of it are known. And each line names the pod it went on to, which therefore has to have a line
-as well; while one is missing, the logs are still on their way.
+ingress gateway wrote. That line has the request id, which the services pass on and in whose place
+further gateways put others (:mod:`labkit.traffic.one_request`), so every proxy's lines of it are
+known. And each line names the pod it went on to, which therefore has to have a line as well; while
+one is missing, the logs are still on their way.
 
 That last step is what is waited for: no line is expected before another proxy has said where it sent
 the request, and a sidecar writes the calls its pod made before the line of the request they were
@@ -13,13 +14,13 @@ made for. So when every line's next line is there, all are.
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from labkit.clock import SYSTEM, Clock
 from labkit.errors import ApiRefused, ClusterError
 from labkit.kube import logs
 from labkit.kube.api import Api
@@ -27,6 +28,7 @@ from labkit.kube.mesh_config import mesh_config
 from labkit.kube.proxies import CONTAINER, Proxy, find_proxies, proxy_of
 from labkit.kube.tables import Listing
 from labkit.traffic.access_log import Format, Unparsed, of_mesh, parse
+from labkit.traffic.one_request import first_ids
 
 _TAG = r"\(([0-9a-f]+(?:-\d+)?)\)$"
 _PAUSES = (0.01, 0.02, 0.05, 0.1)
@@ -38,9 +40,10 @@ class Lines:
     """The access-log lines of some requests."""
 
     frame: pd.DataFrame
-    """As :func:`labkit.traffic.access_log.parse`, with ``app`` and ``pod`` in front, as they began."""
+    """As :func:`labkit.traffic.access_log.parse`, as they began, with ``app``, ``pod`` and ``request`` in
+    front: the id under which the request came in, the same in all its lines."""
     request_ids: dict[str, str]
-    """Tag → the mesh's id of the request, for those the gateway has logged."""
+    """Tag → that id, for those the gateway has logged."""
     complete: bool
     """False where lines were still missing when time was up."""
 
@@ -55,6 +58,7 @@ class Journal:
         *,
         namespaces: Sequence[str] = ("",),
         authorities: str = "",
+        clock: Clock = SYSTEM,
     ) -> None:
         """*namespaces*: where to look for proxies, by default everywhere.
 
@@ -64,6 +68,7 @@ class Journal:
         self._api = api
         self.gateway_app = gateway_app
         self.namespaces, self._authorities = namespaces, authorities
+        self._clock = clock
         self._known: dict[tuple[str, str, int], Lines] = {}
 
     def read(self, selector: str, namespace: str, *, since: dt.datetime | None = None) -> pd.DataFrame:
@@ -77,16 +82,23 @@ class Journal:
     def recent(self, seconds: float) -> pd.DataFrame:
         """The lines every proxy has written in the last *seconds*, by the cluster's own clock."""
         already_added = dt.timedelta(seconds=2)  # by logs.read(), for callers that name a moment
-        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds) + already_added
+        since = (
+            dt.datetime.fromtimestamp(self._clock.time(), dt.UTC)
+            - dt.timedelta(seconds=seconds)
+            + already_added
+        )
         return self._read_all(find_proxies(self._api, self.namespaces), since, self._formats())
 
-    def lines_of(self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0) -> Lines:
+    def lines_of(
+        self, tags: Sequence[str], since: dt.datetime, *, timeout: float = 5.0, again: bool = False
+    ) -> Lines:
         """The lines of the requests that carry *tags*, sent after *since*, in every proxy's log.
 
-        Waits until all have arrived, *timeout* seconds at most.
+        Waits until all have arrived that others tell of, *timeout* seconds at most. again: look once more,
+        where that was so already.
         """
         key = (tags[0], tags[-1], len(tags)) if len(tags) else ("", "", 0)
-        if key not in self._known:
+        if again or key not in self._known:
             lines = self._wait_for(set(tags), since, timeout)
             if not lines.complete:
                 return lines
@@ -94,13 +106,13 @@ class Journal:
         return self._known[key]
 
     def _wait_for(self, tags: Collection[str], since: dt.datetime, timeout: float) -> Lines:
-        deadline, formats = time.monotonic() + timeout, self._formats()
+        deadline, formats = self._clock.monotonic() + timeout, self._formats()
         for attempt in range(1_000_000):
             proxies = find_proxies(self._api, self.namespaces)
             lines = self._look(tags, since, proxies, formats)
-            if lines.complete or time.monotonic() > deadline:
+            if lines.complete or self._clock.monotonic() > deadline:
                 return lines
-            time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            self._clock.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
         raise AssertionError("the deadline comes first")
 
     def _look(
@@ -112,7 +124,8 @@ class Journal:
         ours = marks.isin(list(tags))
         entered = at_gateway.loc[ours, "pod"].value_counts().to_dict()
         ids = dict(zip(marks[ours], at_gateway.loc[ours, "request_id"], strict=True))
-        frame = everything[everything["request_id"].isin(list(ids.values()))]
+        everything.insert(2, "request", first_ids(everything))
+        frame = everything[everything["request"].isin(list(ids.values()))]
         # Of two that began in the same millisecond, the longer one holds the other.
         frame = frame.sort_values(
             ["start_time", "duration"], ascending=[True, False], kind="stable", ignore_index=True
@@ -145,7 +158,8 @@ class Journal:
             return frame
         named = frame["authority"].astype("str").str.contains(self._authorities, regex=True, na=False)
         elsewhere = ~frame["pod"].isin(list(gateways))
-        known = frame["request_id"].isin(set(frame.loc[elsewhere, "request_id"].dropna()))
+        requests = first_ids(frame)
+        known = requests.isin(set(requests[elsewhere].dropna()))
         return frame[named | elsewhere | known].reset_index(drop=True)
 
 

@@ -56,6 +56,8 @@ class Split:
     """How often chance alone gives a split at least this unlikely, were the weights true."""
     left_out: int = 0
     """Requests that nobody answered: they belong to no destination."""
+    trouble: str = ""
+    """What was broken in the mesh itself: then nothing can be said of the weights."""
 
     @property
     def fits(self) -> bool | None:
@@ -70,6 +72,8 @@ class Split:
     @property
     def verdict(self) -> str:
         """One sentence."""
+        if self.trouble:
+            return f"✗ {self.trouble}"
         if not self.total:
             return "No request was answered, so there is nothing to share out."
         if self.p_value is None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import inspect
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
+from labkit.clock import SYSTEM, Clock
 from labkit.errors import LabkitError, UsageError
 from labkit.traffic.answers import send, to_frame
 from labkit.traffic.as_sent import header_lines
@@ -52,8 +52,9 @@ class Stream:
         rate: float = 20.0,
         total: int = 5000,
         timeout: float = 5.0,
+        clock: Clock = SYSTEM,
     ) -> None:
-        self._state = _State(where, _weak(receive), headers, whole("total", total), timeout)
+        self._state = _State(where, _weak(receive), headers, whole("total", total), timeout, clock)
         self.rate = rate
         self._thread: threading.Thread | None = None
         self._finalizer = weakref.finalize(self, self._state.over.set)
@@ -124,11 +125,12 @@ class _State:
         headers: Headers | None,
         total: int,
         timeout: float,
+        clock: Clock,
     ) -> None:
         self.where: Callable[[], Where | None] = (
             (lambda: lambda: where) if isinstance(where, str | Target) else _weak(where)
         )
-        self.receive, self.total, self.timeout = receive, total, timeout
+        self.receive, self.total, self.timeout, self.clock = receive, total, timeout, clock
         self.headers = headers
         header_lines(headers)  # what can't be sent is told here, not by the thread
         self.url: str | Target | None = None
@@ -144,14 +146,14 @@ def _weak(call: Callable[..., Any]) -> Callable[[], Any]:
 def _run(state: _State) -> None:
     owed = 1.0
     while not state.over.is_set() and state.sent < state.total:
-        began = time.monotonic()
+        began = state.clock.monotonic()
         if state.going.is_set():
             owed += state.rate * TICK
             count = min(int(owed), state.total - state.sent)
             owed = (owed - count) % 1
             if count and not _send(state, count):
                 break
-        state.over.wait(max(0.0, TICK - (time.monotonic() - began)))
+        state.clock.wait(state.over, max(0.0, TICK - (state.clock.monotonic() - began)))
     state.over.set()
 
 
@@ -184,17 +186,17 @@ def _rows(state: _State, count: int) -> pd.DataFrame:
             stop=state.over.is_set,
         )
     except LabkitError as error:  # the cluster is gone: an answer of its own kind, a row as any other
-        rows = _unanswered(str(error), count)
+        rows = _unanswered(str(error), state.clock.time(), count)
     if rows["status"].isna().all():
         state.url = None  # the gateway may be elsewhere when it is back
     return rows
 
 
-def _unanswered(why: str, count: int) -> pd.DataFrame:
+def _unanswered(why: str, at: float, count: int) -> pd.DataFrame:
     nothing = [0.0] * count
     return to_frame(
         Columns(
-            started=[time.time()] * count,
+            started=[at] * count,
             status=[0] * count,
             body=[b""] * count,
             dns=nothing,

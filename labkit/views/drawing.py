@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from labkit.views.picture import as_png
-from labkit.views.theme import FONT, INK
+from labkit.views.theme import FONT, INK, NONE, SHADE, css
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ class Box:
     y: float
     width: float
     height: float
-    fill: str = "white"
+    fill: str = SHADE
     line: str = INK
     thick: float = 1.0
     dashed: bool = False
@@ -51,7 +51,7 @@ class Words:
     bold: bool = False
     align: str = "center"
     ground: bool = False
-    """Whether it has a white ground, so that a line under it does not cross it out."""
+    """Whether it is white on a ground of its colour, so that a line under it does not cross it out."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def as_figure(drawing: Drawing) -> go.Figure:
         "width": drawing.width,
         "height": drawing.height,
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "paper_bgcolor": css(NONE),
+        "plot_bgcolor": css(NONE),
         "xaxis": {**hidden, "range": [0, drawing.width]},
         "yaxis": {**hidden, "range": [drawing.height, 0]},
         "font": {"family": FONT, "color": INK},
@@ -162,7 +162,7 @@ def _plotly_shapes(shape: Box | Words | Arrow | Note) -> list[dict[str, Any]]:
 
 
 def _below(path: str, fill: str, line: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "path", "path": path, "fillcolor": fill, "line": line, "layer": "below"}
+    return {"type": "path", "path": path, "fillcolor": css(fill), "line": line, "layer": "below"}
 
 
 def _path(points: Any) -> str:
@@ -185,12 +185,12 @@ def _annotation(words: Words) -> dict[str, Any]:
         "x": words.x,
         "y": words.y,
         "text": f"<b>{escaped}</b>" if words.bold else escaped,
-        "font": {"size": words.size, "color": words.colour},
+        "font": {"size": words.size, "color": "white" if words.ground else words.colour},
         "showarrow": False,
         "xanchor": words.align,
         "yanchor": "middle",
         "borderpad": 1,
-        **({"bgcolor": "white"} if words.ground else {}),
+        **({"bgcolor": words.colour} if words.ground else {}),
     }
 
 
@@ -268,12 +268,12 @@ def _draw_words(axes: Axes, words: Words, order: int) -> None:
         words.y,
         words.text.replace("$", r"\$"),
         fontsize=words.size * _PT,
-        color=words.colour,
+        color="white" if words.ground else words.colour,
         fontweight="bold" if words.bold else "normal",
         ha=words.align,
         va="center_baseline",
         zorder=order,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8} if words.ground else None,
+        bbox={"facecolor": words.colour, "edgecolor": "none", "pad": 0.8} if words.ground else None,
     )
 
 

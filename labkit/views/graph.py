@@ -20,11 +20,10 @@ from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_fig
 from labkit.views.graph_layout import CARD, HIGH, Frame, Place, between, frames, place, size, way
 from labkit.views.graph_nodes import Kind, Node, nodes_of
 from labkit.views.picture import Picture
-from labkit.views.theme import ERROR, INK, OTHER, colour_of
+from labkit.views.theme import ERROR, INK, NONE, OTHER, SHADE, colour_of
 
 _SHORT = {cast.SERVICE_EXT.title: "External Service"}
 """Titles that a card is too narrow for."""
-_SOFT = "#6B6B6B"
 _LEGEND = (
     "Frames are namespaces, cards are pods. On an arrow: requests, and their share of all its sender sent."
     "  ✗ errors: 4xx, 5xx or no answer."
@@ -77,6 +76,8 @@ class Graph(Picture):
         ``share`` of all the source sent (0 to 1), ``errors`` (4xx, 5xx or no answer), ``p50_ms`` (half of
         the requests took no longer, by the source's proxy)."""
         super().__init__(as_figure(self.drawing), mesh.caption)
+
+    as_wide_as_its_cell = False  # its words would run into each other
 
     def png(self) -> bytes:
         """The picture, still."""
@@ -170,13 +171,13 @@ class _Composer:
         for edge in self._edges:
             drawing.shapes += self._edge(edge)
         legend = _LEGEND if self._edges else _NOTHING
-        drawing.shapes.append(Words(12, height - 14, legend, 10, _SOFT, align="left"))
+        drawing.shapes.append(Words(12, height - 14, legend, 10, INK, align="left"))
         return drawing
 
     def _frame(self, frame: Frame) -> Iterator[Box | Words | Note]:
         yield Box(frame.x, frame.y, frame.width, frame.height, line="#A8A8A8", thick=1)
         name = fitted(frame.namespace, frame.width - 12, 10.5, bold=True)
-        yield Words(frame.x + 9, frame.y + 12, name, 10.5, _SOFT, bold=True, align="left")
+        yield Words(frame.x + 9, frame.y + 12, name, 10.5, INK, bold=True, align="left")
         rules = [
             r for r in self._running.rules if r.kind == "VirtualService" and r.namespace == frame.namespace
         ]
@@ -217,9 +218,9 @@ class _Composer:
 def _listed(names: list[str], x: float, y: float) -> Iterator[Words]:
     """The VirtualServices of our namespace, above ServiceA."""
     shown = names if len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
-    yield Words(x, y, "VirtualService", 9.5, _SOFT, bold=True, align="left")
+    yield Words(x, y, "VirtualService", 9.5, INK, bold=True, align="left")
     for n, name in enumerate(shown, start=1):
-        yield Words(x, y + 13 * n, fitted(name, CARD + 26, 9.5), 9.5, _SOFT, align="left")
+        yield Words(x, y + 13 * n, fitted(name, CARD + 26, 9.5), 9.5, INK, align="left")
 
 
 # --------------------------------------------------------------------------------------------- nodes
@@ -286,7 +287,7 @@ def _containers(node: Node, x: float, y: float, colour: str) -> Iterator[Box | W
     widths = [whole * 0.36, whole * 0.60] if len(names) == 2 else [whole]
     for name, width in zip(names, widths, strict=True):
         proxy = name == "Envoy" and pod.has_proxy
-        yield Box(x, y, width, 21, "#EFEFEF" if proxy else "white", _SOFT if proxy else colour, 1.2, radius=3)
+        yield Box(x, y, width, 21, SHADE if proxy else NONE, INK if proxy else colour, 1.2, radius=3)
         yield Words(x + width / 2, y + 10.5, fitted(name, width - 2, 10), 10)
         x += width + whole * 0.04
 
@@ -302,12 +303,12 @@ def _bottom_line(node: Node, x: float, y: float) -> Iterator[Words]:
         told = f"✗ {node.ready} of {len(node.pods)} ready" if len(node.pods) > 1 else f"✗ {troubles[0]}"
         yield Words(x, y, fitted(told, CARD - 2, 10, bold=True), 10, ERROR, bold=True)
     elif node.again:
-        yield Words(x, y, "same pod, from inside", 10, _SOFT)
+        yield Words(x, y, "same pod, from inside", 10, INK)
     elif names := node.gateways or tuple(name.partition(":")[0] for name in node.services):
         more = f" +{len(names) - 1}" if len(names) > 1 else ""
         kind = "Gateway " if node.gateways and not more and len(names[0]) < 14 else ""
         room = CARD + 2 - 6 * len(more)
-        yield Words(x, y, fitted(kind + names[0], room, 10) + more, 10, _SOFT)
+        yield Words(x, y, fitted(kind + names[0], room, 10) + more, 10, INK)
 
 
 def _told_of(node: Node) -> str:

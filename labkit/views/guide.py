@@ -17,7 +17,7 @@ import ipywidgets as widgets
 from labkit import markup
 from labkit.errors import LabkitError
 from labkit.kube.api import Api
-from labkit.kube.convergence import current_revision
+from labkit.kube.ask_istiod import current_revision
 from labkit.scenario.checks import Finding, Observer, find
 from labkit.scenario.hints import explain
 from labkit.scenario.progress import own_work, progress

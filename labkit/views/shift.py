@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from labkit.markup import BAD, verdict
+from labkit.release.copies import COPIES
+from labkit.release.course import Shift, Step
 from labkit.release.health import Health
-from labkit.release.shift import Shift, Step
 from labkit.views.figures import ABOVE
 from labkit.views.picture import Picture
 from labkit.views.theme import ERROR, INK, colour_of, layout
@@ -75,20 +76,22 @@ def _heads(shift: Shift) -> list[str]:
 
 
 def _block(step: Step) -> str:
-    span = max(1, len(step.health))
+    span = max(1, len(step.all_health))
     mark = f'<b style="color:{BAD}">✗</b> ' if step.reason else ""
+    mirrored = "" if step.mirrored is None else f"<br>{step.mirrored:g} % mirrored"
     first = (
-        f'<td rowspan="{span}" style="{_CELL}">{mark}<b>{step.weight} %</b></td>'
+        f'<td rowspan="{span}" style="{_CELL}">{mark}<b>{step.weight} %</b>{mirrored}</td>'
         f'<td rowspan="{span}" style="{_CELL}">{step.acknowledged_ms:.0f} ms</td>'
     )
-    rows = [_row(one) for one in step.health] or [f'<td colspan="5" style="{_CELL}">no answer</td>']
+    rows = [_row(one) for one in step.all_health] or [f'<td colspan="5" style="{_CELL}">no answer</td>']
     joined = "</tr><tr>".join([first + rows[0], *rows[1:]])
     return f'<tbody style="border-top:1px solid var(--jp-border-color2,#ccc)"><tr>{joined}</tr></tbody>'
 
 
 def _row(one: Health) -> str:
     """One destination's cells; a dash where it had nothing to do."""
-    swatch = f'<span style="color:{colour_of(one.destination)}">■</span> {one.destination}'
+    colour = colour_of(one.destination.removesuffix(COPIES))
+    swatch = f'<span style="color:{colour}">■</span> {one.destination}'
     style = f"color:{BAD};font-weight:600" if one.errors else ""
     seen = ["–"] * 4
     if one.requests:
@@ -107,6 +110,7 @@ def plot_shift(shift: Shift) -> Picture:
         _add_share(figure, answers, shift.to, start)
         _add_weights(figure, shift, start)
         _add_errors(figure, shift, start)
+        _add_copied(figure, shift, start)
     title = f"{shift.to}: " + ("rolled back" if shift.reason else "step by step")
     figure.update_layout(
         layout(
@@ -129,7 +133,7 @@ def _add_share(figure: go.Figure, answers: pd.DataFrame, to: str, start: pd.Time
         y=(100 * shares).round(1).tolist(),
         mode="markers",
         marker={"color": colour_of(to), "size": 7},
-        name=f"{to}, share observed",
+        name="share observed",
     )
 
 
@@ -150,12 +154,27 @@ def _add_weights(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
 
 
 def _add_errors(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
-    seen = [(step.at, one) for step in shift.steps for one in step.health if one.errors]
+    seen = [(step.at, one) for step in shift.steps for one in step.all_health if one.errors]
     if seen:
         figure.add_scatter(
             x=[round(at - start.timestamp(), 2) for at, _ in seen],
             y=[round(100 * one.error_rate, 1) for _, one in seen],
             mode="markers",
             marker={"symbol": "x", "size": 10, "color": ERROR},
-            name="error rate of the step",
+            name="error rate",
         )
+
+
+def _add_copied(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
+    """The share that was copied, from the copies' beginning to the first weight, or to the end."""
+    ends = [*(step.at for step in shift.steps), shift.rolled_back_at]
+    for step, end in zip(shift.steps, ends[1:], strict=True):
+        if step.mirrored is not None and end is not None:
+            figure.add_scatter(
+                x=[round(at - start.timestamp(), 2) for at in (step.at, end)],
+                y=[step.mirrored] * 2,
+                mode="lines",
+                line={"color": colour_of(shift.to), "width": 5},
+                opacity=0.5,
+                name="copied",
+            )

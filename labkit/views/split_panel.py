@@ -19,8 +19,8 @@ import ipywidgets as widgets
 import pandas as pd
 
 from labkit.errors import LabkitError, UsageError
+from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
-from labkit.kube.convergence import Strategy
 from labkit.release import change
 from labkit.release.attribution import ByAnswer, ByLog, Tell, Told, error_in
 from labkit.release.held import Held

@@ -21,10 +21,14 @@ ERROR = "#D55E00"
 OTHER = "#999999"
 CHANGED = COLOURS["ServiceC"]
 """Of marks; each comes with a sign and a word. Readable on white and on JupyterLab's dark ground."""
-INK, FAINT = "#222222", "#DDDDDD"
+INK, FAINT = "#767676", "#80808040"
+"""Of words and lines. Pictures have no ground: these are readable on a light and on a dark page."""
+SHADE, NONE = "#8080801A", "#00000000"
+"""Of areas: hardly there, and not there."""
 
 WIDTH, HEIGHT = 640, 300
-"""Of every picture, in pixels; one with rows is as high as its rows need."""
+"""Of a still picture, in pixels; one with rows is as high as its rows need. A live one is as wide as its
+cell."""
 FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 
 
@@ -44,6 +48,14 @@ def colours_of(names: Sequence[str]) -> dict[str, str]:
     return {name: known.get(name) or next(free, OTHER) for name in names}
 
 
+def css(colour: str) -> str:
+    """*colour* as plotly takes it: ``#RRGGBBAA`` is ``rgba(…)``."""
+    if len(colour) != len("#RRGGBBAA"):
+        return colour
+    red, green, blue, alpha = bytes.fromhex(colour[1:])
+    return f"rgba({red},{green},{blue},{alpha / 255:.2f})"
+
+
 def height_of(rows: int) -> int:
     """The height of a figure with so many rows, in pixels."""
     return 124 + 52 * max(rows, 1)
@@ -51,7 +63,7 @@ def height_of(rows: int) -> int:
 
 def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
     """The layout of a house figure: title, named axes, no decoration. (Plotly's default template is 7 kB.)"""
-    axis = {"gridcolor": FAINT, "linecolor": INK, "zeroline": False, "automargin": True}
+    axis = {"gridcolor": css(FAINT), "linecolor": INK, "zeroline": False, "automargin": True}
     return {
         "template": "none",
         "title": {"text": title, "font": {"size": 15}, "y": 1, "yanchor": "top", "pad": {"t": 10}},
@@ -59,7 +71,8 @@ def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
         "height": more.pop("height", HEIGHT),
         "margin": {"l": 60, "r": 20, "t": 50, "b": 54},
         "font": {"color": INK, "family": FONT},
-        "plot_bgcolor": "white",
+        "paper_bgcolor": css(NONE),
+        "plot_bgcolor": css(NONE),
         "xaxis": {**axis, "title": {"text": x, "standoff": 12}, **more.pop("xaxis", {})},
         "yaxis": {**axis, "title": {"text": y}, **more.pop("yaxis", {})},
         **more,

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from labkit.traffic.curl import Answer
 from labkit.traffic.failures import line_failed
-from labkit.views.picture import Picture, as_png
+from labkit.views.picture import Picture, as_png, bare
 from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
 
 TITLE = "The journey of one request (faint: waiting for what is further on)"
@@ -195,10 +195,9 @@ def _still(table: pd.DataFrame) -> bytes:
     axes.set_ylim(len(table) + 0.6, 0.4)
     axes.set_xlim(0, 1.25 * _span(table))
     axes.set_title(TITLE, loc="left", fontsize=11, color=INK)
-    axes.set_xlabel(_SCALE, fontsize=9)
+    axes.set_xlabel(_SCALE, fontsize=9, color=INK)
     axes.tick_params(axis="x", labelsize=9)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    bare(axes, "top", "right", "left")
     return as_png(page)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from labkit.kube.api import MERGE_PATCH
-from labkit.kube.convergence import AskIstiod
+from labkit.kube.ask_istiod import AskIstiod
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.traffic import answers
 

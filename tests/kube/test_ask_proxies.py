@@ -4,8 +4,10 @@ import pytest
 
 from labkit.errors import WaitTimeout
 from labkit.kube import ask_proxies
+from labkit.kube.acknowledgement import NOT_ASKED
+from labkit.kube.ask_istiod import AskIstiod
 from labkit.kube.ask_proxies import AskProxies, wanted_ways, ways
-from labkit.kube.convergence import NOT_ASKED, AskIstiod, strategy_for, wait_for_proxies
+from labkit.kube.convergence import strategy_for, wait_for_proxies
 from labkit.kube.resources import VIRTUAL_SERVICES
 
 POD = "/api/v1/namespaces/dev/pods/a-1"

@@ -3,7 +3,9 @@
 import pytest
 
 from labkit.errors import WaitTimeout
-from labkit.kube.convergence import AskIstiod, ProxyState, wait_for_proxies
+from labkit.kube.acknowledgement import ProxyState
+from labkit.kube.ask_istiod import AskIstiod
+from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.resources import NAMESPACES
 
 PATH = "/api/v1/namespaces/istio-system/pods"

@@ -187,6 +187,14 @@ def test_gone_later(story, api):
     wait_until_gone(api, PODS, "ns", "d-1", timeout=5)
 
 
+def test_another_of_the_same_name_is_not_waited_for(story, api):
+    again = pod()
+    again["metadata"]["uid"] = "second"
+    story([], [again])
+
+    wait_until_gone(api, PODS, "ns", "d-1", uid="first", timeout=5)
+
+
 def test_still_there(story, api):
     story([], [pod()])
 

@@ -36,6 +36,22 @@ def test_what_is_no_longer_applied_goes(apply):
     assert apply("one", {"a": "1"}).json["data"] == {"a": "1"}
 
 
+@pytest.mark.parametrize(
+    "metadata", [{"labels": {"a": "b"}}, {"annotations": {"a": "b"}, "labels": {"c": "d"}}]
+)
+def test_labels_that_are_no_longer_applied_go(api_server, core, metadata):
+    name = f"applied-{secrets.token_hex(3)}"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}}
+    path, how = f"{core}/configmaps/{name}", {"content_type": APPLY, "fieldManager": "one"}
+    made = api_server.ask("PATCH", path, body, **how)
+
+    left = api_server.ask("PATCH", path, {**body, "metadata": {"name": name}}, **how)
+
+    assert left.code == 200, left.json
+    assert not metadata.keys() & left.json["metadata"].keys()
+    assert left.json["metadata"]["uid"] == made.json["metadata"]["uid"]
+
+
 def test_managers_own_what_they_applied(apply):
     apply("one", {"a": "1"})
     entries = apply("two", {"b": "1"}).json["metadata"]["managedFields"]

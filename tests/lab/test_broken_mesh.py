@@ -4,16 +4,23 @@ import os
 import re
 import signal
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from labkit.embedded.cluster import processes
+from labkit.errors import RequestFailed, WaitFailed
 from labkit.kube.api import MERGE_PATCH
-from labkit.kube.mesh_health import mesh_troubles
+from labkit.kube.convergence import wait_for_proxies
+from labkit.kube.mesh_health import first_trouble, mesh_troubles
 from labkit.kube.resources import DEPLOYMENTS
+from labkit.release import shift as release
+from labkit.scenario import place
 from labkit.scenario.checks import Finding
 from labkit.scenario.hints import blame_mesh, explain
+from labkit.scenario.splitting import give, parts_now
+from labkit.traffic import answers as traffic
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +68,50 @@ def test_a_proxy_that_gives_no_answer_is_named(lab, cluster, deployment, kind):
         said = cluster.labkit("status", check=False).stdout
     assert f"The {kind} proxy of pod {pod}" in said
     assert lab.check(3)
+
+
+def test_requests_splits_and_gotos_name_the_broken_gateway(lab, cluster, monkeypatch):
+    lab.goto(3, finished=True)
+    named = f"The gateway proxy of pod {pod_of(lab, 'istio-ingressgateway')} in istio-system"
+    monkeypatch.setattr(place, "wait_for_proxies", partial(wait_for_proxies, timeout=1))
+
+    with stopped(cluster, pod_of(lab, "istio-ingressgateway")):
+        with pytest.raises(RequestFailed) as unanswered:
+            lab.curl("/service-a", timeout=1)
+        answers = traffic.send(lab._url("/service-a"), requests=2, concurrency=2, timeout=1)
+        split = lab.split(answers).verdict
+        with pytest.raises(WaitFailed) as late:
+            lab.goto(3)
+
+    for said in (str(unanswered.value), split, str(late.value)):
+        assert named in said
+        assert not OF_THE_LESSON.search(said)
+
+
+def test_a_shift_through_a_broken_gateway_says_nothing_of_the_destination(lab, cluster, monkeypatch):
+    lab.goto(5, finished=True)
+    give(lab.api, "ServiceC", 0)
+    pod = pod_of(lab, "istio-ingressgateway")
+    gateway = stopped(cluster, pod)
+    monkeypatch.setattr(release, "PATIENCE", 3.0)
+
+    def hear(line):
+        if line.startswith("ServiceC 50 %:"):  # the weights are in force; now nothing answers
+            gateway.__enter__()
+
+    def look(*where):
+        try:
+            return first_trouble(*where)
+        finally:
+            gateway.__exit__(None, None, None)
+
+    monkeypatch.setattr(release, "first_trouble", look)
+    monkeypatch.setitem(release.shift.__kwdefaults__, "say", hear)
+    course = lab.shift(to="C", steps=[50, 100], requests=40)
+
+    assert f"The gateway proxy of pod {pod} in istio-system" in course.shift.verdict
+    assert "ServiceC" not in course.reason
+    assert parts_now(lab.api) == {"ServiceB": 100, "ServiceC": 0}
 
 
 def test_without_istiod_nothing_else_is_blamed(lab):

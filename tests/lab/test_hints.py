@@ -7,9 +7,9 @@ from contextlib import suppress
 import pytest
 
 from labkit.errors import ApiRefused, WaitTimeout
+from labkit.kube.acknowledgement import Acknowledgement, ProxyState
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.conditions import is_true
-from labkit.kube.convergence import Acknowledgement, ProxyState
 from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES
 from labkit.kube.watch import Watches
 from labkit.scenario.hints import faults, look

@@ -10,6 +10,7 @@ from labkit import Lab
 from labkit.errors import ApiRefused, ManifestError, NotRunning, RequestFailed, UsageError, WaitFailed
 from labkit.kube.resources import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
 from labkit.traffic.journal import Journal
+from labkit.traffic.one_request import first_ids
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,8 @@ def test_hops_are_in_order(lab):
 
     hops = lab.hops(lab.curl("/service-a"))
 
-    assert hops["request_id"].nunique() == 1
+    assert hops["request"].nunique() == 1
+    assert hops["request_id"].nunique() == 3, "each gateway makes one of its own"
     assert hops["app"].tolist() == [
         "istio-ingressgateway",
         "service-a-app",
@@ -118,6 +120,26 @@ def test_hops_are_in_order(lab):
         "istio-ingressgateway",
         "service-ext-app",
     ]
+    lab.goto(4)
+
+
+def test_of_64_requests_at_once_each_has_its_own_lines(lab):
+    """By what the services name, and, within what is known, by the connections between the gateways."""
+    lab.goto(6, finished=True)
+
+    hops = lab.hops(lab.send("/service-a", requests=256, concurrency=64))
+
+    assert len(hops) == 8 * 256
+    for request, way in hops.groupby("request"):
+        assert len(way) == 8
+        assert way["request_id"].nunique() == 3
+        assert way["user_agent"].str.endswith(f"(request {request})").sum() == 6
+        egress, called = (way[way["app"] == app] for app in ("istio-egressgateway", "service-c-app"))
+        assert egress["start_time"].min() >= called["start_time"].min()
+    unnamed = hops.assign(user_agent="Java/11")
+    joined = first_ids(unnamed)
+    for app in ("istio-egressgateway", "istio-ingressgateway", "service-ext-app"):
+        assert joined[hops["app"] == app].isin(hops["request"]).mean() > 0.95, app
     lab.goto(4)
 
 

@@ -6,10 +6,13 @@ import pytest
 import yaml
 
 from labkit.errors import UsageError
-from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
+from labkit.kube.api import MERGE_PATCH
+from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, VIRTUAL_SERVICES
 from labkit.release.change import make_change
+from labkit.release.note import Before, patch_to_note
 from labkit.scenario import cast
 from labkit.scenario.splitting import give, needed_rule, parts_now
+from labkit.views.shift import as_html
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +56,76 @@ def test_a_broken_c_is_sent_back_and_why(lab, capsys):
     assert list(weight.x) == sorted(weight.x), "time goes one way"
     assert weight.y[-1] == 0
     assert not [t for t in threading.enumerate() if t.name == "labkit-stream"]
+
+
+def inbound(lab, workload, answers):
+    """The lines of those requests in the log of a workload's own proxy."""
+    log = lab.access_log(workload, of=answers)
+    return log[log["upstream_cluster"].astype("str").str.startswith("inbound|")]
+
+
+def test_copies_come_first(lab):
+    lab.goto(5, finished=True)
+    name = applied(lab, [{"route": [{"destination": B}], "timeout": "9s"}])
+
+    course = lab.shift(to="C", steps=[100], requests=40, shadow=True)
+
+    assert course.succeeded, course.shift.verdict
+    first = course.table[course.table["mirrored %"] == 100].set_index("destination")
+    copies = first.loc["ServiceC (copies)"]
+    assert copies["requests"] == first.loc["ServiceB", "requests"] >= 140, "every request was copied"
+    assert (first.loc["ServiceC", "requests"], copies["errors"]) == (0, 0)
+    assert copies["half within ms"] > 0
+    answers, changed = course.shift.answers, course.shift.steps[1].at
+    early = answers[answers["time"].astype("int64") / 1e6 < changed - 0.2]
+    assert set(early["service"]) == {"ServiceB"}, "nobody got an answer of C's"
+    (http,) = as_it_is(lab, name)["spec"]["http"]
+    assert "mirror" not in http
+    assert "mirrorPercentage" not in http
+    assert "100 % mirrored" in as_html(course.shift)
+    copied = next(trace for trace in course.plot().figure.data if trace.name == "copied")
+    assert list(copied.y) == [100, 100]
+    assert len(inbound(lab, "ServiceC", lab.send("/service-a", requests=20))) == 20, "no copies any more"
+
+
+@pytest.mark.parametrize("share", [True, 50])
+def test_a_broken_c_is_known_by_its_copies(lab, share, capsys):
+    lab.goto(3, finished=True)  # the external cluster is missing: ServiceC gets 404
+    name = applied(lab, [{"mirrors": [{"destination": B}], "route": [{"destination": B}]}])
+    before = as_it_is(lab, name)
+
+    course = lab.shift(to="C", requests=40, shadow=share)
+
+    assert not course.succeeded
+    assert "before anybody was exposed, ServiceC (copies) failed" in course.shift.verdict
+    assert "404" in course.reason
+    assert set(course.shift.answers["service"]) == {"ServiceB"}
+    assert as_it_is(lab, name) == before
+    assert "and nobody its answers" in capsys.readouterr().out
+
+
+def test_a_dead_c_is_known_by_the_copies_that_never_come(lab):
+    lab.goto(5, finished=True)
+    give(lab.api, "ServiceC", 0)
+    deployment = DEPLOYMENTS.path(cast.HOME, cast.SERVICE_C.deployment)
+    lab.api.request("PATCH", deployment, body={"spec": {"replicas": 0}}, content_type=MERGE_PATCH)
+    lab.wait()
+
+    course = lab.shift(to="C", requests=40, shadow=True)
+
+    assert not course.succeeded
+    assert "no proxy there has a line of it" in course.reason
+    assert set(course.shift.answers["service"]) == {"ServiceB"}
+
+
+def test_a_slow_c_is_known_by_its_copies(lab):
+    lab.goto(5, finished=True)
+    give(lab.api, "ServiceC", 0)
+
+    course = lab.shift(to="C", requests=40, shadow=True, p95_ms=0.5)
+
+    assert not course.succeeded
+    assert "took longer than 0.5 ms" in course.reason
 
 
 def test_what_makes_no_sense_is_refused(lab):
@@ -150,8 +223,8 @@ def test_a_shift_that_was_cut_off_is_known(lab, capsys):
     name = applied(lab, [{"route": [{"destination": B}]}])
     before = as_it_is(lab, name)
     rule = needed_rule(lab.api)
-    wanted = rule.joined_by(C).with_weights([40, 60])
-    make_change(lab.api, rule, lambda now: [*now.patch_to_keep(rule.written), *now.patch_to(wanted)])
+    wanted, kept = rule.joined_by(C).with_weights([40, 60]), Before(rule.written)
+    make_change(lab.api, rule, lambda now: [*patch_to_note(now, kept), *now.patch_to(wanted)])
 
     course = lab.shift(to="C", steps=[80], requests=40)
 

@@ -56,7 +56,7 @@ def test_by_what_they_say():
 
 def line(request_id, app, cluster, code=200, flags=None):
     return {
-        "request_id": request_id,
+        "request": request_id,
         "app": app,
         "upstream_cluster": cluster,
         "response_code": code,

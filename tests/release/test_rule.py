@@ -8,7 +8,7 @@ import yaml
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
-from labkit.release.rule import BEFORE, as_hundredths, find_rule, rule_of, share_out
+from labkit.release.rule import as_hundredths, find_rule, rule_of, share_out
 
 HOME = "shop"
 B, C = {"host": "b", "port": {"number": 80}}, {"host": "c", "port": {"number": 80}}
@@ -159,26 +159,34 @@ def test_a_destination_that_joins_leaves_nothing_behind():
     assert jsonpatch.apply_patch(after, rule_of(after).patch_to(rule)) == before
 
 
-@pytest.mark.parametrize("annotations", [None, {}, {"team": "blue"}])
-def test_the_weights_before_are_kept_in_the_object_and_taken_out_again(annotations):
-    before = virtual_service(split(100, 0))
-    if annotations is not None:
-        before["metadata"]["annotations"] = annotations
-
-    noted = jsonpatch.apply_patch(before, rule_of(before).patch_to_keep((100, None)))
-    assert rule_of(noted).kept == (100, None)
-    assert rule_of(noted).patch_to_keep((1, 2)) == [], "the first ones count"
-
-    after = jsonpatch.apply_patch(noted, rule_of(noted).patch_to_forget())
-    assert (after["metadata"].get("annotations") or {}) == (annotations or {})
+MIRRORED = {"mirror": C, "mirrorPercentage": {"value": 5.5}}
 
 
-@pytest.mark.parametrize("odd", ["no json", "{}", "[]", '["a", 1]', "[1, 2, 3]"])
-def test_a_note_that_is_none_is_ignored(odd):
-    found = virtual_service(split(1, 1))
-    found["metadata"]["annotations"] = {BEFORE: odd}
+@pytest.mark.parametrize(
+    ("fields", "mirrors"),
+    [
+        ({}, {}),
+        ({"mirror": C}, {Destination("c.shop", port=80): 1.0}),
+        (MIRRORED, {Destination("c.shop", port=80): 0.055}),
+        ({"mirror": C, "mirrorPercentage": {}}, {Destination("c.shop", port=80): 0.0}),
+        ({"mirror": C, "mirrorPercent": 20}, {Destination("c.shop", port=80): 0.2}),
+        ({"mirror": C, "mirror_percent": 0}, {Destination("c.shop", port=80): 0.0}),
+        (
+            {"mirrors": [{"destination": {"host": "x.far"}, "percentage": {"value": 1}}, {"destination": C}]},
+            {Destination("x.far"): 0.01, Destination("c.shop", port=80): 1.0},
+        ),
+    ],
+)
+def test_mirrors_as_istio_reads_them_and_nothing_else_changes(fields, mirrors):
+    before = virtual_service([{"route": [{"destination": B}], "timeout": "1s", **fields}])
+    rule = rule_of(before)
 
-    assert rule_of(found).kept is None
+    after = jsonpatch.apply_patch(before, rule.patch_mirroring_to(MIRRORED))
+
+    assert rule.mirrors == mirrors
+    assert after["spec"]["http"][0] == {"route": [{"destination": B}], "timeout": "1s", **MIRRORED}
+    assert after == rule.with_mirroring(MIRRORED).object
+    assert jsonpatch.apply_patch(after, rule_of(after).patch_mirroring_to(fields)) == before
 
 
 @pytest.mark.parametrize(

@@ -132,12 +132,17 @@ def test_only_trace_headers_are_passed_on() -> None:
     assert master_system.trace_headers(incoming) == {"x-request-id": "1", "traceparent": "2", "b3": "3"}
 
 
+@pytest.mark.parametrize("its_id", ["", "a b", "x)", "é", "a" * 65, "a\r\nb: c"])
+def test_what_is_no_id_is_not_named(its_id: str) -> None:
+    assert master_system.user_agent("ServiceC", {"x-request-id": its_id}) == "ServiceC"
+
+
 async def test_a_caller_passes_on_the_request_id() -> None:
     """The whole service, as the image runs it, with a master system of ours at its URL."""
-    seen: list[str] = []
+    seen: list[tuple[str, str]] = []
 
     async def master(request: web.Request) -> web.Response:
-        seen.append(request.headers["x-request-id"])
+        seen.append((request.headers["x-request-id"], request.headers["user-agent"]))
         return web.Response(text="Hello!")
 
     app = web.Application()
@@ -151,7 +156,7 @@ async def test_a_caller_passes_on_the_request_id() -> None:
         request = urllib.request.Request(service.url, headers={"x-request-id": "abc"})
         said = await asyncio.to_thread(read, request)
     await runner.cleanup()
-    assert seen == ["abc"]
+    assert seen == [("abc", "Outbound (request abc)")]
     assert said == (
         "Hello from Outbound! Calling master system API... "
         f"Received response from master system (http://127.0.0.1:{url}/): Hello!"

@@ -206,6 +206,13 @@ WRAPPERS = {
     "stern -A (newer)": "web › a-6f9c istio-proxy {}",
     "stern --timestamps": f"a-6f9c istio-proxy {STAMP} {{}}",
     "CRI": f"{STAMP} stdout F {{}}",
+    "stern's colours": "\x1b[36ma-6f9c\x1b[0m \x1b[33mistio-proxy\x1b[0m {}",
+    "kubetail": "[a-6f9c] {}",
+    "kubetail, a container of several": "[a-6f9c istio-proxy] {}",
+    "docker compose": "envoy_1  | {}",
+    "journald": "Mar  1 18:09:48 host-1 envoy[123]: {}",
+    "journald -o short-iso": "2024-03-01T18:09:48+0000 host-1 envoy[123]: {}",
+    "copied with blanks": "    {}",
 }
 NOISE = "2024-03-01T18:09:47.000001Z\tinfo\tEnvoy proxy is ready"
 
@@ -236,6 +243,40 @@ def test_a_container_runtimes_files():
 
     assert frame["user_agent"].str.len().tolist() == [13, 20_000, 20_000]
     assert list(frame.attrs["unparsed"]) == [docker[1]]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda line: {"stream": "stdout", "log": f"{line}\n", "time": STAMP, "attrs": {"tag": "x"}},
+        lambda line: {"message": line, "podName": "a-6f9c", "containerName": "istio-proxy"},
+        lambda line: {"@timestamp": STAMP, "log": line, "kubernetes": {"pod_name": "a-6f9c"}},
+        lambda line: {"textPayload": line, "resource": {"type": "k8s_container"}},
+        lambda line: {"MESSAGE": line, "PRIORITY": "6"},
+    ],
+    ids=["Docker, in another order", "stern -o json", "Fluent Bit", "Google's logs", "journald's export"],
+)
+@pytest.mark.parametrize(
+    "inner", [line(), json.dumps({"start_time": TIME, "path": "/a"})], ids=["text", "json"]
+)
+def test_objects_of_log_shippers(around, inner):
+    log = [json.dumps(around(each)) for each in (NOISE, inner, inner)]
+
+    frame = parse("\n".join(log))
+
+    assert frame["path"].tolist() == ["/a", "/a"]
+    assert list(frame.attrs["unparsed"]) == log[:1]
+
+
+def test_an_access_log_may_have_a_field_called_message():
+    formats = of_mesh(
+        {"accessLogEncoding": "JSON", "accessLogFormat": '{"message": "%REQ(:PATH)%", "took": "%DURATION%"}'}
+    )
+
+    frame = parse('{"message": "/a", "took": 5}\n', formats)
+
+    assert frame["path"].tolist() == ["/a"]
+    assert len(frame.attrs["unparsed"]) == 0
 
 
 OWN = (
@@ -306,7 +347,9 @@ def test_nothing_raises_and_every_line_is_somewhere(lines):
 
     kept = list(frame.attrs["unparsed"])
     assert len(frame) + len(kept) >= len(there)
-    assert {each.removesuffix("\r") for each in kept} <= {each.removesuffix("\r") for each in there}
+    assert {each.removesuffix("\r") for each in kept} <= {
+        each.removesuffix("\r") for each in text.split("\n")
+    }
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=40))

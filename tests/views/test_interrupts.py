@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from labkit.views.interrupts import WORDS
+from labkit.views.notebook_shell import WORDS
 
-STOPPED = "from labkit.views.interrupts import tell_shortly; tell_shortly(); tell_shortly(); raise {}"
+STOPPED = "from labkit.views.notebook_shell import tell_shortly; tell_shortly(); tell_shortly(); raise {}"
 
 
 def seen(error):

@@ -46,7 +46,7 @@ def test_it_shows_itself_everywhere(picture):
     assert set(bundle) == {PLOTLY, "image/png", "text/plain"}
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
         assert image.size == (theme.WIDTH, picture.figure.layout.height)
-        assert len(image.convert("RGB").getcolors()) > 3, "something is drawn"
+        assert len(image.convert("RGBA").convert("RGB").getcolors()) > 3, "something is drawn"
 
 
 def test_a_page_that_shows_it_at_once_gets_no_still_twin(picture, monkeypatch):
@@ -139,7 +139,7 @@ def test_rare_marks_keep_their_colours_in_the_still_picture():
     many = answers(600, errors=2)
     many["service"] = pd.Categorical(["ServiceC"] * 597 + ["ServiceB", None, None])
     with Image.open(io.BytesIO(plot_answers(many).png())) as image:
-        colours = {colour for _, colour in image.convert("RGB").getcolors(1000)}
+        colours = {colour for _, colour in image.convert("RGBA").convert("RGB").getcolors(1000)}
 
     for colour in (theme.COLOURS["ServiceB"], theme.COLOURS["ServiceC"], theme.ERROR):
         assert tuple(bytes.fromhex(colour[1:])) in colours

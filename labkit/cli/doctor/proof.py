@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.cli.doctor.findings import Finding
@@ -30,8 +32,8 @@ def prove(shown: Progress) -> Finding:
 
     thing = "a request through gateway and sidecars of a throw-away cluster"
     try:
-        with throw_away_home():
-            why = _tried(shown)
+        with throw_away_home() as home:
+            why = _tried(shown, home)
             seconds = f"{shown.seconds:.1f} s"
             shown.doing("throwing the cluster away")
     except LabkitError as error:
@@ -39,7 +41,7 @@ def prove(shown: Progress) -> Finding:
     return Finding(f"{thing} ({seconds})" if not why else thing, not why, why)
 
 
-def _tried(shown: Progress) -> str:
+def _tried(shown: Progress, home: Path) -> str:
     from labkit.kube import embedded
     from labkit.kube.connect import connect
 
@@ -47,9 +49,9 @@ def _tried(shown: Progress) -> str:
     importing = threading.Thread(target=_import_all, daemon=True)
     importing.start()
     shown.doing("starting a throw-away cluster")
-    embedded.start()
+    embedded.start(home, owner=os.getpid())
     importing.join()
-    api = connect(kubeconfig=embedded.kubeconfig())
+    api = connect(kubeconfig=embedded.kubeconfig(home))
     try:
         return _sent(api, shown)
     finally:

@@ -71,12 +71,13 @@ def _about_tracking() -> str:
 
 def _by_the_logs(api: Api) -> str:
     """What the proxies wrote about requests that failed."""
+    from labkit.traffic.failures import failed_lines
     from labkit.traffic.response_flags import why
 
     lines = _lines(api)
     if lines is None or lines.empty:
         return "no proxy has a line of it in its access log."
-    bad = lines[(lines["response_code"] >= 400) | (lines["response_code"] == 0)]
+    bad = lines[failed_lines(lines)]
     if bad.empty:
         return "the proxies' access logs have no failure."
     line = bad.iloc[-1]

@@ -29,6 +29,7 @@ from labkit.embedded.status import ApiError, bad_request
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _BEFORE_FIRST_APPLY = "before-first-apply"
 _METADATA: Path = ("f:metadata",)
+_NAME: Path = (*_METADATA, "f:name")
 
 
 def server_side_apply(
@@ -104,7 +105,7 @@ class _Apply:
 
     def _pruned(self, merged: Obj, managers: Managers, applier: Manager, mine: FieldSet) -> Obj:
         """*merged* without what the applier gave up and nobody else holds."""
-        last = managers[applier].fields if applier in managers else set()
+        last = managed.own(managers[applier].fields) if applier in managers else set()
         if not last - mine:
             return merged
 
@@ -114,7 +115,8 @@ class _Apply:
         def all_of(obj: Obj) -> FieldSet:
             return named(fields_of(obj, self.schema))
 
-        held = mine.union(*(owned.fields for each, owned in managers.items() if each != applier))
+        others = (owned.fields for each, owned in managers.items() if each != applier)
+        held = mine.union({_NAME}, *others)  # nobody owns a name, and every apply says it
         everything = all_of(merged)
         without = remove(merged, named(last), self.schema)
         kept = remove(merged, everything - (all_of(without) | named(held)), self.schema)

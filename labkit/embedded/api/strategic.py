@@ -55,9 +55,10 @@ def _retain_keys(original: Obj, patch: Obj) -> None:
         for key, value in patch.items()
         if value is not None and not key.startswith((_ORDER, _DELETE_FROM))
     }
-    if not isinstance(kept, list) or not given <= set(kept):
+    names = {each for each in kept if isinstance(each, str)} if isinstance(kept, list) else None
+    if names is None or not given <= names:
         raise bad_request("invalid patch format of retainKeys")
-    for key in original.keys() - set(kept):
+    for key in original.keys() - names:
         del original[key]
 
 

@@ -1,7 +1,8 @@
 """The one process that is the cluster: ``python -m labkit.embedded.cluster.daemon HOME REPORT``.
 
-It takes the home's lock and the network it needs, tells its parent through the descriptor REPORT
-that it is ready (or why it can't be), and then runs until SIGTERM or SIGINT. A part that fails
+It imports its parts, and waits for a line on its standard input: until then it touches nothing, while its
+parent prepares the home. Then it takes the home's lock and the network it needs, tells its parent through the
+descriptor REPORT that it is ready (or why it can't be), and runs until SIGTERM or SIGINT. A part that fails
 takes the daemon down with it: the store keeps all that was applied, and `labkit up` brings it back.
 """
 
@@ -21,20 +22,20 @@ import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labkit.embedded.cluster import descriptors, files, keys, kubeconfig, logs, network, notes, signing_key
-from labkit.embedded.cluster.certificates import Certificates
-from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster import descriptors, files, importing, keys, kubeconfig, logs, network, notes
+from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import try_lock
 from labkit.embedded.cluster.settings import Settings
-from labkit.embedded.cluster.wiring import Cluster, Plan
 from labkit.embedded.status import ApiError
 from labkit.errors import ClusterError, LabkitError
 
+if TYPE_CHECKING:
+    from labkit.embedded.cluster.wiring import Plan
+
 SHUTDOWN_LIMIT = 12.0
 """Seconds from the signal to the end, whatever hangs; less than a `labkit down` waits."""
-
-OWNER = "LABKIT_OWNER"
 
 log = logging.getLogger("labkit.embedded.cluster")
 
@@ -44,6 +45,9 @@ def main(arguments: list[str]) -> int:
     home, parent = Home(Path(arguments[0])), Parent(int(arguments[1]))
     os.umask(0o077)
     faulthandler.enable()  # should compiled code ever crash, daemon.stderr says where
+    importing.parts()
+    if not sys.stdin.buffer.readline():
+        return 1  # whoever started us has gone, or could not prepare the home
     lock = try_lock(home.lock)
     if lock is None:
         parent.tell(f"Another daemon runs in {home.root} already.")
@@ -109,6 +113,8 @@ def _full(home: Home) -> str:
 
 async def _run(home: Home, parent: Parent) -> None:
     stopped = _stop_signal()
+    from labkit.embedded.cluster.wiring import Cluster
+
     settings, problem = Settings.load(home.settings), Settings.problem(home.settings)
     block, claim = network.claim_block(settings.block)
     listener = network.listen(settings.port)
@@ -121,11 +127,11 @@ async def _run(home: Home, parent: Parent) -> None:
             kubeconfig.update(
                 home.kubeconfig, server=server, authority=plan.certificates.authority, token=plan.token
             )
-            _tell(home, [*([problem] if problem else []), *cluster.notes])
+            told = [problem, network.moved(settings.block, block), *cluster.notes]
+            _tell(home, [sentence for sentence in told if sentence])
             record = {"pid": os.getpid(), "server": server, "block": block, "run": str(plan.run)}
             files.write_json(home.record, record)
-            gc.collect()
-            gc.freeze()  # what was imported stays: not walked again by every collection
+            gc.freeze()  # what is there by now stays: not walked again by every collection
             log.info("ready at %s, address block %d", server, block)
             parent.tell(None)
             await cluster.until(stopped)
@@ -141,6 +147,10 @@ def _tell(home: Home, sentences: list[str]) -> None:
 
 
 def _plan(home: Home, block: int) -> Plan:
+    from labkit.embedded.cluster import signing_key
+    from labkit.embedded.cluster.certificates import Certificates
+    from labkit.embedded.cluster.wiring import Plan
+
     return Plan(
         database=home.database,
         node=files.private_folder(home.node),

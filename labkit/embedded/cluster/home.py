@@ -31,6 +31,9 @@ from pathlib import Path
 from labkit.embedded.cluster import files
 from labkit.embedded.store import aside
 
+OWNER = "LABKIT_OWNER"
+"""Environment variable of a daemon: the process with which its cluster ends."""
+
 SOCKET_PATH_LIMIT = 107
 """Bytes of a Unix socket's path (``sockaddr_un`` less its closing NUL)."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from labkit.embedded.cluster import certificates, ending, files, keys, kubeconfig, logs, notes
 from labkit.embedded.cluster.holder import Holder
-from labkit.embedded.cluster.home import Home
+from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import is_locked, locked
 from labkit.embedded.node.run_records import RECORDS, RunRecords
 from labkit.embedded.store.aside import Aside
@@ -66,12 +66,20 @@ def find(home: Home) -> Running | None:
 
 
 def start(
-    home: Home, timeout: float = START_TIMEOUT, *, fresh: bool = False, say: Say = lambda _: None
+    home: Home,
+    timeout: float = START_TIMEOUT,
+    *,
+    fresh: bool = False,
+    owner: int | None = None,
+    say: Say = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Running:
     """Start the daemon of *home*, or find the one that runs; back when its API answers.
 
-    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting.
-    Raises StartFailed with the reason where there is one.
+    *fresh* begins an empty cluster; what was there before is kept aside. *say* hears what keeps it waiting;
+    *meanwhile* is done while a daemon starts. With the process *owner* (default: the one that
+    ``LABKIT_OWNER`` names, if any) the daemon ends as well. Raises StartFailed with the reason where there
+    is one.
     """
     with files.explained(home.root):
         opened = home.create()
@@ -83,9 +91,12 @@ def start(
             )
         if running is None:
             with files.explained(home.root):
-                _prepare(home, opened, fresh=fresh)
-                process, report = _spawn(home)
+                process, report = _spawn(home, owner)
             try:
+                with files.explained(home.root):
+                    _prepare(home, opened, fresh=fresh)
+                _let_begin(process)
+                meanwhile()
                 _await_ready(home, process, report, timeout)
             except BaseException:  # Ctrl-C as well: nothing half-started stays
                 process.kill()
@@ -132,7 +143,7 @@ def _alone(home: Home, say: Say) -> Iterator[None]:
 
 
 def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
-    """What must be there before the daemon runs: keys, and no rest of a daemon that was killed."""
+    """What must be there before the daemon begins: keys, and no rest of a daemon that was killed."""
     _sweep(home)
     notes.clear(home.notes)
     notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh), *keys.ensure(home)])
@@ -185,17 +196,17 @@ def _sweep(home: Home) -> None:
         shutil.rmtree(run, ignore_errors=True)
 
 
-def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
-    """The daemon, on its own, and the end of the pipe its report comes from."""
+def _spawn(home: Home, owner: int | None) -> tuple[subprocess.Popen[bytes], int]:
+    """The daemon, which imports its parts and waits, and the end of the pipe its report comes from."""
     report, its_end = os.pipe()
     command = [sys.executable, "-P", "-m", "labkit.embedded.cluster.daemon", str(home.root), str(its_end)]
     try:
         with files.open_private(home.stderr) as stderr:
             process = subprocess.Popen(
                 command,
-                env=_environment(),
+                env=_environment(owner),
                 cwd="/",
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=stderr,
                 pass_fds=[its_end],
@@ -207,10 +218,16 @@ def _spawn(home: Home) -> tuple[subprocess.Popen[bytes], int]:
     return process, report
 
 
-def _environment() -> dict[str, str]:
+def _let_begin(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as its_input:
+        its_input.write(b"\n")  # one that died before says so through its report
+
+
+def _environment(owner: int | None) -> dict[str, str]:
     # One arena less memory; gRPC's fork handlers would run for every child the node starts.
     tuned = {"MALLOC_ARENA_MAX": "2", "GRPC_ENABLE_FORK_SUPPORT": "false", "GRPC_VERBOSITY": "NONE"}
-    return os.environ | tuned
+    return os.environ | tuned | ({OWNER: str(owner)} if owner else {})
 
 
 def _await_ready(home: Home, process: subprocess.Popen[bytes], report: int, timeout: float) -> None:

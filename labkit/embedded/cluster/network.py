@@ -43,6 +43,16 @@ def claim_block(remembered: int | None) -> tuple[int, socket.socket]:
     raise ClusterError(_no_block())
 
 
+def moved(remembered: int | None, block: int) -> str:
+    """What changes for people where another cluster has the *remembered* block; nothing where it is kept."""
+    if remembered in (None, block):
+        return ""
+    return (
+        f"Another cluster uses the addresses that this one had (127.{remembered}.0.0/16): "
+        f"its pods and its gateway have new ones, in 127.{block}.0.0/16."
+    )
+
+
 def _no_block() -> str:
     try:
         _bind("127.42.254.254", 0).close()

@@ -84,9 +84,13 @@ def together(parts: Iterable[Part]) -> tuple[pa.Table, Unparsed]:
 def _read_others(lines: Lines, formats: Formats) -> Iterator[Part]:
     """What could not be read at once by the first format."""
     wrapped = unwrapped({n: line for n, line in lines.items() if not _is_bare(line, formats)})
-    yield from _read_wrapped(wrapped, lines, formats)
     inside = {number for each in wrapped.values() for number in each.numbers}
-    yield from _read_bare({n: line for n, line in lines.items() if n not in inside}, formats)
+    bare = {n: line for n, line in lines.items() if n not in inside}
+    for part in _read_bare({number: each.inner for number, each in wrapped.items()}, formats):
+        known = {number for number in part.odd if number in part.at}
+        yield Part(part.table, part.at, _as_they_were(known, wrapped, lines))
+        bare |= _as_they_were(part.odd.keys() - known, wrapped, lines)
+    yield from _read_bare(bare, formats)
 
 
 def _is_bare(line: str, formats: Formats) -> bool:
@@ -94,11 +98,8 @@ def _is_bare(line: str, formats: Formats) -> bool:
     return formats.texts[0] is not ISTIO_TEXT and formats.texts[0].usual.match(line) is not None
 
 
-def _read_wrapped(wrapped: dict[int, Wrapped], lines: Lines, formats: Formats) -> Iterator[Part]:
-    """What is inside of wrapped lines; where it is nothing known, the lines are told of as they were."""
-    for part in _read_bare({number: each.inner for number, each in wrapped.items()}, formats):
-        whole = {n: lines[n] for number in part.odd for n in wrapped[number].numbers}
-        yield Part(part.table, part.at, whole)
+def _as_they_were(numbers: Iterable[int], wrapped: dict[int, Wrapped], lines: Lines) -> Lines:
+    return {n: lines[n] for number in numbers for n in wrapped[number].numbers}
 
 
 def _read_bare(lines: Lines, formats: Formats) -> Iterator[Part]:

@@ -130,6 +130,7 @@ def test_bodies_that_are_refused(api, body):
         b'{"metadata":null}',
         b'{"metadata":{"name":null,"namespace":null,"resourceVersion":5}}',
         b'{"data":{"a":' + b"9" * 5000 + b"}}",
+        b'{"data":{"a":"b","$retainKeys":[[],{},1]}}',
         b"[1]",
         b"1",
         b"",
@@ -139,6 +140,19 @@ def test_patches_that_are_refused(api, content_type, body):
     api.ask("POST", MAPS, {"metadata": {"name": "m"}, "data": {"k": "v"}})
     answer = api.ask("PATCH", f"{MAPS}/m?fieldManager=me", body, {"Content-Type": content_type})
     assert answer.status < 500, answer.body
+
+
+def test_nobody_owns_all_of_the_metadata(api):
+    """Whatever a client says of who set what."""
+    owned = {"fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {}, "f:data": {"f:k": {}}}}
+    me = {"manager": "me", "operation": "Apply", "apiVersion": "v1", **owned}
+    api.ask("POST", MAPS, {"metadata": {"name": "mine", "managedFields": [me]}, "data": {"k": "v"}})
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
+
+    answer = api.ask("PATCH", f"{MAPS}/mine?fieldManager=me", body, {"Content-Type": APPLY_PATCH})
+
+    assert answer.status == 200, answer.body
+    assert answer.json["metadata"]["name"] == "mine"
 
 
 def test_a_body_that_is_too_long(api):

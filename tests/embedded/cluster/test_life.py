@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from labkit.embedded.cluster import launch
+from labkit.embedded.cluster import launch, network
 from labkit.errors import StartFailed
 
 
@@ -148,11 +148,22 @@ def _limit_file_size(pid, size):
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+def test_a_cluster_whose_addresses_were_taken_moves_and_says_so(bench):
+    before = launch.start(bench.home).block
+    launch.stop(bench.home)
+    _, claim = network.claim_block(before)
+    with claim:
+        running = launch.start(bench.home)
+        assert running.block != before
+        assert [one for one in running.mended if f"127.{before}.0.0/16" in one]
+        assert f"127.{running.block}.0.0/16" in running.mended[0]
+
+
 def test_a_second_daemon_of_one_home_steps_back(bench):
     launch.start(bench.home)
     report, end = os.pipe()
     command = [sys.executable, "-m", "labkit.embedded.cluster.daemon", str(bench.home.root), str(end)]
-    done = subprocess.run(command, pass_fds=[end], timeout=30)
+    done = subprocess.run(command, input=b"\n", pass_fds=[end], timeout=30)
     os.close(end)
     assert done.returncode == 1
     assert b"Another daemon" in os.read(report, 1000)

@@ -437,3 +437,26 @@ metadata: {{name: reviews-1, labels: {{app: reviews}}}}
     name = f"outbound|9080||{FQDN}"
     assert built.snapshot("client.default").clusters[name]["type"] == "EDS"
     assert built.snapshot("client.elsewhere").clusters[name]["type"] == "STRICT_DNS"
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("", "127.42.0.12"),
+        ("0.0.0.0", "127.42.0.12"),
+        ("127.0.0.1", "127.43.0.12"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_gateway_binds_nothing_of_the_hosts(mesh, bind, address):
+    """Two servers on one port; Services lead to the pod's own address alone."""
+    one = "{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}"
+    other = f"{{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ['*'], bind: '{bind}'}}"
+    spec = f"{{selector: {{istio: ingressgateway}}, servers: [{one}, {other}]}}"
+    text = CLIENT + GATEWAY.replace("spec: {selector", "spec: {type: LoadBalancer, selector")
+    listeners = mesh(text + f"---\nkind: Gateway\nmetadata: {{name: two}}\nspec: {spec}\n").snapshot(
+        "ingress"
+    )
+    found = {each["address"]["socket_address"]["address"]: each for each in listeners.listeners.values()}
+    assert set(found) == {"127.42.0.12", address}
+    assert all("additional_addresses" not in each for at, each in found.items() if at != "127.42.0.12")

@@ -18,11 +18,12 @@ from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import HTTP_FAMILY, parse_protocol
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.access_log import listener_access_log
+from labkit.embedded.mesh.translate.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.destinations import Destinations
 from labkit.embedded.mesh.translate.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
 from labkit.embedded.mesh.translate.inbound import container_ports
 from labkit.embedded.mesh.translate.matches import Source
-from labkit.embedded.mesh.translate.tcp_routes import TcpChain, routed_chains
+from labkit.embedded.mesh.translate.tcp_routes import routed_chains
 from labkit.embedded.objects import Obj, has_labels
 
 _TLS_KINDS = ("TLS", "HTTPS")
@@ -105,7 +106,8 @@ def _server(gateway: Config, given: Mapping[str, Any]) -> Server:
     hosts = tuple(_host(str(each), gateway.namespace) for each in given.get("hosts") or [])
     protocol = parse_protocol(str(port.get("protocol") or "")) or "TCP"
     number, tls = int(port.get("number") or 0), given.get("tls") or {}
-    return Server(gateway, number, protocol, hosts, tls, str(given.get("bind") or ""))
+    bind = str(given.get("bind") or "")
+    return Server(gateway, number, protocol, hosts, tls, "" if placement.is_any_address(bind) else bind)
 
 
 def _host(text: str, own: str) -> tuple[str, str]:
@@ -134,8 +136,9 @@ def gateway_listeners(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict
         if chains:
             name = naming.listener(port.bind or "0.0.0.0", port.number)
             listener = _listener(state, proxy, port, chains)
+            # What Services lead to is the pod's own address: nothing else is reached from outside.
             outside = placement.outside_addresses(state, services, port.number, port.named)
-            more = {"additional_addresses": outside} if outside else {}
+            more = {"additional_addresses": outside} if outside and not port.bind else {}
             found[name] = {"name": name, **listener, **more}
     return found
 
@@ -143,7 +146,7 @@ def gateway_listeners(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict
 def _listener(state: MeshState, proxy: Proxy, port: Port, chains: list[dict[str, Any]]) -> Resource:
     by_name = any("server_names" in chain.get("filter_chain_match", {}) for chain in chains)
     return {
-        "address": naming.socket_address(port.bind or proxy.pod_ip, port.number),
+        "address": naming.socket_address(placement.bound_address(port.bind, proxy.pod_ip), port.number),
         "traffic_direction": "OUTBOUND",
         "listener_filters": [TLS_INSPECTOR] if by_name else [],
         "filter_chains": chains,
@@ -155,13 +158,13 @@ def _chains(state: MeshState, proxy: Proxy, port: Port) -> list[dict[str, Any]]:
     if port.is_http:
         manager = HttpManager(state.mesh, "gateway", f"outbound_0.0.0.0_{port.number};")
         return [{"filters": [manager.by_rds(port.route_name)]}]
-    found: dict[str, dict[str, Any]] = {}
-    for server in port.servers:
-        for chain in _opaque_chains(state, proxy, server):
-            match = {"filter_chain_match": chain.match} if chain.match else {}
-            # The first to claim a match has it; Envoy takes no two chains with one match.
-            found.setdefault(repr(chain.match), {**match, "filters": [tcp_proxy(state.mesh, chain.target)]})
-    return list(found.values())
+    found = [chain for server in port.servers for chain in _opaque_chains(state, proxy, server)]
+    return [_opaque_chain(state, chain) for chain in distinct(found)]
+
+
+def _opaque_chain(state: MeshState, chain: TcpChain) -> dict[str, Any]:
+    match = {"filter_chain_match": chain.match} if chain.match else {}
+    return {**match, "filters": [tcp_proxy(state.mesh, chain.target)]}
 
 
 def _opaque_chains(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:

@@ -76,9 +76,7 @@ class HttpManager:
         if self.role == "gateway":
             details["cert"] = True
         forward = "SANITIZE_SET" if self.role == "gateway" else "APPEND_FORWARD"
-        one_id = {"preserve_external_request_id": True} if self.role == "gateway" else {}  # see placement
         return {
-            **one_id,
             "server_name": "istio-envoy",
             "forward_client_cert_details": forward,
             "set_current_client_cert_details": details,

@@ -18,6 +18,7 @@ from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import kube_proxy, naming, placement
 from labkit.embedded.mesh.translate.access_log import listener_access_log
+from labkit.embedded.mesh.translate.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.http_manager import (
     HTTP_INSPECTOR,
     PLAIN_HTTP,
@@ -27,7 +28,7 @@ from labkit.embedded.mesh.translate.http_manager import (
     fallthrough_cluster,
     tcp_proxy,
 )
-from labkit.embedded.mesh.translate.tcp_routes import TcpChain, tcp_chains
+from labkit.embedded.mesh.translate.tcp_routes import tcp_chains
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 ANY_ADDRESS = "0.0.0.0"
@@ -124,14 +125,13 @@ def _merge(plan: _Plan, other: _Plan) -> None:
     if plan is other:
         return
     plan.route_name = plan.route_name or other.route_name
-    known = [chain.match for chain in plan.chains]
-    plan.chains += [chain for chain in other.chains if chain.match not in known]
+    plan.chains += other.chains
     plan.default = plan.default or other.default
 
 
 def _listener(state: MeshState, plan: _Plan) -> Resource:
     inspectors = [TLS_INSPECTOR] if any("server_names" in each.match for each in plan.chains) else []
-    chains = [_tcp_chain(state, each) for each in plan.chains]
+    chains = [_tcp_chain(state, each) for each in distinct(plan.chains)]
     default = _default_chain(state, plan)
     listener: Resource = {
         "name": plan.name,

@@ -27,10 +27,6 @@ after all, and where the host tracks connections, for anybody's sake, the answer
 socket there is nothing to ask. No other listener has ``use_original_dst``. A format that prints the
 connection's *direct* ends (``%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%``) prints the socket's path.
 
-One thing is the lab's own wish: gateways have ``preserve_external_request_id``, so that a request which
-passes the mesh's edge twice (out by the egress gateway, in again by the ingress gateway) keeps one id, by
-which all its lines are found. istiod leaves that off, and each gateway then makes a new id.
-
 Left out, as nothing here uses it: TLS between the proxies (``transport_socket_matches``, the ALPN filter),
 telemetry (metadata exchange, tracing, the cluster's ``services`` metadata), and Envoy's defaults spelt out.
 
@@ -81,6 +77,18 @@ def inbound_endpoint(pod_ip: str, port: int) -> dict[str, Any]:
 def inbound_source() -> dict[str, Any]:
     """The app sees its callers come from 127.0.0.6."""
     return {"upstream_bind_config": {"source_address": {"address": INBOUND_SOURCE, "port_value": 0}}}
+
+
+def is_any_address(bind: str) -> bool:
+    """Whether *bind* of a gateway's server means all addresses of its pod."""
+    return is_address(bind) and ipaddress.ip_address(bind).is_unspecified
+
+
+def bound_address(bind: str, pod_ip: str) -> str:
+    """Where a gateway's listener for *bind* is: the loopback of a pod is its private address."""
+    if is_address(bind) and ipaddress.ip_address(bind).is_loopback:
+        return app_address(pod_ip)
+    return bind or pod_ip
 
 
 _BY_PORT = "envoy.lb"

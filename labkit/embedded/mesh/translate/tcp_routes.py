@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.embedded.mesh.hosts import covers, is_cidr
 from labkit.embedded.mesh.model import MeshState, Proxy
 from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.translate.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.destinations import Destinations
 from labkit.embedded.mesh.translate.matches import Source, applies
 from labkit.embedded.mesh.translate.naming import outbound_cluster
@@ -16,14 +16,6 @@ from labkit.embedded.mesh.translate.view import view_of
 from labkit.embedded.mesh.virtual_services import MESH, VirtualService
 
 Rule = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class TcpChain:
-    """One filter chain: when it is taken, and the TCP proxy's target."""
-
-    target: str | dict[str, Any]
-    match: dict[str, Any] = field(default_factory=dict)
 
 
 def tcp_chains(state: MeshState, proxy: Proxy, service: Service, port: ServicePort) -> list[TcpChain]:
@@ -34,17 +26,8 @@ def tcp_chains(state: MeshState, proxy: Proxy, service: Service, port: ServicePo
     for virtual_service in view_of(state, proxy.namespace).virtual_services_for(service.host):
         found = list(routed_chains(virtual_service, service.host, source, destinations, tls=port.is_tls))
         if found:
-            return _one_for_each_match([*found, _default(service, port)])
+            return list(distinct([*found, _default(service, port)]))
     return [_default(service, port)]
-
-
-def _one_for_each_match(chains: list[TcpChain]) -> list[TcpChain]:
-    """*chains* without those whose match an earlier one has: Envoy refuses a listener with both."""
-    kept: list[TcpChain] = []
-    for chain in chains:
-        if all(chain.match != each.match for each in kept):
-            kept.append(chain)
-    return kept
 
 
 def _default(service: Service, port: ServicePort) -> TcpChain:

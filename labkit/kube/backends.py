@@ -1,0 +1,89 @@
+"""The pods behind a destination, and what a DestinationRule says of the way to them.
+
+A DestinationRule is looked up where Istio does: in the caller's namespace, then in the Service's, then in
+the mesh's own; of several for a host there the oldest counts, and subsets of all of them are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labkit.errors import ApiRefused
+from labkit.kube import logs
+from labkit.kube.api import Api, Obj
+from labkit.kube.control_plane import NAMESPACE as SYSTEM
+from labkit.kube.destinations import Destination, full_host
+from labkit.kube.listing import items_in
+from labkit.kube.resources import DESTINATION_RULES, SERVICES
+
+
+def service_of(api: Api, destination: Destination) -> Obj | None:
+    """The Service *destination* is of; None where its host is none's."""
+    name, _, namespace = destination.host.partition(".")
+    return api.find(SERVICES.path(namespace, name)) if namespace and "." not in namespace else None
+
+
+def pods_behind(api: Api, destination: Destination, caller: str) -> list[Obj] | None:
+    """The pods that get the requests of the namespace *caller* to *destination*; None where nobody knows."""
+    service = service_of(api, destination)
+    labels = (service or {}).get("spec", {}).get("selector")
+    if not service or not labels:
+        return None
+    subset = subset_of(api, destination, caller)
+    wanted = labels | ((subset or {}).get("labels") or {})
+    selector = ",".join(f"{key}={value}" for key, value in wanted.items())
+    return logs.pods(api, selector, service["metadata"]["namespace"])
+
+
+def subset_of(api: Api, destination: Destination, caller: str) -> Obj | None:
+    """The subset of a DestinationRule that *destination* names."""
+    rules = destination_rules(api, destination.host, caller)
+    subsets = [subset for rule in rules for subset in rule["spec"].get("subsets") or []]
+    return next((subset for subset in subsets if subset.get("name") == destination.subset), None)
+
+
+def consistent_hash(api: Api, destination: Destination, caller: str) -> Mapping[str, Any] | None:
+    """``loadBalancer.consistentHash`` for *destination*: by what its requests stick to a pod; or None."""
+    rule = next(iter(destination_rules(api, destination.host, caller)), None)
+    if rule is None:
+        return None
+    policies: list[Obj | None] = [rule["spec"].get("trafficPolicy")]
+    policies.append((subset_of(api, destination, caller) or {}).get("trafficPolicy"))
+    # The narrower one counts: a subset's before the host's, a port's before that of all its ports.
+    inner = [one for policy in policies for one in (policy, _of_port(policy or {}, destination.port)) if one]
+    balancer: Obj = next((one["loadBalancer"] for one in reversed(inner) if one.get("loadBalancer")), {})
+    found: Mapping[str, Any] | None = balancer.get("consistentHash")
+    return found
+
+
+def _of_port(policy: Obj, port: int) -> Obj | None:
+    settings = policy.get("portLevelSettings") or []
+    return next((one for one in settings if port and (one.get("port") or {}).get("number") == port), None)
+
+
+def destination_rules(api: Api, host: str, caller: str) -> list[Obj]:
+    """Those for *host* (as :class:`Destination` has it) that hold for *caller*, in the order they act."""
+    owner = host.partition(".")[2]
+    for namespace in dict.fromkeys([caller, owner, SYSTEM]):
+        try:
+            found = sorted(_of_host(api, host, namespace), key=_age)
+        except ApiRefused as error:  # on a shared cluster the mesh's own is not ours to read
+            if error.code != 403:
+                raise
+            continue
+        if found:
+            return found
+    return []
+
+
+def _of_host(api: Api, host: str, namespace: str) -> Iterator[Obj]:
+    for rule in items_in(api, DESTINATION_RULES, [namespace] if "." not in namespace else []):
+        given = str((rule.get("spec") or {}).get("host") or "")
+        if full_host(given, rule["metadata"]["namespace"]) == host:
+            yield rule
+
+
+def _age(rule: Obj) -> tuple[str, str]:
+    meta = rule["metadata"]
+    return str(meta.get("creationTimestamp") or ""), str(meta["name"])
