@@ -460,9 +460,9 @@ class Lab:
         from labkit.views.graph import mesh_of, of_seconds
         from labkit.views.live_graph import LiveGraph
 
-        places, window = self._journal.namespaces, of_seconds(last)
+        journal, window = self._sent.journal, of_seconds(last)
         return LiveGraph(
-            lambda: mesh_of(self.api, self._journal.recent(last), places, window, wide=True),
+            lambda: mesh_of(self.api, journal.recent(last), self._places, window, wide=True),
             lambda: self.graph(last=last),
         )
 
