@@ -53,7 +53,7 @@ from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
 from labkit.traffic.sent import Sent
-from labkit.traffic.split import Split, split
+from labkit.traffic.split import Split
 from labkit.traffic.target import Headers, Target, as_received
 from labkit.traffic.travel import in_order_of_travel
 from labkit.views.notebook_shell import offer_kubectl, tell_shortly
@@ -272,11 +272,14 @@ class Lab:
         return routes(self.api, found.app, found.namespace, known=cast.NAMESPACES, everything=all)
 
     def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
-        """How *frame*'s requests were shared out: by who answered, or by a log's destinations.
+        """How *frame*'s requests were shared out: by who answered, or by a log's destinations; those of the
+        rule under the names that the panel and the shift have for them.
 
         weights: service → weight, what they are tested against; by default those of the VirtualService.
         """
-        found = split(frame, self.weights() if weights is None else weights, names=cast.TITLES)
+        from labkit.scenario.splitting import shared_out, the_rule
+
+        found = shared_out(frame, the_rule(self.api, self.namespace), self._sent.journal, weights)
         if found.total and found.fits is not False:
             return found
         return replace(found, trouble=first_trouble(self.api, cast.places(self.api)))
@@ -338,7 +341,7 @@ class Lab:
         """
         from labkit.release.limits import Limits
         from labkit.release.shift import shift
-        from labkit.scenario.splitting import destination_called, name_of, names_of, needed_rule
+        from labkit.scenario.splitting import destination_called, names_of, needed_rule
         from labkit.views.shift import Course
 
         rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
@@ -350,7 +353,7 @@ class Lab:
             rule,
             to=target,
             new=new,
-            names=names_of(rule) | {target: name_of(target)},
+            names=names_of(rule, target),
             steps=steps,
             shadow=shadow,
             requests=requests,

@@ -42,8 +42,8 @@ class Destination:
 
 
 def full_host(host: str, namespace: str) -> str:
-    """*host* as ``name.namespace``: a name without a dot is one of the rule's own *namespace*."""
-    return short_host(host) if "." in host else f"{host}.{namespace}"
+    """*host* as ``name.namespace``: a name without a dot is one of the rule's own *namespace*, but ``*``."""
+    return short_host(host) if "." in host or host.startswith("*") else f"{host}.{namespace}"
 
 
 def short_host(host: str) -> str:

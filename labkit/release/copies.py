@@ -55,8 +55,8 @@ def copies_of(
     arrived = _arrived(lines, pods)
     broken = broken_within(arrived, lines)
     seen = health_of(name, arrived.assign(failed=failed_lines(arrived)), set(broken), broken, slow_ms)
-    asked = set(calls_to(lines, proxies, destinations)["request_id"]) & set(due)
-    missing = len(asked - set(arrived["request_id"]))
+    asked = set(calls_to(lines, proxies, destinations)["request"]) & set(due)
+    missing = len(asked - set(arrived["request"]))
     if of_all and missing:
         example = seen.example or _LOST
         seen = replace(seen, requests=seen.requests + missing, errors=seen.errors + missing, example=example)
@@ -70,8 +70,8 @@ def _arrived(lines: pd.DataFrame, pods: Collection[str]) -> pd.DataFrame:
     # What was sent comes first, where both came: only the older Istio tells them apart.
     shadow = inbound["authority"].astype("str").str.contains(r"-shadow(?::\d+)?$", regex=True, na=False)
     inbound = inbound.assign(is_shadow=shadow).sort_values(["is_shadow", "start_time"], kind="stable")
-    sent = lines[~is_inbound].groupby(["request_id", "upstream_host"], observed=True).size().to_dict()
-    keys = zip(inbound["request_id"], inbound["downstream_local_address"].astype("object"), strict=True)
+    sent = lines[~is_inbound].groupby(["request", "upstream_host"], observed=True).size().to_dict()
+    keys = zip(inbound["request"], inbound["downstream_local_address"].astype("object"), strict=True)
     accounted = pd.Series([sent.get(key, 0) for key in keys], index=inbound.index, dtype="int64")
-    number = inbound.groupby(["request_id", "pod"], observed=True).cumcount()
+    number = inbound.groupby(["request", "pod"], observed=True).cumcount()
     return inbound[number >= accounted].sort_index()

@@ -1,8 +1,9 @@
 """The rule that shares out the requests for a host, and its weights.
 
 It is found by the host it is for, whatever it is called, as Istio would choose it: of several for the
-same host the oldest one acts. Of its routes the default one is meant, behind those for certain requests
-(headers, paths); with *headers*, the first that takes requests with these.
+same host the oldest one acts, one with a wildcard where none names it; a delegate is followed. Of its
+routes the default one is meant, behind those for certain requests (headers, paths); with *headers*, the
+first that takes requests with these.
 
 Changing the weights changes nothing else. It is a JSON Patch (RFC 6902) of just these numbers, which the
 API server refuses if anybody has changed the object since it was read.
@@ -168,13 +169,31 @@ def find_rule(
 
     headers: of the requests in question, where a route for them stands before the default one.
     """
-    wanted = full_host(host, namespace)
+    wanted, closest, acting = full_host(host, namespace), 0, None
     for found in sorted(api.items(VIRTUAL_SERVICES.path(namespace)), key=_age):
         spec = found.get("spec") or {}
         hosts = [full_host(str(one), namespace) for one in spec.get("hosts") or []]
-        if wanted in hosts and MESH in (spec.get("gateways") or [MESH]):
-            return rule_of(found, headers=headers)
-    return None
+        fits = max((_fitting(one, wanted) for one in hosts), default=0)
+        if fits > closest and MESH in (spec.get("gateways") or [MESH]):
+            closest, acting = fits, found
+    return _followed(api, rule_of(acting, headers=headers), headers) if acting else None
+
+
+def _fitting(host: str, wanted: str) -> int:
+    """How closely the *host* of a rule names *wanted*: the closest rule acts; 0 where it does not."""
+    if host == wanted:
+        return len(wanted) + 2
+    names = (wanted, f"{wanted}.svc.cluster.local")
+    return len(host) if host[:1] == "*" and any(name.endswith(host[1:]) for name in names) else 0
+
+
+def _followed(api: Api, rule: Rule | None, headers: Mapping[str, str] | None) -> Rule | None:
+    """The rule that *rule* hands its requests over to, if it does: of Istio's one level of delegates."""
+    delegate = rule and rule.object["spec"]["http"][rule.route].get("delegate")
+    if rule is None or not delegate:
+        return rule
+    found = api.find(VIRTUAL_SERVICES.path(delegate.get("namespace") or rule.namespace, delegate["name"]))
+    return rule_of(found, headers=headers) if found else rule
 
 
 def rule_of(virtual_service: Obj, *, headers: Mapping[str, str] | None = None) -> Rule | None:

@@ -36,6 +36,7 @@ from labkit.release.shadow import Shadow, check_that_copies_are_seen, planned, s
 from labkit.release.watching import Traffic, Watch
 from labkit.traffic.journal import Journal
 from labkit.traffic.numbers import number, whole
+from labkit.traffic.split import SIGNIFICANCE, interval
 from labkit.traffic.stream import Where
 from labkit.traffic.target import Headers
 
@@ -102,6 +103,11 @@ def shift(
     wanted, rate = _checked(steps, requests), number("rate", rate)
     _check_mark(headers)
     share = share_asked(shadow)
+    if len(set(rule.destinations)) < len(rule.destinations):
+        raise UsageError(
+            f"{rule.name} names a destination twice, so nobody can tell which of the two a request went by: "
+            "put their weights together."
+        )
     wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
     rule, limits = _as_before(rule, say), limits or Limits()
     shares = dict(zip(rule.destinations, as_hundredths(rule), strict=True))
@@ -306,11 +312,18 @@ def _too_little(work: Work, step: Step, seen: _Judged) -> str:
         return (
             f"{seen.answers} answers in {PATIENCE:.0f} s do not show that {had.destination} keeps the limits"
         )
-    what = (
-        "copies came to" if step.mirrored else f"of the {seen.answers} answers of {PATIENCE:.0f} s came from"
-    )
+    of = "copies came to" if step.mirrored else f"of the {seen.answers} answers of {PATIENCE:.0f} s came from"
+    few = f"only {had.requests} {of} {work.shift.to}: too few to judge it by, and no evidence is no success"
+    return few if step.mirrored else few + _against_weight(step.weight, had.requests, seen.answers)
+
+
+def _against_weight(weight: int, had: int, of: int) -> str:
+    """What to add where *had* requests *of* all can't be chance at that *weight*."""
+    if weight / 100 <= interval(had, of, 1 - SIGNIFICANCE)[1]:
+        return ""
     return (
-        f"only {had.requests} {what} {work.shift.to}: too few to judge it by, and no evidence is no success"
+        f"; by its weight it should be about {of * weight / 100:.0f}, so something else than the weights "
+        "chooses, such as sessions that stick to a version (an EnvoyFilter), or a rule before this one"
     )
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
 
 from labkit.errors import UsageError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
-from labkit.release.attribution import ByAnswer
+from labkit.release.attribution import ByAnswer, ByLog
 from labkit.release.change import Change, make_change
-from labkit.release.held import Held, held
+from labkit.release.health import number_of
+from labkit.release.held import Held, held, unique
 from labkit.release.rule import Rule, as_hundredths, find_rule, share_out
 from labkit.scenario import cast
+from labkit.traffic.journal import Journal
+from labkit.traffic.split import Split, outbound_clusters, split, split_counts
 
 HOST = cast.SERVICE_B.hosts[0]
 """What ServiceA calls: the host whose requests are shared out."""
@@ -39,9 +45,11 @@ def needed_rule(api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, s
     return found
 
 
-def names_of(rule: Rule) -> dict[Destination, str]:
-    """What each destination of *rule* is called: as the course calls its host, and the subset if any."""
-    return {one: name_of(one) for one in rule.destinations}
+def names_of(rule: Rule, *more: Destination) -> dict[Destination, str]:
+    """What each destination of *rule*, and *more* behind them, is called: as the course calls its host, with
+    the subset if any; no two the same."""
+    each = list(dict.fromkeys([*rule.destinations, *more]))
+    return dict(zip(each, unique([(name_of(one), one) for one in each]), strict=True))
 
 
 def name_of(destination: Destination) -> str:
@@ -52,16 +60,23 @@ def name_of(destination: Destination) -> str:
 
 def weights_of(rule: Rule) -> dict[str, float]:
     """The weights just as the rule has them, by name."""
-    found: dict[str, float] = {}
+    names = names_of(rule)
+    found = dict.fromkeys(names.values(), 0.0)
     for destination, weight in zip(rule.destinations, rule.weights, strict=True):
-        found[name_of(destination)] = found.get(name_of(destination), 0.0) + weight
+        found[names[destination]] += weight
     return found
 
 
 def parts_now(api: Api, namespace: str = cast.HOME) -> dict[str, int] | None:
     """The rule's weights by name, as whole parts of 100 (somebody may have written 3 and 1); or None."""
     rule = the_rule(api, namespace)
-    return dict(zip(names_of(rule).values(), as_hundredths(rule), strict=True)) if rule else None
+    if rule is None:
+        return None
+    names = names_of(rule)
+    found = dict.fromkeys(names.values(), 0)
+    for destination, part in zip(rule.destinations, as_hundredths(rule), strict=True):
+        found[names[destination]] += part
+    return found
 
 
 def give(
@@ -105,16 +120,21 @@ def who_answers(held: Held) -> ByAnswer | None:
 def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
     """The destination of *rule* called *name*; one that may join it, as a VirtualService writes it.
 
-    Raises UsageError for what is neither.
+    Raises UsageError for what is neither, or could be several.
     """
-    for one, title in names_of(rule).items():
-        if _wanted(name) in (title.casefold(), one.subset.casefold(), one.host, one.host.partition(".")[0]):
-            return one, None
+    names, wanted = names_of(rule), _wanted(name)
+    found = [one for one, title in names.items() if wanted == title.casefold()]
+    found = found or [one for one in names if wanted in _called(one)]
+    if len(found) == 1:
+        return found[0], None
+    if found:
+        which = " or ".join(names[one] for one in found)
+        raise UsageError(f"The rule {rule.name} leads to more than one {name}: say {which}.")
     for title in SERVICES:
-        if _wanted(name) == title.casefold():
+        if wanted == title.casefold():
             new = _as_written(cast.find_workload(title))
             return Destination.of(new, rule.namespace), new
-    known = {*names_of(rule).values(), *SERVICES}
+    known = {*names.values(), *SERVICES}
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
 
 
@@ -128,6 +148,58 @@ def destination_of(api: Api, namespace: str, name: str) -> Destination:
         return destination_called(rule, name)[0]
     found = cast.find_workload(name)
     return Destination.of(_as_written(found), found.namespace)
+
+
+def _called(one: Destination) -> set[str]:
+    """What people may call a destination: its subset, its Service, its host however much of it."""
+    short, _, namespace = one.host.partition(".")
+    hosts = {short, one.host, *(f"{one.host}.{end}" for end in ("svc", "svc.cluster.local") if namespace)}
+    title = cast.TITLES.get(short, short)
+    return {each.casefold() for each in (*hosts, one.subset, title) if each}
+
+
+# ------------------------------------------------------------------------------------------ who got it
+
+
+def shared_out(
+    frame: pd.DataFrame, rule: Rule | None, journal: Journal, weights: Mapping[str, float] | None = None
+) -> Split:
+    """How the requests of *frame* (answers, or an access log) were shared out among the destinations of
+    *rule*, under the names that the panel shows; against *weights*, by default the rule's own.
+
+    Answers that failed belong to none of them; a log says where each request was sent.
+    """
+    if rule is None:
+        return split(frame, weights, names=cast.TITLES)
+    if weights is None:
+        asked = weights_of(rule)
+        weights = asked if any(asked.values()) else None
+    who = _by_answers(frame, rule, journal) if "service" in frame else _by_cluster(frame, rule)
+    counts = {str(name): int(count) for name, count in who.value_counts().items()}
+    return split_counts(counts, weights, left_out=len(who) - sum(counts.values()))
+
+
+def _by_answers(answers: pd.DataFrame, rule: Rule, journal: Journal) -> pd.Series[Any]:
+    held_now = held(rule, names_of(rule))
+    tell = who_answers(held_now) or ByLog(journal, held_now.destinations)
+    told = tell(answers)
+    # Whom the rule does not name may have answered all the same: before it was changed, or by another one.
+    others = [name if name in _GREET else None for name in answers["service"].astype("object")]
+    names = [None if one.failed else one.name or other for one, other in zip(told, others, strict=True)]
+    return pd.Series(names, index=answers.index, dtype="object")
+
+
+def _by_cluster(log: pd.DataFrame, rule: Rule) -> pd.Series[Any]:
+    clusters = outbound_clusters(log)
+    led_to = {one: Destination.of_cluster(one) for one in map(str, clusters.dropna().unique())}
+    mine = {one: number_of(one, rule.destinations) for one in led_to}
+    places = {
+        one: rule.destinations[number] if (number := mine[one]) is not None else place
+        for one, place in led_to.items()
+        if place
+    }
+    names = names_of(rule, *places.values())
+    return clusters.map({one: names[places[one]] if one in places else one for one in led_to})
 
 
 def _as_written(workload: cast.Workload) -> Obj:

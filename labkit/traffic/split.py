@@ -130,19 +130,24 @@ def split(
 
 
 def destinations_of(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.Series[Any]:
-    """Where each request of *frame* went; missing where nowhere.
+    """Where each request of *frame* went; missing where nowhere."""
+    if "service" in frame:
+        return frame["service"]
+    clusters = outbound_clusters(frame)
+    hosts = {cluster: host_of(cluster) for cluster in clusters.dropna().unique()}
+    return clusters.map({cluster: names.get(host, host) for cluster, host in hosts.items() if host})
+
+
+def outbound_clusters(log: pd.DataFrame) -> pd.Series[Any]:
+    """The ``upstream_cluster`` of each request that was sent on; missing where it came to none.
 
     A sidecar's log has two lines for a call that passes through its pod; the inbound one is left out.
     """
-    if "service" in frame:
-        return frame["service"]
-    if "upstream_cluster" not in frame:
+    if "upstream_cluster" not in log:
         raise UsageError("split() takes answers of send(), or an access log: this frame is neither.")
-    clusters = frame["upstream_cluster"].astype("category")
-    hosts = {cluster: host_of(str(cluster)) for cluster in clusters.cat.categories}
-    inbound = [cluster for cluster, host in hosts.items() if host is None]
-    outbound = clusters[~clusters.isin(inbound)].astype("str")
-    return outbound.map({cluster: names.get(host, host) for cluster, host in hosts.items() if host})
+    clusters = log["upstream_cluster"].astype("category")
+    inbound = [one for one in clusters.cat.categories if host_of(str(one)) is None]
+    return clusters[~clusters.isin(inbound)].astype("str")
 
 
 def host_of(cluster: str) -> str | None:

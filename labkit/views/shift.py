@@ -107,7 +107,7 @@ def plot_shift(shift: Shift) -> Picture:
     answers = shift.answers
     if len(answers):
         start = answers["time"].min()
-        _add_share(figure, answers, shift.to, start)
+        _add_share(figure, shift, start)
         _add_weights(figure, shift, start)
         _add_errors(figure, shift, start)
         _add_copied(figure, shift, start)
@@ -124,17 +124,38 @@ def plot_shift(shift: Shift) -> Picture:
     return Picture(figure, shift.verdict)
 
 
-def _add_share(figure: go.Figure, answers: pd.DataFrame, to: str, start: pd.Timestamp) -> None:
-    mine = (answers["service"].astype("str") == to).where(answers["service"].notna())
-    shares = mine.astype("float64").groupby(answers["time"].dt.floor(_BIN)).mean().dropna()
-    seconds = [max(0.0, round((time - start).total_seconds(), 2)) for time in shares.index]
+def _add_share(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
+    by_answers = shift.to in set(shift.answers["service"].dropna())
+    at, shares = _shares_by_answers(shift, start) if by_answers else _shares_by_steps(shift, start)
     figure.add_scatter(
-        x=seconds,
-        y=(100 * shares).round(1).tolist(),
+        x=at,
+        y=shares,
         mode="markers",
-        marker={"color": colour_of(to), "size": 7},
+        marker={"color": colour_of(shift.to), "size": 7},
         name="share observed",
     )
+
+
+def _shares_by_answers(shift: Shift, start: pd.Timestamp) -> tuple[list[float], list[float]]:
+    answers = shift.answers
+    mine = (answers["service"].astype("str") == shift.to).where(answers["service"].notna())
+    shares = mine.astype("float64").groupby(answers["time"].dt.floor(_BIN)).mean().dropna()
+    seconds = [max(0.0, round((time - start).total_seconds(), 2)) for time in shares.index]
+    return seconds, (100 * shares).round(1).tolist()
+
+
+def _shares_by_steps(shift: Shift, start: pd.Timestamp) -> tuple[list[float], list[float]]:
+    """Answers do not say who gave them: a point in the middle of each step, by the logs."""
+    ends = [*(step.at for step in shift.steps[1:]), shift.rolled_back_at]
+    last = float(shift.answers["time"].max().timestamp())
+    found = []
+    for step, end in zip(shift.steps, ends, strict=True):
+        total = sum(one.requests for one in step.health)
+        mine = sum(one.requests for one in step.health if one.destination == shift.to)
+        if total:
+            middle = (step.at + (end or max(last, step.at))) / 2 - start.timestamp()
+            found.append((round(middle, 2), round(100 * mine / total, 1)))
+    return [at for at, _ in found], [share for _, share in found]
 
 
 def _add_weights(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:

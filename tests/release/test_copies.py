@@ -29,7 +29,7 @@ def into(pod, number, *, authority="b", code=200, ms=5, at=2):
 def line(pod, number, cluster, authority="b", *, upstream_host, code=200, ms=5, at=1):
     return {
         "pod": pod,
-        "request_id": f"id{number}",
+        "request": f"id{number}",
         "start_time": NOON + pd.Timedelta(milliseconds=100 * number + at),
         "upstream_cluster": cluster,
         "upstream_host": upstream_host,

@@ -29,6 +29,9 @@ class Served:
         assert path.endswith(f"/namespaces/{HOME}/virtualservices")
         return list(self._found)
 
+    def find(self, path):
+        return next((one for one in self._found if path.endswith(f"/{one['metadata']['name']}")), None)
+
 
 def split(*weights):
     return [{"route": [{"destination": d, "weight": w} for d, w in zip((B, C), weights, strict=True)]}]
@@ -54,6 +57,42 @@ def test_rules_of_gateways_and_other_hosts_are_none():
     at_gateway = virtual_service(split(1, 1), gateways=["front"])
 
     assert find_rule(Served(at_gateway, virtual_service(split(1, 1), hosts=["c"])), "b", HOME) is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "acting"),
+    [
+        ({"all": ["*"]}, "all"),
+        ({"all": ["*.local"]}, "all"),
+        ({"all": ["*"], "ours": ["*.shop.svc.cluster.local"]}, "ours"),
+        ({"ours": ["*.shop.svc.cluster.local"], "named": ["b"]}, "named"),
+        ({"theirs": ["*.far.svc.cluster.local"], "other": ["*b"]}, None),
+        ({"several": ["x.example", "b.shop.svc.cluster.local"]}, "several"),
+    ],
+)
+def test_a_wildcard_acts_where_no_rule_names_the_host(hosts, acting):
+    found = find_rule(
+        Served(*(virtual_service(split(1, 1), name=n, hosts=h) for n, h in hosts.items())), "b", HOME
+    )
+
+    assert (found and found.name) == acting
+
+
+def test_a_delegate_is_followed():
+    root = virtual_service(
+        [{"match": [{"uri": {"prefix": "/"}}], "delegate": {"name": "parts"}}], name="root"
+    )
+    parts = virtual_service(split(60, 40), name="parts", hosts=[])
+
+    assert find_rule(Served(root, parts), "b", HOME).weights == (60, 40)
+    assert find_rule(Served(root), "b", HOME).destinations == ()
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_routes_of_connections_are_none_of_requests(kind):
+    found = virtual_service([], **{kind: [{"route": [{"destination": B, "weight": 100}]}]})
+
+    assert find_rule(Served(found), "b", HOME) is None
 
 
 TESTERS = {"match": [{"headers": {"x-release": {"exact": "tester"}}}], "route": [{"destination": C}]}

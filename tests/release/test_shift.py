@@ -11,7 +11,7 @@ from labkit.release.note import before
 from labkit.release.rule import rule_of
 from labkit.release.shift import PATIENCE, run
 
-from .world import B, C, plain, shifted, virtual_service, weights_of, work
+from .world import B, ByChance, C, plain, shifted, virtual_service, weights_of, work
 
 RUNS = 40
 
@@ -50,6 +50,21 @@ def test_nothing_sent_is_no_success():
         found = shifted(shadow=shadow, rate=0.01)
         assert "no evidence is no success" in found.shift.reason
         assert plain(found.api.obj) == plain(virtual_service())
+
+
+def test_weights_that_do_not_choose_are_told():
+    """Sessions that stick to a version, whatever the weights say."""
+
+    class Sticky(ByChance):
+        def _flow(self):
+            super()._flow()
+            self.rows[:, 1] = 0
+
+    found = shifted(traffic=Sticky, weights=(50,))
+
+    assert "by its weight it should be about" in found.shift.reason
+    assert "something else than the weights chooses" in found.shift.reason
+    assert plain(found.api.obj) == plain(virtual_service())
 
 
 RULES = {

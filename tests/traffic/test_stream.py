@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from labkit.errors import NotRunning, UsageError
-from labkit.traffic.stream import Stream
+from labkit.traffic.stream import TICK, Stream
+
+from ..clocks import ManualClock
 
 
 class Receiver:
@@ -57,13 +59,41 @@ def test_it_ends_at_its_total(stream, receiver, server):
     assert not stream.running
 
 
-def test_it_keeps_the_rate(stream, receiver):
-    stream.rate = 40
+@pytest.mark.parametrize(("rate", "seconds"), [(40, 10), (0.5, 60), (400, 2)])
+def test_it_keeps_the_rate(server, rate, seconds):
+    """By a clock that goes on only where the stream waits: a handful takes no time at all."""
+    clock, batches = ManualClock(), []
+    began = clock.time()
+    stream = Stream(
+        f"{server.url}/c",
+        lambda rows: batches.append((clock.time() - began, len(rows))),
+        rate=rate,
+        total=int(rate * seconds),
+        clock=clock,
+    )
     stream.start()
-    receiver.wait(40)
+    stream._thread.join(20)
 
-    times = receiver.rows["time"]
-    assert 20 <= len(times) / (times.max() - times.min()).total_seconds() <= 60
+    assert not stream.alive
+    assert sum(count for _, count in batches) == rate * seconds
+    sent = 0
+    for at, count in batches:
+        sent += count
+        assert rate * at - 1 <= sent <= rate * (at + TICK) + 2, f"{sent} after {at:.1f} s"
+
+
+def test_what_a_slow_answer_delays_is_not_caught_up(server):
+    clock, counts = ManualClock(), []
+
+    def slow(rows):
+        counts.append(len(rows))
+        clock.at += 5 * (len(counts) == 10)
+
+    stream = Stream(f"{server.url}/c", slow, rate=50, total=100, clock=clock)
+    stream.start()
+    stream._thread.join(20)
+
+    assert max(counts) <= 6, counts
 
 
 def test_a_pause_and_on(stream, receiver):
