@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from labkit.release.fault import Broken
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
+    from labkit.views.live_graph import LiveGraph
     from labkit.views.picture import Picture
     from labkit.views.quiz import QuizView
     from labkit.views.shift import Course
@@ -453,6 +454,20 @@ class Lab:
         if of is not None:
             return graph(self.api, self.hops(of), self._places, of_requests(len(marks(of)[0])))
         return graph(self.api, self._sent.recent(last), self._places, of_seconds(last))
+
+    def live_graph(self, *, last: float = 10) -> LiveGraph:
+        """The mesh as a picture that follows its traffic, with arrows as wide as their share.
+
+        last: how many seconds back it looks in the access logs, again and again. Still where no widgets are.
+        """
+        from labkit.views.graph import mesh_of, of_seconds
+        from labkit.views.live_graph import LiveGraph
+
+        journal, window = self._sent.journal, of_seconds(last)
+        return LiveGraph(
+            lambda: mesh_of(self.api, journal.recent(last), self._places, window, wide=True),
+            lambda: self.graph(last=last),
+        )
 
     def plot_split(self, of: Split | pd.DataFrame, title: str = "Who answered") -> Picture:
         """Shares with their intervals, and the weights."""

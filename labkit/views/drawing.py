@@ -88,7 +88,7 @@ def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
     return text if len(text) <= most else text[: max(most - 1, 1)] + "…"
 
 
-def _head(arrow: Arrow) -> tuple[Point, Point, Point]:
+def head_of(arrow: Arrow) -> tuple[Point, Point, Point]:
     """The triangle at the arrow's end."""
     (x0, y0), (x1, y1) = arrow.points[-2:]
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
@@ -98,7 +98,7 @@ def _head(arrow: Arrow) -> tuple[Point, Point, Point]:
     return (x1, y1), (back[0] - dy * wide, back[1] + dx * wide), (back[0] + dy * wide, back[1] - dx * wide)
 
 
-def _shaft(arrow: Arrow) -> list[Point]:
+def shaft_of(arrow: Arrow) -> list[Point]:
     """The line, which ends under the head, lest a thick one blunts the point."""
     (x0, y0), (x1, y1) = arrow.points[-2:]
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
@@ -155,8 +155,8 @@ def _plotly_shapes(shape: Box | Words | Arrow | Note) -> list[dict[str, Any]]:
         line = {"color": shape.colour, "width": shape.thick, "dash": "dash" if shape.dashed else "solid"}
         none = {"color": shape.colour, "width": 0}
         return [
-            _below(_path(_shaft(shape)), "rgba(0,0,0,0)", line),
-            _below(f"{_path(_head(shape))} Z", shape.colour, none),
+            _below(_path(shaft_of(shape)), "rgba(0,0,0,0)", line),
+            _below(f"{_path(head_of(shape))} Z", shape.colour, none),
         ]
     return []
 
@@ -280,7 +280,7 @@ def _draw_words(axes: Axes, words: Words, order: int) -> None:
 def _draw_arrow(axes: Axes, arrow: Arrow, order: int) -> None:
     from matplotlib.patches import Polygon
 
-    xs, ys = zip(*_shaft(arrow), strict=True)
+    xs, ys = zip(*shaft_of(arrow), strict=True)
     style: Any = (0, (4, 2.5)) if arrow.dashed else "solid"
     axes.plot(
         xs,
@@ -291,4 +291,6 @@ def _draw_arrow(axes: Axes, arrow: Arrow, order: int) -> None:
         zorder=order,
         solid_capstyle="butt",
     )
-    axes.add_patch(Polygon(_head(arrow), closed=True, facecolor=arrow.colour, edgecolor="none", zorder=order))
+    axes.add_patch(
+        Polygon(head_of(arrow), closed=True, facecolor=arrow.colour, edgecolor="none", zorder=order)
+    )

@@ -49,33 +49,52 @@ class Edge:
         return self.errors == self.requests
 
 
+class Mesh:
+    """What is in the picture."""
+
+    def __init__(self, called: pd.DataFrame, running: Running, window: str, *, wide: bool = False) -> None:
+        """*called*: as :func:`labkit.traffic.calls.calls`. *window*: what was looked at, in words.
+
+        wide: let an arrow be as wide as its share of what its sender sent.
+        """
+        nodes = nodes_of(called, running)
+        rows = _in_order(called)
+        self.table = _table(rows, nodes)
+        """As that of :class:`Graph`."""
+        title = f"The mesh, {window}"
+        edges = [Edge(*row) for row in rows.itertuples(index=False, name=None)]
+        self.drawing = _Composer(nodes, edges, running, wide=wide).drawing(title)
+        self.caption = _caption(title, edges, nodes)
+
+
 class Graph(Picture):
     """The picture of the mesh; :attr:`table` has the same as a frame."""
 
-    def __init__(self, called: pd.DataFrame, running: Running, window: str) -> None:
-        """*called*: as :func:`labkit.traffic.calls.calls`. *window*: what was looked at, in words."""
-        self._nodes = nodes_of(called, running)
-        rows = _in_order(called)
-        self.table = _table(rows, self._nodes)
+    def __init__(self, mesh: Mesh) -> None:
+        self.table, self.drawing = mesh.table, mesh.drawing
         """A row per arrow, from the client on. Columns: ``source``, ``destination``, ``requests``,
         ``share`` of all the source sent (0 to 1), ``errors`` (4xx, 5xx or no answer), ``p50_ms`` (half of
         the requests took no longer, by the source's proxy)."""
-        title = f"The mesh, {window}"
-        edges = [Edge(*row) for row in rows.itertuples(index=False, name=None)]
-        self._drawing = _Composer(self._nodes, edges, running).drawing(title)
-        super().__init__(as_figure(self._drawing), _caption(title, edges, self._nodes))
+        super().__init__(as_figure(self.drawing), mesh.caption)
 
     as_wide_as_its_cell = False  # its words would run into each other
 
     def png(self) -> bytes:
         """The picture, still."""
-        return as_still(self._drawing)
+        return as_still(self.drawing)
+
+
+def mesh_of(
+    api: Api, lines: pd.DataFrame, namespaces: Sequence[str], window: str, *, wide: bool = False
+) -> Mesh:
+    """What *lines* (access logs of every proxy) tell, on what runs now in *namespaces*; see :class:`Mesh`."""
+    running = what_runs(api, namespaces)
+    return Mesh(calls(lines, running), running, window, wide=wide)
 
 
 def graph(api: Api, lines: pd.DataFrame, namespaces: Sequence[str], window: str) -> Graph:
-    """The picture of what *lines* (access logs of every proxy) tell, on what runs now in *namespaces*."""
-    running = what_runs(api, namespaces)
-    return Graph(calls(lines, running), running, window)
+    """The picture of :func:`mesh_of`."""
+    return Graph(mesh_of(api, lines, namespaces, window))
 
 
 def of_requests(number: int) -> str:
@@ -134,8 +153,10 @@ def _per_cent(share: float) -> str:
 class _Composer:
     """Puts the picture together."""
 
-    def __init__(self, nodes: Mapping[str, Node], edges: Sequence[Edge], running: Running) -> None:
-        self._nodes, self._edges, self._running = nodes, edges, running
+    def __init__(
+        self, nodes: Mapping[str, Node], edges: Sequence[Edge], running: Running, *, wide: bool
+    ) -> None:
+        self._nodes, self._edges, self._running, self._wide = nodes, edges, running, wide
         self._places = place(nodes.values(), {edge.destination for edge in edges})
         self._ends = {(edge.source, edge.destination) for edge in edges}
         self._most = max((edge.requests for edge in edges), default=1)
@@ -169,10 +190,13 @@ class _Composer:
     def _edge(self, edge: Edge) -> Iterator[Arrow | Words | Note]:
         points = way(edge.source, edge.destination, self._places, shift=self._shift(edge))
         colour = ERROR if edge.failed else _colour(self._nodes[edge.destination])
-        yield Arrow(points, colour, 1.5 + 1.7 * edge.requests / self._most, dashed=edge.failed)
+        yield Arrow(points, colour, self._thick(edge), dashed=edge.failed)
         share = "" if edge.source == CLIENT else _per_cent(edge.share)
         yield from _label(points, f"{edge.requests}", share, f"✗ {edge.errors}" if edge.errors else "")
         yield Note(tuple(between(*_longest(points), 3)), self._told(edge))
+
+    def _thick(self, edge: Edge) -> float:
+        return 1.0 + 8.0 * edge.share if self._wide else 1.5 + 1.7 * edge.requests / self._most
 
     def _shift(self, edge: Edge) -> float:
         """Beside its middle, where the other one calls back."""

@@ -46,10 +46,10 @@ class _Background:
 
 
 class Looking(_Background):
-    """Calls *look* twice a second."""
+    """Calls *look* twice a second, or every *pause* seconds."""
 
-    def __init__(self, look: Callable[[], None]) -> None:
-        super().__init__("labkit-look", _LOOK)
+    def __init__(self, look: Callable[[], None], pause: float = _LOOK) -> None:
+        super().__init__("labkit-look", pause)
         self._once = look  # type: ignore[method-assign]
 
 

@@ -90,7 +90,7 @@ def test_replicas_are_one_card(lab):
     lab.api.request("PATCH", path, body={"spec": {"replicas": 2}}, content_type=MERGE_PATCH)
     lab.wait()
 
-    words = {shape.text for shape in lab.graph()._drawing.shapes if isinstance(shape, Words)}
+    words = {shape.text for shape in lab.graph().drawing.shapes if isinstance(shape, Words)}
 
     assert "ServiceB ×2" in words
 

@@ -14,7 +14,7 @@ from labkit.scenario import cast
 from labkit.traffic.calls import AGAIN, CLIENT, COLUMNS, GONE, OUTSIDE, STOPPED
 from labkit.views import theme
 from labkit.views.drawing import Arrow, Box, Words, fitted
-from labkit.views.graph import Graph
+from labkit.views.graph import Graph, Mesh
 from labkit.views.graph_layout import frames, place, size, way
 from labkit.views.graph_nodes import nodes_of
 from labkit.views.picture import PLOTLY
@@ -71,7 +71,7 @@ def running(*pods_there, rules=()):
 
 
 def graph(pairs=STEP_5, there=EVERYBODY, **more):
-    return Graph(edges(pairs, **more), running(*there), "the last 60 seconds")
+    return Graph(Mesh(edges(pairs, **more), running(*there), "the last 60 seconds"))
 
 
 def places(pairs, there=EVERYBODY):
@@ -182,7 +182,7 @@ def test_words_say_the_same():
 
 
 def shapes(found, kind):
-    return [shape for shape in found._drawing.shapes if isinstance(shape, kind)]
+    return [shape for shape in found.drawing.shapes if isinstance(shape, kind)]
 
 
 def test_an_arrow_for_every_call_and_none_else():
@@ -222,7 +222,7 @@ def test_replicas_are_one_card():
 
 def test_names_of_rules_and_of_services():
     rules = [Rule("VirtualService", cast.HOME, "producer-internal-host-vs")]
-    found = Graph(edges(STEP_1), running(*EVERYBODY, rules=rules), "the last 60 seconds")
+    found = Graph(Mesh(edges(STEP_1), running(*EVERYBODY, rules=rules), "the last 60 seconds"))
 
     assert {"producer-internal-host-vs", "service-a-srv"} <= {words.text for words in shapes(found, Words)}
 
