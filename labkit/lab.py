@@ -48,6 +48,7 @@ from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, learner, steps
 from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
+from labkit.scenario.neighbours import refuse_any_host_beside_a_class
 from labkit.scenario.place import bring_to, make_up_for
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
@@ -88,6 +89,7 @@ class Lab:
         namespace: str = cast.HOME,
     ) -> None:
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
+        refuse_any_host_beside_a_class(self.api)
         self.namespace = namespace
         self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
         self._places = cast.places(self.api)
