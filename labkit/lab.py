@@ -48,7 +48,8 @@ from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, learner, steps
 from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
-from labkit.scenario.place import bring_to
+from labkit.scenario.neighbours import refuse_any_host_beside_a_class
+from labkit.scenario.place import bring_to, make_up_for
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
@@ -89,6 +90,7 @@ class Lab:
         namespace: str = cast.HOME,
     ) -> None:
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
+        refuse_any_host_beside_a_class(self.api)
         self.namespace = namespace
         self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
         self._places = cast.places(self.api)
@@ -131,6 +133,7 @@ class Lab:
         """
         source, target = self._found(manifest, namespace)
         objects = apply_and_tell(self.api, source, target, timeout=timeout)
+        make_up_for(self.api, [one.name for one in objects if one.resource.kind == "Namespace"])
         acknowledged = self._wait_for_proxies()
         print(acknowledged)
         return Applied(tuple(objects), acknowledged)
@@ -189,9 +192,9 @@ class Lab:
         """Set ``meshConfig.outboundTrafficPolicy.mode`` and wait until every proxy follows it.
 
         ``REGISTRY_ONLY``: hosts the mesh does not know are refused. ``ALLOW_ANY``: they are passed through.
-        In class mode a Sidecar sets it for the learner's own namespace alone.
+        In class mode and on a shared mesh a Sidecar sets it for the learner's own namespace alone.
         """
-        if learner.LEARNER:
+        if learner.LEARNER or self.api.shared:
             set_outbound_mode_of(self.api, cast.HOME, mode)
         else:
             set_outbound_mode(self.api, mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,30 +27,42 @@ def look(
     context: str | None, kubeconfig: Path | None, yes: bool, production: bool, roles: str | None
 ) -> None:
     """Say what a cluster has and lacks, and change nothing."""
+    if roles:
+        _name_learner(roles)
     from labkit.kube.connect import connect
     from labkit.kube.first_look import first_look
-    from labkit.scenario.given import given, namespaces_of_the_book
+    from labkit.scenario.cast import OF_LABS
+    from labkit.scenario.given import given, namespaces_of_the_book, without_proxies
 
     if roles:
         print(given(roles), end="")
         return
     api = connect(kubeconfig=kubeconfig, context=context)
     names = [namespace["metadata"]["name"] for namespace in namespaces_of_the_book()]
-    print(first_look(api, names))
+    print(first_look(api, names, plain=without_proxies(), labs=OF_LABS))
     if api.shared:
         agree_or_say_how(api, yes=yes, production=production)
+
+
+def _name_learner(user: str) -> None:
+    """Where LABKIT_USER says nothing, the learner is called as the cluster calls the user.
+
+    Before anything of the scenario is imported: all names there depend on it. ``LABKIT_USER=`` is an answer,
+    too: one learner alone, with the manifests' own names.
+    """
+    os.environ.setdefault("LABKIT_USER", user)
 
 
 def agree_or_say_how(api: Api, *, yes: bool, production: bool) -> None:
     """Note the learner's yes; ask on a terminal; else say how to give it."""
     from labkit.errors import NotAgreed
     from labkit.kube.agreement import agree, is_agreed, signs_of_production
-    from labkit.scenario.cast import NAMESPACES
+    from labkit.scenario.cast import NAMESPACES, OF_LABS
 
     if is_agreed(api):
         print("\nIt was agreed that the lab may use this cluster.")
         return
-    signs = signs_of_production(api, NAMESPACES)
+    signs = signs_of_production(api, OF_LABS)
     if yes and signs and not production:
         raise NotAgreed(f"This cluster may be in use: {'; '.join(signs)}. Sure? Add --production.")
     if not yes and not (sys.stdin.isatty() and _asked(api, bool(signs))):

@@ -3,7 +3,8 @@
 A gateway that is missing is made by gateway injection, which needs no istioctl: a Deployment whose
 container has the image ``auto``, for istiod to fill in
 (https://istio.io/latest/docs/setup/additional-setup/gateway/). One that nobody asks for stays, as others
-may need it. All else is istioctl's: it is called where it is found, and else the very command is said.
+may need it. Where there is no Istio at all, istioctl is called if it is found, and else the very command is
+said. An Istio that is there is its administrator's: its settings stay, whatever is asked for.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ Say = Callable[[str], None]
 
 
 def install(api: Api, settings: Settings, say: Say) -> None:
-    """Bring the Istio of this cluster to what *settings* ask for; ClusterError with the command to type."""
+    """Add to this cluster what *settings* ask for and it lacks; ClusterError with the command to type."""
     planes = control_planes(api)
-    if not planes or not _mesh_is_as_asked(api, planes[0], settings.asked):
+    if not planes:
         _run_istioctl(api, settings, say)
         planes = control_planes(api)
+    if others := _set_otherwise(api, planes[0], settings.asked):
+        say(
+            f"Istio was here before; its settings stay as they are. Otherwise than asked: {', '.join(others)}"
+        )
     for gateway in settings.gateways:
         if api.find(DEPLOYMENTS.path(NAMESPACE, gateway.name)) is None:
             _make(api, gateway, planes[0])
@@ -40,9 +45,11 @@ def install(api: Api, settings: Settings, say: Say) -> None:
     say("Installation complete")
 
 
-def _mesh_is_as_asked(api: Api, plane: ControlPlane, asked: Tree) -> bool:
+def _set_otherwise(api: Api, plane: ControlPlane, asked: Tree) -> list[str]:
+    """The mesh's settings that are not as *asked*."""
     there = dict(leaves(mesh_config(api, plane.config_map)))
-    return all(there.get(path) == value for path, value in leaves(asked.get("meshConfig") or {}))
+    wanted = leaves(asked.get("meshConfig") or {})
+    return [f"meshConfig.{path}" for path, value in wanted if there.get(path) != value]
 
 
 # -------------------------------------------------------------------------------------------- istioctl
@@ -64,8 +71,8 @@ def _run_istioctl(api: Api, settings: Settings, say: Say) -> None:
     words = command(api, settings)
     if shutil.which(words[0]) is None:
         raise ClusterError(
-            f"Istio on {api.context or api.host} is missing or set up in another way than the book needs, "
-            "and there is no istioctl here to change that. Type this where there is one (it comes with "
+            f"Istio is missing on {api.context or api.host}, "
+            "and there is no istioctl here to install it. Type this where there is one (it comes with "
             f"https://istio.io/latest/docs/setup/getting-started/):\n  {shlex.join(words)}"
         )
     api.guard_changes("istioctl", "install")

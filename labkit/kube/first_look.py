@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,13 +12,12 @@ from labkit.kube.agreement import signs_of_production
 from labkit.kube.api import Api
 from labkit.kube.control_plane import ControlPlane, control_planes
 from labkit.kube.gateway import find_gateway
-from labkit.kube.mesh_config import mesh_config
+from labkit.kube.mesh_config import has_access_log, mesh_config
 from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, denied, may_create
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
 from labkit.kube.tables import Table
 
 FINE, MISSING, NOTE = "✓", "✗", "!"
-_MESH = {"accessLogFile": "/dev/stdout", "outboundTrafficPolicy.mode": "REGISTRY_ONLY"}
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,42 @@ class FirstLook:
         return self.table._repr_html_()
 
 
-def first_look(api: Api, namespaces: Sequence[str]) -> FirstLook:
-    """Look at the cluster as one who wants to use *namespaces* for the lab."""
-    return FirstLook(tuple(_facts(api, namespaces)))
+def first_look(
+    api: Api, namespaces: Sequence[str], *, plain: Collection[str] = (), labs: Collection[str] = ()
+) -> FirstLook:
+    """Look at the cluster as one who wants to use *namespaces* for the lab.
+
+    plain: those of them whose pods shall have no proxy. labs: namespaces that are some other lab's.
+    """
+    return FirstLook(tuple(_facts(api, namespaces, plain, {*namespaces, *labs})))
 
 
-def _facts(api: Api, namespaces: Sequence[str]) -> Iterator[Fact]:
+def _facts(
+    api: Api, namespaces: Sequence[str], plain: Collection[str], labs: Collection[str]
+) -> Iterator[Fact]:
     version = api.get("/version")
     yield Fact(FINE, "Kubernetes", f"{version.get('gitVersion', 'unknown')} at {api.host}")
-    yield _guarded("production", lambda: _production(api, namespaces))
+    yield _guarded("production", lambda: _production(api, labs))
     planes = control_planes(api)
-    yield _istio(planes)
+    yield _istio(api, planes)
     if planes:
         yield _guarded("mesh settings", lambda: _mesh_settings(api, planes[0]))
         yield _guarded("ingress gateway", lambda: _ingress(api))
         yield _guarded("egress gateway", lambda: _egress(api))
     for namespace in namespaces:
-        yield _guarded(f"namespace {namespace}", partial(_namespace, api, namespace, planes))
+        yield _guarded(
+            f"namespace {namespace}", partial(_namespace, api, namespace, planes, namespace in plain)
+        )
     yield _guarded("permissions", lambda: _permissions(api, namespaces))
+
+
+def _there(api: Api) -> str:
+    """The option that names this cluster in a command; none for the book's own."""
+    return f" --context {shlex.quote(api.context)}" if api.shared and api.context else ""
+
+
+def _ask_for_rights(api: Api) -> str:
+    return f"labkit look --roles USER | kubectl{_there(api)} apply -f -"
 
 
 def _guarded(what: str, look: Callable[[], Fact]) -> Fact:
@@ -80,20 +98,20 @@ def _guarded(what: str, look: Callable[[], Fact]) -> Fact:
         return Fact(MISSING, what, str(error).splitlines()[0])
 
 
-def _production(api: Api, namespaces: Sequence[str]) -> Fact:
-    signs = signs_of_production(api, namespaces)
+def _production(api: Api, labs: Collection[str]) -> Fact:
+    signs = signs_of_production(api, labs)
     if not signs:
         return Fact(FINE, "production", "nothing here that others depend on")
     return Fact(NOTE, "production", "; ".join(signs), "Sure? Then say so: --yes --production")
 
 
-def _istio(planes: Sequence[ControlPlane]) -> Fact:
+def _istio(api: Api, planes: Sequence[ControlPlane]) -> Fact:
     if not planes:
-        return Fact(MISSING, "Istio", "no istiod in istio-system", "labkit istio install")
+        return Fact(MISSING, "Istio", "no istiod in istio-system", f"labkit istio{_there(api)} install")
     first = planes[0]
     seen = ", ".join(f"{p.version} (revision {p.revision})" for p in planes)
     if not first.ready:
-        return Fact(MISSING, "Istio", f"{seen}, not ready", "kubectl get pods -n istio-system")
+        return Fact(MISSING, "Istio", f"{seen}, not ready", f"kubectl{_there(api)} get pods -n istio-system")
     if not first.is_new_enough:
         return Fact(MISSING, "Istio", seen, "The book needs 1.20 or newer.")
     return Fact(FINE, "Istio", seen)
@@ -102,13 +120,15 @@ def _istio(planes: Sequence[ControlPlane]) -> Fact:
 def _mesh_settings(api: Api, plane: ControlPlane) -> Fact:
     config = mesh_config(api, plane.config_map)
     policy = (config.get("outboundTrafficPolicy") or {}).get("mode", "ALLOW_ANY")
-    found = {"accessLogFile": config.get("accessLogFile", ""), "outboundTrafficPolicy.mode": policy}
-    wrong = {name: wanted for name, wanted in _MESH.items() if found[name] != wanted}
-    seen = ", ".join(f"{name}={value or '(none)'}" for name, value in found.items())
-    if not wrong:
-        return Fact(FINE, "mesh settings", seen)
-    flags = " ".join(f"--set meshConfig.{name}={value}" for name, value in wrong.items())
-    return Fact(MISSING, "mesh settings", seen, f"istioctl install {flags}")
+    logged = has_access_log(api, config)
+    seen = f"access log {'to standard output' if logged else 'off'}, outboundTrafficPolicy.mode={policy}"
+    if not logged:
+        step = "Ask for one at the gateways (a Telemetry in istio-system); the lab makes its own namespaces'."
+        return Fact(MISSING, "mesh settings", seen, step)
+    if policy != "REGISTRY_ONLY":
+        step = "They stay; the lab sets REGISTRY_ONLY for its own namespaces."
+        return Fact(NOTE, "mesh settings", seen, step)
+    return Fact(FINE, "mesh settings", seen)
 
 
 def _ingress(api: Api) -> Fact:
@@ -122,14 +142,16 @@ def _egress(api: Api) -> Fact:
     return Fact(NOTE, "egress gateway", "none yet", "Step 5 makes one.")
 
 
-def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane]) -> Fact:
+def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane], is_plain: bool) -> Fact:
     what, found = f"namespace {namespace}", api.find(NAMESPACES.path("", namespace))
     if found is None:
         if not may_create(api, NAMESPACES):
-            return Fact(MISSING, what, "not there, and you may not make it", "labkit look --roles USER")
+            return Fact(MISSING, what, "not there, and you may not make it", _ask_for_rights(api))
         return Fact(NOTE, what, "not there yet", "The lab makes it.")
     labels = found["metadata"].get("labels") or {}
     key, value = planes[0].injection_label if planes else ("istio-injection", "enabled")
+    if is_plain:
+        return Fact(FINE, what, "without injection, as it is meant to be")
     if labels.get(key) == value:
         return Fact(FINE, what, f"{key}={value}")
     return Fact(NOTE, what, f"without {key}={value}", "The lab labels it.")
@@ -143,4 +165,4 @@ def _permissions(api: Api, namespaces: Sequence[str]) -> Fact:
         return Fact(FINE, "permissions", "all that the lab needs")
     shown = "; ".join(f"{what} in {ns or 'the cluster'}" for what, ns in missing[:4])
     more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
-    return Fact(MISSING, "permissions", f"not allowed: {shown}{more}", "labkit look --roles")
+    return Fact(MISSING, "permissions", f"not allowed: {shown}{more}", _ask_for_rights(api))

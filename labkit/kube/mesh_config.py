@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import yaml
 
-from labkit.errors import ClusterError
+from labkit.errors import ApiRefused, ClusterError
 from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
-from labkit.kube.resources import CONFIG_MAPS, SIDECARS
+from labkit.kube.resources import CONFIG_MAPS, SIDECARS, TELEMETRIES
 
+ENVOY_PROVIDER = "envoy"
+"""Istio's built-in provider of access logs: to standard output, in the mesh's format."""
 NAMESPACE, NAME, KEY = "istio-system", "istio", "mesh"
 
 OutboundMode = Literal["REGISTRY_ONLY", "ALLOW_ANY"]
@@ -40,15 +43,59 @@ def _checked(mode: str) -> str:
 
 def set_outbound_mode_of(api: Api, namespace: str, mode: OutboundMode) -> Obj:
     """Set it for the pods of *namespace* alone, by a Sidecar named ``default``; returns that."""
-    sidecar = {
+    query = {"fieldManager": "labkit", "force": True}
+    path = SIDECARS.path(namespace, "default")
+    body = outbound_mode_of(namespace, mode)
+    return api.request("PATCH", path, query=query, body=body, content_type=APPLY_PATCH).object
+
+
+def outbound_mode_of(namespace: str, mode: OutboundMode) -> Obj:
+    """The Sidecar that sets it for the pods of *namespace*."""
+    return {
         "apiVersion": SIDECARS.group_version,
         "kind": "Sidecar",
         "metadata": {"name": "default", "namespace": namespace},
         "spec": {"egress": [{"hosts": ["*/*"]}], "outboundTrafficPolicy": {"mode": _checked(mode)}},
     }
-    query = {"fieldManager": "labkit", "force": True}
-    path = SIDECARS.path(namespace, "default")
-    return api.request("PATCH", path, query=query, body=sidecar, content_type=APPLY_PATCH).object
+
+
+def access_log_of(namespace: str) -> Obj:
+    """The Telemetry that gives the pods of *namespace* an access log, to standard output."""
+    return {
+        "apiVersion": TELEMETRIES.group_version,
+        "kind": "Telemetry",
+        "metadata": {"name": "access-log", "namespace": namespace},
+        "spec": {"accessLogging": [{"providers": [{"name": ENVOY_PROVIDER}]}]},
+    }
+
+
+def has_access_log(api: Api, config: Mapping[str, Any]) -> bool:
+    """Whether the whole mesh writes one to standard output, by its settings *config* or by a Telemetry."""
+    by_default = (config.get("defaultProviders") or {}).get("accessLogging") or []
+    return (
+        config.get("accessLogFile") == "/dev/stdout"
+        or ENVOY_PROVIDER in by_default
+        or any(_logs_everything(obj) for obj in _telemetries(api, config.get("rootNamespace") or NAMESPACE))
+    )
+
+
+def _logs_everything(telemetry: Obj) -> bool:
+    spec = telemetry.get("spec") or {}
+    asked = spec.get("accessLogging") or []
+    names = [one.get("name") for each in asked for one in each.get("providers") or []]
+    return (
+        not spec.get("selector") and ENVOY_PROVIDER in names and not any(one.get("disabled") for one in asked)
+    )
+
+
+def _telemetries(api: Api, namespace: str) -> list[Obj]:
+    """Those of *namespace*; none where one may not look, or the mesh has no such kind."""
+    try:
+        return api.items(TELEMETRIES.path(namespace))
+    except ApiRefused as error:
+        if error.code not in (403, 404):
+            raise
+        return []
 
 
 def set_outbound_mode(api: Api, mode: OutboundMode) -> Obj:

@@ -40,6 +40,7 @@ IN_THE_LAB = (
     Permission(("get",), "", "pods/log"),
     Permission(("create", "get"), "", "pods/exec"),
     Permission(_LOOK, "", "events"),
+    Permission(_CHANGE, "telemetry.istio.io", "telemetries"),
     *(
         Permission(_CHANGE, "networking.istio.io", kind)
         for kind in ("gateways", "virtualservices", "destinationrules", "serviceentries", "sidecars")

@@ -62,6 +62,6 @@ GATEWAYS = Resource("networking.istio.io", "v1beta1", "Gateway", "gateways", Tru
 DESTINATION_RULES = Resource("networking.istio.io", "v1beta1", "DestinationRule", "destinationrules", True)
 SERVICE_ENTRIES = Resource("networking.istio.io", "v1beta1", "ServiceEntry", "serviceentries", True)
 SIDECARS = Resource("networking.istio.io", "v1beta1", "Sidecar", "sidecars", True)
-DESTINATION_RULES = Resource("networking.istio.io", "v1beta1", "DestinationRule", "destinationrules", True)
 ENVOY_FILTERS = Resource("networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters", True)
+TELEMETRIES = Resource("telemetry.istio.io", "v1alpha1", "Telemetry", "telemetries", True)
 VIRTUAL_SERVICES = Resource("networking.istio.io", "v1beta1", "VirtualService", "virtualservices", True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labkit.errors import UsageError
 from labkit.kube.api import Api
-from labkit.scenario.learner import LEARNER, own
+from labkit.scenario.learner import IN_MANIFESTS, LEARNER, own
 
 HOME = own("dev-service-mesh")
 """The namespace of ServiceA, ServiceB and ServiceC."""
@@ -17,6 +17,8 @@ PRACTICE = own("practice")
 SYSTEM = "istio-system"
 NAMESPACES = (HOME, EXTERNAL, OUTSIDE, PRACTICE)
 """The namespaces that belong to the lab."""
+OF_LABS = frozenset((*NAMESPACES, *IN_MANIFESTS))
+"""Those, and the names that they have where one learner works alone. Of a class each has a label."""
 
 
 def places(api: Api) -> tuple[str, ...]:

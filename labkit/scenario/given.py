@@ -28,3 +28,13 @@ def namespaces_of_the_book() -> list[Obj]:
     sources = (learner.personal(read(path)) for path in sorted(folder().rglob("*.yml")))
     objects = (manifest.object for source in sources for manifest in parse(source))
     return [obj for obj in objects if obj["kind"] == "Namespace"]
+
+
+def without_proxies() -> list[str]:
+    """Names of those among them whose pods shall have no proxy: they ask for no injection."""
+    plain = (each["metadata"] for each in namespaces_of_the_book() if not _asks_for_injection(each))
+    return [metadata["name"] for metadata in plain]
+
+
+def _asks_for_injection(namespace: Obj) -> bool:
+    return (namespace["metadata"].get("labels") or {}).get("istio-injection") == "enabled"

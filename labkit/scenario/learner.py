@@ -32,7 +32,7 @@ LEARNER_LABEL = "labkit/learner"
 _LETS_EXTERNAL_IN, _LEAVES = "inbound-to-service-ext-vs", "outbound-srv-c-to-external-srv-vs"
 """The VirtualServices of step 4 and of step 5."""
 _LONGEST = 20
-_SHARED = ("dev-service-mesh", "external-cluster", "outside", "practice")
+IN_MANIFESTS = ("dev-service-mesh", "external-cluster", "outside", "practice")
 """The namespaces' names in the manifests."""
 
 
@@ -95,7 +95,7 @@ def _gateway_hosts(host: str) -> tuple[str, ...]:
 
 
 def _namespace(name: str) -> str:
-    return own(name) if name in _SHARED else name
+    return own(name) if name in IN_MANIFESTS else name
 
 
 def _renamed(value: Any) -> Any:
@@ -105,7 +105,7 @@ def _renamed(value: Any) -> Any:
     if isinstance(value, list):
         return [_renamed(one) for one in value]
     if isinstance(value, str):
-        return re.sub(rf"\.({'|'.join(_SHARED)})(?=\.svc)", lambda found: f".{own(found[1])}", value)
+        return re.sub(rf"\.({'|'.join(IN_MANIFESTS)})(?=\.svc)", lambda found: f".{own(found[1])}", value)
     return value
 
 

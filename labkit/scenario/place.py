@@ -29,6 +29,7 @@ from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.makers import made_by_controller
+from labkit.scenario.shared_mesh import own_settings, what_to_ask_for
 from labkit.scenario.steps import STEPS, find_step
 
 T = TypeVar("T")
@@ -96,9 +97,13 @@ def bring_to(
     started = time.perf_counter()
     count = find_step(step).number + finished
     moves = Moves(step)
-    wanted = _wanted(count)
     say("Looking at Istio …")
     _set_istio_right(api, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
+    wanted = _wanted(count)
+    own = [name for kind, _, name in wanted if kind == "Namespace"]
+    wanted |= {_key(obj): obj for obj in own_settings(api, own)}
+    if asked := what_to_ask_for(api):
+        say(asked)
     say("Removing what does not belong here …")
     _remove(api, wanted, moves)
     say("Applying what is missing …")
@@ -132,7 +137,8 @@ def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
     all_run = all(runs(deployments.get(name)) for name in needed)
     there = cast.EGRESS.deployment in deployments
     # On a shared cluster others may need the egress gateway that this step does without.
-    if all_run and (egress == there or (there and api.shared)) and has_lesson_settings(api):
+    as_wanted = (there or not egress) if api.shared else (egress == there and has_lesson_settings(api))
+    if all_run and as_wanted:
         return
     flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
     istio.install(api, istio.settings(istio.parse(flags)))
@@ -145,7 +151,9 @@ def runs(deployment: Obj | None) -> bool:
 
 
 def has_lesson_settings(api: Api) -> bool:
-    """Whether the mesh's settings are those of the first lesson."""
+    """Whether the mesh's settings are those of the first lesson; of a shared one, whether they will do."""
+    if api.shared:
+        return not what_to_ask_for(api)
     config = mesh_config(api)
     return (
         config.get("accessLogFile") == "/dev/stdout"
@@ -247,6 +255,12 @@ def _make(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     for objects in (namespaces, others):
         made = _each(objects, lambda obj: _make_one(api, obj))
         moves.applied += [title for title in made if title]
+
+
+def make_up_for(api: Api, namespaces: Sequence[str]) -> None:
+    """Set in *namespaces*, just made, what a shared mesh's settings lack for the book."""
+    for obj in own_settings(api, namespaces):
+        _make_one(api, obj)
 
 
 def _make_one(api: Api, obj: Obj) -> str:

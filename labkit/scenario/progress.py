@@ -21,7 +21,8 @@ from labkit.kube.wait import is_rolled_out
 from labkit.release.fault import is_fault
 from labkit.scenario import cast, learner
 from labkit.scenario.compare import differences, imagined, is_as
-from labkit.scenario.place import has_lesson_settings, made_by_people, runs
+from labkit.scenario.place import has_lesson_settings, made_by_people, namespaces_of_the_lab, runs
+from labkit.scenario.shared_mesh import own_settings
 from labkit.scenario.steps import STEPS, folder
 
 SETTINGS = "Istio: mesh settings"
@@ -209,7 +210,7 @@ def _first(found: list[str], most: int = 2) -> str:
 
 def own_work(api: Api) -> list[str]:
     """What in the lab's namespaces is as no manifest of the book has it: goto would undo it."""
-    versions = list(_book())
+    versions = [*_book(), *own_settings(api, namespaces_of_the_lab(api))]
     namespaces = [(NAMESPACES, obj) for obj in api.items(NAMESPACES.path())]
     mine = [one for one in [*namespaces, *made_by_people(api)] if _is_in_the_lab(one[1])]
     with ThreadPoolExecutor(max_workers=8) as threads:

@@ -1,7 +1,7 @@
 """What in a cluster is this learner's: whole namespaces, and gateways that the lab has made.
 
-Namespaces are known by name and, in class mode, by label as well; then gateways stay, which others share.
-A namespace that an administrator gave, so that it can't be deleted, is emptied.
+Namespaces are known by name and, in class mode, by label as well. Gateways stay where a class works,
+which shares them. A namespace that an administrator gave, so that it can't be deleted, is emptied.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from labkit.kube.permissions import may_delete
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
 from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER, LEARNER_LABEL
+from labkit.scenario.neighbours import learners_here
 from labkit.scenario.place import made_by_people, remove_all
 
 
@@ -41,7 +42,7 @@ def belongings(api: Api) -> list[Belonging]:
         for name in cast.NAMESPACES
         if name in there
     ]
-    return [*namespaces, *([] if LEARNER else _gateways(api))]
+    return [*namespaces, *([] if LEARNER or learners_here(api) else _gateways(api))]
 
 
 def _gateways(api: Api) -> list[Belonging]:

@@ -1,16 +1,24 @@
 """A cluster that is reached by somebody's kubeconfig: looked at first, changed after a yes only."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
-from labkit.errors import NotAgreed
-from labkit.kube.agreement import agree, signs_of_production
+from labkit import Lab
+from labkit.errors import NotAgreed, UsageError
+from labkit.kube.agreement import PART_OF, PART_OF_LAB, agree, signs_of_production
 from labkit.kube.connect import connect
 from labkit.kube.control_plane import control_planes
-from labkit.kube.first_look import first_look
+from labkit.kube.first_look import _ask_for_rights, first_look
 from labkit.kube.permissions import IN_THE_LAB, denied, roles
-from labkit.scenario.cast import HOME, NAMESPACES
+from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
+from labkit.kube.wait import wait_until_gone
+from labkit.scenario import cast
+from labkit.scenario.cast import HOME, NAMESPACES, OF_LABS
+from labkit.scenario.reset import belongings
 
 pytestmark = pytest.mark.slow
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "billing"}}
@@ -68,6 +76,56 @@ def test_the_first_look_is_a_table(api):
     assert (table["seen"] != "").all()
 
 
+def test_other_labs_are_no_production(api):
+    mine = {"name": "outside-anna", "labels": {"app.kubernetes.io/part-of": "labkit"}}
+    for metadata in ({"name": "dev-service-mesh"}, mine):
+        body = NAMESPACE | {"metadata": metadata}
+        agree(api)
+        api.request("POST", "/api/v1/namespaces", body=body)
+    try:
+        facts = {
+            fact.what: fact
+            for fact in first_look(api, ["outside-anna"], plain=["outside-anna"], labs=OF_LABS).facts
+        }
+    finally:
+        for name in ("dev-service-mesh", "outside-anna"):
+            api.request("DELETE", f"/api/v1/namespaces/{name}")
+    assert facts["production"].mark == "✓"
+    assert facts["namespace outside-anna"].seen == "without injection, as it is meant to be"
+
+
+def test_what_is_advised_names_the_cluster(api):
+    api.context = "team a"
+
+    facts = {fact.what: fact for fact in first_look(api, ["nobody"]).facts}
+
+    assert _ask_for_rights(api) == "labkit look --roles USER | kubectl --context 'team a' apply -f -"
+    assert facts["Istio"].mark == "✓"
+
+
+def test_one_alone_is_refused_beside_a_class_and_takes_no_gateway_away(kubeconfig, api):
+    """By rules for any host the class's requests would be answered as well."""
+    agree(api)
+    body = NAMESPACE | {"metadata": {"name": "outside-anna", "labels": {"labkit/learner": "anna"}}}
+    gateway = {"name": "istio-egressgateway", "namespace": "istio-system", "labels": {PART_OF: PART_OF_LAB}}
+    service = {"metadata": gateway, "spec": {"ports": [{"port": 80}]}}
+    api.request("POST", "/api/v1/namespaces", body=body)
+    api.request("POST", "/api/v1/namespaces/istio-system/services", body=service)
+    try:
+        with pytest.raises(UsageError, match=r"A class works on this cluster \(anna\)"):
+            Lab(kubeconfig=kubeconfig)
+        kept = [str(one) for one in belongings(api)]
+    finally:
+        api.request("DELETE", "/api/v1/namespaces/outside-anna")
+    try:
+        wait_until_gone(api, NAMESPACES_OF_CLUSTER, "", "outside-anna")
+        alone = [str(one) for one in belongings(api)]
+    finally:
+        api.request("DELETE", "/api/v1/namespaces/istio-system/services/istio-egressgateway")
+    assert "service/istio-egressgateway" not in kept
+    assert "service/istio-egressgateway" in alone
+
+
 def test_the_control_plane(api):
     (plane,) = control_planes(api)
 
@@ -85,6 +143,15 @@ def test_the_roles_are_objects_the_api_takes(cluster, api):
     done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=roles("anna", ["default"]))
 
     assert done.count("created (server dry run)") == 6
+
+
+@pytest.mark.parametrize(("said", "home"), [({}, f"{cast.HOME}-anna"), ({"LABKIT_USER": ""}, cast.HOME)])
+def test_the_roles_are_for_the_names_of_that_learner(said, home):
+    env = {name: value for name, value in os.environ.items() if name != "LABKIT_USER"} | said
+    command = [sys.executable, "-m", "labkit.cli", "look", "--roles", "anna"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
+
+    assert f"name: {home}\n" in done.stdout
 
 
 def test_a_mesh_installed_by_revisions_is_asked_by_its_revision(cluster, api):

@@ -23,6 +23,7 @@ from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshCon
 from labkit.embedded.mesh.service_entries import service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Sidecars
+from labkit.embedded.mesh.telemetries import Telemetries
 from labkit.embedded.mesh.virtual_services import VirtualServices
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
 
@@ -39,6 +40,7 @@ DESTINATION_RULES = "destinationrules.networking.istio.io"
 SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
 ENVOY_FILTERS = "envoyfilters.networking.istio.io"
+TELEMETRIES = "telemetries.telemetry.istio.io"
 
 WATCHED = (
     SERVICES,
@@ -51,6 +53,7 @@ WATCHED = (
     SERVICE_ENTRIES,
     SIDECARS,
     ENVOY_FILTERS,
+    TELEMETRIES,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
 
@@ -171,14 +174,18 @@ class MeshState:
         return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port)
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
-        """This state with the settings of *proxy*'s own: what a Sidecar lays over the mesh's."""
-        mode = self._sidecars.outbound_mode(proxy.namespace, self.labels_of(proxy))
-        if mode in (None, self.mesh.outbound_traffic_policy):
+        """This state with the settings of *proxy*'s own: Sidecars' and Telemetries' beside the mesh's."""
+        labels = self.labels_of(proxy)
+        own = self._sidecars.outbound_mode(proxy.namespace, labels) if proxy.kind == "sidecar" else None
+        mode = own or self.mesh.outbound_traffic_policy
+        logs = self._telemetries.access_log(proxy.namespace, labels)
+        file = self.mesh.access_log_file if logs is None else "/dev/stdout" if logs else ""
+        if (mode, file) == (self.mesh.outbound_traffic_policy, self.mesh.access_log_file):
             return self
-        key = ("as seen with", mode)
+        key = ("as seen with", mode, file)
         if key not in self.memo:
             seen = copy.copy(self)
-            seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode)
+            seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode, access_log_file=file)
             seen.memo = {}
             self.memo[key] = seen
         state: MeshState = self.memo[key]
@@ -191,6 +198,10 @@ class MeshState:
     @cached_property
     def envoy_filters(self) -> EnvoyFilters:
         return EnvoyFilters(configs_of(self._objects[ENVOY_FILTERS]), self.mesh.root_namespace)
+
+    @cached_property
+    def _telemetries(self) -> Telemetries:
+        return Telemetries(configs_of(self._objects[TELEMETRIES]), self.mesh.root_namespace)
 
     @cached_property
     def pods(self) -> Mapping[tuple[str, str], Obj]:

@@ -13,6 +13,7 @@ from labkit.scenario import cast
 from labkit.scenario.cast import Workload
 from labkit.scenario.hints.look import Fault, Look
 from labkit.scenario.place import has_lesson_settings
+from labkit.scenario.shared_mesh import what_to_ask_for
 
 INJECTION = "istio-injection"
 
@@ -29,7 +30,8 @@ def settings_faults(look: Look, *, egress: bool) -> Iterator[Fault]:
     """Where Istio runs in another way than the lesson's."""
     if look.deployment(cast.SYSTEM, "istiod") and not has_lesson_settings(look.api):
         yield Fault(
-            "The mesh's settings are not those of the lesson (accessLogFile=/dev/stdout, REGISTRY_ONLY): "
+            what_to_ask_for(look.api)
+            or "The mesh's settings are not those of the lesson (accessLogFile=/dev/stdout, REGISTRY_ONLY): "
             "`lab.istio_install()` sets them.",
             0,
         )

@@ -36,6 +36,7 @@ RESOURCES = {
     "ServiceEntry": model.SERVICE_ENTRIES,
     "Sidecar": model.SIDECARS,
     "EnvoyFilter": model.ENVOY_FILTERS,
+    "Telemetry": model.TELEMETRIES,
 }
 KINDS = {
     Type.CLUSTER: "clusters",

@@ -22,9 +22,8 @@ __all__ = ["translate"]
 
 def translate(state: MeshState, proxy: Proxy) -> Snapshot:
     """Everything *proxy* shall have when the cluster is as *state* says."""
-    if proxy.kind == "router":
-        return _gateway(state, proxy)
-    return _sidecar(state.as_seen_by(proxy), proxy)
+    seen = state.as_seen_by(proxy)
+    return _gateway(seen, proxy) if proxy.kind == "router" else _sidecar(seen, proxy)
 
 
 def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:

@@ -35,6 +35,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "serviceentries.networking.istio.io": service_entry.check,
     "authorizationpolicies.security.istio.io": authorization_policy.check,
     "envoyfilters.networking.istio.io": envoy_filter.check,
+    "telemetries.telemetry.istio.io": other_kinds.check_telemetry,
     "sidecars.networking.istio.io": other_kinds.check_sidecar,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,

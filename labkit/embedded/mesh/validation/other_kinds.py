@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig, MeshConfigError
+from labkit.embedded.mesh.telemetries import ENVOY
 from labkit.embedded.mesh.validation import common, trial
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import Report
@@ -13,7 +14,6 @@ from labkit.embedded.objects import Obj, name_of, namespace_of
 NOT_ENFORCED = {
     "authorizationpolicies.security.istio.io": "requests are let through whatever it says",
     "requestauthentications.security.istio.io": "tokens are not looked at",
-    "telemetries.telemetry.istio.io": "logs, metrics and traces stay as the mesh settings have them",
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadentries.networking.istio.io": "nothing is sent to it",
     "workloadgroups.networking.istio.io": "no workload joins it",
@@ -34,6 +34,22 @@ def check_sidecar(obj: Obj, report: Report) -> None:
             report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
     if (spec.get("outboundTrafficPolicy") or {}).get("egressProxy"):
         report.ineffective("spec.outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
+
+
+def check_telemetry(obj: Obj, report: Report) -> None:
+    """Of a Telemetry its access logs count, those of Envoy's own to standard output."""
+    spec = obj.get("spec") or {}
+    for field in ("tracing", "metrics", "targetRef", "targetRefs"):
+        if spec.get(field):
+            report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
+    for number, each in enumerate(spec.get("accessLogging") or []):
+        where = f"spec.accessLogging[{number}]"
+        for field in ("filter", "match"):
+            if each.get(field):
+                report.ineffective(f"{where}.{field}", "is not enforced by this cluster yet")
+        if any(provider.get("name") != ENVOY for provider in each.get("providers") or []):
+            report.ineffective(f"{where}.providers", f"knows no provider but {ENVOY} here")
+    report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
 
 
 def _is_everything(listeners: list[Obj]) -> bool:
