@@ -17,6 +17,8 @@ from pathlib import Path
 
 from . import settings
 from .images import install, pack
+from .istio import assets
+from .istio import install as install_istio
 from .node import Node
 from .programs import missing, programs
 
@@ -44,6 +46,11 @@ def main(command: list[str]) -> int:
 def inside(root: Path, command: list[str]) -> int:
     node = Node(root, programs())
     node.start([_pause(root)])
+    istio = assets()
+    if istio:
+        install_istio(node, istio)
+    else:
+        print("ISTIO_ASSETS names no Istio: there is no mesh here.", file=sys.stderr)
     mine = {"KUBECONFIG": str(node.kubeconfig), "LABKIT_CONTEXT": settings.CONTEXT}
     env = {name: value for name, value in os.environ.items() if name != INSIDE} | mine
     return subprocess.run(command, env=env, check=False).returncode
@@ -52,8 +59,7 @@ def inside(root: Path, command: list[str]) -> int:
 def _pause(root: Path) -> Path:
     folder, archive = root / "pause", root / "pause.tar"
     install(folder, {"/pause": programs() / "pause"})
-    pack(folder, settings.PAUSE, archive, Entrypoint=["/pause"])
-    return archive
+    return pack(folder, settings.PAUSE, archive, Entrypoint=["/pause"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
-import gzip
 import hashlib
 import io
 import json
@@ -17,13 +16,12 @@ from pathlib import Path
 _TYPES = "application/vnd.oci.image"
 
 
-def pack(root: Path, name: str, archive: Path, **config: object) -> int:
-    """Make *archive* of the folder *root*, an image called *name*; the size of its layer, compressed.
+def pack(root: Path, name: str, archive: Path, **config: object) -> Path:
+    """Make *archive* of the folder *root*, an image called *name*; it.
 
     config: what a container of it runs, as in an image's ``config``: ``Entrypoint``, ``User``, …
     """
-    plain = _tar(root)
-    layer = gzip.compress(plain, mtime=0)
+    layer = _tar(root)
     blobs: dict[str, bytes] = {}
 
     def blob(kind: str, content: bytes, **more: object) -> dict[str, object]:
@@ -35,13 +33,13 @@ def pack(root: Path, name: str, archive: Path, **config: object) -> int:
         "architecture": "amd64",
         "os": "linux",
         "config": config,
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(plain).hexdigest()}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{_TYPES}.manifest.v1+json",
         "config": blob("config.v1+json", json.dumps(described).encode()),
-        "layers": [blob("layer.v1.tar+gzip", layer)],
+        "layers": [blob("layer.v1.tar", layer)],
     }
     names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
     entry = blob("manifest.v1+json", json.dumps(manifest).encode(), annotations=names)
@@ -54,7 +52,7 @@ def pack(root: Path, name: str, archive: Path, **config: object) -> int:
             _add(out, path, json.dumps(content).encode())
         for digest, data in blobs.items():
             _add(out, f"blobs/sha256/{digest}", data)
-    return len(layer)
+    return archive
 
 
 def _tar(root: Path) -> bytes:
@@ -74,9 +72,9 @@ def _add(tar: tarfile.TarFile, path: str, content: bytes) -> None:
 def install(root: Path, programs: dict[str, Path | str]) -> None:
     """Put *programs* (place in the image → file of this machine) into *root*, with their libraries."""
     for place, program in programs.items():
-        _copy(Path(program), root / place.lstrip("/"))
+        _copy(Path(program), root / place.removeprefix("/"))
     for library in libraries(programs.values()):
-        _copy(library, root / str(library).lstrip("/"))
+        _copy(library, root / str(library).removeprefix("/"))
 
 
 def libraries(files: Iterable[Path | str]) -> set[Path]:

@@ -42,11 +42,11 @@ class Node:
 
     def take(self, image: Path) -> None:
         """Have the image of an OCI archive, as if it had been pulled."""
-        self._must("ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", str(image))
+        self.run("ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", str(image))
 
     def kubectl(self, *words: str, input: str | None = None) -> str:
         """What kubectl prints."""
-        return self._must("kubectl", *words, input=input)
+        return self.run("kubectl", *words, input=input)
 
     @property
     def env(self) -> dict[str, str]:
@@ -63,7 +63,7 @@ class Node:
     def _does(self, *command: str) -> bool:
         return subprocess.run(command, env=self.env, capture_output=True, check=False).returncode == 0
 
-    def _must(self, *command: str, input: str | None = None) -> str:
+    def run(self, *command: str, input: str | None = None) -> str:
         done = subprocess.run(command, env=self.env, input=input, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}: {done.stderr}")
