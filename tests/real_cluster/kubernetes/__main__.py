@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import settings
+from . import services, settings
 from .images import install, pack
 from .istio import assets
 from .istio import install as install_istio
@@ -35,6 +35,7 @@ def main(command: list[str]) -> int:
     if lacking := missing():
         raise SystemExit(f"To make a Kubernetes here, install first: {' '.join(lacking)}")
     programs()
+    services.image()
     root = Path(tempfile.mkdtemp(prefix="labkit-kubernetes-"))
     try:
         again = [CONTAIN, sys.executable, "-m", __spec__.name.removesuffix(".__main__"), *command]
@@ -45,13 +46,17 @@ def main(command: list[str]) -> int:
 
 def inside(root: Path, command: list[str]) -> int:
     node = Node(root, programs())
-    node.start([_pause(root)])
+    node.start([_pause(root), services.image()])
     istio = assets()
     if istio:
         install_istio(node, istio)
     else:
         print("ISTIO_ASSETS names no Istio: there is no mesh here.", file=sys.stderr)
-    mine = {"KUBECONFIG": str(node.kubeconfig), "LABKIT_CONTEXT": settings.CONTEXT}
+    mine = {
+        "KUBECONFIG": str(node.kubeconfig),
+        "LABKIT_CONTEXT": settings.CONTEXT,
+        "LABKIT_IMAGES": services.PREFIX,
+    }
     env = {name: value for name, value in os.environ.items() if name != INSIDE} | mine
     return subprocess.run(command, env=env, check=False).returncode
 
