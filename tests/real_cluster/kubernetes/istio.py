@@ -8,6 +8,8 @@ import os
 import shutil
 from pathlib import Path
 
+import certifi
+
 from .images import install as put
 from .images import pack
 from .node import Node
@@ -68,6 +70,7 @@ def _proxy(root: Path, programs: Path, tag: str) -> Path:
         },
     )
     _put_iptables(folder)
+    put(folder, {"/etc/ssl/certs/ca-certificates.crt": certifi.where()})  # without one the agent warns
     (folder / "tmp").mkdir(mode=0o1777)
     return pack(folder, f"{HUB}/proxyv2:{tag}", root / "proxyv2.tar", Entrypoint=[agent])
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .programs import CNI
 
-NODE, ADDRESS = "labkit", "10.255.0.1"  # the address is `contain`'s
-PODS, SERVICES, DNS = "10.244.0.0/16", "10.96.0.0/16", "10.96.0.10"
+NODE, ADDRESS = "labkit", "10.255.0.1"  # as in `contain`, …
+PODS, SERVICES, DNS = "10.244.0.0/16", "10.96.0.0/16", "10.96.0.10"  # … and so are the services
 SERVER, CONTEXT = f"https://{ADDRESS}:6443", "labkit-kubernetes"
 CONTAINERD, KEPT = "/run/containerd/containerd.sock", Path("/run/labkit")
 PAUSE = "labkit.test/pause:1"
