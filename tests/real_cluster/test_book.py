@@ -41,7 +41,10 @@ def test_the_services_image(cluster, before, seen):
         pods = "---".join(_pod(name, f"{prefix}labkit-services") for name in SERVICES)
         cluster.kubectl("apply", "-n", "labkit-image", "-f", "-", input=pods)
         ready = ("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s")
-        cluster.kubectl(*ready, "-n", "labkit-image")
+        done = cluster.run(
+            "kubectl", f"--context={cluster.context}", *ready, "-n", "labkit-image", check=False
+        )
+        assert done.returncode == 0, cluster.kubectl("describe", "pods", "-n", "labkit-image")
     finally:
         cluster.kubectl("delete", "namespace", "labkit-image", "--wait")
     seen(f"{len(SERVICES)} services, read-only, not root")
@@ -58,7 +61,7 @@ spec:
       image: {image}
       imagePullPolicy: IfNotPresent
       args: [{name}]
-      env: [{{name: PORT, value: "8080"}}, {{name: SERVICES, value: ""}}]
+      env: [{{name: PORT, value: "8080"}}, {{name: OUTBOUND_URL, value: "http://b"}}]
       readinessProbe: {{httpGet: {{path: /health, port: 8080}}, periodSeconds: 1}}
       securityContext: {{readOnlyRootFilesystem: true, runAsNonRoot: true, allowPrivilegeEscalation: false}}
 """
