@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-import certifi
+from requests import certs
 
 from .images import install as put
 from .images import pack
@@ -70,7 +70,7 @@ def _proxy(root: Path, programs: Path, tag: str) -> Path:
         },
     )
     _put_iptables(folder)
-    put(folder, {"/etc/ssl/certs/ca-certificates.crt": certifi.where()})  # without one the agent warns
+    put(folder, {"/etc/ssl/certs/ca-certificates.crt": certs.where()})  # without one the agent warns
     (folder / "tmp").mkdir(mode=0o1777)
     return pack(folder, f"{HUB}/proxyv2:{tag}", root / "proxyv2.tar", Entrypoint=[agent])
 
