@@ -96,7 +96,7 @@ def test_split_under_load(lab, seen):
     took = []
     with Load(lab.gateway.url("/service-a"), concurrency=4) as load:
         for b in (50, 0, 100, 90, 10):
-            took.append(lab.apply(_SPLIT_RULE.format(b=b, c=100 - b)).seconds)
+            took.append(lab.apply(_SPLIT_RULE.format(b=b, c=100 - b)).acknowledged.seconds)
     _none_failed(load)
     answers = lab.send("/service-a", requests=500, concurrency=8)
     shares = lab.split(answers, {"ServiceB": 10, "ServiceC": 90})
