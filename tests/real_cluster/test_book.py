@@ -132,7 +132,7 @@ def test_class_of_two(mesh, before, tmp_path, seen):
         assert not failed, failed
     finally:
         for given in roles.values():
-            mesh.kubectl("delete", "-f", "-", "--wait", input=given)
+            mesh.kubectl("delete", "-f", "-", "--wait", "--ignore-not-found", input=given)
         mesh.kubectl("delete", "namespace", "labkit-school", "--wait")
         if not had_one:
             gateway = ("deployment/istio-egressgateway", "service/istio-egressgateway")
