@@ -126,7 +126,8 @@ def _pods(gateway: Gateway, plane: ControlPlane) -> Obj:
     labels = {**gateway.labels, "sidecar.istio.io/inject": "true", **revision}
     annotations = {"inject.istio.io/templates": "gateway", **gateway.pod_annotations}
     resources = {"resources": gateway.resources} if gateway.resources else {}
-    container = {"name": "istio-proxy", "image": "auto", **resources}
+    # What names no tag is pulled anew for each pod, by default: and so would be what istiod puts there.
+    container = {"name": "istio-proxy", "image": "auto", "imagePullPolicy": "IfNotPresent", **resources}
     return {
         "metadata": {"labels": labels, "annotations": annotations},
         "spec": {"containers": [container]},

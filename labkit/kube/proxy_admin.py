@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,7 @@ def ask(api: Api, proxy: Proxy, page: str) -> Any:
     AdminRefused, in a sentence that names the pod and what to do, where it can't be asked.
     """
     try:
-        return json.loads(run(api, proxy, ["pilot-agent", "request", "GET", page]))
+        return json.loads(_page(run(api, proxy, ["pilot-agent", "request", "GET", page])))
     except ApiRefused as error:
         refusal = error
     except ValueError as error:
@@ -70,6 +71,12 @@ def _answer_or_error(call: Callable[[], Any]) -> Any:
         return call()
     except LabkitError as error:
         return error if isinstance(error, AdminRefused) else AdminRefused(str(error))
+
+
+def _page(printed: bytes) -> bytes:
+    """What Envoy said: the agent logs to the same stream, and where it has something to warn of, first."""
+    begins = re.search(rb"^[\[{]", printed, re.MULTILINE)
+    return printed[begins.start() :] if begins else printed
 
 
 def run(api: Api, proxy: Proxy, command: list[str]) -> bytes:

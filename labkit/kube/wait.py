@@ -17,7 +17,8 @@ from labkit.kube.resources import DEPLOYMENTS, PODS, Resource
 from labkit.kube.watch import Watches
 
 _HOPELESS = {
-    "ImagePullBackOff": "Check the image's name.",
+    "ImagePullBackOff": "Check the image's name. Where its registry can't be reached from the cluster, "
+    "`--image-prefix` says where the lab's own images are.",
     "InvalidImageName": "Check the image's name.",
     "ErrImageNeverPull": "The image is not on the node, and imagePullPolicy forbids to fetch it.",
     "CreateContainerConfigError": "Check what the container refers to.",

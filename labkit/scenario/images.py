@@ -2,7 +2,9 @@
 
 ``LABKIT_IMAGES=registry.example/team/`` runs every service from ``registry.example/team/labkit-services``,
 one image for all of them, the argument chooses. Python needs a little more memory than the manifests
-allow, so their limit is raised.
+allow, so their limit is raised; what they ask for is less, or a small cluster has no room for all of them.
+An image that a node has is used, as those are that `kind load`, `k3s ctr images import` or `minikube image
+load` brought there.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from labkit.kube.api import Obj
 PREFIX = os.environ.get("LABKIT_IMAGES", "")
 """Where the images are; empty for those the manifests name."""
 IMAGE = "labkit-services"
-MEMORY = "128Mi"
+RESOURCES = {"requests": {"memory": "48Mi", "cpu": "20m"}, "limits": {"memory": "128Mi", "cpu": "500m"}}
 
 _SERVICES = {
     **{
@@ -35,6 +37,6 @@ def with_own_images(obj: Obj) -> Obj:
     changed = copy.deepcopy(obj)
     for container in changed["spec"]["template"]["spec"]["containers"]:
         if service := _SERVICES.get(container["image"]):
-            container |= {"image": f"{PREFIX}{IMAGE}", "args": [service]}
-            container["resources"] = {"limits": {"memory": MEMORY, "cpu": "500m"}}
+            container |= {"image": f"{PREFIX}{IMAGE}", "args": [service], "imagePullPolicy": "IfNotPresent"}
+            container["resources"] = copy.deepcopy(RESOURCES)
     return changed

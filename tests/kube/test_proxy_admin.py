@@ -2,6 +2,7 @@
 
 import pytest
 
+from labkit.kube import proxy_admin
 from labkit.kube.proxies import Proxy
 from labkit.kube.proxy_admin import AdminRefused, ask, ask_all
 
@@ -48,3 +49,11 @@ def test_one_that_does_not_answer_hides_no_other(no_commands, server, api):
 
     assert answers[PROXY] == {"configs": []}
     assert isinstance(answers[other], AdminRefused)
+
+
+def test_what_the_agent_says_before_the_answer_is_no_part_of_it(monkeypatch, api):
+    """Where its image has no certificates of authorities, it warns of that on the same stream."""
+    warned = b'2026-11-30T06:49:11.080491Z\twarn\tOS CA Cert could not be found\n{\n "configs": []\n}\n'
+    monkeypatch.setattr(proxy_admin, "run", lambda *_: warned)
+
+    assert ask(api, PROXY, "config_dump") == {"configs": []}

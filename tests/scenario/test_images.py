@@ -36,6 +36,9 @@ def test_every_service_runs_from_one_image(ours):
         ["service-c"],
         ["service-ext"],
     ]
+    # What `kind load` brought is used, and what is not said is asked for in full.
+    assert {each["imagePullPolicy"] for each in changed} == {"IfNotPresent"}
+    assert {each["resources"]["requests"]["cpu"] for each in changed} == {"20m"}
 
 
 def test_an_image_of_somebody_else_stays(ours):
