@@ -316,6 +316,7 @@ class Lab:
             find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
             tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
             missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
+            trouble=partial(first_trouble, self.api, cast.places(self.api)),
             names=SERVICES,
             strategy=self._strategy,
             headers=headers,

@@ -34,6 +34,7 @@ from labkit.views.presence import Presence
 from labkit.views.split_background import Attributing, Looking
 from labkit.views.split_break import Breaking
 from labkit.views.split_controls import Controls
+from labkit.views.split_doubt import Doubt
 from labkit.views.split_figure import SplitFigure
 from labkit.views.split_left import LeftBehind, bundle
 from labkit.views.split_tally import FAILED, Tally
@@ -54,6 +55,8 @@ class Release:
     """What tells whose an answer is."""
     missing: str
     """What to say where there is no rule."""
+    trouble: Callable[[], str] = str
+    """What is broken in the mesh itself; nothing where it works."""
     names: Sequence[str] = ()
     """Whom answers may come from where there is no rule, as they greet."""
     strategy: Strategy | None = None
@@ -92,6 +95,7 @@ class SplitPanel(LiveView):
         self.tally = Tally(window)
         self.stream = Stream(where, self._take, headers=release.headers, rate=rate, total=total)
         self._looking, self._attributing = Looking(self.look), Attributing(self._count)
+        self._doubt = Doubt(release.trouble, lambda: self.stream.running, lambda _: self._show_errors())
         self._left = LeftBehind(self._as_left)
         self._build(rate, window)
         self.look()
@@ -235,6 +239,7 @@ class SplitPanel(LiveView):
         """Start the stream, or go on after a pause."""
         self._missed = False
         self._looking.start()
+        self._doubt.start()
         self.stream.start()
         self._show_state()
 
@@ -250,6 +255,7 @@ class SplitPanel(LiveView):
         """End the stream."""
         self.stream.close()
         self._looking.close()
+        self._doubt.close()
         self._attributing.close()
         self.breaking.end()
 
@@ -283,14 +289,22 @@ class SplitPanel(LiveView):
             self.tally.add(told)
             self._note_error(rows, told)
             first, changed = self._first_answer(rows), self.changed
-            errors, _ = self.tally.errors(self._now())
+        if not all(one.failed for one in told):
+            self._doubt.all_is_well()
         if first is not None and changed:
             self.first_answer_ms = first
             told_words = f"first answer by the new weights after {first:.0f} ms"
             self.controls.show_change(self._told(changed), told_words)
-        self.controls.show_errors(f"The newest error: {self._newest_error}" if errors else "")
+        self._show_errors()
         self.figure.renew(at_once=not self.stream.running)
         self._left.renew()
+
+    def _show_errors(self) -> None:
+        """What is broken in the mesh, else the newest error that is in sight."""
+        with self._lock:
+            errors, _ = self.tally.errors(self._now())
+        newest = f"The newest error: {self._newest_error}" if errors else ""
+        self.controls.show_errors(self._doubt.told or newest)
 
     def _note_error(self, rows: pd.DataFrame, told: Sequence[Told]) -> None:
         wrong = [i for i, one in enumerate(told) if one.failed or one.tells_of_error]

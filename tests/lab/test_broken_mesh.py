@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -112,6 +113,27 @@ def test_a_shift_through_a_broken_gateway_says_nothing_of_the_destination(lab, c
     assert f"The gateway proxy of pod {pod} in istio-system" in course.shift.verdict
     assert "ServiceC" not in course.reason
     assert parts_now(lab.api) == {"ServiceB": 100, "ServiceC": 0}
+
+
+def test_the_panel_names_the_broken_gateway_until_it_answers_again(lab, cluster):
+    lab.goto(3, finished=True)
+    named = f"The gateway proxy of pod {pod_of(lab, 'istio-ingressgateway')} in istio-system"
+    panel = lab.split_panel(rate=20)
+    try:
+        panel.start()
+        until(lambda: panel.stream.sent > 20)
+        with stopped(cluster, pod_of(lab, "istio-ingressgateway")):
+            until(lambda: named in panel.controls.errors.value)
+        until(lambda: named not in panel.controls.errors.value)
+    finally:
+        panel.close()
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
 
 
 def test_without_istiod_nothing_else_is_blamed(lab):
