@@ -6,8 +6,7 @@ the mesh's own; of several for a host there the oldest counts, and subsets of al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from labkit.errors import ApiRefused
 from labkit.kube import logs
@@ -41,25 +40,6 @@ def subset_of(api: Api, destination: Destination, caller: str) -> Obj | None:
     rules = destination_rules(api, destination.host, caller)
     subsets = [subset for rule in rules for subset in rule["spec"].get("subsets") or []]
     return next((subset for subset in subsets if subset.get("name") == destination.subset), None)
-
-
-def consistent_hash(api: Api, destination: Destination, caller: str) -> Mapping[str, Any] | None:
-    """``loadBalancer.consistentHash`` for *destination*: by what its requests stick to a pod; or None."""
-    rule = next(iter(destination_rules(api, destination.host, caller)), None)
-    if rule is None:
-        return None
-    policies: list[Obj | None] = [rule["spec"].get("trafficPolicy")]
-    policies.append((subset_of(api, destination, caller) or {}).get("trafficPolicy"))
-    # The narrower one counts: a subset's before the host's, a port's before that of all its ports.
-    inner = [one for policy in policies for one in (policy, _of_port(policy or {}, destination.port)) if one]
-    balancer: Obj = next((one["loadBalancer"] for one in reversed(inner) if one.get("loadBalancer")), {})
-    found: Mapping[str, Any] | None = balancer.get("consistentHash")
-    return found
-
-
-def _of_port(policy: Obj, port: int) -> Obj | None:
-    settings = policy.get("portLevelSettings") or []
-    return next((one for one in settings if port and (one.get("port") or {}).get("number") == port), None)
 
 
 def destination_rules(api: Api, host: str, caller: str) -> list[Obj]:
