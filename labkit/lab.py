@@ -236,15 +236,23 @@ class Lab:
         concurrency: int = 1,
         headers: Headers | None = None,
         timeout: float = 30.0,
+        halfway: Callable[[], object] | None = None,
     ) -> pd.DataFrame:
         """Many requests through the gateway; one row each, see :mod:`labkit.traffic.answers`.
+
+        halfway: is called when half of the requests are answered, while the others go on.
 
         The column ``request_id`` is the mesh's own, taken from the gateway's access log, so that a
         frame of answers and a frame of access-log lines can be joined. (It is found by our mark in the
         User-Agent: requests whose *headers* have another are not found.)
         """
         return self._sent.send(
-            self._url(path), requests=requests, concurrency=concurrency, headers=headers, timeout=timeout
+            self._url(path),
+            requests=requests,
+            concurrency=concurrency,
+            headers=headers,
+            timeout=timeout,
+            halfway=halfway,
         )
 
     def access_log(self, workload: str, of: Requests | None = None) -> pd.DataFrame:

@@ -20,8 +20,11 @@ body            category               the answer
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
 import numpy as np
@@ -43,11 +46,14 @@ def send(
     headers: Headers | None = None,
     timeout: float = 30.0,
     stop: Callable[[], bool] | None = None,
+    halfway: Callable[[], object] | None = None,
 ) -> pd.DataFrame:
     """GET *where* *requests* times, *concurrency* at once; one row a request, in order of sending.
 
-    headers: sent beside libcurl's own, or in their place, as with `curl -H`.
-    timeout: seconds for one request. ``attrs`` of the frame hold ``url``, ``concurrency`` and ``seconds``.
+    headers: sent beside libcurl's own, or in their place, as with `curl -H`. timeout: seconds for one
+    request. halfway: is called when half of the requests are answered, while the others go on.
+    ``attrs`` of the frame hold ``url``, ``concurrency`` and ``seconds``, and where there is a *halfway* the
+    ``time`` at which it was done.
     """
     requests, concurrency = whole("requests", requests), whole("concurrency", concurrency)
     if requests < 1 or concurrency < 1:
@@ -55,15 +61,60 @@ def send(
             f"send() needs at least 1 request and a concurrency of 1, not {requests} and {concurrency}."
         )
     target = Target.of(where, headers)
+    over = threading.Event()
+    sending = exchange(
+        target,
+        requests=requests,
+        concurrency=concurrency,
+        timeout=timeout,
+        stop=lambda: over.is_set() or bool(stop and stop()),
+    )
     started = time.perf_counter()
-    columns = Columns()
-    for batch in exchange(target, requests=requests, concurrency=concurrency, timeout=timeout, stop=stop):
-        for column in fields(Columns):
-            getattr(columns, column.name).extend(getattr(batch, column.name))
+    columns, more = Columns(), dict[Hashable, pd.Timestamp]()
+    if halfway is None:
+        deque(_gather(sending, columns), maxlen=0)
+    else:
+        more["halfway"] = _beside(sending, columns, (requests + 1) // 2, over, halfway)
     seconds = time.perf_counter() - started
     frame = to_frame(columns)
-    frame.attrs = {"url": target.url, "concurrency": concurrency, "seconds": round(seconds, 6)}
+    frame.attrs = {"url": target.url, "concurrency": concurrency, "seconds": round(seconds, 6), **more}
     return frame
+
+
+def _gather(batches: Iterable[Columns], columns: Columns) -> Iterator[int]:
+    """All *batches* into *columns*; yields how many rows there are by now."""
+    for batch in batches:
+        for column in fields(Columns):
+            getattr(columns, column.name).extend(getattr(batch, column.name))
+        yield len(columns)
+
+
+def _beside(
+    batches: Iterable[Columns], columns: Columns, half: int, over: threading.Event, call: Callable[[], object]
+) -> pd.Timestamp:
+    """*call* when *half* of the rows are there, and when it was done; the rest is gathered meanwhile."""
+    reached = threading.Event()
+
+    def gather() -> None:
+        try:
+            for count in _gather(batches, columns):
+                if count >= half:
+                    reached.set()
+        finally:
+            reached.set()
+
+    with ThreadPoolExecutor(1, "labkit-send") as pool:
+        sending = pool.submit(gather)
+        try:
+            reached.wait()
+            if sending.done():
+                sending.result()  # what went wrong before comes first
+            call()
+            done = pd.Timestamp.now("UTC")
+            sending.result()
+        finally:
+            over.set()
+    return done
 
 
 def to_frame(columns: Columns) -> pd.DataFrame:

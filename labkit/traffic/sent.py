@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from labkit.traffic import answers
@@ -32,10 +34,16 @@ class Sent:
         concurrency: int,
         headers: Headers | None,
         timeout: float,
+        halfway: Callable[[], object] | None = None,
     ) -> pd.DataFrame:
         """Many requests, see :func:`labkit.traffic.answers.send`, each with its ``request_id`` there."""
         self._newest = frame = answers.send(
-            target, requests=requests, concurrency=concurrency, headers=headers, timeout=timeout
+            target,
+            requests=requests,
+            concurrency=concurrency,
+            headers=headers,
+            timeout=timeout,
+            halfway=halfway,
         )
         frame["request_id"] = frame["tag"].map(self.lines(frame).request_ids).astype("str")
         return frame

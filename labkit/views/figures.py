@@ -86,7 +86,10 @@ def _from_the_top(rows: int) -> dict[str, list[float]]:
 
 
 def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
-    """A mark per request over time, in a row per service; errors in a row and a colour of their own."""
+    """A mark per request over time, in a row per service; errors in a row and a colour of their own.
+
+    A line where ``attrs`` of *answers* tell of something done ``halfway``.
+    """
     shown = _thinned(answers)
     seconds = (shown["time"] - answers["time"].min()).dt.total_seconds().round(4)
     who = _who(shown)
@@ -103,11 +106,26 @@ def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -
             showlegend=False,
             hovertemplate="%{y} at %{x} s<extra></extra>",
         )
-    rows = {"height": height_of(len(names)), "yaxis": _from_the_top(len(names))}
+    if changed := answers.attrs.get("halfway"):
+        figure.add_trace(_moment((changed - answers["time"].min()).total_seconds(), names))
+    more = {"height": height_of(len(names)), "yaxis": _from_the_top(len(names)), "legend": ABOVE}
     figure.update_layout(
-        layout(_titled(title, answers, shown), "seconds since the first request", "", **rows)
+        layout(_titled(title, answers, shown), "seconds since the first request", "", **more)
     )
     return Picture(figure, _counts(title, answers))
+
+
+def _moment(at: float, names: list[str]) -> go.Scatter:
+    """A line from the first row to the last."""
+    return go.Scatter(
+        x=[round(at, 4)] * 2,
+        y=[names[0], names[-1]],
+        mode="lines",
+        line={"color": INK},
+        name="changed",
+        showlegend=True,
+        hovertemplate="changed at %{x} s<extra></extra>",
+    )
 
 
 def plot_latency(answers: pd.DataFrame, title: str = "How long the answers took") -> Picture:

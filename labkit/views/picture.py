@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from labkit.views.live import running_cell
-from labkit.views.theme import FAINT, INK
+from labkit.views.theme import COLOURS, ERROR, FAINT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,8 +107,8 @@ def as_png(page: Figure) -> bytes:
 def _in_few_colours(png: bytes) -> bytes:
     """The same picture with a palette: a quarter of the size.
 
-    Whole colours stay what they are, however rare (a single error shall not look like a service's answer);
-    edges, which are half transparent, are the coarser.
+    The house's colours stay what they are, however rare: a single error shall not look like a service's
+    answer. Edges, which are half transparent, are the coarser.
     """
     import numpy as np
     from PIL import Image
@@ -130,10 +130,12 @@ def _in_few_colours(png: bytes) -> bytes:
 
 
 def _palette(colours: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Which 256 of *colours* are kept (whole ones first, then the frequent), and the nearest to each."""
+    """Which 256 of *colours* are kept (the house's own, then the frequent), and the nearest to each."""
     import numpy as np
 
-    order = np.lexsort((-counts, colours[:, 3] < 255))
+    own = {(*bytes.fromhex(each[1:]), 255) for each in (*COLOURS.values(), ERROR)}
+    is_other = np.array([tuple(each) not in own for each in colours.tolist()])
+    order = np.lexsort((-counts, is_other))
     kept = order[:256]
     nearest = np.array([((colours[kept] - colour) ** 2).sum(axis=1).argmin() for colour in colours])
     return kept, nearest

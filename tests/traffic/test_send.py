@@ -95,6 +95,25 @@ def open_files():
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+def test_halfway_something_is_done_while_the_rest_goes_on(server):
+    seen = []
+
+    frame = send(f"{server.url}/b", requests=60, concurrency=3, halfway=lambda: seen.append(len(server.seen)))
+
+    assert len(frame) == 60
+    assert 30 <= seen[0] <= 60
+    assert frame["time"].iloc[29] < frame.attrs["halfway"]
+
+
+def test_what_goes_wrong_halfway_ends_the_rest(server):
+    def fail():
+        raise UsageError("no such manifest")
+
+    with pytest.raises(UsageError, match="no such manifest"):
+        send(f"{server.url}/b", requests=1000, halfway=fail)
+    assert not [one for one in threading.enumerate() if one.name.startswith("labkit-send")]
+
+
 def test_nothing_is_left(server):
     threads, files = threading.active_count(), open_files()
 

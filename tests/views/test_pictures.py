@@ -145,5 +145,15 @@ def test_rare_marks_keep_their_colours_in_the_still_picture():
         assert tuple(bytes.fromhex(colour[1:])) in colours
 
 
+def test_a_change_halfway_is_marked():
+    many = answers(20)
+    many.attrs["halfway"] = many["time"].min() + pd.Timedelta(seconds=0.5)
+
+    line = plot_answers(many).figure.data[-1]
+
+    assert (line.mode, line.name, list(line.x)) == ("lines", "changed", [0.5, 0.5])
+    assert plot_answers(many).png()
+
+
 def test_nothing_at_all():
     assert plot_split(split_counts({})).png()
