@@ -134,11 +134,11 @@ def _key(obj: Obj) -> Key:
 def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
     deployments = {d["metadata"]["name"]: d for d in api.items(DEPLOYMENTS.path(cast.SYSTEM))}
     needed = ["istiod", cast.INGRESS.deployment, *([cast.EGRESS.deployment] if egress else [])]
-    all_run = all(runs(deployments.get(name)) for name in needed)
     there = cast.EGRESS.deployment in deployments
     # On a shared cluster others may need the egress gateway that this step does without.
-    as_wanted = (there or not egress) if api.shared else (egress == there and has_lesson_settings(api))
-    if all_run and as_wanted:
+    as_wanted = there or not egress if api.shared else there == egress
+    all_run = all(runs(deployments.get(name)) for name in needed)
+    if as_wanted and all_run and (api.shared or has_lesson_settings(api)):
         return
     flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
     istio.install(api, istio.settings(istio.parse(flags)))
