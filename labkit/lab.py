@@ -98,7 +98,8 @@ class Lab:
         self._sent = Sent(journal)
         self._gateway: GatewayAddress | None = None
         tell_shortly()
-        offer_kubectl(self.api.kubeconfig)
+        if not self.api.shared:
+            offer_kubectl(self.api.kubeconfig)
         _ensure_istio(self.api)
 
     def __enter__(self) -> Lab:
