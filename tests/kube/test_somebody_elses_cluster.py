@@ -59,6 +59,7 @@ def test_a_yes_is_remembered_for_the_cluster(api, kubeconfig):
         signs = signs_of_production(again, NAMESPACES)
     finally:
         again.request("DELETE", "/api/v1/namespaces/billing")
+    wait_until_gone(again, NAMESPACES_OF_CLUSTER, "", "billing")
     assert signs == ["it has 1 more namespace: billing"]
 
 
@@ -90,6 +91,7 @@ def test_other_labs_are_no_production(api):
     finally:
         for name in ("dev-service-mesh", "outside-anna"):
             api.request("DELETE", f"/api/v1/namespaces/{name}")
+            wait_until_gone(api, NAMESPACES_OF_CLUSTER, "", name)
     assert facts["production"].mark == "✓"
     assert facts["namespace outside-anna"].seen == "without injection, as it is meant to be"
 
