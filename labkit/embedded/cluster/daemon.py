@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.embedded.cluster import descriptors, files, importing, keys, kubeconfig, logs, network, notes
-from labkit.embedded.cluster.home import OWNER, Home
+from labkit.embedded.cluster.home import OWNER, Home, known_homes
 from labkit.embedded.cluster.lock import try_lock
 from labkit.embedded.cluster.settings import Settings
 from labkit.embedded.status import ApiError
@@ -116,7 +116,8 @@ async def _run(home: Home, parent: Parent) -> None:
     from labkit.embedded.cluster.wiring import Cluster
 
     settings, problem = Settings.load(home.settings), Settings.problem(home.settings)
-    block, claim = network.claim_block(settings.block)
+    others = {Settings.load(each.settings).block for each in known_homes() if each.root != home.root}
+    block, claim = network.claim_block(settings.block, others)
     listener = network.listen(settings.port)
     server = "https://{}:{}".format(*listener.getsockname())
     with claim:

@@ -8,8 +8,9 @@ that process dies.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from labkit.embedded.addresses import FIRST_BLOCK, LAST_BLOCK, NODE_ADDRESS
 from labkit.errors import ClusterError
@@ -32,12 +33,16 @@ def _bind(address: str, port: int) -> socket.socket:
     return listener
 
 
-def claim_block(remembered: int | None) -> tuple[int, socket.socket]:
-    """A free address block, the *remembered* one if possible, and the socket that keeps it."""
-    blocks = list(range(FIRST_BLOCK, LAST_BLOCK + 1, 2))
-    if remembered in blocks:
-        blocks.sort(key=lambda block: block != remembered)
-    for block in blocks:
+def claim_block(remembered: int | None, others: Collection[int | None] = ()) -> tuple[int, socket.socket]:
+    """A free address block, the *remembered* one if possible, and the socket that keeps it.
+
+    *others* are remembered by clusters that may come back: they are taken last. Behind the first block each
+    process begins elsewhere, so that nobody is likely to take what another has just let go of.
+    """
+    first, *rest = range(FIRST_BLOCK, LAST_BLOCK + 1, 2)
+    turn = os.getpid() % len(rest)
+    blocks = [first, *rest[turn:], *rest[:turn]]
+    for block in sorted(blocks, key=lambda block: (block != remembered, block in others)):
         with contextlib.suppress(OSError):
             return block, _bind(f"127.{block}.254.254", CLAIM_PORT)
     raise ClusterError(_no_block())
