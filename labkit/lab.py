@@ -385,6 +385,7 @@ class Lab:
                 lab.shift()
 
         Without ``with`` until ``.off()``, goto() or reset(). of: a service, a subset, or a host of the rule.
+        A connection that is open already serves one more request as before.
         """
         from labkit.release.fault import Broken, Fault
         from labkit.scenario.splitting import destination_of, name_of

@@ -35,16 +35,22 @@ def is_well(lab):
     return any(failed(lab)[0] == 0 for _ in range(10))
 
 
+def failed_when_none_is_served(lab):
+    """As ``failed``, once no connection is left that was open before: then ServiceC serves nobody."""
+    rounds = (failed(lab) for _ in range(10))
+    return next(round_ for round_ in rounds if "ServiceC" not in round_[1])
+
+
 def test_it_is_met_by_real_requests_and_is_gone_after_the_block(lab):
     rule = lab.api.get(VIRTUAL_SERVICES.path(cast.HOME, "producer-internal-host-vs"))
     with lab.fault("C", errors=100) as broken:
         assert repr(broken) == "ServiceC fails 100 of 100 requests, until .off()."
+        errors, answered = failed_when_none_is_served(lab)
+        assert errors + answered["ServiceB"] == 60, "ServiceB is well"
+        assert errors > 10
         lines = lab.access_log("service-c", of=lab.send("/service-a", requests=60))
         assert set(lines["response_code"]) == {503}
         assert set(lines["response_flags"]) == {"FI"}
-        errors, answered = failed(lab)
-        assert errors + answered["ServiceB"] == 60, "ServiceB is well"
-        assert errors > 10
         assert own_work(lab.api) == [], "it is the lab's own doing, which goto undoes unasked"
     assert repr(broken) == "ServiceC is well."
     assert is_well(lab)
