@@ -49,6 +49,7 @@ from labkit.scenario import cast, learner, steps
 from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
+from labkit.scenario.personal import personal
 from labkit.scenario.place import bring_to, make_up_for
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
@@ -119,7 +120,7 @@ class Lab:
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return learner.personal(read(manifest, [steps.folder()]))
+        return personal(read(manifest, [steps.folder()]))
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0

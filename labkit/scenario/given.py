@@ -7,7 +7,7 @@ import yaml
 from labkit.kube.api import Obj
 from labkit.kube.manifests import parse, read
 from labkit.kube.permissions import roles
-from labkit.scenario import learner
+from labkit.scenario.personal import personal
 from labkit.scenario.steps import folder
 
 _HEAD = """\
@@ -25,7 +25,7 @@ def given(user: str) -> str:
 
 def namespaces_of_the_book() -> list[Obj]:
     """Every Namespace that some manifest of the book describes, as it is for this learner."""
-    sources = (learner.personal(read(path)) for path in sorted(folder().rglob("*.yml")))
+    sources = (personal(read(path)) for path in sorted(folder().rglob("*.yml")))
     objects = (manifest.object for source in sources for manifest in parse(source))
     return [obj for obj in objects if obj["kind"] == "Namespace"]
 

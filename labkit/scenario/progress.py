@@ -19,8 +19,9 @@ from labkit.kube.manifests import read
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
 from labkit.kube.wait import is_rolled_out
 from labkit.release.fault import is_fault
-from labkit.scenario import cast, learner
+from labkit.scenario import cast
 from labkit.scenario.compare import differences, imagined, is_as
+from labkit.scenario.personal import personal
 from labkit.scenario.place import has_lesson_settings, made_by_people, namespaces_of_the_lab, runs
 from labkit.scenario.shared_mesh import own_settings
 from labkit.scenario.steps import STEPS, folder
@@ -239,7 +240,7 @@ def _book() -> Iterator[Obj]:
     """Every object in every manifest of the book, with its namespace."""
     for path in sorted(folder().rglob("*.yml")):
         step = next(step for step in STEPS if path.is_relative_to(folder() / step.folder))
-        yield from step.objects_of(learner.personal(read(path)))
+        yield from step.objects_of(personal(read(path)))
 
 
 def _key(obj: Obj) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from labkit.errors import StepError
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
 from labkit.scenario.cast import EXTERNAL, HOME
-from labkit.scenario.learner import personal
+from labkit.scenario.personal import personal
 
 
 @dataclass(frozen=True)

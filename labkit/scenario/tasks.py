@@ -19,6 +19,7 @@ from labkit.kube.apply import kubectl_command
 from labkit.kube.manifests import Source
 from labkit.scenario import cast, learner
 from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer, Report
+from labkit.scenario.personal import personal
 from labkit.scenario.steps import find_step
 from labkit.traffic.split import split
 
@@ -69,7 +70,7 @@ def find_task(step: int) -> Task:
         read["title"],
         " ".join(read["text"].split()),
         tuple(" ".join(hint.split()) for hint in read["hints"]),
-        learner.personal(Source(read["solution"])),
+        personal(Source(read["solution"])),
         learner.own(read["namespace"]),
     )
 

@@ -5,30 +5,35 @@ import importlib
 import pytest
 import yaml
 
-from labkit.kube.manifests import parse
-from labkit.scenario import learner, steps
+from labkit.kube.manifests import Source, parse
+from labkit.scenario import learner, personal, steps
 
 
 @pytest.fixture
 def annas(monkeypatch):
     """The module as it is in the process of a learner called anna."""
     monkeypatch.setenv("LABKIT_USER", "anna")
-    importlib.reload(learner)
-    yield learner
+    _reload()
+    yield personal
     monkeypatch.undo()
+    _reload()
+
+
+def _reload():
     importlib.reload(learner)
+    importlib.reload(personal)
 
 
 def objects(annas):
     for path in sorted(steps.folder().rglob("*.yml")):
-        for manifest in parse(learner.Source(path.read_text(), path)):
+        for manifest in parse(Source(path.read_text(), path)):
             yield from annas.personal_objects(manifest.object)
 
 
 def test_nothing_is_changed_outside_a_class():
     source = steps.read(steps.folder() / "01-inbound-to-service-a" / "serviceA-gw.yml")
 
-    assert learner.personal(source) is source
+    assert personal.personal(source) is source
 
 
 def test_no_object_is_left_in_a_namespace_that_others_have(annas):
