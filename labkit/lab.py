@@ -19,9 +19,7 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +38,7 @@ from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source, read
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
-from labkit.kube.mesh_health import first_trouble, mesh_first
+from labkit.kube.mesh_health import mesh_first
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
@@ -51,30 +49,28 @@ from labkit.scenario.hints import explained
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
 from labkit.scenario.personal import personal
 from labkit.scenario.place import bring_to, make_up_for
+from labkit.shifting import Shifting
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
 from labkit.traffic.sent import Sent
 from labkit.traffic.split import Split
-from labkit.traffic.target import Headers, Target, as_received
+from labkit.traffic.target import Headers, Target
 from labkit.traffic.travel import in_order_of_travel
 from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
-    from labkit.release.fault import Broken
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.live_graph import LiveGraph
     from labkit.views.picture import Picture
     from labkit.views.quiz import QuizView
-    from labkit.views.shift import Course
-    from labkit.views.split_panel import SplitPanel
     from labkit.views.task import TaskView
     from labkit.views.waterfall import Trace
 
 
-class Lab:
+class Lab(Shifting):
     """A cluster with a mesh, and everything a learner does with it.
 
     context: a context of the kubeconfig; by default ``LABKIT_CONTEXT``, else the embedded cluster,
@@ -227,7 +223,7 @@ class Lab:
 
     def curl(self, path: str, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:
         """One request through the gateway: the transcript of `curl -v`, and the answer."""
-        with mesh_first(self.api, cast.places(self.api)):
+        with mesh_first(self.api, self._places):
             return self._sent.curl(self._url(path), headers=headers, timeout=timeout)
 
     def send(
@@ -284,119 +280,6 @@ class Lab:
         found = cast.find_workload(workload)
         return routes(self.api, found.app, found.namespace, known=cast.NAMESPACES, everything=all)
 
-    def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
-        """How *frame*'s requests were shared out: by who answered, or by a log's destinations; those of the
-        rule under the names that the panel and the shift have for them.
-
-        weights: service → weight, what they are tested against; by default those of the VirtualService.
-        """
-        from labkit.scenario.splitting import shared_out, the_rule
-
-        found = shared_out(frame, the_rule(self.api, self.namespace), self._sent.journal, weights)
-        if found.total and found.fits is not False:
-            return found
-        return replace(found, trouble=first_trouble(self.api, cast.places(self.api)))
-
-    def weights(self) -> dict[str, float] | None:
-        """The weights asked for, by service: what the rule for it says now. None where there is none."""
-        from labkit.scenario.splitting import the_rule, weights_of
-
-        rule = the_rule(self.api, self.namespace)
-        return weights_of(rule) if rule else None
-
-    def split_panel(
-        self,
-        path: str = "/service-a",
-        *,
-        rate: int = 20,
-        total: int = 5000,
-        window: int = 30,
-        headers: Headers | None = None,
-    ) -> SplitPanel:
-        """Weight sliders, and a live picture of what comes of them; still where no widgets are.
-
-        rate: requests a second, total: at most, window: seconds shown. headers: of the requests; the route
-        of the rule is meant that takes requests with these.
-        """
-        from labkit.release.attribution import ByLog
-        from labkit.scenario.splitting import HOST, SERVICES, held_rule, who_answers
-        from labkit.views.split_panel import Release, SplitPanel
-
-        release = Release(
-            find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
-            tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
-            missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
-            trouble=partial(first_trouble, self.api, cast.places(self.api)),
-            names=SERVICES,
-            strategy=self._strategy,
-            headers=headers,
-        )
-        return SplitPanel(self.api, partial(self._url, path), release, rate=rate, total=total, window=window)
-
-    def shift(
-        self,
-        to: str = "C",
-        steps: Sequence[int] = (10, 25, 50, 75, 100),
-        *,
-        shadow: bool | float = False,
-        requests: int = 100,
-        rate: float = 50.0,
-        headers: Headers | None = None,
-        error_rate: float = 0.05,
-        p95_ms: float = 1000.0,
-    ) -> Course:
-        """Move the weights to *to* step by step under load; roll back when a limit is broken.
-
-        to: a service, a subset, or a host. shadow: copy all requests to it first (or so many per cent) and
-        judge it by the copies, before anybody gets its answers. requests: answers a step waits for, *rate*
-        a second. error_rate (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see
-        :mod:`labkit.release`.
-        headers: of the requests; the route of the rule is meant that takes requests with these.
-        """
-        from labkit.release.limits import Limits
-        from labkit.release.shift import shift
-        from labkit.scenario.splitting import destination_called, names_of, needed_rule
-        from labkit.views.shift import Course
-
-        rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
-        target, new = destination_called(rule, to)
-        found = shift(
-            self.api,
-            partial(self._url, "/service-a"),
-            self._sent.journal,
-            rule,
-            to=target,
-            new=new,
-            names=names_of(rule, target),
-            steps=steps,
-            shadow=shadow,
-            requests=requests,
-            rate=rate,
-            headers=headers,
-            limits=Limits(error_rate, p95_ms),
-        )
-        return Course(found)
-
-    def fault(self, of: str = "C", *, errors: int = 0, delay: float = 0.0) -> Broken:
-        """Break a service in the mesh: *errors* of 100 requests to it fail, each waits *delay* seconds.
-
-        ::
-
-            with lab.fault("C", errors=30):  # the service is well again when the block ends
-                lab.shift()
-
-        Without ``with`` until ``.off()``, goto() or reset(). of: a service, a subset, or a host of the rule.
-        A connection that is open already serves one more request as before.
-        """
-        from labkit.release.fault import Broken, Fault
-        from labkit.scenario.splitting import destination_of, name_of
-
-        wanted = Fault(errors, delay)
-        if not wanted:
-            raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
-        found = destination_of(self.api, self.namespace, of)
-        return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)
-
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):
             raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
@@ -413,7 +296,7 @@ class Lab:
 
         say: is told what is being done; by default only the end is printed.
         """
-        with mesh_first(self.api, cast.places(self.api)):
+        with mesh_first(self.api, self._places):
             bring_to(self.api, step, finished=finished, say=say)
         self._gateway = None
         self._sent.forget()
