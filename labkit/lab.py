@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from labkit import istio
 from labkit.errors import UsageError
 from labkit.kube import logs as pod_logs
 from labkit.kube.acknowledgement import Acknowledgement
@@ -43,9 +44,10 @@ from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
-from labkit.scenario import cast, learner, steps
+from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
+from labkit.scenario.learner import Learner
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
 from labkit.scenario.personal import personal
 from labkit.scenario.place import bring_to, make_up_for
@@ -76,7 +78,9 @@ class Lab(Shifting):
     context: a context of the kubeconfig; by default ``LABKIT_CONTEXT``, else the embedded cluster,
         which is started where it does not run.
     kubeconfig: path of a kubeconfig file.
-    namespace: where objects go that name no namespace.
+    namespace: where objects go that name no namespace; by default where ServiceA is.
+    user: one's name in a class on one cluster; by default ``LABKIT_USER``, else one works alone.
+    images: where images of the lab's own services are; by default ``LABKIT_IMAGES``, else the scenario's.
     """
 
     def __init__(
@@ -84,20 +88,23 @@ class Lab(Shifting):
         *,
         context: str | None = None,
         kubeconfig: str | Path | None = None,
-        namespace: str = cast.HOME,
+        namespace: str | None = None,
+        user: str | None = None,
+        images: str | None = None,
     ) -> None:
+        self.learner = Learner.here(user, images)
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
-        refuse_any_host_beside_a_class(self.api)
-        self.namespace = namespace
-        self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
-        self._places = cast.places(self.api)
-        journal = Journal(self.api, namespaces=self._places, authorities=learner.AUTHORITIES)
+        refuse_any_host_beside_a_class(self.api, self.learner)
+        self.namespace = namespace or self.learner.home
+        self._strategy = strategy_for(self.api, (*self.learner.namespaces, cast.SYSTEM))
+        self._places = self.learner.places(self.api)
+        journal = Journal(self.api, namespaces=self._places, authorities=self.learner.authorities)
         self._sent = Sent(journal)
         self._gateway: GatewayAddress | None = None
         tell_shortly()
         if not self.api.shared:
             offer_kubectl(self.api.kubeconfig)
-        _ensure_istio(self.api)
+        istio.ensure(self.api)
 
     def __enter__(self) -> Lab:
         return self
@@ -116,7 +123,7 @@ class Lab(Shifting):
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return personal(read(manifest, [steps.folder()]))
+        return personal(read(manifest, [steps.folder()]), self.learner)
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0
@@ -145,11 +152,11 @@ class Lab(Shifting):
     def _found(self, manifest: str | Path | Source, namespace: str | None) -> tuple[Source, str]:
         source = manifest if isinstance(manifest, Source) else self.manifest(manifest)
         its_own = steps.namespace_of(source.path) if source.path else None
-        return source, namespace or its_own or self.namespace
+        return source, namespace or (self.learner.own(its_own) if its_own else self.namespace)
 
     def wait(self, *, timeout: float = 120.0) -> Acknowledgement:
         """Wait until every Deployment of the lab is rolled out and every proxy uses all there is."""
-        found = items_in(self.api, DEPLOYMENTS, cast.NAMESPACES)
+        found = items_in(self.api, DEPLOYMENTS, self.learner.namespaces)
         names = [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in found]
         wait_for_rollouts(self.api, names, timeout=timeout)
         return self._wait_for_proxies()
@@ -173,7 +180,7 @@ class Lab(Shifting):
 
     def logs(self, workload: str, container: str | None = None, *, tail: int | None = None) -> str:
         """`kubectl logs` of a workload's pods; by default of its proxy."""
-        found = cast.find_workload(workload)
+        found = self.learner.workload(workload)
         pods = pod_logs.pods(self.api, found.selector, found.namespace)
         read_logs = pod_logs.read(self.api, pods, container or CONTAINER, tail=tail)
         return "".join(log.content.decode(errors="replace") for log in read_logs)
@@ -182,7 +189,7 @@ class Lab(Shifting):
         """What a workload's pods write from now on, for *seconds*: `kubectl logs -f`, past restarts."""
         from labkit.kube.follow import Following
 
-        found = cast.find_workload(workload)
+        found = self.learner.workload(workload)
         with Following(self.api, {"app": found.app}, found.namespace, container or CONTAINER) as following:
             yield from following.until(time.monotonic() + seconds)
 
@@ -192,16 +199,14 @@ class Lab(Shifting):
         ``REGISTRY_ONLY``: hosts the mesh does not know are refused. ``ALLOW_ANY``: they are passed through.
         In class mode and on a shared mesh a Sidecar sets it for the learner's own namespace alone.
         """
-        if learner.LEARNER or self.api.shared:
-            set_outbound_mode_of(self.api, cast.HOME, mode)
+        if self.learner.is_among_others(self.api):
+            set_outbound_mode_of(self.api, self.learner.home, mode)
         else:
             set_outbound_mode(self.api, mode)
         return self._wait_for_proxies()
 
     def istio_install(self, *flags: str) -> Acknowledgement:
         """`istioctl install -y --set FLAG …` with the lesson's own flags and these; prints its ticks."""
-        from labkit import istio
-
         asked = istio.parse([*istio.LESSON_FLAGS, *flags])
         for warning in istio.judge(asked):
             print(f"! {warning}")
@@ -259,7 +264,7 @@ class Lab(Shifting):
         of: only the lines of these requests. The lines of the newest requests are waited for. What is
         no access-log line is kept in ``attrs["unparsed"]``.
         """
-        found = cast.find_workload(workload)
+        found = self.learner.workload(workload)
         return self._sent.access_log(found.app, found.selector, found.namespace, of)
 
     def hops(self, of: Requests) -> pd.DataFrame:
@@ -277,19 +282,20 @@ class Lab(Shifting):
         """
         from labkit.kube.routes import routes
 
-        found = cast.find_workload(workload)
-        return routes(self.api, found.app, found.namespace, known=cast.NAMESPACES, everything=all)
+        found = self.learner.workload(workload)
+        known = self.learner.namespaces
+        return routes(self.api, found.app, found.namespace, known=known, everything=all)
 
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):
             raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
-        return Target(path if is_url(path) else self.gateway.url(path), learner.HEADERS)
+        return Target(path if is_url(path) else self.gateway.url(path), self.learner.headers)
 
     # ------------------------------------------------------------------------------------- the lesson
 
     def check(self, step: int) -> Report:
         """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
-        return explained(self.api, check(self, step))
+        return explained(self.api, self.learner, check(self, step))
 
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
         """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state.
@@ -297,7 +303,7 @@ class Lab(Shifting):
         say: is told what is being done; by default only the end is printed.
         """
         with mesh_first(self.api, self._places):
-            bring_to(self.api, step, finished=finished, say=say)
+            bring_to(self.api, self.learner, step, finished=finished, say=say)
         self._gateway = None
         self._sent.forget()
         where = "is done" if finished else "begins"
@@ -350,8 +356,8 @@ class Lab(Shifting):
         from labkit.views.graph import graph, of_requests, of_seconds
 
         if of is not None:
-            return graph(self.api, self.hops(of), self._places, of_requests(len(marks(of)[0])))
-        return graph(self.api, self._sent.recent(last), self._places, of_seconds(last))
+            return graph(self.api, self.hops(of), self.learner, of_requests(len(marks(of)[0])))
+        return graph(self.api, self._sent.recent(last), self.learner, of_seconds(last))
 
     def live_graph(self, *, last: float = 10) -> LiveGraph:
         """The mesh as a picture that follows its traffic, with arrows as wide as their share.
@@ -363,7 +369,7 @@ class Lab(Shifting):
 
         journal, window = self._sent.journal, of_seconds(last)
         return LiveGraph(
-            lambda: mesh_of(self.api, journal.recent(last), self._places, window, wide=True),
+            lambda: mesh_of(self.api, journal.recent(last), self.learner, window, wide=True),
             lambda: self.graph(last=last),
         )
 
@@ -386,11 +392,3 @@ class Lab(Shifting):
         from labkit.views.figures import plot_latency
 
         return plot_latency(answers, title)
-
-
-def _ensure_istio(api: Api) -> None:
-    """Install Istio as the first lesson does where there is none."""
-    from labkit import istio
-
-    if not istio.is_installed(api):
-        istio.install(api, istio.settings(istio.parse(istio.LESSON_FLAGS)))

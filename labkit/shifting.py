@@ -17,6 +17,7 @@ from labkit.errors import UsageError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
 from labkit.kube.mesh_health import first_trouble
+from labkit.scenario.learner import Learner
 from labkit.traffic.sent import Sent
 from labkit.traffic.split import Split
 from labkit.traffic.target import Headers, Target, as_received
@@ -31,6 +32,7 @@ class Shifting(ABC):
     """The part of a :class:`labkit.Lab` that is about the rule, by the host which ServiceA calls."""
 
     api: Api
+    learner: Learner
     namespace: str
     """Where the rule is."""
     _sent: Sent
@@ -151,5 +153,5 @@ class Shifting(ABC):
         wanted = Fault(errors, delay)
         if not wanted:
             raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
-        found = destination_of(self.api, self.namespace, of)
+        found = destination_of(self.api, self.namespace, of, self.learner)
         return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)

@@ -1,45 +1,112 @@
-"""Class mode: several learners on one cluster, each with names of their own.
+"""Who works here: one alone, or one of a class on one cluster, each with names of their own.
 
-``LABKIT_USER=anna`` puts ``-anna`` behind every namespace of the scenario and gives her the host name
-``anna.lab.test`` at the gateways. The manifests stay as they are; what is applied is changed on the
-way (:mod:`labkit.scenario.personal`), and shown as it was changed. (``.test`` is a name nobody can own:
-RFC 6761.)
+``Lab(user="anna")``, or ``LABKIT_USER=anna`` where nothing else is said, puts ``-anna`` behind every
+namespace of the scenario and gives her the host name ``anna.lab.test`` at the gateways. (``.test`` is a name
+nobody can own: RFC 6761.) The manifests stay as they are; what is applied is changed on the way
+(:mod:`labkit.scenario.personal`), and shown as it was changed.
+
+A :class:`Learner` is made once, by whoever begins (a Lab, a command), and handed down from there: several
+may work in one process.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, replace
 
 from labkit.errors import UsageError
+from labkit.kube.api import Api
+from labkit.scenario import cast
 
 LEARNER_LABEL = "labkit/learner"
 _LONGEST = 20
-IN_MANIFESTS = ("dev-service-mesh", "external-cluster", "outside", "practice")
-"""The namespaces' names in the manifests."""
 
 
-def _learner() -> str:
-    name = os.environ.get("LABKIT_USER", "")
-    if name and not (re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) and len(name) <= _LONGEST):
-        raise UsageError(
-            f"LABKIT_USER={name} can't be part of a namespace's name: use at most {_LONGEST} "
-            "small letters, digits and dashes."
+@dataclass(frozen=True)
+class Learner:
+    """One learner, with the names that are theirs; UsageError for a *name* that can't be part of them."""
+
+    name: str = ""
+    """Who works here, where a cluster is shared; else empty."""
+    images: str = ""
+    """Where the services' images are, see :mod:`labkit.scenario.images`; empty for those of the manifests."""
+
+    def __post_init__(self) -> None:
+        fits = re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", self.name) and len(self.name) <= _LONGEST
+        if self.name and not fits:
+            raise UsageError(
+                f"LABKIT_USER (or user=) is {self.name!r}, which can't be part of a namespace's name: "
+                f"use at most {_LONGEST} small letters, digits and dashes."
+            )
+
+    @classmethod
+    def here(cls, name: str | None = None, images: str | None = None) -> Learner:
+        """The learner of that *name*; where it is not said, the one whom ``LABKIT_USER`` names. So with
+        *images* and ``LABKIT_IMAGES``. An empty text is an answer, too."""
+        return cls(
+            os.environ.get("LABKIT_USER", "") if name is None else name,
+            os.environ.get("LABKIT_IMAGES", "") if images is None else images,
         )
-    return name
 
+    # ------------------------------------------------------------------------------------ namespaces
 
-LEARNER = _learner()
-"""Who works here, where a cluster is shared; else empty."""
-HOST = f"{LEARNER}.lab.test" if LEARNER else ""
-"""The host name of this learner's requests at the ingress gateway; empty for any."""
-HEADERS = {"Host": HOST} if HOST else {}
-"""What makes a request this learner's."""
+    def own(self, namespace: str) -> str:
+        """The learner's own namespace for one of the manifests; any other as it is."""
+        return f"{namespace}-{self.name}" if self.name and namespace in cast.NAMESPACES else namespace
 
-AUTHORITIES = rf"(?:^|\.){re.escape(HOST)}(?::\d+)?$|-{LEARNER}\.svc(?:[.:]|$)" if LEARNER else ""
-"""Finds this learner's requests among those a shared gateway writes of (regular expression); empty: all."""
+    def workload(self, name: str) -> cast.Workload:
+        """The workload called *name*, see :func:`cast.find_workload`, where this learner has it."""
+        found = cast.find_workload(name)
+        return replace(found, namespace=self.own(found.namespace))
 
+    @property
+    def home(self) -> str:
+        """Where ServiceA, ServiceB and ServiceC are."""
+        return self.own(cast.HOME)
 
-def own(namespace: str) -> str:
-    """The learner's own namespace by that name."""
-    return f"{namespace}-{LEARNER}" if LEARNER else namespace
+    @property
+    def external(self) -> str:
+        """Where the external service is."""
+        return self.own(cast.EXTERNAL)
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that belong to this learner's lab."""
+        return tuple(map(self.own, cast.NAMESPACES))
+
+    @property
+    def of_labs(self) -> frozenset[str]:
+        """Those, and the names that they have where one works alone. Of a class each has a label."""
+        return frozenset((*self.namespaces, *cast.NAMESPACES))
+
+    def places(self, api: Api) -> tuple[str, ...]:
+        """Where the lab looks: everywhere (``""``), or among others in its own namespaces and Istio's."""
+        return (*self.namespaces, cast.SYSTEM) if self.is_among_others(api) else ("",)
+
+    def is_among_others(self, api: Api) -> bool:
+        """Whether others may use the mesh of this cluster, too."""
+        return api.shared or bool(self.name)
+
+    # -------------------------------------------------------------------------------------- requests
+
+    @property
+    def host(self) -> str:
+        """The host name of this learner's requests at the ingress gateway; empty for any."""
+        return f"{self.name}.lab.test" if self.name else ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What makes a request this learner's."""
+        return {"Host": self.host} if self.host else {}
+
+    @property
+    def authorities(self) -> str:
+        """Finds this learner's requests among those a shared gateway writes of (regular expression).
+
+        Empty finds all.
+        """
+        if not self.name:
+            return ""
+        namespaces = "|".join(map(re.escape, self.namespaces))
+        return rf"(?:^|\.){re.escape(self.host)}(?::\d+)?$|\.(?:{namespaces})\.svc(?:[.:]|$)"

@@ -17,6 +17,7 @@ from labkit.release.health import number_of
 from labkit.release.held import Held, held, unique
 from labkit.release.rule import Rule, as_hundredths, find_rule, share_out
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.journal import Journal
 from labkit.traffic.split import Split, outbound_clusters, split, split_counts
 
@@ -138,15 +139,15 @@ def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
 
 
-def destination_of(api: Api, namespace: str, name: str) -> Destination:
-    """The destination called *name*: of the rule, or, where there is none, the workload of that name.
+def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Destination:
+    """The destination called *name*: of the rule, or, where there is none, *learner*'s workload of that name.
 
     Raises UsageError for what is neither.
     """
     rule = the_rule(api, namespace)
     if rule is not None:
         return destination_called(rule, name)[0]
-    found = cast.find_workload(name)
+    found = learner.workload(name)
     return Destination.of(_as_written(found), found.namespace)
 
 

@@ -17,8 +17,9 @@ import yaml
 from labkit.errors import LabkitError
 from labkit.kube.apply import kubectl_command
 from labkit.kube.manifests import Source
-from labkit.scenario import cast, learner
+from labkit.scenario import cast
 from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer, Report
+from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.steps import find_step
 from labkit.traffic.split import split
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from labkit.traffic.curl import Answer
 
-HOST = f"external.{learner.HOST or 'example'}"
-"""The name that the external service gets in the task of step 4."""
+_EXAMPLE = "external.example"
+"""The name that the external service gets in the task of step 4, where one learner works alone."""
 _STRICT = 1e-3
 """Below this chance a split is another one: 80 and 20 is found out, and right weights fail once in 1000."""
 HALF_A_SECOND, LEEWAY = 500.0, 1.5
@@ -60,24 +61,29 @@ class Task:
         return f"{kubectl_command(self.solution, self.namespace)} <<'EOF'\n{self.solution.text}EOF"
 
 
-def find_task(step: int) -> Task:
-    """The task of *step*; StepError where there is no such step."""
+def find_task(step: int, learner: Learner) -> Task:
+    """The task of *step* as it is for *learner*; StepError where there is no such step."""
     number = find_step(step).number
     text = (_TEXTS / f"task-{number}.yml").read_text(encoding="utf-8")
-    read = yaml.safe_load(text.replace("external.example", HOST))
+    read = yaml.safe_load(text.replace(_EXAMPLE, external_host(learner)))
     return Task(
         number,
         read["title"],
         " ".join(read["text"].split()),
         tuple(" ".join(hint.split()) for hint in read["hints"]),
-        personal(Source(read["solution"])),
+        personal(Source(read["solution"]), learner),
         learner.own(read["namespace"]),
     )
 
 
+def external_host(learner: Learner) -> str:
+    """The name that the external service gets in the task of step 4."""
+    return f"external.{learner.host}" if learner.host else _EXAMPLE
+
+
 def check_task(lab: Observer, step: int) -> Report:
     """Look whether the task of *step* is done."""
-    task = find_task(step)
+    task = find_task(step, lab.learner)
     return Report(task.step, tuple(find_in_task(lab, step)), task.title)
 
 
@@ -90,11 +96,10 @@ def find_in_task(lab: Observer, step: int) -> Iterator[Finding]:
 
 
 def _second_namespace(lab: Observer) -> Iterator[Finding]:
-    mine, others = lab.gets_proxy(cast.PRACTICE), lab.gets_proxy("default")
-    hint = f"Make the namespace `{cast.PRACTICE}`, and give it the label that `{cast.HOME}` has."
-    yield Finding(
-        f"A pod made in {cast.PRACTICE} gets a proxy (tried in a dry run)", mine, _proxy(mine), hint
-    )
+    practice = lab.learner.own(cast.PRACTICE)
+    mine, others = lab.gets_proxy(practice), lab.gets_proxy("default")
+    hint = f"Make the namespace `{practice}`, and give it the label that `{lab.learner.home}` has."
+    yield Finding(f"A pod made in {practice} gets a proxy (tried in a dry run)", mine, _proxy(mine), hint)
     hint = "Take the label off `default`: `kubectl label namespace default istio-injection-`."
     yield Finding("A pod made in default gets none", not others, _proxy(others), hint)
 
@@ -132,10 +137,11 @@ def _one_in_four(lab: Observer) -> Iterator[Finding]:
 
 
 def _own_host(lab: Observer) -> Iterator[Finding]:
-    hint = f"No rule speaks for {HOST}. Is it under `hosts` of a VirtualService that names `service-ext-gw`?"
-    answer = _ask(lab, "/", {"Host": HOST})
-    yield _greeted(answer, f"For {HOST}, / is answered by the external service", ANSWER_EXTERNAL, hint)
-    hint = f"Your rule takes every host: write `{HOST}` under `hosts`, not `*`."
+    host = external_host(lab.learner)
+    hint = f"No rule speaks for {host}. Is it under `hosts` of a VirtualService that names `service-ext-gw`?"
+    answer = _ask(lab, "/", {"Host": host})
+    yield _greeted(answer, f"For {host}, / is answered by the external service", ANSWER_EXTERNAL, hint)
+    hint = f"Your rule takes every host: write `{host}` under `hosts`, not `*`."
     yield _refused(_ask(lab, "/"), "For any other host, / gets a 404", hint)
     hint = "The old rule is gone. Make a new VirtualService with a name of its own."
     yield _greeted(_ask(lab, "/service-ext"), "/service-ext works as before", ANSWER_EXTERNAL, hint)
@@ -185,7 +191,7 @@ def _flagged(log: pd.DataFrame, flag: str) -> pd.DataFrame:
 
 
 def _retired(lab: Observer) -> Iterator[Finding]:
-    pods = lab.pods(cast.HOME)
+    pods = lab.pods(lab.learner.home)
     names = pods[pods["status"] != "Terminating"]["name"].astype("str")
     left = [name for name in names if name.startswith(cast.SERVICE_B.deployment)]
     hint = "Try `kubectl scale deployment service-b-deployment --replicas 0`."

@@ -17,7 +17,8 @@ from labkit.kube.permissions import IN_THE_LAB, denied, roles
 from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
 from labkit.kube.wait import wait_until_gone
 from labkit.scenario import cast
-from labkit.scenario.cast import HOME, NAMESPACES, OF_LABS
+from labkit.scenario.cast import HOME, NAMESPACES
+from labkit.scenario.learner import Learner
 from labkit.scenario.reset import belongings
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,9 @@ def test_other_labs_are_no_production(api):
     try:
         facts = {
             fact.what: fact
-            for fact in first_look(api, ["outside-anna"], plain=["outside-anna"], labs=OF_LABS).facts
+            for fact in first_look(
+                api, ["outside-anna"], plain=["outside-anna"], labs=Learner("anna").of_labs
+            ).facts
         }
     finally:
         for name in ("dev-service-mesh", "outside-anna"):
@@ -116,12 +119,12 @@ def test_one_alone_is_refused_beside_a_class_and_takes_no_gateway_away(kubeconfi
     try:
         with pytest.raises(UsageError, match=r"A class works on this cluster \(anna\)"):
             Lab(kubeconfig=kubeconfig)
-        kept = [str(one) for one in belongings(api)]
+        kept = [str(one) for one in belongings(api, Learner())]
     finally:
         api.request("DELETE", "/api/v1/namespaces/outside-anna")
     try:
         wait_until_gone(api, NAMESPACES_OF_CLUSTER, "", "outside-anna")
-        alone = [str(one) for one in belongings(api)]
+        alone = [str(one) for one in belongings(api, Learner())]
     finally:
         api.request("DELETE", "/api/v1/namespaces/istio-system/services/istio-egressgateway")
     assert "service/istio-egressgateway" not in kept
