@@ -22,6 +22,7 @@ from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer,
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.steps import find_step
+from labkit.traffic.response_flags import flagged
 from labkit.traffic.split import split
 
 if TYPE_CHECKING:
@@ -154,13 +155,13 @@ def _slow_outside(lab: Observer) -> Iterator[Finding]:
     yield _all(
         through_c, "Every answer through ServiceC says 504 Gateway Timeout", "504 Gateway Timeout", hint
     )
-    gave_up = _flagged(lab.access_log(cast.SERVICE_C.name, of=answers), "UT")
+    gave_up = flagged(lab.access_log(cast.SERVICE_C.name, of=answers), "UT")
     seen = f"{len(gave_up)} of {len(through_c)} calls have the flag UT in its log"
     promise = "ServiceC's own proxy stopped waiting (the flag UT in its access log)"
     yield Finding(promise, 0 < len(through_c) <= len(gave_up), seen, hint)
     yield _after_half_a_second(gave_up)
     hint = "Is `fault.delay` in the rule that matches the gateway `istio-egressgateway`, with percentage 100?"
-    held = _flagged(lab.access_log(cast.EGRESS.name, of=answers), "DI")
+    held = flagged(lab.access_log(cast.EGRESS.name, of=answers), "DI")
     seen = f"{len(held)} of {len(through_c)} calls have the flag DI in its log"
     promise = "The egress gateway held every call back (the flag DI in its access log)"
     yield Finding(promise, 0 < len(through_c) <= len(held), seen, hint)
@@ -183,11 +184,6 @@ def _after_half_a_second(gave_up: pd.DataFrame) -> Finding:
     hint = "It waits as long as `timeout` says in the rule that matches `mesh`: 0.5s is asked for."
     holds = HALF_A_SECOND / LEEWAY <= shortest <= HALF_A_SECOND * LEEWAY
     return Finding("It waits for about half a second", holds, seen, hint)
-
-
-def _flagged(log: pd.DataFrame, flag: str) -> pd.DataFrame:
-    """The lines that have *flag* among their response flags."""
-    return log[log["response_flags"].astype("str").str.contains(rf"\b{flag}\b", na=False)]
 
 
 def _retired(lab: Observer) -> Iterator[Finding]:
