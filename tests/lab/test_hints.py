@@ -161,6 +161,12 @@ def twin(lab):
     )
 
 
+def under_another_name(lab):
+    lab.delete("producer-internal-host-50-c-vs.yml")
+    text = lab.manifest("producer-internal-host-10-c-vs.yml").text
+    lab.apply(text.replace("name: producer-internal-host-vs", "name: my-canary"))
+
+
 def rival(lab):
     lab.delete("producer-internal-host-50-c-vs.yml")
     lab.apply(OLDER_RIVAL)
@@ -232,6 +238,12 @@ MISTAKES = [
     (2, lambda lab: rule(lab, SPLIT, aborts), "aborts requests itself with status 418"),
     (3, twin, "which is none of service-b-deployment"),
     (3, weights(80, 20), "sends 80 of 100 to ServiceB and 20 of 100 to ServiceC; this step has 50"),
+    (
+        3,
+        under_another_name,
+        "my-canary sends 90 of 100 to ServiceB and 10 of 100 to ServiceC; this step has 50 of 100 to "
+        "ServiceB and 50 of 100 to ServiceC. Set these weights in it.",
+    ),
     (3, rival, "mine is about the same requests and older"),
     (3, scale("service-c-deployment"), "service-c-deployment is scaled to 0"),
     (4, elsewhere("service-ext-gw.yml", HOME), "It is in dev-service-mesh, and belongs to external-cluster"),
