@@ -30,15 +30,13 @@ _GREET = {*SERVICES, cast.SERVICE_EXT.title}
 """Whose greetings stand in ServiceA's answers (its own stands in each)."""
 
 
-def the_rule(
-    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
-) -> Rule | None:
-    """The rule for :data:`HOST`, whatever it is called; None where none leads to destinations."""
+def the_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule | None:
+    """The rule for :data:`HOST` of *namespace*, whatever it is called; None where none leads to destinations."""
     found = find_rule(api, HOST, namespace, headers=headers)
     return found if found and found.destinations else None
 
 
-def needed_rule(api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None) -> Rule:
+def needed_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule:
     """As :func:`the_rule`; UsageError where there is none."""
     found = the_rule(api, namespace, headers=headers)
     if found is None:
@@ -94,9 +92,7 @@ def give(
     return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy)
 
 
-def held_rule(
-    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
-) -> Held | None:
+def held_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Held | None:
     """The rule with a name for each destination, as :func:`the_rule`.
 
     One with a single destination that is of this course has the other one beside it, without any weight.
