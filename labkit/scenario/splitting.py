@@ -31,7 +31,7 @@ _GREET = {*SERVICES, cast.SERVICE_EXT.title}
 
 
 def the_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule | None:
-    """The rule for :data:`HOST` of *namespace*, whatever it is called; None where none leads to destinations."""
+    """The rule of *namespace* for :data:`HOST`, whatever it is called; None where none leads anywhere."""
     found = find_rule(api, HOST, namespace, headers=headers)
     return found if found and found.destinations else None
 
