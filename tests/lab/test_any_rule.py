@@ -97,11 +97,11 @@ def test_any_rule_is_read_set_and_shifted(mesh, applied, which):
 
         # Set by the panel, as a slider does.
         joined = [name for name in panel.weights if name not in names]
-        panel.set({panel._held.names[-1]: 30})
+        panel.set({panel.rule.held.names[-1]: 30})
         now = as_it_is(lab)
         assert joined or without_weights(now) == without_weights(applied)
         assert lab.weights() == panel.weights
-        assert panel.weights[panel._held.names[-1]] == 30
+        assert panel.weights[panel.rule.held.names[-1]] == 30
     shown = lab.split(lab.send("/service-a", requests=40, concurrency=4))
     assert fits(shown)
 
