@@ -1,18 +1,21 @@
 """A cluster that is reached by somebody's kubeconfig: looked at first, changed after a yes only."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from labkit import Lab
+from labkit.cli import labkit
 from labkit.errors import NotAgreed, UsageError
 from labkit.kube.agreement import PART_OF, PART_OF_LAB, agree, signs_of_production
 from labkit.kube.connect import connect
 from labkit.kube.control_plane import control_planes
-from labkit.kube.first_look import _ask_for_rights, first_look
+from labkit.kube.first_look import _ask_for_rights, _istio, _labkit, first_look
 from labkit.kube.permissions import IN_THE_LAB, denied, roles
 from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
 from labkit.kube.wait import wait_until_gone
@@ -106,6 +109,22 @@ def test_what_is_advised_names_the_cluster(api):
 
     assert _ask_for_rights(api) == "labkit look --roles USER | kubectl --context 'team a' apply -f -"
     assert facts["Istio"].mark == "✓"
+
+
+def test_a_pod_needs_to_name_its_cluster_to_labkit_alone(api):
+    api.context = "in-cluster"
+
+    assert _ask_for_rights(api) == "labkit look --roles USER | kubectl apply -f -"
+    assert _labkit(api, "istio install") == "labkit istio install --context in-cluster"
+
+
+def test_what_is_advised_where_istio_is_missing_is_understood(api):
+    api.context = "team a"
+
+    advised = shlex.split(_istio(api, []).next_step)
+
+    assert advised == ["labkit", "istio", "install", "--context", "team a"]
+    assert CliRunner().invoke(labkit, [*advised[1:], "--help"]).exit_code == 0
 
 
 def test_one_alone_is_refused_beside_a_class_and_takes_no_gateway_away(kubeconfig, api):
