@@ -118,7 +118,7 @@ class Shifting(ABC):
         from labkit.views.shift import Course
 
         rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
-        target, new = destination_called(rule, to)
+        target, new = destination_called(rule, to, self.namespace)
         found = shift(
             self.api,
             partial(self._url, "/service-a"),
@@ -132,6 +132,7 @@ class Shifting(ABC):
             requests=requests,
             rate=rate,
             headers=headers,
+            caller=self.namespace,
             limits=Limits(error_rate, p95_ms),
         )
         return Course(found)

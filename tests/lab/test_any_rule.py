@@ -11,7 +11,7 @@ import yaml
 
 from labkit.kube.api import APPLY_PATCH
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.release.rule import rule_of
+from labkit.release.finding import rule_of
 from labkit.scenario import cast
 from labkit.scenario.splitting import the_rule
 
