@@ -22,7 +22,7 @@ class Wanted:
     """What the VirtualServices of some namespaces say."""
 
     rules: dict[RuleName, list[Way] | None]
-    """Where each route of each VirtualService shall lead; None where one may not see what its delegate says."""
+    """Where each route of each VirtualService shall lead; None where one may not see its delegate."""
     namespaces: list[str]
 
     def fault_of(self, found: RuleName, way: Way) -> str:

@@ -126,7 +126,8 @@ def who_answers(held: Held) -> ByAnswer | None:
 def destination_called(rule: Rule, name: str, home: str = "") -> tuple[Destination, Obj | None]:
     """The destination of *rule* called *name*; one that may join it, as a VirtualService writes it.
 
-    home: where the services are, by default where the rule is. Raises UsageError for what is neither, or could be several.
+    home: where the services are, by default where the rule is. Raises UsageError for what is neither, or
+    could be several.
     """
     names, wanted = names_of(rule), _wanted(name)
     found = [one for one, title in names.items() if wanted == title.casefold()]
