@@ -29,8 +29,7 @@ spec:
     route: [{{destination: {{host: service-c-srv}}}}]
   - timeout: 9s
     retries: {{attempts: 2}}
-    mirror: {{host: producer-internal-host}}
-    mirrorPercentage: {{value: 1}}
+    mirrors: [{{destination: {{host: producer-internal-host}}, percentage: {{value: 1}}}}]
     route: [{{destination: {{host: producer-internal-host, port: {{number: 80}}}}}}]
 """
 SHIFT = """
@@ -61,9 +60,11 @@ def before(mesh):
 
 
 def rule(mesh):
-    """All of it that is not another with each write, and who else has a share in it."""
+    """All of it that is not another with each write; and who else has a share in its metadata. (Who writes a
+    weight owns the whole list of routes from then on: to Kubernetes it is one value.)"""
     found = mesh.get("virtualservice", "-n", HOME, NAME, "--show-managed-fields")
-    others = [one for one in found["metadata"].pop("managedFields") if one["manager"] != "labkit"]
+    managers = found["metadata"].pop("managedFields")
+    others = {one["manager"]: one["fieldsV1"]["f:metadata"] for one in managers if one["manager"] != "labkit"}
     for changing in ("resourceVersion", "generation"):
         found["metadata"].pop(changing)
     return found, others
