@@ -18,7 +18,7 @@ from labkit.scenario.splitting import the_rule
 
 from .rules import EXTRAS, HOST, OTHER, REFUSED, RULES, SEVERAL, objects, rule
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 NAME = "my-canary"
 """Of the object with the weights that count."""
