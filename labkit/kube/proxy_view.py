@@ -129,10 +129,11 @@ class ProxyView:
         """The route configurations *names*: one by one where they are few, else all there are."""
         page = f"{_ROUTES}&name_regex={quote(re.escape(names[0]))}" if len(names) == 1 else _ROUTES
         dump, size = self._ask(page)
-        found = [one.get("route_config") or {} for one in _configs(dump)]
-        self._ways |= {name: [] for name in names}
-        self._ways |= {config.get("name", ""): list(ways(config)) for config in found}
-        self._sizes |= dict.fromkeys(names, size // len(names))
+        found = {config.get("name", ""): config for config in map(_route_config, _configs(dump))}
+        self._ways |= {name: [] for name in names} | {name: list(ways(one)) for name, one in found.items()}
+        lengths = {name: len(json.dumps(one)) for name, one in found.items()} if len(found) > 1 else {}
+        whole = sum(lengths.values()) or 1
+        self._sizes |= {name: size * lengths.get(name, whole) // whole for name in found}
 
     def _is_used(self, route: str) -> bool:
         """Whether a listener in use asks for the route configuration *route*; its name has the port in it."""
@@ -162,13 +163,14 @@ def _configs(dump: Obj) -> list[Obj]:
     return list(dump.get("configs") or [])
 
 
+def _route_config(entry: Obj) -> Obj:
+    return entry.get("route_config") or {}
+
+
 def _moments(dump: Obj) -> dict[str, tuple[str, str]]:
     """Name of each route configuration → its version and when it was last changed."""
     return {
-        (one.get("route_config") or {}).get("name", ""): (
-            one.get("version_info", ""),
-            one.get("last_updated", ""),
-        )
+        _route_config(one).get("name", ""): (one.get("version_info", ""), one.get("last_updated", ""))
         for one in _configs(dump)
     }
 
