@@ -60,10 +60,13 @@ class Allowance:
 
 
 class ProxyView:
-    """The proxy that *ask* asks; of its endpoints those of Services in *namespaces* are of interest."""
+    """The proxy that *ask* asks; of its endpoints those of Services in *namespaces* are of interest.
+
+    For one thread at a time: whoever uses it holds its ``lock``.
+    """
 
     def __init__(self, ask: Ask, namespaces: Sequence[str] = ("",)) -> None:
-        self._ask = ask
+        self._ask, self.lock = ask, threading.Lock()
         self._endpoints_page = _ENDPOINTS + _of_services_in(namespaces)
         self._counts: dict[str, int] = {}
         self._moments: dict[str, tuple[str, str]] = {}
