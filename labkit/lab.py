@@ -19,7 +19,7 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from labkit.errors import UsageError
 from labkit.kube import logs as pod_logs
 from labkit.kube.acknowledgement import Acknowledgement
 from labkit.kube.api import Api
-from labkit.kube.apply import Applied
+from labkit.kube.apply import Applied, rules_alone
 from labkit.kube.as_kubectl import apply_and_tell, delete_and_tell
 from labkit.kube.connect import connect
 from labkit.kube.convergence import strategy_for, wait_for_proxies
@@ -44,6 +44,7 @@ from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
+from labkit.kube.ways import RuleName
 from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
@@ -139,7 +140,7 @@ class Lab(Shifting):
         source, target = self._found(manifest, namespace)
         objects = apply_and_tell(self.api, source, target, timeout=timeout)
         make_up_for(self.api, [one.name for one in objects if one.resource.kind == "Namespace"])
-        acknowledged = self._wait_for_proxies()
+        acknowledged = self._wait_for_proxies(rules_alone(objects))
         print(acknowledged)
         return Applied(tuple(objects), acknowledged)
 
@@ -214,8 +215,8 @@ class Lab(Shifting):
         self._gateway = None
         return self._wait_for_proxies()
 
-    def _wait_for_proxies(self) -> Acknowledgement:
-        return wait_for_proxies(self.api, strategy=self._strategy)
+    def _wait_for_proxies(self, rules: Collection[RuleName] = ()) -> Acknowledgement:
+        return wait_for_proxies(self.api, rules=rules, strategy=self._strategy)
 
     # -------------------------------------------------------------------------------------- traffic
 

@@ -19,7 +19,8 @@ from labkit.errors import ApiRefused
 from labkit.kube.acknowledgement import Acknowledgement
 from labkit.kube.api import APPLY_PATCH, Api, Obj
 from labkit.kube.manifests import Manifest, Source, parse
-from labkit.kube.resources import Resource, resource_of
+from labkit.kube.resources import VIRTUAL_SERVICES, Resource, resource_of
+from labkit.kube.ways import RuleName
 
 FIELD_MANAGER = "labkit"
 
@@ -47,6 +48,13 @@ class AppliedObject:
     def line(self) -> str:
         """What kubectl prints for it."""
         return f"{self.resource.title(self.name)} serverside-applied"
+
+
+def rules_alone(objects: Sequence[AppliedObject]) -> list[RuleName]:
+    """Name and namespace of each, where all of them are VirtualServices; else none."""
+    if any(one.resource.kind != VIRTUAL_SERVICES.kind for one in objects):
+        return []
+    return [(one.name, one.namespace) for one in objects]
 
 
 @dataclass(frozen=True, repr=False)

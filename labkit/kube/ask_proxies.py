@@ -11,7 +11,6 @@ things it refuses only its silence tells, and when time is up the sentence says 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +49,6 @@ class AskProxies:
     def __init__(self, api: Api, namespaces: Sequence[str] = ("",)) -> None:
         self._api, self._namespaces = api, namespaces
         self._views: dict[Proxy, ProxyView] = {}
-        self._one_at_a_time = threading.Lock()
 
     @property
     def faults(self) -> tuple[ObjectFault, ...]:
@@ -59,7 +57,7 @@ class AskProxies:
 
     def wait(self, revision: str, timeout: float, rules: Collection[RuleName] = ()) -> tuple[ProxyState, ...]:
         """See :class:`labkit.kube.acknowledgement.Strategy`; a *revision* means nothing to a proxy."""
-        with self._one_at_a_time, ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
             return self._wait(threads, timeout, rules)
 
     def _wait(
@@ -94,10 +92,10 @@ class AskProxies:
 
     def _look(self, threads: ThreadPoolExecutor, wanted: Wanted, *, endpoints: bool) -> dict[Proxy, _Seen]:
         """Every proxy, all at once; those whose pod went away meanwhile are no longer of interest."""
-        allowance = Allowance()
+        views, allowance = dict(self._views), Allowance()
         look = partial(_look_at, wanted=wanted, allowance=allowance, endpoints=endpoints)
-        found = threads.map(look, self._views, self._views.values())
-        return {proxy: seen for proxy, seen in zip(self._views, found, strict=True) if seen is not None}
+        found = threads.map(look, views, views.values())
+        return {proxy: seen for proxy, seen in zip(views, found, strict=True) if seen is not None}
 
     def _wanted(self) -> Wanted:
         """What the VirtualServices say of each namespace whose VirtualServices may be read."""
@@ -120,13 +118,17 @@ def _look_at(
 ) -> _Seen | None:
     name = f"{proxy.pod}.{proxy.namespace}"
     try:
-        view.look(allowance, endpoints=endpoints)
-        wrong, refusals = view.faults(wanted), view.refusals()
+        with view.lock:
+            view.look(allowance, endpoints=endpoints)
+            return _seen(name, view, view.faults(wanted))
     except LabkitError as error:
         gone = isinstance(error, AdminRefused) and error.is_gone
         return None if gone else _Seen(ProxyState(name, NOT_ASKED, str(error)))
+
+
+def _seen(name: str, view: ProxyView, wrong: dict[RuleName, str]) -> _Seen:
     state, why = "SYNCED", ""
-    if refusals:
+    if refusals := view.refusals():
         state, why = "NACK", "; ".join(refusals)
     elif wrong or not view.is_read:
         state, why = "STALE", next(iter(wrong.values()), "not all of its routes were read yet")
@@ -136,7 +138,8 @@ def _look_at(
 def _faults(view: ProxyView, wanted: Wanted) -> frozenset[RuleName]:
     """What was wrong with it by *wanted* when it was last seen, as far as that is known."""
     try:
-        return frozenset(view.faults(wanted))
+        with view.lock:
+            return frozenset(view.faults(wanted))
     except LabkitError:
         return frozenset()
 

@@ -39,6 +39,7 @@ IN_THE_LAB = (
     Permission((*_LOOK, "create", "delete"), "", "pods"),  # create: in dry runs, whether there is injection
     Permission(("get",), "", "pods/log"),
     Permission(("create", "get"), "", "pods/exec"),
+    Permission(("create", "get"), "", "pods/portforward"),
     Permission(_LOOK, "", "events"),
     Permission(_CHANGE, "telemetry.istio.io", "telemetries"),
     *(

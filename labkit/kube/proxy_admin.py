@@ -80,7 +80,8 @@ def _by_port(api: Api, proxy: Proxy, page: str) -> bytes:
     kept = api.keep("proxies' admin", lambda: AdminConnections(api))
     status, body = kept.get(proxy, page)
     if status != 200:
-        raise AdminRefused(f"{_name(proxy)} answered {page!r} with {status}: {_text(body)}")
+        why = _text(body).partition("\n")[0]  # Envoy lists all its pages behind it
+        raise AdminRefused(f"{_name(proxy)} answered {page!r} with {status}: {why}")
     return body
 
 

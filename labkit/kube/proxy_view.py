@@ -60,10 +60,13 @@ class Allowance:
 
 
 class ProxyView:
-    """The proxy that *ask* asks; of its endpoints those of Services in *namespaces* are of interest."""
+    """The proxy that *ask* asks; of its endpoints those of Services in *namespaces* are of interest.
+
+    For one thread at a time: whoever uses it holds its ``lock``.
+    """
 
     def __init__(self, ask: Ask, namespaces: Sequence[str] = ("",)) -> None:
-        self._ask = ask
+        self._ask, self.lock = ask, threading.Lock()
         self._endpoints_page = _ENDPOINTS + _of_services_in(namespaces)
         self._counts: dict[str, int] = {}
         self._moments: dict[str, tuple[str, str]] = {}
@@ -129,10 +132,11 @@ class ProxyView:
         """The route configurations *names*: one by one where they are few, else all there are."""
         page = f"{_ROUTES}&name_regex={quote(re.escape(names[0]))}" if len(names) == 1 else _ROUTES
         dump, size = self._ask(page)
-        found = [one.get("route_config") or {} for one in _configs(dump)]
-        self._ways |= {name: [] for name in names}
-        self._ways |= {config.get("name", ""): list(ways(config)) for config in found}
-        self._sizes |= dict.fromkeys(names, size // len(names))
+        found = {config.get("name", ""): config for config in map(_route_config, _configs(dump))}
+        self._ways |= {name: [] for name in names} | {name: list(ways(one)) for name, one in found.items()}
+        lengths = {name: len(json.dumps(one)) for name, one in found.items()} if len(found) > 1 else {}
+        whole = sum(lengths.values()) or 1
+        self._sizes |= {name: size * lengths.get(name, whole) // whole for name in found}
 
     def _is_used(self, route: str) -> bool:
         """Whether a listener in use asks for the route configuration *route*; its name has the port in it."""
@@ -162,13 +166,14 @@ def _configs(dump: Obj) -> list[Obj]:
     return list(dump.get("configs") or [])
 
 
+def _route_config(entry: Obj) -> Obj:
+    return entry.get("route_config") or {}
+
+
 def _moments(dump: Obj) -> dict[str, tuple[str, str]]:
     """Name of each route configuration → its version and when it was last changed."""
     return {
-        (one.get("route_config") or {}).get("name", ""): (
-            one.get("version_info", ""),
-            one.get("last_updated", ""),
-        )
+        _route_config(one).get("name", ""): (one.get("version_info", ""), one.get("last_updated", ""))
         for one in _configs(dump)
     }
 

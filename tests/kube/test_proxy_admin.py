@@ -22,6 +22,17 @@ def test_the_pod_proxy_where_commands_are_not_allowed(no_commands, server, api):
     assert ask(api, PROXY, "config_dump") == {"configs": []}
 
 
+def test_ports_that_may_not_be_forwarded_are_not_tried_again(no_commands, server, api):
+    forward = f"{POD}/portforward"
+    server.refuse("GET", forward, 403, "Forbidden", "may not create pods/portforward")
+    server.answer("GET", ADMIN, {"configs": []})
+
+    for _ in range(3):
+        ask(api, PROXY, "config_dump")
+
+    assert [path for _, path, *_ in server.requests].count(forward) == 1
+
+
 def test_what_permission_is_missing(no_commands, server, api):
     server.refuse("GET", ADMIN, 503, "ServiceUnavailable", "connection refused")
 

@@ -3,9 +3,12 @@
 import pytest
 
 from labkit.errors import WaitTimeout
+from labkit.kube.acknowledgement import NOT_ASKED
+from labkit.kube.admin_connections import AdminConnections
 from labkit.kube.apply import apply
 from labkit.kube.ask_proxies import AskProxies
 from labkit.kube.convergence import wait_for_proxies
+from labkit.kube.proxies import find_proxies
 from labkit.kube.resources import PODS, VIRTUAL_SERVICES
 from labkit.kube.running import GATEWAYS
 from labkit.kube.wait import wait_for_rollouts, wait_until_gone
@@ -29,6 +32,32 @@ def test_the_proxies_have_the_weights_when_it_says_so(lab, strategy):
     assert {state.state for state in found.proxies} == {"SYNCED"}
     table = lab.routes("service-a")
     assert table[table["rule"] == "producer-internal-host-vs"]["weight"].tolist() == [70, 30]
+
+
+def test_each_proxy_is_asked_over_one_connection(lab, strategy):
+    kept = lab.api.keep("proxies' admin", lambda: AdminConnections(lab.api))
+    strategy.wait("", 10)
+    before = dict(kept._open)
+    for c in (10, 20, 30):
+        give(lab.api, "ServiceC", c, strategy=strategy)
+
+    assert len(before) == len(find_proxies(lab.api, (*cast.NAMESPACES, cast.SYSTEM)))
+    assert kept._open == before
+
+
+def test_a_proxy_that_dies_meanwhile_is_followed_by_the_next(lab, strategy):
+    strategy.wait("", 10)
+    pods = lab.api.items(PODS.path(cast.HOME), labelSelector="app=service-b-app")
+    (name,) = [pod["metadata"]["name"] for pod in pods]
+    lab.api.request("DELETE", PODS.path(cast.HOME, name))
+    found = strategy.wait("", 20)
+    wait_until_gone(lab.api, PODS, cast.HOME, name)
+    wait_for_rollouts(lab.api, [(cast.HOME, "service-b-deployment")])
+    later = strategy.wait("", 20)
+
+    assert {state.state for state in found} <= {"SYNCED", NOT_ASKED}
+    assert {state.state for state in later} == {"SYNCED"}
+    assert f"{name}.{cast.HOME}" not in {state.proxy for state in later}
 
 
 def test_a_gateway_without_rules_is_done_while_its_listener_drains(lab, strategy):

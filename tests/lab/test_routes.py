@@ -97,6 +97,6 @@ def test_nobody_there_is_a_sentence(lab):
 def test_a_page_there_is_not(lab):
     proxy = find_proxies(lab.api, ["istio-system"])[0]
 
-    with pytest.raises(AdminRefused, match=rf"pod {proxy.pod} .*`pilot-agent request GET nothing` failed"):
+    with pytest.raises(AdminRefused, match=rf"pod {proxy.pod} .* answered 'nothing' with 404: invalid path"):
         ask(lab.api, proxy, "nothing")
     assert b"static_listeners" in run(lab.api, proxy, ["pilot-agent", "request", "GET", "config_dump"])
