@@ -81,8 +81,9 @@ def server_of(ours: Mapping[str, str]) -> str:
 def _look_at(context: str) -> None:
     from labkit.cli.look import agree_or_say_how
     from labkit.kube.connect import connect
+    from labkit.scenario.learner import Learner
 
-    agree_or_say_how(connect(context=context), yes=False, production=False)
+    agree_or_say_how(connect(context=context), Learner.here(), yes=False, production=False)
 
 
 def _bring_up_own() -> None:

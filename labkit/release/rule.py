@@ -232,12 +232,12 @@ def share_out(rule: Rule, target: int, percent: int) -> list[int]:
     to each other, and evenly where they had nothing. UsageError for a number that is none of 0 to 100."""
     if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
         raise UsageError(f"A weight is a whole number from 0 to 100, not {percent}.")
-    others = {i: weight for i, weight in enumerate(rule.weights) if i != target}
-    if not sum(others.values()):
-        others = dict.fromkeys(others, 1)
-    parts = _rounded([weight / sum(others.values()) for weight in others.values()], 100 - percent)
-    shared = dict(zip(others, parts, strict=True)) | {target: percent}
-    return [shared[i] for i in range(len(rule.weights))]
+    others = [0 if i == target else weight for i, weight in enumerate(rule.weights)]
+    if not any(others):
+        others = [int(i != target) for i in range(len(others))]
+    total = sum(others) or 1  # nothing where the target is the only one
+    parts = _rounded([weight / total for weight in others], (100 - percent) * any(others))
+    return [percent if i == target else part for i, part in enumerate(parts)]
 
 
 def as_hundredths(rule: Rule) -> list[int]:

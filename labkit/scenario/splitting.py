@@ -18,6 +18,7 @@ from labkit.release.held import Held, held, unique
 from labkit.release.rule import Rule, as_hundredths, find_rule, share_out
 from labkit.release.sessions import sessions
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.journal import Journal
 from labkit.traffic.split import Split, outbound_clusters, split, split_counts
 
@@ -30,15 +31,13 @@ _GREET = {*SERVICES, cast.SERVICE_EXT.title}
 """Whose greetings stand in ServiceA's answers (its own stands in each)."""
 
 
-def the_rule(
-    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
-) -> Rule | None:
-    """The rule for :data:`HOST`, whatever it is called; None where none leads to destinations."""
+def the_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule | None:
+    """The rule of *namespace* for :data:`HOST`, whatever it is called; None where none leads anywhere."""
     found = find_rule(api, HOST, namespace, headers=headers)
     return found if found and found.destinations else None
 
 
-def needed_rule(api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None) -> Rule:
+def needed_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule:
     """As :func:`the_rule`; UsageError where there is none."""
     found = the_rule(api, namespace, headers=headers)
     if found is None:
@@ -94,9 +93,7 @@ def give(
     return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy)
 
 
-def held_rule(
-    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
-) -> Held | None:
+def held_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Held | None:
     """The rule with a name for each destination, as :func:`the_rule`.
 
     One with a single destination that is of this course has the other one beside it, without any weight.
@@ -139,15 +136,15 @@ def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
 
 
-def destination_of(api: Api, namespace: str, name: str) -> Destination:
-    """The destination called *name*: of the rule, or, where there is none, the workload of that name.
+def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Destination:
+    """The destination called *name*: of the rule, or, where there is none, *learner*'s workload of that name.
 
     Raises UsageError for what is neither.
     """
     rule = the_rule(api, namespace)
     if rule is not None:
         return destination_called(rule, name)[0]
-    found = cast.find_workload(name)
+    found = learner.workload(name)
     return Destination.of(_as_written(found), found.namespace)
 
 

@@ -83,7 +83,7 @@ def counts(split):
 def test_any_rule_is_read_set_and_shifted(mesh, applied, which):
     lab, weights = mesh, mesh.weights()
     names = list(weights)
-    assert len(names) == len(set(names)) == len(the_rule(lab.api).destinations)
+    assert len(names) == len(set(names)) == len(the_rule(lab.api, lab.namespace).destinations)
 
     # Read: by answers, by the caller's log and by the panel alike.
     answers = lab.send("/service-a", requests=40, concurrency=4)

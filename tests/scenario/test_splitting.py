@@ -131,4 +131,4 @@ def test_the_panel_has_the_same_names():
     obj = PORTS.object
     obj["spec"]["hosts"] = [B]
 
-    assert set(held_rule(Served(obj)).names) == set(weights_of(PORTS))
+    assert set(held_rule(Served(obj), HOME).names) == set(weights_of(PORTS))
