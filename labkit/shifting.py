@@ -53,7 +53,7 @@ class Shifting(ABC):
 
         rule = the_rule(self.api, self.namespace)
         found = shared_out(frame, rule, self._sent.journal, weights)
-        found = replace(found, note=sessions_of(self.api, rule)) if rule else found
+        found = replace(found, note=sessions_of(self.api, rule, self.namespace)) if rule else found
         if found.total and found.fits is not False:
             return found
         return replace(found, trouble=first_trouble(self.api, self._places))
@@ -89,7 +89,7 @@ class Shifting(ABC):
             tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
             missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
             trouble=partial(first_trouble, self.api, self._places),
-            note=lambda held: sessions(self.api, held.destinations, held.rule.namespace),
+            note=lambda held: sessions(self.api, held.destinations, self.namespace),
             names=SERVICES,
             strategy=self._strategy,
             headers=headers,
@@ -122,7 +122,7 @@ class Shifting(ABC):
         from labkit.views.shift import Course
 
         rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
-        target, new = destination_called(rule, to)
+        target, new = destination_called(rule, to, self.namespace)
         found = shift(
             self.api,
             partial(self._url, "/service-a"),
@@ -136,6 +136,7 @@ class Shifting(ABC):
             requests=requests,
             rate=rate,
             headers=headers,
+            caller=self.namespace,
             limits=Limits(error_rate, p95_ms),
         )
         return Course(found)

@@ -47,11 +47,22 @@ def look(
 def _named(user: str) -> Learner:
     """Where LABKIT_USER says nothing, the learner is called as the cluster calls the *user*.
 
-    ``LABKIT_USER=`` is an answer, too: one learner alone, with the manifests' own names.
+    ``LABKIT_USER=`` is an answer, too: one learner alone, with the manifests' own names. UsageError where
+    nothing is said and what the cluster calls the user (``system:serviceaccount:…``) can't be in a name.
     """
+    from labkit.errors import UsageError
     from labkit.scenario.learner import Learner
 
-    return Learner.here(os.environ.get("LABKIT_USER", user))
+    if (said := os.environ.get("LABKIT_USER")) is not None:
+        return Learner.here(said)
+    try:
+        return Learner.here(user)
+    except UsageError as error:
+        raise UsageError(
+            f"{user} is too long a name, or has other signs than small letters, digits and dashes, for the "
+            "learner's namespaces. Say which is to stand in them, too: "
+            f"`LABKIT_USER=anna labkit look --roles {user}`."
+        ) from error
 
 
 def agree_or_say_how(api: Api, learner: Learner, *, yes: bool, production: bool) -> None:

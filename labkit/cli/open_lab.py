@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from labkit.cli import images
 from labkit.cli.books import all_notebooks
 from labkit.cli.kernels import QUIET
 from labkit.cli.progress import progress
@@ -19,7 +20,8 @@ from labkit.cli.progress import progress
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
 @click.option("--port", type=int, help="JupyterLab's port; default: a free one from 8888.")
 @click.option("--context", help="A context of the kubeconfig: use that cluster instead of one of its own.")
-def lab(browser: bool, port: int | None, context: str | None) -> None:
+@images.option
+def lab(browser: bool, port: int | None, context: str | None, image_prefix: str | None) -> None:
     """Start the cluster and open the first notebook in JupyterLab, or in that of a JupyterHub."""
     first = _writable(all_notebooks())[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
@@ -32,7 +34,8 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
     options += [f"--port={port}"] if port is not None else []
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     words = [sys.executable, "-m", server_of(os.environ), *options]
-    os.execve(sys.executable, words, server_environment(os.environ, first, context))
+    ours = {**os.environ, **images.environment(image_prefix)}
+    os.execve(sys.executable, words, server_environment(ours, first, context))
 
 
 def server_environment(ours: Mapping[str, str], first: Path, context: str | None) -> dict[str, str]:

@@ -20,13 +20,13 @@ from functools import partial
 
 from labkit.errors import ApiRefused, LabkitError, WaitTimeout
 from labkit.kube.acknowledgement import NOT_ASKED, ObjectFault, ProxyState, laggards
-from labkit.kube.api import Api
+from labkit.kube.api import Api, Obj
 from labkit.kube.evidence import Evidence
 from labkit.kube.proxies import Proxy, find_proxies
 from labkit.kube.proxy_admin import AdminRefused, ask_with_size
 from labkit.kube.proxy_view import Allowance, ProxyView
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.kube.ways import RuleName, Wanted, Way, wanted_ways
+from labkit.kube.ways import RuleName, Wanted, wanted_by
 
 _UNASKED = 3.0  # seconds that are waited where no proxy may be asked
 _PAUSE = 0.015  # between two looks; as long as a look takes where that is longer
@@ -101,7 +101,7 @@ class AskProxies:
 
     def _wanted(self) -> Wanted:
         """What the VirtualServices say of each namespace whose VirtualServices may be read."""
-        rules: dict[RuleName, list[Way]] = {}
+        objects: list[Obj] = []
         known: list[str] = []
         for namespace in self._namespaces:
             try:
@@ -111,8 +111,8 @@ class AskProxies:
                     raise
                 continue
             known.append(namespace)
-            rules |= {(o["metadata"]["name"], o["metadata"]["namespace"]): wanted_ways(o) for o in found}
-        return Wanted(rules, known)
+            objects += found
+        return wanted_by(objects, known)
 
 
 def _look_at(

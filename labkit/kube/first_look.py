@@ -14,7 +14,15 @@ from labkit.kube.connect import context_of_kubectl
 from labkit.kube.control_plane import ControlPlane, control_planes
 from labkit.kube.gateway import find_gateway
 from labkit.kube.mesh_config import has_access_log, mesh_config
-from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, denied, may_create
+from labkit.kube.permissions import (
+    FOR_FAULTS,
+    IN_ISTIO_SYSTEM,
+    IN_THE_LAB,
+    ON_THE_CLUSTER,
+    Denied,
+    denied,
+    may_create,
+)
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
 from labkit.kube.tables import Table
 
@@ -170,9 +178,14 @@ def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane], is_plai
 def _permissions(api: Api, namespaces: Sequence[str]) -> Fact:
     wanted = [(p, ns) for ns in namespaces for p in IN_THE_LAB]
     wanted += [(p, "istio-system") for p in IN_ISTIO_SYSTEM] + [(p, "") for p in ON_THE_CLUSTER]
-    missing = denied(api, wanted)
-    if not missing:
-        return Fact(FINE, "permissions", "all that the lab needs")
+    if missing := denied(api, wanted):
+        return Fact(MISSING, "permissions", f"not allowed: {_some(missing)}", _ask_for_rights(api))
+    if missing := denied(api, [(p, ns) for ns in namespaces for p in FOR_FAULTS]):
+        without = f"without lab.fault() and Break; not allowed: {_some(missing)}"
+        return Fact(NOTE, "permissions", f"all that the steps need, {without}", _ask_for_rights(api))
+    return Fact(FINE, "permissions", "all that the lab needs")
+
+
+def _some(missing: Sequence[Denied]) -> str:
     shown = "; ".join(f"{what} in {ns or 'the cluster'}" for what, ns in missing[:4])
-    more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
-    return Fact(MISSING, "permissions", f"not allowed: {shown}{more}", _ask_for_rights(api))
+    return f"{shown} and {len(missing) - 4} more" if len(missing) > 4 else shown

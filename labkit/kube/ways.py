@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from labkit.kube.api import Obj
-from labkit.kube.destinations import full_host, short_host
+from labkit.kube.destinations import short_host
 from labkit.kube.route_words import rule
+from labkit.kube.virtual_services import Find, delegates_of, routes_of
 
 RuleName: TypeAlias = tuple[str, str]
 """Name and namespace of a VirtualService."""
@@ -20,31 +21,42 @@ Way: TypeAlias = tuple[tuple[str, str, int], ...]
 class Wanted:
     """What the VirtualServices of some namespaces say."""
 
-    rules: dict[RuleName, list[Way]]
-    """Where each route of each VirtualService shall lead."""
+    rules: dict[RuleName, list[Way] | None]
+    """Where each route of each VirtualService shall lead; None where one may not see its delegate."""
     namespaces: list[str]
 
     def fault_of(self, found: RuleName, way: Way) -> str:
         """Why a route of *found* that leads *way* is no longer what is wanted; nothing where it is."""
         if found in self.rules:
-            return "" if way in self.rules[found] else f"a route of VirtualService {found[0]} leads elsewhere"
-        known = "" in self.namespaces or found[1] in self.namespaces
-        return f"it has a route of VirtualService {found[0]}, which is gone" if known else ""
+            led = self.rules[found]
+            is_right = led is None or way in led
+            return "" if is_right else f"a route of VirtualService {found[0]} leads elsewhere"
+        gone = f"it has a route of VirtualService {found[0]}, which is gone"
+        return gone if self.knows(found[1]) else ""
+
+    def knows(self, namespace: str) -> bool:
+        """Whether all that the VirtualServices of *namespace* say is here."""
+        return "" in self.namespaces or namespace in self.namespaces
 
 
-def wanted_ways(virtual_service: Obj) -> list[Way]:
-    """Where each of its routes shall lead."""
-    namespace = virtual_service["metadata"]["namespace"]
+def wanted_by(virtual_services: Iterable[Obj], namespaces: list[str]) -> Wanted:
+    """What all *virtual_services* of *namespaces* say."""
+    objects = {(one["metadata"]["name"], one["metadata"]["namespace"]): one for one in virtual_services}
+    found = Wanted({}, namespaces)
+    for name, obj in objects.items():
+        is_readable = all(found.knows(namespace) for namespace, _ in delegates_of(obj))
+        led = wanted_ways(obj, lambda namespace, other: objects.get((other, namespace)))
+        found.rules[name] = led if is_readable else None
+    return found
+
+
+def wanted_ways(virtual_service: Obj, find: Find = lambda namespace, name: None) -> list[Way]:
+    """Where each of its routes shall lead; those of its delegates are found by *find*."""
     return [
         _way(
-            (
-                full_host(target["destination"]["host"], namespace),
-                target["destination"].get("subset", ""),
-                int(target.get("weight", 0)),
-            )
-            for target in route.get("route") or []
+            (one.host, one.subset, weight) for one, weight in zip(way.destinations, way.weights, strict=True)
         )
-        for route in virtual_service["spec"].get("http") or []
+        for way in routes_of(virtual_service, find)
     ]
 
 

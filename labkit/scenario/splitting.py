@@ -13,9 +13,10 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
 from labkit.release.attribution import ByAnswer, ByLog
 from labkit.release.change import Change, make_change
+from labkit.release.finding import Calls, find_rule
 from labkit.release.health import number_of
 from labkit.release.held import Held, held, unique
-from labkit.release.rule import Rule, as_hundredths, find_rule, share_out
+from labkit.release.rule import Rule, as_hundredths, share_out
 from labkit.release.sessions import sessions
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
@@ -32,9 +33,17 @@ _GREET = {*SERVICES, cast.SERVICE_EXT.title}
 
 
 def the_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule | None:
-    """The rule of *namespace* for :data:`HOST`, whatever it is called; None where none leads anywhere."""
-    found = find_rule(api, HOST, namespace, headers=headers)
+    """The rule for calls from *namespace* to :data:`HOST`, whatever it is called and wherever it lives; None
+    where none leads anywhere."""
+    calls = Calls(HOST, namespace, PORT, headers or {}, {"app": cast.SERVICE_A.app})
+    found = find_rule(api, calls, places=_of_the_same_lab(namespace))
     return found if found and found.destinations else None
+
+
+def _of_the_same_lab(home: str) -> list[str]:
+    """The namespaces of the lab in which ServiceA, ServiceB and ServiceC are in *home*."""
+    learner = home.removeprefix(cast.HOME)
+    return [f"{one}{learner}" for one in cast.NAMESPACES] if home.startswith(cast.HOME) else []
 
 
 def needed_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule:
@@ -87,7 +96,7 @@ def give(
     Where the rule does not have it yet, it joins. Raises UsageError, ApiRefused, WaitTimeout.
     """
     rule = needed_rule(api, namespace)
-    destination, new = destination_called(rule, name)
+    destination, new = destination_called(rule, name, namespace)
     wide = rule if new is None else rule.joined_by(new)
     wanted = wide.with_weights(share_out(wide, wide.destinations.index(destination), percent))
     return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy)
@@ -104,7 +113,7 @@ def held_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = N
     wide = rule
     if len(rule.destinations) == 1 and name_of(rule.destinations[0]) in SERVICES:
         (name,) = {*SERVICES} - {name_of(rule.destinations[0])}
-        wide = rule.joined_by(_as_written(cast.find_workload(name)))
+        wide = rule.joined_by(_as_written(cast.find_workload(name), rule.namespace, namespace))
     return held(wide, names_of(wide), first=SERVICES)
 
 
@@ -115,10 +124,11 @@ def who_answers(held: Held) -> ByAnswer | None:
     return ByAnswer(greets) if known else None
 
 
-def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
+def destination_called(rule: Rule, name: str, home: str = "") -> tuple[Destination, Obj | None]:
     """The destination of *rule* called *name*; one that may join it, as a VirtualService writes it.
 
-    Raises UsageError for what is neither, or could be several.
+    home: where the services are, by default where the rule is. Raises UsageError for what is neither, or
+    could be several.
     """
     names, wanted = names_of(rule), _wanted(name)
     found = [one for one, title in names.items() if wanted == title.casefold()]
@@ -130,7 +140,7 @@ def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
         raise UsageError(f"The rule {rule.name} leads to more than one {name}: say {which}.")
     for title in SERVICES:
         if wanted == title.casefold():
-            new = _as_written(cast.find_workload(title))
+            new = _as_written(cast.find_workload(title), rule.namespace, home or rule.namespace)
             return Destination.of(new, rule.namespace), new
     known = {*names.values(), *SERVICES}
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
@@ -143,9 +153,9 @@ def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Des
     """
     rule = the_rule(api, namespace)
     if rule is not None:
-        return destination_called(rule, name)[0]
+        return destination_called(rule, name, namespace)[0]
     found = learner.workload(name)
-    return Destination.of(_as_written(found), found.namespace)
+    return Destination.of(_as_written(found, found.namespace, found.namespace), found.namespace)
 
 
 def _called(one: Destination) -> set[str]:
@@ -177,9 +187,9 @@ def shared_out(
     return split_counts(counts, weights, left_out=len(who) - sum(counts.values()))
 
 
-def sessions_of(api: Api, rule: Rule) -> str:
+def sessions_of(api: Api, rule: Rule, caller: str) -> str:
     """As :func:`labkit.release.sessions.sessions`, of the destinations of *rule*."""
-    return sessions(api, {name: one for one, name in names_of(rule).items()}, rule.namespace)
+    return sessions(api, {name: one for one, name in names_of(rule).items()}, caller)
 
 
 def _by_answers(answers: pd.DataFrame, rule: Rule, journal: Journal) -> pd.Series[Any]:
@@ -205,9 +215,13 @@ def _by_cluster(log: pd.DataFrame, rule: Rule) -> pd.Series[Any]:
     return clusters.map({one: names[places[one]] if one in places else one for one in led_to})
 
 
-def _as_written(workload: cast.Workload) -> Obj:
-    """The ``destination`` of a VirtualService that leads to *workload*."""
-    return {"host": workload.hosts[0], "port": {"number": PORT}}
+def _as_written(workload: cast.Workload, namespace: str, home: str) -> Obj:
+    """The ``destination`` of a VirtualService in *namespace* that leads to *workload* in *home*."""
+    host = workload.hosts[0]
+    return {
+        "host": host if namespace == home else f"{host}.{home}.svc.cluster.local",
+        "port": {"number": PORT},
+    }
 
 
 def _wanted(name: str) -> str:

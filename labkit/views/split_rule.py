@@ -232,4 +232,4 @@ def _wanted(held: Held, weights: int | Mapping[str, int]) -> Rule:
 
 def _seen(held: Held) -> object:
     """What a look compares."""
-    return held.rule.name, held.destinations, held.weights
+    return held.rule.namespace, held.rule.name, held.destinations, held.weights

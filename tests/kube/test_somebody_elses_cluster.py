@@ -178,6 +178,14 @@ def test_the_roles_are_for_the_names_of_that_learner(said, home):
     assert f"name: {home}\n" in done.stdout
 
 
+def test_whom_the_cluster_knows_by_a_long_name_needs_a_short_one(monkeypatch):
+    monkeypatch.delenv("LABKIT_USER", raising=False)
+    done = CliRunner().invoke(labkit, ["look", "--roles", "system:serviceaccount:school:anna"])
+
+    assert isinstance(done.exception, UsageError)
+    assert "`LABKIT_USER=anna labkit look --roles system:serviceaccount:school:anna`" in str(done.exception)
+
+
 def test_a_mesh_installed_by_revisions_is_asked_by_its_revision(cluster, api):
     """Where no revision is the default one, ``istio-injection=enabled`` would ask nobody."""
     wish = {"name": "wish", "labels": {"istio-injection": "enabled", "team": "a"}}

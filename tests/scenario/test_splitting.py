@@ -5,7 +5,7 @@ import pytest
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
-from labkit.release.rule import rule_of
+from labkit.release.finding import rule_of
 from labkit.scenario.splitting import destination_called, held_rule, names_of, shared_out, weights_of
 
 B, C = "producer-internal-host", "service-c-srv"

@@ -8,7 +8,8 @@ from typing import Any
 
 from labkit.kube.api import Obj
 from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
-from labkit.release.rule import Rule, find_rule
+from labkit.release.finding import Calls, find_rule
+from labkit.release.rule import Rule
 from labkit.scenario import cast
 from labkit.scenario.hints.look import Fault, Look, full
 
@@ -87,7 +88,8 @@ def rule_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
 
 def _acting(look: Look, wanted: WantedRule) -> Obj | None:
     """The VirtualService that acts for calls to *wanted*'s host within the mesh, whatever it is called."""
-    rule = find_rule(look.api, wanted.host, wanted.namespace) if MESH in wanted.gateways else None
+    calls = Calls(wanted.host, wanted.namespace)
+    rule = find_rule(look.api, calls) if MESH in wanted.gateways else None
     return rule.object if rule else None
 
 
@@ -228,7 +230,7 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
 
     wanted: shares of 100, by host.
     """
-    acting = find_rule(look.api, rule.host, rule.namespace)
+    acting = find_rule(look.api, Calls(rule.host, rule.namespace))
     if acting is None:
         return
     shares = _shares_of(acting)

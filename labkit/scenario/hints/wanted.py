@@ -15,9 +15,14 @@ _SPLIT_FILES = {
 }
 
 
+def _host(learner: Learner) -> str:
+    """Whose requests the gateways of the manifests take: the learner's, or all."""
+    return learner.host or "*"
+
+
 def gateway_of_a(learner: Learner) -> WantedGateway:
     """Step 1: lets requests in."""
-    return WantedGateway("service-a-gw", learner.home, "serviceA-gw.yml", cast.INGRESS, learner.host or "*")
+    return WantedGateway("service-a-gw", learner.home, "serviceA-gw.yml", cast.INGRESS, _host(learner))
 
 
 def rule_of_a(learner: Learner) -> WantedRule:
@@ -27,7 +32,7 @@ def rule_of_a(learner: Learner) -> WantedRule:
         learner.home,
         "inbound-to-serviceA-vs.yml",
         ("service-a-gw",),
-        learner.host or "*",
+        _host(learner),
         "/service-a",
     )
 
@@ -41,7 +46,7 @@ def split_rule(learner: Learner, step: int) -> WantedRule:
 def external_gateway(learner: Learner) -> WantedGateway:
     """Step 4: lets requests in to the external cluster."""
     return WantedGateway(
-        "service-ext-gw", learner.external, "service-ext-gw.yml", cast.INGRESS, learner.host or "*"
+        "service-ext-gw", learner.external, "service-ext-gw.yml", cast.INGRESS, _host(learner)
     )
 
 
@@ -52,7 +57,7 @@ def external_rule(learner: Learner) -> WantedRule:
         learner.external,
         "inbound-to-service-ext-vs.yml",
         ("service-ext-gw",),
-        learner.host or "*",
+        _host(learner),
         "/service-ext",
     )
 
