@@ -49,9 +49,11 @@ class Shifting(ABC):
 
         weights: service → weight, what they are tested against; by default those of the VirtualService.
         """
-        from labkit.scenario.splitting import shared_out, the_rule
+        from labkit.scenario.splitting import sessions_of, shared_out, the_rule
 
-        found = shared_out(frame, the_rule(self.api, self.namespace), self._sent.journal, weights)
+        rule = the_rule(self.api, self.namespace)
+        found = shared_out(frame, rule, self._sent.journal, weights)
+        found = replace(found, note=sessions_of(self.api, rule, self.namespace)) if rule else found
         if found.total and found.fits is not False:
             return found
         return replace(found, trouble=first_trouble(self.api, self._places))
@@ -78,6 +80,7 @@ class Shifting(ABC):
         of the rule is meant that takes requests with these.
         """
         from labkit.release.attribution import ByLog
+        from labkit.release.sessions import sessions
         from labkit.scenario.splitting import HOST, SERVICES, held_rule, who_answers
         from labkit.views.split_panel import Release, SplitPanel
 
@@ -86,6 +89,7 @@ class Shifting(ABC):
             tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
             missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
             trouble=partial(first_trouble, self.api, self._places),
+            note=lambda held: sessions(self.api, held.destinations, self.namespace),
             names=SERVICES,
             strategy=self._strategy,
             headers=headers,

@@ -17,6 +17,7 @@ from labkit.release.finding import Calls, find_rule
 from labkit.release.health import number_of
 from labkit.release.held import Held, held, unique
 from labkit.release.rule import Rule, as_hundredths, share_out
+from labkit.release.sessions import sessions
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.traffic.journal import Journal
@@ -184,6 +185,11 @@ def shared_out(
     who = _by_answers(frame, rule, journal) if "service" in frame else _by_cluster(frame, rule)
     counts = {str(name): int(count) for name, count in who.value_counts().items()}
     return split_counts(counts, weights, left_out=len(who) - sum(counts.values()))
+
+
+def sessions_of(api: Api, rule: Rule, caller: str) -> str:
+    """As :func:`labkit.release.sessions.sessions`, of the destinations of *rule*."""
+    return sessions(api, {name: one for one, name in names_of(rule).items()}, caller)
 
 
 def _by_answers(answers: pd.DataFrame, rule: Rule, journal: Journal) -> pd.Series[Any]:

@@ -58,6 +58,8 @@ class Split:
     """Requests that nobody answered: they belong to no destination."""
     trouble: str = ""
     """What was broken in the mesh itself: then nothing can be said of the weights."""
+    note: str = ""
+    """What to know of the destinations to read it."""
 
     @property
     def fits(self) -> bool | None:
@@ -101,16 +103,19 @@ class Split:
         return frame if self.p_value is not None else frame.drop(columns="weight %", errors="ignore")
 
     def __str__(self) -> str:
-        left_out = f"\n{self.left_out} requests were answered by no destination." if self.left_out else ""
-        return f"{self.to_frame().to_string()}\n{self.verdict}{left_out}"
+        return "\n".join([self.to_frame().to_string(), self.verdict, *self._more])
+
+    @property
+    def _more(self) -> list[str]:
+        left_out = f"{self.left_out} requests were answered by no destination." if self.left_out else ""
+        return [words for words in (left_out, self.note) if words]
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        left_out = f" {self.left_out} requests were answered by no destination." if self.left_out else ""
         table = as_html(self.to_frame().reset_index(), index=False) if self.shares else ""
-        return table + verdict(self.verdict + left_out, good=self.fits is not False)
+        return table + verdict(" ".join([self.verdict, *self._more]), good=self.fits is not False)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}

@@ -88,7 +88,7 @@ class Controls:
             layout={"width": "9.5em", "margin": "2px"},
         )
         self.rate.style.description_width = "4.5em"
-        self.state, self.change, self.errors = (widgets.HTML(layout=_LINE) for _ in range(3))
+        self.state, self.change, self.note, self.errors = (widgets.HTML(layout=_LINE) for _ in range(4))
         self.manifest = widgets.HTML()
         self.head = widgets.VBox(
             [
@@ -97,6 +97,7 @@ class Controls:
                 row,
                 self.state,
                 self.change,
+                self.note,
                 self.errors,
             ],
             layout={"margin": "0", "overflow": "hidden"},
@@ -151,6 +152,12 @@ class Controls:
     def show_refusal(self, words: str) -> None:
         """Why a change was refused, or what is wrong with the rule."""
         self.change.value = _failure(words)
+
+    def show_note(self, words: str) -> None:
+        """What to know of the destinations; nothing with no words."""
+        value = f'<div style="{_WORDS}">{html.escape(words)}</div>' if words else ""
+        if self.note.value != value:
+            self.note.value = value
 
     def show_errors(self, words: str) -> None:
         """What went wrong with the requests shown; nothing with no words."""

@@ -24,6 +24,9 @@ from labkit.views.theme import colours_of
 
 __all__ = ["Made", "Release", "SteeredRule", "listed"]
 
+_NOTED = 10
+"""Looks for one at what there is to know of the destinations."""
+
 
 @dataclass(frozen=True)
 class Release:
@@ -37,6 +40,8 @@ class Release:
     """What to say where there is no rule."""
     trouble: Callable[[], str] = str
     """What is broken in the mesh itself; nothing where it works."""
+    note: Callable[[Held], str] = lambda held: ""
+    """What to know of its destinations to read what one sees."""
     names: Sequence[str] = ()
     """Whom answers may come from where there is no rule, as they greet."""
     strategy: Strategy | None = None
@@ -74,7 +79,7 @@ class SteeredRule:
         self._api, self._release, self._clock = api, release, clock
         self._controls, self._breaking = controls, breaking
         self._adopted, self._lost = adopted, lost
-        self._setting = threading.RLock()
+        self._setting, self._looks = threading.RLock(), 0
         self.held: Held | None = None
         """As it was last seen."""
         self.problem: str | None = None
@@ -148,6 +153,9 @@ class SteeredRule:
                     self._controls.show_change(words)
                 else:
                     self._controls.change.value = ""
+            if found and self._looks % _NOTED == 0:
+                self._controls.show_note(self._release.note(found))
+            self._looks += 1
         finally:
             self._setting.release()
 
@@ -177,6 +185,7 @@ class SteeredRule:
         if is_other:
             self._controls.offer(found.weights, colours_of(found.names))
             self._breaking.offer(found.destinations)
+            self._looks = 0
         self._controls.weigh(found.weights)
         self._controls.enable(enabled=len(found.names) > 1)
         self._controls.show_command(self.command)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ..browser.conftest import browser, context, desk, opened, page, screenshots  # noqa: F401
-from ..browser.test_split_panel import SENT, ask, book, busy, pause, received, see_answers  # noqa: F401
+from ..browser.test_split_panel import SENT, ask, book, busy, pause, received, run, see_answers  # noqa: F401
 
 SECONDS = float(os.environ.get("LABKIT_PANEL_SECONDS", "120"))
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow, pytest.mark.timeout(300 + SECONDS)]
@@ -51,6 +51,25 @@ def test_on_time(book, page, received, figure, rate, loops):  # noqa: F811
     figure(f"{what}: received", f"{(received[0] - bytes_before) / seconds / 1000:.1f} kB/s")
     figure(f"{what}: Pause is shown after", f"{paused:.0f} ms", "200 ms", met=paused < 200)
     figure(f"{what}: nothing more is sent after", f"{rests:.0f} ms", "200 ms", met=rests < 200)
+    assert page.problems == []
+
+
+def test_first_appearance(book, page, received, figure):  # noqa: F811
+    """In a kernel that has not shown one yet."""
+    page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    run(page, 0)
+    page.get_by_text("Here step 3 is done").wait_for()
+    ask(page, "pass")
+    before, began = received[0], time.monotonic()
+    run(page, 1)
+    page.locator(".labkit-split .head").first.wait_for()
+    page.locator("button.widget-button:has-text('Start')").wait_for()
+    seconds = time.monotonic() - began
+    page.wait_for_timeout(1000)
+    megabytes = (received[0] - before) / 1e6
+    figure("panel: first appearance", f"{seconds:.2f} s", "1.5 s", met=seconds < 1.5)
+    figure("panel: first appearance, received", f"{megabytes:.2f} MB", "1 MB", met=megabytes < 1)
     assert page.problems == []
 
 

@@ -214,10 +214,9 @@ def test_a_press_is_seen_however_busy_the_kernel_is(book, page):
     see_answers(page)
     page.evaluate(f"code => {{ ({ASK})(code); }}", DEAF)
     page.wait_for_timeout(500)
-    page.get_by_role("button", name="Pause").click()
-    page.get_by_role("button", name="Start").wait_for()
-    page.get_by_role("button", name="Pausing").wait_for()
-    page.get_by_role("button", name="Start").wait_for()
+    page.locator("button.widget-button:has-text('Pause')").click()
+    for words in ("Start", "Pausing", "Start"):
+        page.locator(f"button.widget-button:has-text('{words}')").wait_for()
     assert ask(page, IS_RUNNING) == "False"
     assert page.problems == []
 

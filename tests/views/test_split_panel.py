@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from labkit import Lab
-from labkit.kube.resources import ENVOY_FILTERS, SERVICES, VIRTUAL_SERVICES
+from labkit.kube.api import MERGE_PATCH
+from labkit.kube.resources import DEPLOYMENTS, DESTINATION_RULES, ENVOY_FILTERS, SERVICES, VIRTUAL_SERVICES
 from labkit.release.fault import Fault, find_faults
 from labkit.scenario import cast
 from labkit.scenario.splitting import give, parts_now
@@ -336,6 +337,32 @@ def test_who_can_not_be_broken_is_told(panel, lab):
     lab.api.request("DELETE", SERVICES.path(cast.HOME, "service-c-srv"))
     panel.breaking.errors.click()
     assert "no Service with pods of its own" in panel.breaking.words.value
+
+
+def test_sessions_that_stay_with_one_pod_of_several_are_told(panel, lab):
+    balancing = {"loadBalancer": {"consistentHash": {"httpHeaderName": "tracestate"}}}
+    rule = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "sticky", "namespace": cast.HOME},
+        "spec": {"host": "service-c-srv", "trafficPolicy": balancing},
+    }
+    lab.apply(yaml.safe_dump(rule))
+    assert not lab.split(lab.send("/service-a", requests=4)).note, "there is one pod"
+
+    _scale(lab, 2)
+    told = "ServiceC keeps a session (by the header tracestate) with one of its 2 pods"
+    _wait(lambda: told in str(lab.split(lab.send("/service-a", requests=4))))
+    panel._came()
+    _wait(lambda: told in panel.controls.note.value)
+    lab.api.request("DELETE", DESTINATION_RULES.path(cast.HOME, "sticky"))
+    _wait(lambda: panel.controls.note.value == "")
+    _scale(lab, 1)
+
+
+def _scale(lab, replicas):
+    path = DEPLOYMENTS.path(cast.HOME, "service-c-deployment")
+    lab.api.request("PATCH", path, body={"spec": {"replicas": replicas}}, content_type=MERGE_PATCH)
 
 
 TRACED = {"tracestate": "lab=tester"}
