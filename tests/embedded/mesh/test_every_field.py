@@ -90,6 +90,7 @@ spec:
 kind: EnvoyFilter
 metadata: {name: another}
 spec:
+  priority: 1
   configPatches:
 """ + _PATCH.replace("name: faults", "name: other-faults")
 _HTTP = "{name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.router}}"
