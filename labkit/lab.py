@@ -50,6 +50,7 @@ from labkit.scenario.checks import Report, check
 from labkit.scenario.hints import explained
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
 from labkit.scenario.place import bring_to, make_up_for
+from labkit.scenario.set_aside import bring_back, kept_aside
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
@@ -410,14 +411,28 @@ class Lab:
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
         """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state.
 
-        say: is told what is being done; by default only the end is printed.
+        What is your own and in the way is set aside first, and named; :meth:`bring_back` brings it back.
+
+        say: is told what is being done; by default what was done is printed at the end.
         """
         with mesh_first(self.api, cast.places(self.api)):
-            bring_to(self.api, step, finished=finished, say=say)
+            moves = bring_to(self.api, step, finished=finished, say=say, keep=partial(kept_aside, self.api))
         self._gateway = None
         self._sent.forget()
+        done = f"To get here: {moves}." if moves and not say else ""
         where = "is done" if finished else "begins"
-        (say or print)(f"Here step {step} {where}: {steps.find_step(step).title}.")
+        for words in (moves.kept, done, f"Here step {moves.step} {where}: {steps.find_step(step).title}."):
+            if words:
+                (say or print)(words)
+
+    def bring_back(self, file: str | Path | None = None) -> None:
+        """Bring back what goto set aside last, or what is in *file*, as it was; what is there now stays.
+
+        What of it has been changed meanwhile is set aside in its turn.
+        """
+        for title in bring_back(self.api, file):
+            print(f"{title} brought back")
+        print(self.wait())
 
     def guide(self, step: int) -> Guide:
         """Where one stands in *step*, with buttons to check it and to be brought there."""

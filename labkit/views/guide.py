@@ -7,7 +7,6 @@ banner names it and asks first.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -121,7 +120,10 @@ class Guide(ActionView):
             return
         self._going = going
         self.result.value = ""
-        self._ask(f"This undoes what you have made or changed: {', '.join(own)}. Go on?")
+        self._ask(
+            f"This undoes what you have made or changed: {', '.join(own)}. "
+            "It is set aside, and lab.bring_back() brings it back. Go on?"
+        )
 
     def _go(self, *, finished: bool) -> None:
         self._ask("")
@@ -133,7 +135,8 @@ class Guide(ActionView):
             self.say(words)
 
         self._lab.goto(self.step, finished=finished, say=hear)
-        self.result.value = markup.lines(html.escape(words) for words in said[-2:])
+        done = [words for words in said if not words.endswith("…")]
+        self.result.value = markup.lines(markup.coded(words) for words in done)
         self.say("Done.")
         self.refresh()
 
