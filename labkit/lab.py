@@ -38,7 +38,7 @@ from labkit.kube.convergence import strategy_for, wait_for_proxies
 from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
 from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
-from labkit.kube.manifests import Source, read
+from labkit.kube.manifests import Source
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
 from labkit.kube.mesh_health import first_trouble, mesh_first
 from labkit.kube.proxies import CONTAINER
@@ -46,7 +46,7 @@ from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.scenario import cast, learner, steps
-from labkit.scenario.checks import Report, check
+from labkit.scenario.checks import Report, Verified, check, verify
 from labkit.scenario.hints import explained
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
 from labkit.scenario.place import bring_to, make_up_for
@@ -120,7 +120,7 @@ class Lab:
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return learner.personal(read(manifest, [steps.folder()]))
+        return steps.find_manifest(manifest)
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0
@@ -407,6 +407,10 @@ class Lab:
     def check(self, step: int) -> Report:
         """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
         return explained(self.api, check(self, step))
+
+    def verify(self, statement: str, holds: object) -> Verified:
+        """The *statement* with a ✓ where it *holds*; NotVerified, with a ✗, where it does not."""
+        return verify(statement, holds)
 
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
         """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state.

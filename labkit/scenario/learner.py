@@ -62,6 +62,11 @@ def own(namespace: str) -> str:
     return f"{namespace}-{LEARNER}" if LEARNER else namespace
 
 
+def personal_text(text: str) -> str:
+    """*text*, with the learner's own namespaces in the commands it holds."""
+    return re.sub(rf"-n ({'|'.join(IN_MANIFESTS)})\b", lambda found: f"-n {own(found[1])}", text)
+
+
 def personal(source: Source) -> Source:
     """*source* as it is for this learner; itself where nothing is to be changed."""
     if not LEARNER and not PREFIX:

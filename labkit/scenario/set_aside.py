@@ -84,8 +84,9 @@ def _export(api: Api, found: Sequence[Found]) -> SetAside:
 
 
 def _folder(api: Api) -> Path:
-    """Where this cluster's files are, by the name of its context."""
-    return embedded.home() / FOLDER / (re.sub(r"[^\w.-]+", "-", api.context) or "cluster")
+    """Where this cluster's files are, by the name of its context; the book's own cluster has a home."""
+    own = api.kubeconfig.parent if api.kubeconfig and not api.shared else None
+    return (own or embedded.home()) / FOLDER / (re.sub(r"[^\w.-]+", "-", api.context) or "cluster")
 
 
 # ----------------------------------------------------------------------------------------- bringing back

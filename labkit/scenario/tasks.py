@@ -117,7 +117,10 @@ def _three_of_b(lab: Observer) -> Iterator[Finding]:
     log = lab.access_log("service-b", of=answers)
     counts = sorted(log["pod"].astype("str").value_counts().tolist(), reverse=True)
     seen = f"{len(counts)} pod{'' if len(counts) == 1 else 's'}: {counts} requests"
-    hint = "Only pods that are ready get requests. Does `kubectl get pods` show three of ServiceB, each 2/2?"
+    hint = (
+        "Only pods that are ready get requests. "
+        f"Does `kubectl get pods -n {cast.HOME}` show three of ServiceB, each 2/2?"
+    )
     yield Finding("Three pods of ServiceB got requests", len(counts) == 3, seen, hint)
 
 
@@ -187,7 +190,7 @@ def _retired(lab: Observer) -> Iterator[Finding]:
     pods = lab.pods(cast.HOME)
     names = pods[pods["status"] != "Terminating"]["name"].astype("str")
     left = [name for name in names if name.startswith(cast.SERVICE_B.deployment)]
-    hint = "Try `kubectl scale deployment service-b-deployment --replicas 0`."
+    hint = f"Try `kubectl scale deployment service-b-deployment --replicas 0 -n {cast.HOME}`."
     yield Finding("No pod of ServiceB runs", not left, ", ".join(left) or "no pod", hint)
     answers = lab.send("/service-a", requests=60, concurrency=4)
     hint = "Is the Service `producer-internal-host` still there, and does all traffic go to ServiceC?"
