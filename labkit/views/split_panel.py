@@ -392,7 +392,7 @@ class SplitPanel(LiveView):
             print(f"$ {self.command}")
         names = list(self.weights) or list(self.release.names)
         title = f"{' and '.join(names)} by their weights" if self._held else "Who answered: there is no rule"
-        return plot_split(found, title, {**colours_of(names), FAILED: ERROR})._repr_mimebundle_()
+        return plot_split(found, title, {**colours_of(names), FAILED: ERROR}).bundle()
 
 
 def _wanted(held: Held, weights: int | Mapping[str, int]) -> Rule:

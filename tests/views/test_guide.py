@@ -37,7 +37,7 @@ def test_after_goto_it_always_says_the_same(lab, step):
     lab.goto(4, finished=True)
     lab.goto(step)
 
-    shown = lab.guide(step)._repr_mimebundle_()
+    shown = lab.guide(step)._repr_mimebundle_()[0]
 
     assert shown["text/plain"] == first
     lines = first.splitlines()
