@@ -19,14 +19,14 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from labkit import istio
 from labkit.errors import UsageError
 from labkit.kube import logs as pod_logs
 from labkit.kube.acknowledgement import Acknowledgement
@@ -40,47 +40,48 @@ from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
-from labkit.kube.mesh_health import first_trouble, mesh_first
+from labkit.kube.mesh_health import mesh_first
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
-from labkit.scenario import cast, learner, steps
+from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, Verified, check, verify
 from labkit.scenario.hints import explained
+from labkit.scenario.learner import Learner
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
 from labkit.scenario.place import bring_to, make_up_for
 from labkit.scenario.set_aside import bring_back, kept_aside
+from labkit.shifting import Shifting
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
 from labkit.traffic.requests import Requests, marks
 from labkit.traffic.sent import Sent
 from labkit.traffic.split import Split
-from labkit.traffic.target import Headers, Target, as_received
+from labkit.traffic.target import Headers, Target
 from labkit.traffic.travel import in_order_of_travel
 from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
-    from labkit.release.fault import Broken
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.live_graph import LiveGraph
     from labkit.views.picture import Picture
     from labkit.views.quiz import QuizView
-    from labkit.views.shift import Course
-    from labkit.views.split_panel import SplitPanel
     from labkit.views.task import TaskView
     from labkit.views.waterfall import Trace
 
 
-class Lab:
+class Lab(Shifting):
     """A cluster with a mesh, and everything a learner does with it.
 
     context: a context of the kubeconfig; by default ``LABKIT_CONTEXT``, else the embedded cluster,
         which is started where it does not run.
     kubeconfig: path of a kubeconfig file.
-    namespace: where objects go that name no namespace.
+    namespace: where objects go that name no namespace; by default where ServiceA is.
+    user: one's name in a class on one cluster; by default ``LABKIT_USER``, else one works alone.
+    images: where images of the lab's own services are; by default ``LABKIT_IMAGES``, else the scenario's.
     """
 
     def __init__(
@@ -88,20 +89,23 @@ class Lab:
         *,
         context: str | None = None,
         kubeconfig: str | Path | None = None,
-        namespace: str = cast.HOME,
+        namespace: str | None = None,
+        user: str | None = None,
+        images: str | None = None,
     ) -> None:
+        self.learner = Learner.here(user, images)
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
-        refuse_any_host_beside_a_class(self.api)
-        self.namespace = namespace
-        self._strategy = strategy_for(self.api, (*cast.NAMESPACES, cast.SYSTEM))
-        self._places = cast.places(self.api)
-        journal = Journal(self.api, namespaces=self._places, authorities=learner.AUTHORITIES)
+        refuse_any_host_beside_a_class(self.api, self.learner)
+        self.namespace = namespace or self.learner.home
+        self._strategy = strategy_for(self.api, (*self.learner.namespaces, cast.SYSTEM))
+        self._places = self.learner.places(self.api)
+        journal = Journal(self.api, namespaces=self._places, authorities=self.learner.authorities)
         self._sent = Sent(journal)
         self._gateway: GatewayAddress | None = None
         tell_shortly()
         if not self.api.shared:
             offer_kubectl(self.api.kubeconfig)
-        _ensure_istio(self.api)
+        istio.ensure(self.api)
 
     def __enter__(self) -> Lab:
         return self
@@ -120,7 +124,7 @@ class Lab:
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return steps.find_manifest(manifest)
+        return steps.find_manifest(manifest, self.learner)
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0
@@ -149,11 +153,11 @@ class Lab:
     def _found(self, manifest: str | Path | Source, namespace: str | None) -> tuple[Source, str]:
         source = manifest if isinstance(manifest, Source) else self.manifest(manifest)
         its_own = steps.namespace_of(source.path) if source.path else None
-        return source, namespace or its_own or self.namespace
+        return source, namespace or (self.learner.own(its_own) if its_own else self.namespace)
 
     def wait(self, *, timeout: float = 120.0) -> Acknowledgement:
         """Wait until every Deployment of the lab is rolled out and every proxy uses all there is."""
-        found = items_in(self.api, DEPLOYMENTS, cast.NAMESPACES)
+        found = items_in(self.api, DEPLOYMENTS, self.learner.namespaces)
         names = [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in found]
         wait_for_rollouts(self.api, names, timeout=timeout)
         return self._wait_for_proxies()
@@ -177,7 +181,7 @@ class Lab:
 
     def logs(self, workload: str, container: str | None = None, *, tail: int | None = None) -> str:
         """`kubectl logs` of a workload's pods; by default of its proxy."""
-        found = cast.find_workload(workload)
+        found = self.learner.workload(workload)
         pods = pod_logs.pods(self.api, found.selector, found.namespace)
         read_logs = pod_logs.read(self.api, pods, container or CONTAINER, tail=tail)
         return "".join(log.content.decode(errors="replace") for log in read_logs)
@@ -186,7 +190,7 @@ class Lab:
         """What a workload's pods write from now on, for *seconds*: `kubectl logs -f`, past restarts."""
         from labkit.kube.follow import Following
 
-        found = cast.find_workload(workload)
+        found = self.learner.workload(workload)
         with Following(self.api, {"app": found.app}, found.namespace, container or CONTAINER) as following:
             yield from following.until(time.monotonic() + seconds)
 
@@ -196,16 +200,14 @@ class Lab:
         ``REGISTRY_ONLY``: hosts the mesh does not know are refused. ``ALLOW_ANY``: they are passed through.
         In class mode and on a shared mesh a Sidecar sets it for the learner's own namespace alone.
         """
-        if learner.LEARNER or self.api.shared:
-            set_outbound_mode_of(self.api, cast.HOME, mode)
+        if self.learner.is_among_others(self.api):
+            set_outbound_mode_of(self.api, self.learner.home, mode)
         else:
             set_outbound_mode(self.api, mode)
         return self._wait_for_proxies()
 
     def istio_install(self, *flags: str) -> Acknowledgement:
         """`istioctl install -y --set FLAG …` with the lesson's own flags and these; prints its ticks."""
-        from labkit import istio
-
         asked = istio.parse([*istio.LESSON_FLAGS, *flags])
         for warning in istio.judge(asked):
             print(f"! {warning}")
@@ -227,7 +229,7 @@ class Lab:
 
     def curl(self, path: str, *, headers: Headers | None = None, timeout: float = 30.0) -> Answer:
         """One request through the gateway: the transcript of `curl -v`, and the answer."""
-        with mesh_first(self.api, cast.places(self.api)):
+        with mesh_first(self.api, self._places):
             return self._sent.curl(self._url(path), headers=headers, timeout=timeout)
 
     def send(
@@ -263,7 +265,7 @@ class Lab:
         of: only the lines of these requests. The lines of the newest requests are waited for. What is
         no access-log line is kept in ``attrs["unparsed"]``.
         """
-        found = cast.find_workload(workload)
+        found = self.learner.workload(workload)
         return self._sent.access_log(found.app, found.selector, found.namespace, of)
 
     def hops(self, of: Requests) -> pd.DataFrame:
@@ -281,132 +283,20 @@ class Lab:
         """
         from labkit.kube.routes import routes
 
-        found = cast.find_workload(workload)
-        return routes(self.api, found.app, found.namespace, known=cast.NAMESPACES, everything=all)
-
-    def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
-        """How *frame*'s requests were shared out: by who answered, or by a log's destinations; those of the
-        rule under the names that the panel and the shift have for them.
-
-        weights: service → weight, what they are tested against; by default those of the VirtualService.
-        """
-        from labkit.scenario.splitting import shared_out, the_rule
-
-        found = shared_out(frame, the_rule(self.api, self.namespace), self._sent.journal, weights)
-        if found.total and found.fits is not False:
-            return found
-        return replace(found, trouble=first_trouble(self.api, cast.places(self.api)))
-
-    def weights(self) -> dict[str, float] | None:
-        """The weights asked for, by service: what the rule for it says now. None where there is none."""
-        from labkit.scenario.splitting import the_rule, weights_of
-
-        rule = the_rule(self.api, self.namespace)
-        return weights_of(rule) if rule else None
-
-    def split_panel(
-        self,
-        path: str = "/service-a",
-        *,
-        rate: int = 20,
-        total: int = 5000,
-        window: int = 30,
-        headers: Headers | None = None,
-    ) -> SplitPanel:
-        """Weight sliders, and a live picture of what comes of them; still where no widgets are.
-
-        rate: requests a second, total: at most, window: seconds shown. headers: of the requests; the route
-        of the rule is meant that takes requests with these.
-        """
-        from labkit.release.attribution import ByLog
-        from labkit.scenario.splitting import HOST, SERVICES, held_rule, who_answers
-        from labkit.views.split_panel import Release, SplitPanel
-
-        release = Release(
-            find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
-            tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
-            missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
-            trouble=partial(first_trouble, self.api, cast.places(self.api)),
-            names=SERVICES,
-            strategy=self._strategy,
-            headers=headers,
-        )
-        return SplitPanel(self.api, partial(self._url, path), release, rate=rate, total=total, window=window)
-
-    def shift(
-        self,
-        to: str = "C",
-        steps: Sequence[int] = (10, 25, 50, 75, 100),
-        *,
-        shadow: bool | float = False,
-        requests: int = 100,
-        rate: float = 50.0,
-        headers: Headers | None = None,
-        error_rate: float = 0.05,
-        p95_ms: float = 1000.0,
-    ) -> Course:
-        """Move the weights to *to* step by step under load; roll back when a limit is broken.
-
-        to: a service, a subset, or a host. shadow: copy all requests to it first (or so many per cent) and
-        judge it by the copies, before anybody gets its answers. requests: answers a step waits for, *rate*
-        a second. error_rate (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see
-        :mod:`labkit.release`.
-        headers: of the requests; the route of the rule is meant that takes requests with these.
-        """
-        from labkit.release.limits import Limits
-        from labkit.release.shift import shift
-        from labkit.scenario.splitting import destination_called, names_of, needed_rule
-        from labkit.views.shift import Course
-
-        rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
-        target, new = destination_called(rule, to)
-        found = shift(
-            self.api,
-            partial(self._url, "/service-a"),
-            self._sent.journal,
-            rule,
-            to=target,
-            new=new,
-            names=names_of(rule, target),
-            steps=steps,
-            shadow=shadow,
-            requests=requests,
-            rate=rate,
-            headers=headers,
-            limits=Limits(error_rate, p95_ms),
-        )
-        return Course(found)
-
-    def fault(self, of: str = "C", *, errors: int = 0, delay: float = 0.0) -> Broken:
-        """Break a service in the mesh: *errors* of 100 requests to it fail, each waits *delay* seconds.
-
-        ::
-
-            with lab.fault("C", errors=30):  # the service is well again when the block ends
-                lab.shift()
-
-        Without ``with`` until ``.off()``, goto() or reset(). of: a service, a subset, or a host of the rule.
-        A connection that is open already serves one more request as before.
-        """
-        from labkit.release.fault import Broken, Fault
-        from labkit.scenario.splitting import destination_of, name_of
-
-        wanted = Fault(errors, delay)
-        if not wanted:
-            raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
-        found = destination_of(self.api, self.namespace, of)
-        return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)
+        found = self.learner.workload(workload)
+        known = self.learner.namespaces
+        return routes(self.api, found.app, found.namespace, known=known, everything=all)
 
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):
             raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
-        return Target(path if is_url(path) else self.gateway.url(path), learner.HEADERS)
+        return Target(path if is_url(path) else self.gateway.url(path), self.learner.headers)
 
     # ------------------------------------------------------------------------------------- the lesson
 
     def check(self, step: int) -> Report:
         """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
-        return explained(self.api, check(self, step))
+        return explained(self.api, self.learner, check(self, step))
 
     def verify(self, statement: str, holds: object) -> Verified:
         """The *statement* with a ✓ where it *holds*; NotVerified, with a ✗, where it does not."""
@@ -419,8 +309,9 @@ class Lab:
 
         say: is told what is being done; by default what was done is printed at the end.
         """
-        with mesh_first(self.api, cast.places(self.api)):
-            moves = bring_to(self.api, step, finished=finished, say=say, keep=partial(kept_aside, self.api))
+        keep = partial(kept_aside, self.api, self.learner)
+        with mesh_first(self.api, self._places):
+            moves = bring_to(self.api, self.learner, step, finished=finished, say=say, keep=keep)
         self._gateway = None
         self._sent.forget()
         done = f"To get here: {moves}." if moves and not say else ""
@@ -434,7 +325,7 @@ class Lab:
 
         What of it has been changed meanwhile is set aside in its turn.
         """
-        for title in bring_back(self.api, file):
+        for title in bring_back(self.api, self.learner, file):
             print(f"{title} brought back")
         print(self.wait())
 
@@ -454,7 +345,7 @@ class Lab:
         """A question about *step* to think about before trying."""
         from labkit.views.quiz import QuizView
 
-        return QuizView(step)
+        return QuizView(step, self.learner)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""
@@ -485,8 +376,8 @@ class Lab:
         from labkit.views.graph import graph, of_requests, of_seconds
 
         if of is not None:
-            return graph(self.api, self.hops(of), self._places, of_requests(len(marks(of)[0])))
-        return graph(self.api, self._sent.recent(last), self._places, of_seconds(last))
+            return graph(self.api, self.hops(of), self.learner, of_requests(len(marks(of)[0])))
+        return graph(self.api, self._sent.recent(last), self.learner, of_seconds(last))
 
     def live_graph(self, *, last: float = 10) -> LiveGraph:
         """The mesh as a picture that follows its traffic, with arrows as wide as their share.
@@ -498,7 +389,7 @@ class Lab:
 
         journal, window = self._sent.journal, of_seconds(last)
         return LiveGraph(
-            lambda: mesh_of(self.api, journal.recent(last), self._places, window, wide=True),
+            lambda: mesh_of(self.api, journal.recent(last), self.learner, window, wide=True),
             lambda: self.graph(last=last),
         )
 
@@ -521,11 +412,3 @@ class Lab:
         from labkit.views.figures import plot_latency
 
         return plot_latency(answers, title)
-
-
-def _ensure_istio(api: Api) -> None:
-    """Install Istio as the first lesson does where there is none."""
-    from labkit import istio
-
-    if not istio.is_installed(api):
-        istio.install(api, istio.settings(istio.parse(istio.LESSON_FLAGS)))

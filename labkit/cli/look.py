@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from labkit.kube.api import Api
+    from labkit.scenario.learner import Learner
 
 
 @click.command()
@@ -27,49 +28,59 @@ def look(
     context: str | None, kubeconfig: Path | None, yes: bool, production: bool, roles: str | None
 ) -> None:
     """Say what a cluster has and lacks, and change nothing."""
-    if roles:
-        _name_learner(roles)
     from labkit.kube.connect import connect
     from labkit.kube.first_look import first_look
-    from labkit.scenario.cast import OF_LABS
     from labkit.scenario.given import given, namespaces_of_the_book, without_proxies
+    from labkit.scenario.learner import Learner
 
     if roles:
-        print(given(roles), end="")
+        print(given(roles, _named(roles)), end="")
         return
+    learner = Learner.here()
     api = connect(kubeconfig=kubeconfig, context=context)
-    names = [namespace["metadata"]["name"] for namespace in namespaces_of_the_book()]
-    print(first_look(api, names, plain=without_proxies(), labs=OF_LABS))
+    names = [namespace["metadata"]["name"] for namespace in namespaces_of_the_book(learner)]
+    print(first_look(api, names, plain=without_proxies(learner), labs=learner.of_labs))
     if api.shared:
-        agree_or_say_how(api, yes=yes, production=production)
+        agree_or_say_how(api, learner, yes=yes, production=production)
 
 
-def _name_learner(user: str) -> None:
-    """Where LABKIT_USER says nothing, the learner is called as the cluster calls the user.
+def _named(user: str) -> Learner:
+    """Where LABKIT_USER says nothing, the learner is called as the cluster calls the *user*.
 
-    Before anything of the scenario is imported: all names there depend on it. ``LABKIT_USER=`` is an answer,
-    too: one learner alone, with the manifests' own names.
+    ``LABKIT_USER=`` is an answer, too: one learner alone, with the manifests' own names. UsageError where
+    nothing is said and what the cluster calls the user (``system:serviceaccount:…``) can't be in a name.
     """
-    os.environ.setdefault("LABKIT_USER", user)
+    from labkit.errors import UsageError
+    from labkit.scenario.learner import Learner
+
+    if (said := os.environ.get("LABKIT_USER")) is not None:
+        return Learner.here(said)
+    try:
+        return Learner.here(user)
+    except UsageError as error:
+        raise UsageError(
+            f"{user} is too long a name, or has other signs than small letters, digits and dashes, for the "
+            "learner's namespaces. Say which is to stand in them, too: "
+            f"`LABKIT_USER=anna labkit look --roles {user}`."
+        ) from error
 
 
-def agree_or_say_how(api: Api, *, yes: bool, production: bool) -> None:
+def agree_or_say_how(api: Api, learner: Learner, *, yes: bool, production: bool) -> None:
     """Note the learner's yes; ask on a terminal; else say how to give it."""
     from labkit.errors import NotAgreed
     from labkit.kube.agreement import agree, is_agreed, signs_of_production
-    from labkit.scenario.cast import NAMESPACES, OF_LABS
 
     if is_agreed(api):
         print("\nIt was agreed that the lab may use this cluster.")
         return
-    signs = signs_of_production(api, OF_LABS)
+    signs = signs_of_production(api, learner.of_labs)
     if yes and signs and not production:
         raise NotAgreed(f"This cluster may be in use: {'; '.join(signs)}. Sure? Add --production.")
     if not yes and not (sys.stdin.isatty() and _asked(api, bool(signs))):
         print("\nNothing was changed. `--yes` says that the lab may use this cluster.")
         return
     agree(api)
-    print(f"\nAgreed: the lab may change what is its own, in the namespaces {', '.join(NAMESPACES)}.")
+    print(f"\nAgreed: the lab may change what is its own, in the namespaces {', '.join(learner.namespaces)}.")
 
 
 def _asked(api: Api, looks_like_production: bool) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from labkit.cli import images
 from labkit.cli.books import all_notebooks
 from labkit.cli.kernels import QUIET
 from labkit.cli.progress import progress
@@ -21,7 +22,8 @@ from labkit.cli.terminal import command, path_with_ours
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
 @click.option("--port", type=int, help="JupyterLab's port; default: a free one from 8888.")
 @click.option("--context", help="A context of the kubeconfig: use that cluster instead of one of its own.")
-def lab(browser: bool, port: int | None, context: str | None) -> None:
+@images.option
+def lab(browser: bool, port: int | None, context: str | None, image_prefix: str | None) -> None:
     """Start the cluster and open the first notebook in JupyterLab, or in that of a JupyterHub."""
     first = _writable(all_notebooks())[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
@@ -32,7 +34,8 @@ def lab(browser: bool, port: int | None, context: str | None) -> None:
     options += _terminals(os.environ)
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     words = [sys.executable, "-m", server_of(os.environ), *options]
-    os.execve(sys.executable, words, server_environment(os.environ, first, context, config))
+    ours = {**os.environ, **images.environment(image_prefix)}
+    os.execve(sys.executable, words, server_environment(ours, first, context, config))
 
 
 def server_environment(
@@ -100,22 +103,23 @@ def _look_at(context: str) -> str:
     """
     from labkit.cli.look import agree_or_say_how
     from labkit.kube.connect import IN_CLUSTER, connect
+    from labkit.scenario.learner import Learner
 
-    api = connect(context=context)
-    agree_or_say_how(api, yes=False, production=False)
-    return "" if context == IN_CLUSTER or not api.shared else _before_the_usual(context)
+    api, learner = connect(context=context), Learner.here()
+    agree_or_say_how(api, learner, yes=False, production=False)
+    is_theirs = context != IN_CLUSTER and api.shared
+    return _before_the_usual(context, learner.home) if is_theirs else ""
 
 
-def _before_the_usual(context: str) -> str:
+def _before_the_usual(context: str, namespace: str) -> str:
     import yaml
     from kubernetes.config import list_kube_config_contexts
 
     from labkit.kube import embedded
-    from labkit.scenario.cast import HOME
 
     contexts, _ = list_kube_config_contexts()  # type: ignore[no-untyped-call]
     entry = next(one["context"] for one in contexts if one["name"] == context)
-    kept = {"cluster": entry["cluster"], "user": entry["user"], "namespace": HOME}
+    kept = {"cluster": entry["cluster"], "user": entry["user"], "namespace": namespace}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -134,11 +138,11 @@ def _bring_up_own() -> str:
     """A running cluster of one's own, with the lab's namespace in its kubeconfig, as step 0 sets it."""
     from labkit.cli.cluster import bring_up
     from labkit.kube import embedded
-    from labkit.scenario.cast import HOME
+    from labkit.scenario.learner import Learner
 
     with progress() as shown:
         bring_up(shown)
-    embedded.use_namespace(HOME)
+    embedded.use_namespace(Learner.here().home)
     print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
     return ""
 

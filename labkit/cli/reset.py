@@ -15,10 +15,12 @@ from labkit.cli.progress import progress
 def reset(context: str | None, yes: bool) -> None:
     """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
     from labkit.kube.connect import connect
+    from labkit.scenario.learner import Learner
     from labkit.scenario.reset import belongings, remove
 
+    learner = Learner.here()
     api = connect(context=context, start=False)
-    found = belongings(api)
+    found = belongings(api, learner)
     for one in found:
         print(one)
     if not found:
@@ -29,5 +31,5 @@ def reset(context: str | None, yes: bool) -> None:
     with progress() as shown:
         for one in found:
             shown.doing(f"removing {one}")
-            remove(api, one)
+            remove(api, learner, one)
             shown.done(f"Removed {one}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from labkit.cli import images
 from labkit.cli.books import Book, all_notebooks, judge, plan
 from labkit.cli.kernels import Kernels
 from labkit.cli.page import write_page
@@ -47,9 +48,7 @@ class Outcome:
     help="A parameter for every notebook.",
 )
 @click.option("--context", help="A context of the kubeconfig: run on that cluster instead of one of its own.")
-@click.option(
-    "--image-prefix", help="Where the lab's own images are: PREFIXlabkit-services for every service."
-)
+@images.option
 @click.option(
     "--in-place", is_flag=True, help="Write the outputs back into the notebooks: for whoever edits them."
 )
@@ -66,9 +65,8 @@ def run(
     parameters = _parameters(given)
     judge(chosen, parameters)
     context = context or os.environ.get("LABKIT_CONTEXT") or None
-    images = {"LABKIT_IMAGES": image_prefix} if image_prefix else {}
     with progress() as shown, somebodys_cluster(context) if context else cluster_of_its_own(shown) as place:
-        kernels = replace(place, environment={**place.environment, **images})
+        kernels = replace(place, environment={**place.environment, **images.environment(image_prefix)})
         outcomes = [_execute(book, parameters, kernels, shown) for book in chosen]
     failed = [outcome for outcome in outcomes if outcome.problem]
     if in_place:

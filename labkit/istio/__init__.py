@@ -3,12 +3,14 @@
 from labkit.istio.flags import judge, merged, parse
 from labkit.istio.install import follow_ports, install, is_installed, uninstall, wait
 from labkit.istio.profiles import NAMESPACE, VERSION, Settings, settings
+from labkit.kube.api import Api
 
 __all__ = [
     "LESSON_FLAGS",
     "NAMESPACE",
     "VERSION",
     "Settings",
+    "ensure",
     "follow_ports",
     "install",
     "is_installed",
@@ -31,3 +33,9 @@ LESSON_FLAGS = [
     "values.pilot.resources.limits.memory=256Mi",
 ]
 """The ``--set`` flags the first lesson installs Istio with, and `labkit up` too."""
+
+
+def ensure(api: Api) -> None:
+    """Install Istio as the first lesson does where there is none."""
+    if not is_installed(api):
+        install(api, settings(parse(LESSON_FLAGS)))

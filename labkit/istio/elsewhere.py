@@ -20,6 +20,7 @@ from labkit.istio.flags import Tree, leaves
 from labkit.istio.profiles import NAMESPACE, Gateway, Settings
 from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.connect import context_of_kubectl
 from labkit.kube.control_plane import ControlPlane, control_planes
 from labkit.kube.mesh_config import mesh_config
 from labkit.kube.resources import DEPLOYMENTS, resource_of
@@ -58,7 +59,7 @@ def _set_otherwise(api: Api, plane: ControlPlane, asked: Tree) -> list[str]:
 def command(api: Api, settings: Settings) -> list[str]:
     """The istioctl command that makes what *settings* ask for."""
     where = [f"--kubeconfig={api.kubeconfig}"] if api.kubeconfig else []
-    where += [f"--context={api.context}"] if api.context else []
+    where += [f"--context={context}"] if (context := context_of_kubectl(api)) else []
     flags = [word for path, value in leaves(settings.asked) for word in ("--set", f"{path}={_text(value)}")]
     return ["istioctl", "install", "-y", *where, *flags]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
+
+from labkit.kube.ways import RuleName
 
 NOT_ASKED = "NOT ASKED"
 
@@ -71,9 +74,10 @@ class Acknowledgement:
 class Strategy(Protocol):
     """A way to find out what the proxies use."""
 
-    def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
+    def wait(self, revision: str, timeout: float, rules: Collection[RuleName] = ()) -> tuple[ProxyState, ...]:
         """The proxies, once all have answered everything up to *revision* (empty: all there is now).
 
+        rules: the VirtualServices that were changed, where nothing else was: a proxy shows those.
         WaitTimeout after *timeout* seconds, naming those that have not.
         """
 

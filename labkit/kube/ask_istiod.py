@@ -8,7 +8,7 @@ nothing is polled.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -19,6 +19,7 @@ from labkit.kube.acknowledgement import ObjectFault, ProxyState, laggards
 from labkit.kube.api import Api, Obj, Reply
 from labkit.kube.conditions import is_serving
 from labkit.kube.resources import NAMESPACES, PODS
+from labkit.kube.ways import RuleName
 
 ISTIOD = ("istio-system", "app=istiod")
 _DEBUG_PORT = 15014
@@ -44,7 +45,8 @@ class AskIstiod:
     def faults(self) -> tuple[ObjectFault, ...]:
         return self._faults
 
-    def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
+    def wait(self, revision: str, timeout: float, rules: Collection[RuleName] = ()) -> tuple[ProxyState, ...]:
+        """See :class:`labkit.kube.acknowledgement.Strategy`; a revision says it all, whatever was changed."""
         deadline = time.monotonic() + timeout
         revision = revision or current_revision(self._api)
         while True:

@@ -1,12 +1,9 @@
 """Who uses what was applied, asked of the proxies themselves: works with any istiod, and with none in sight.
 
 A real istiod says of each proxy whether what it sent was acknowledged, not whether it has sent what was
-applied a moment ago: it waits a while for more (100 ms since the last change, by default). So each proxy
-is asked for what it uses (``config_dump``). It has everything when
-
-- its routes lead where the VirtualServices say now, with their weights, and none comes from one that is gone;
-- nothing in it changes any more for :data:`QUIET` seconds, which is what shows that Gateways, Services,
-  endpoints, matches and rewrites have arrived as well: several times as long as istiod waits.
+applied a moment ago (its versions and nonces name a push, not what is in it). So each proxy is asked for
+what it uses, over a connection that is kept, all at once: :class:`labkit.kube.proxy_view.ProxyView` reads
+what has changed, :class:`labkit.kube.evidence.Evidence` says when that is everything.
 
 A listener that a proxy refused stands beside what it uses, with the reason (``error_state``). Of other
 things it refuses only its silence tells, and when time is up the sentence says what it has not.
@@ -14,44 +11,37 @@ things it refuses only its silence tells, and when time is up the sentence says 
 
 from __future__ import annotations
 
-import json
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from labkit.envoy_reasons import reason_first
-from labkit.errors import ApiRefused, WaitTimeout
+from labkit.errors import ApiRefused, LabkitError, WaitTimeout
 from labkit.kube.acknowledgement import NOT_ASKED, ObjectFault, ProxyState, laggards
 from labkit.kube.api import Api, Obj
-from labkit.kube.destinations import full_host, short_host
+from labkit.kube.evidence import Evidence
 from labkit.kube.proxies import Proxy, find_proxies
-from labkit.kube.proxy_admin import AdminRefused, ask_all
+from labkit.kube.proxy_admin import AdminRefused, ask_with_size
+from labkit.kube.proxy_view import Allowance, ProxyView
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.kube.route_words import rule
+from labkit.kube.ways import RuleName, Wanted, wanted_by
 
-QUIET = 0.7
 _UNASKED = 3.0  # seconds that are waited where no proxy may be asked
-_PAUSE = 0.1
-_PAGE = "config_dump?include_eds"
-_NAMES = ("active_state", "cluster", "route_config", "endpoint_config")
-
-_Rule = tuple[str, str]
-_Way = tuple[tuple[str, str, int], ...]
-"""Where a route leads: host (``name.namespace``), subset, weight."""
+_PAUSE = 0.015  # between two looks; as long as a look takes where that is longer
+_REFRESH = 0.5  # seconds after which pods and VirtualServices are looked up again
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the VirtualServices of some namespaces say."""
+class _Seen:
+    """One proxy at one look."""
 
-    rules: dict[_Rule, list[_Way]]
-    """Name and namespace → where each of its routes shall lead."""
-    namespaces: list[str]
-
-    def knows(self, found: _Rule) -> bool:
-        """Whether *found* would be among the rules if it existed."""
-        return "" in self.namespaces or found[1] in self.namespaces
+    state: ProxyState
+    fingerprint: object = None
+    wrong: frozenset[RuleName] = frozenset()
+    is_read: bool = True
 
 
 class AskProxies:
@@ -59,49 +49,59 @@ class AskProxies:
 
     def __init__(self, api: Api, namespaces: Sequence[str] = ("",)) -> None:
         self._api, self._namespaces = api, namespaces
+        self._views: dict[Proxy, ProxyView] = {}
+        self._one_at_a_time = threading.Lock()
 
     @property
     def faults(self) -> tuple[ObjectFault, ...]:
         """None: a proxy does not know what it was not told."""
         return ()
 
-    def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
+    def wait(self, revision: str, timeout: float, rules: Collection[RuleName] = ()) -> tuple[ProxyState, ...]:
         """See :class:`labkit.kube.acknowledgement.Strategy`; a *revision* means nothing to a proxy."""
-        started = changed = time.monotonic()
-        before: dict[Proxy, str] | None = None
+        with self._one_at_a_time, ThreadPoolExecutor(_AT_ONCE) as threads:
+            return self._wait(threads, timeout, rules)
+
+    def _wait(
+        self, threads: ThreadPoolExecutor, timeout: float, rules: Collection[RuleName]
+    ) -> tuple[ProxyState, ...]:
+        started = refreshed = time.monotonic()
+        wanted, evidence = self._refresh(), Evidence(rules, started)
+        evidence.remember(_all(threads.map(partial(_faults, wanted=wanted), self._views.values())))
         while True:
-            dumps = self._look()
-            now = time.monotonic()
-            after = {proxy: _fingerprint(dump, self._namespaces) for proxy, dump in dumps.items()}
-            if after != before:
-                before, changed = after, now
-            states = self._states(dumps)
-            late = any(state.state == "STALE" for state in states)
-            if not late and now - changed >= QUIET and now - started >= _least(states):
+            began = time.monotonic()
+            seen = self._look(threads, wanted, endpoints=not rules)
+            states = tuple(each.state for each in seen.values())
+            evidence.add(_fingerprints(seen), _all(each.wrong for each in seen.values()), time.monotonic())
+            if _is_over(seen.values(), evidence, began, began - started):
                 return states
-            if now - started >= timeout:
+            if began - started >= timeout:
                 raise WaitTimeout(laggards(states, timeout))
-            time.sleep(_PAUSE)
+            if all(each.is_read for each in seen.values()):
+                time.sleep(max(_PAUSE, time.monotonic() - began))
+            if began - refreshed >= _REFRESH:
+                refreshed, wanted = began, self._refresh()
 
-    def _look(self) -> dict[Proxy, Any]:
-        """What each proxy uses; those whose pod went away meanwhile are no longer of interest."""
-        dumps = ask_all(self._api, find_proxies(self._api, self._namespaces), _PAGE)
-        return {
-            proxy: dump
-            for proxy, dump in dumps.items()
-            if not (isinstance(dump, AdminRefused) and dump.is_gone)
-        }
+    def _refresh(self) -> Wanted:
+        """The proxies that are there now, and what the VirtualServices say now."""
+        found = find_proxies(self._api, self._namespaces)
+        found.sort(key=lambda proxy: (proxy.namespace, proxy.pod))
+        self._views = {proxy: self._views.get(proxy) or self._view(proxy) for proxy in found}
+        return self._wanted()
 
-    def _states(self, dumps: dict[Proxy, Any]) -> tuple[ProxyState, ...]:
-        wanted = self._wanted()
-        return tuple(
-            ProxyState(f"{proxy.pod}.{proxy.namespace}", *_state(dump, wanted))
-            for proxy, dump in sorted(dumps.items(), key=lambda item: (item[0].namespace, item[0].pod))
-        )
+    def _view(self, proxy: Proxy) -> ProxyView:
+        return ProxyView(partial(ask_with_size, self._api, proxy), self._namespaces)
+
+    def _look(self, threads: ThreadPoolExecutor, wanted: Wanted, *, endpoints: bool) -> dict[Proxy, _Seen]:
+        """Every proxy, all at once; those whose pod went away meanwhile are no longer of interest."""
+        allowance = Allowance()
+        look = partial(_look_at, wanted=wanted, allowance=allowance, endpoints=endpoints)
+        found = threads.map(look, self._views, self._views.values())
+        return {proxy: seen for proxy, seen in zip(self._views, found, strict=True) if seen is not None}
 
     def _wanted(self) -> Wanted:
         """What the VirtualServices say of each namespace whose VirtualServices may be read."""
-        rules: dict[_Rule, list[_Way]] = {}
+        objects: list[Obj] = []
         known: list[str] = []
         for namespace in self._namespaces:
             try:
@@ -111,116 +111,47 @@ class AskProxies:
                     raise
                 continue
             known.append(namespace)
-            rules |= {(o["metadata"]["name"], o["metadata"]["namespace"]): wanted_ways(o) for o in found}
-        return Wanted(rules, known)
+            objects += found
+        return wanted_by(objects, known)
 
 
-def _state(dump: Any, wanted: Wanted) -> tuple[str, str]:
-    """A proxy's state, and why."""
-    if isinstance(dump, AdminRefused):
-        return NOT_ASKED, str(dump)
-    if refusals := list(_refusals(dump)):
-        return "NACK", "; ".join(refusals)
-    for found, way in ways(dump):
-        if found not in wanted.rules and wanted.knows(found):
-            return "STALE", f"it has a route of VirtualService {found[0]}, which is gone"
-        if found in wanted.rules and way not in wanted.rules[found]:
-            return "STALE", f"a route of VirtualService {found[0]} leads elsewhere"
-    return "SYNCED", ""
+def _look_at(
+    proxy: Proxy, view: ProxyView, *, wanted: Wanted, allowance: Allowance, endpoints: bool
+) -> _Seen | None:
+    name = f"{proxy.pod}.{proxy.namespace}"
+    try:
+        view.look(allowance, endpoints=endpoints)
+        wrong, refusals = view.faults(wanted), view.refusals()
+    except LabkitError as error:
+        gone = isinstance(error, AdminRefused) and error.is_gone
+        return None if gone else _Seen(ProxyState(name, NOT_ASKED, str(error)))
+    state, why = "SYNCED", ""
+    if refusals:
+        state, why = "NACK", "; ".join(refusals)
+    elif wrong or not view.is_read:
+        state, why = "STALE", next(iter(wrong.values()), "not all of its routes were read yet")
+    return _Seen(ProxyState(name, state, why), view.fingerprint, frozenset(wrong), view.is_read)
 
 
-def _least(states: Sequence[ProxyState]) -> float:
-    """Seconds to wait in any case: longer where one can only hope."""
-    return _UNASKED if any(state.state == NOT_ASKED for state in states) else 0.0
+def _faults(view: ProxyView, wanted: Wanted) -> frozenset[RuleName]:
+    """What was wrong with it by *wanted* when it was last seen, as far as that is known."""
+    try:
+        return frozenset(view.faults(wanted))
+    except LabkitError:
+        return frozenset()
 
 
-def _entries(dump: Obj) -> Iterator[Obj]:
-    """Everything istiod has sent: listeners, clusters, routes, endpoints."""
-    for part in dump["configs"]:
-        for name, entries in part.items():
-            if name.startswith("dynamic_"):
-                yield from entries
+def _all(some: Iterable[frozenset[RuleName]]) -> frozenset[RuleName]:
+    return frozenset().union(*some)
 
 
-def _fingerprint(dump: Any, namespaces: Sequence[str]) -> str:
-    """What a proxy uses, without the versions, which say nothing of it, and without others' Services."""
-    if isinstance(dump, AdminRefused):
-        return ""
-    found = [entry[name] for entry in _entries(dump) for name in _NAMES if name in entry]
-    ours = [state for state in found if _is_ours(state, namespaces)]
-    return json.dumps([{**state, "version_info": "", "last_updated": ""} for state in ours], sort_keys=True)
+def _fingerprints(seen: Mapping[Proxy, _Seen]) -> object:
+    return {proxy: each.fingerprint for proxy, each in seen.items()}
 
 
-def _is_ours(state: Obj, namespaces: Sequence[str]) -> bool:
-    """Whether it is anything but the cluster, or its endpoints, of a Service elsewhere."""
-    host = short_host(str(state.get("cluster_name") or state.get("name") or "").rpartition("|")[2])
-    return namespaces == ("",) or "." not in host or host.rpartition(".")[2] in namespaces
-
-
-def _refusals(dump: Obj) -> Iterator[str]:
-    for entry in _entries(dump):
-        if "error_state" in entry:
-            yield reason_first(str(entry["error_state"].get("details") or "it gives no reason"))
-
-
-# ---------------------------------------------------------------------------------------------- routes
-
-
-def ways(dump: Obj) -> Iterator[tuple[_Rule, _Way]]:
-    """For each route made from a VirtualService: its name and namespace, and where the route leads.
-
-    A listener that was removed keeps its routes until the last of its connections has drained.
-    """
-    entries = list(_entries(dump))
-    used = {name for entry in entries for name in _route_names(entry.get("active_state"))}
-    for entry in entries:
-        config = entry.get("route_config") or {}
-        for host in (config.get("virtual_hosts") or []) if config.get("name") in used else []:
-            for route in host.get("routes") or []:
-                if (found := rule(route)) != ("", ""):
-                    yield found, _way(_clusters(route.get("route") or {}))
-
-
-def _route_names(listener: Any) -> Iterator[str]:
-    """The route configurations that *listener* asks for, wherever in it that is said."""
-    if isinstance(listener, dict):
-        for key, value in listener.items():
-            yield from [value] if key == "route_config_name" else _route_names(value)
-    elif isinstance(listener, list):
-        for value in listener:
-            yield from _route_names(value)
-
-
-def _clusters(action: Obj) -> Iterator[tuple[str, str, int]]:
-    weighted = (action.get("weighted_clusters") or {}).get("clusters")
-    for one in weighted or ([{"name": action["cluster"]}] if "cluster" in action else []):
-        _, _, subset, host = one["name"].split("|") if one["name"].count("|") == 3 else ("", "", "", "")
-        yield short_host(host), subset, int(one.get("weight", 0 if weighted else 100))
-
-
-def wanted_ways(virtual_service: Obj) -> list[_Way]:
-    """Where each of its routes shall lead."""
-    namespace = virtual_service["metadata"]["namespace"]
-    found = []
-    for route in virtual_service["spec"].get("http") or []:
-        targets = route.get("route") or []
-        found.append(
-            _way(
-                (
-                    full_host(target["destination"]["host"], namespace),
-                    target["destination"].get("subset", ""),
-                    int(target.get("weight", 0)),
-                )
-                for target in targets
-            )
-        )
-    return found
-
-
-def _way(targets: Iterator[tuple[str, str, int]]) -> _Way:
-    """As Istio does: one destination needs no weight, and of several those with 0 are left out."""
-    found = list(targets)
-    some = [target for target in found if target[2]] if len(found) > 1 else found
-    if len(some) == 1:
-        return ((*some[0][:2], 100),)
-    return tuple(sorted(some))
+def _is_over(seen: Collection[_Seen], evidence: Evidence, began: float, waited: float) -> bool:
+    """Whether nobody is late and nothing is to come; longer is waited where one can only hope."""
+    states = {each.state.state for each in seen}
+    if not all(each.is_read for each in seen) or (NOT_ASKED in states and waited < _UNASKED):
+        return False
+    return evidence.is_decisive or ("STALE" not in states and evidence.is_settled(began))

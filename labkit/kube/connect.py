@@ -60,6 +60,11 @@ def connect(*, kubeconfig: str | Path | None = None, context: str | None = None,
     return api
 
 
+def context_of_kubectl(api: Api) -> str:
+    """By which kubectl and istioctl know this cluster; empty in a pod of it, where they need to know none."""
+    return "" if api.context == IN_CLUSTER else api.context
+
+
 def import_client() -> None:
     """Import the official client, which takes a third of a second.
 

@@ -9,13 +9,14 @@ may not be asked (since 1.27 it asks for a token), leads to the proxies themselv
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from labkit.errors import ApiRefused, ConnectionLost
 from labkit.kube.acknowledgement import Acknowledgement, ObjectFault, ProxyState, Strategy
 from labkit.kube.api import Api
 from labkit.kube.ask_istiod import AskIstiod, NoIstiod, NoRevisions
 from labkit.kube.ask_proxies import AskProxies
+from labkit.kube.ways import RuleName
 
 
 class Chosen:
@@ -25,14 +26,14 @@ class Chosen:
         self._api, self._namespaces = api, namespaces
         self._strategy: Strategy = AskIstiod(api)
 
-    def wait(self, revision: str, timeout: float) -> tuple[ProxyState, ...]:
+    def wait(self, revision: str, timeout: float, rules: Collection[RuleName] = ()) -> tuple[ProxyState, ...]:
         try:
-            return self._strategy.wait(revision, timeout)
+            return self._strategy.wait(revision, timeout, rules)
         except (NoRevisions, NoIstiod, ApiRefused, ConnectionLost) as error:
             if not isinstance(self._strategy, AskIstiod) or not self._may_change(error):
                 raise
         self._strategy = AskProxies(self._api, self._namespaces)
-        return self._strategy.wait(revision, timeout)
+        return self._strategy.wait(revision, timeout, rules)
 
     @property
     def faults(self) -> tuple[ObjectFault, ...]:
@@ -55,10 +56,18 @@ def strategy_for(api: Api, namespaces: Sequence[str] = ("",)) -> Strategy:
 
 
 def wait_for_proxies(
-    api: Api, revision: str = "", *, strategy: Strategy | None = None, timeout: float = 30.0
+    api: Api,
+    revision: str = "",
+    *,
+    rules: Collection[RuleName] = (),
+    strategy: Strategy | None = None,
+    timeout: float = 30.0,
 ) -> Acknowledgement:
-    """Wait until every proxy has answered everything up to *revision* (default: all there is now)."""
+    """Wait until every proxy has answered everything up to *revision* (default: all there is now).
+
+    rules: name and namespace of the VirtualServices that were changed, where nothing else was.
+    """
     started = time.perf_counter()
     strategy = strategy or strategy_for(api)
-    proxies = strategy.wait(revision, timeout)
+    proxies = strategy.wait(revision, timeout, rules)
     return Acknowledgement(proxies, time.perf_counter() - started, strategy.faults)

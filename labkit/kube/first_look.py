@@ -10,10 +10,19 @@ from functools import partial
 from labkit.errors import LabkitError
 from labkit.kube.agreement import signs_of_production
 from labkit.kube.api import Api
+from labkit.kube.connect import context_of_kubectl
 from labkit.kube.control_plane import ControlPlane, control_planes
 from labkit.kube.gateway import find_gateway
 from labkit.kube.mesh_config import has_access_log, mesh_config
-from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, denied, may_create
+from labkit.kube.permissions import (
+    FOR_FAULTS,
+    IN_ISTIO_SYSTEM,
+    IN_THE_LAB,
+    ON_THE_CLUSTER,
+    Denied,
+    denied,
+    may_create,
+)
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
 from labkit.kube.tables import Table
 
@@ -81,13 +90,22 @@ def _facts(
     yield _guarded("permissions", lambda: _permissions(api, namespaces))
 
 
-def _there(api: Api) -> str:
-    """The option that names this cluster in a command; none for the book's own."""
-    return f" --context {shlex.quote(api.context)}" if api.shared and api.context else ""
+def _labkit(api: Api, command: str) -> str:
+    """``labkit`` *command* for this cluster; the book's own need not be named."""
+    return f"labkit {command}{_naming(api.context)}" if api.shared else f"labkit {command}"
+
+
+def _kubectl(api: Api, command: str) -> str:
+    """The same of ``kubectl``."""
+    return f"kubectl{_naming(context_of_kubectl(api) if api.shared else '')} {command}"
+
+
+def _naming(context: str) -> str:
+    return f" --context {shlex.quote(context)}" if context else ""
 
 
 def _ask_for_rights(api: Api) -> str:
-    return f"labkit look --roles USER | kubectl{_there(api)} apply -f -"
+    return f"labkit look --roles USER | {_kubectl(api, 'apply -f -')}"
 
 
 def _guarded(what: str, look: Callable[[], Fact]) -> Fact:
@@ -107,11 +125,11 @@ def _production(api: Api, labs: Collection[str]) -> Fact:
 
 def _istio(api: Api, planes: Sequence[ControlPlane]) -> Fact:
     if not planes:
-        return Fact(MISSING, "Istio", "no istiod in istio-system", f"labkit istio{_there(api)} install")
+        return Fact(MISSING, "Istio", "no istiod in istio-system", _labkit(api, "istio install"))
     first = planes[0]
     seen = ", ".join(f"{p.version} (revision {p.revision})" for p in planes)
     if not first.ready:
-        return Fact(MISSING, "Istio", f"{seen}, not ready", f"kubectl{_there(api)} get pods -n istio-system")
+        return Fact(MISSING, "Istio", f"{seen}, not ready", _kubectl(api, "get pods -n istio-system"))
     if not first.is_new_enough:
         return Fact(MISSING, "Istio", seen, "The book needs 1.20 or newer.")
     return Fact(FINE, "Istio", seen)
@@ -160,9 +178,14 @@ def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane], is_plai
 def _permissions(api: Api, namespaces: Sequence[str]) -> Fact:
     wanted = [(p, ns) for ns in namespaces for p in IN_THE_LAB]
     wanted += [(p, "istio-system") for p in IN_ISTIO_SYSTEM] + [(p, "") for p in ON_THE_CLUSTER]
-    missing = denied(api, wanted)
-    if not missing:
-        return Fact(FINE, "permissions", "all that the lab needs")
+    if missing := denied(api, wanted):
+        return Fact(MISSING, "permissions", f"not allowed: {_some(missing)}", _ask_for_rights(api))
+    if missing := denied(api, [(p, ns) for ns in namespaces for p in FOR_FAULTS]):
+        without = f"without lab.fault() and Break; not allowed: {_some(missing)}"
+        return Fact(NOTE, "permissions", f"all that the steps need, {without}", _ask_for_rights(api))
+    return Fact(FINE, "permissions", "all that the lab needs")
+
+
+def _some(missing: Sequence[Denied]) -> str:
     shown = "; ".join(f"{what} in {ns or 'the cluster'}" for what, ns in missing[:4])
-    more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
-    return Fact(MISSING, "permissions", f"not allowed: {shown}{more}", _ask_for_rights(api))
+    return f"{shown} and {len(missing) - 4} more" if len(missing) > 4 else shown

@@ -48,6 +48,9 @@ IN_THE_LAB = (
 )
 """In every namespace of the lab's own."""
 
+FOR_FAULTS = (Permission(_CHANGE, "networking.istio.io", "envoyfilters"),)
+"""Beside those: to break a service of the learner's own. No step needs it."""
+
 IN_ISTIO_SYSTEM = (
     Permission(_LOOK, "apps", "deployments"),
     Permission(_LOOK, "", "services"),
@@ -107,7 +110,7 @@ def roles(subject: str, namespaces: Sequence[str], system: str = "istio-system")
     Making namespaces is not among these rights, nor changing or deleting them.
     """
     objects = [
-        *(_role(ns, IN_THE_LAB) for ns in namespaces),
+        *(_role(ns, (*IN_THE_LAB, *FOR_FAULTS)) for ns in namespaces),
         *(_binding(ns, subject) for ns in namespaces),
         _role(system, IN_ISTIO_SYSTEM),
         _binding(system, subject),

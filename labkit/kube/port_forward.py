@@ -1,10 +1,8 @@
 """A port of this machine that leads to the pods behind a Service, through the API server alone.
 
 What `kubectl port-forward` does, but it outlives its pod: every connection looks for a pod that is
-ready, so that a gateway that is replaced is found again. Each connection is one WebSocket to
-``pods/NAME/portforward`` (protocol ``v4.channel.k8s.io``: the first byte of a message names its
-stream, 0 for data, 1 for what went wrong; each stream begins with the port's number). All of them
-are served by one event loop in a thread of its own.
+ready, so that a gateway that is replaced is found again. Each connection is one WebSocket
+(:mod:`labkit.kube.pod_socket`). All of them are served by one event loop in a thread of its own.
 """
 
 from __future__ import annotations
@@ -19,17 +17,13 @@ from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
 from labkit.kube import sessions
 from labkit.kube.api import Api, Obj
 from labkit.kube.conditions import is_serving
-from labkit.kube.refusals import refused
+from labkit.kube.pod_socket import Relay, is_data, open_socket
 from labkit.kube.resources import PODS
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage
+    from aiohttp import ClientSession, ClientWebSocketResponse
 
 HOST = "127.0.0.1"
-_PROTOCOL = "v4.channel.k8s.io"
-_DATA = 0
-_REFUSED = "refused"
-_CHUNK = 64 * 1024
 _PATIENCE = 10.0  # seconds a new connection waits for a ready pod
 _PAUSE = 0.2  # between two looks
 _SILENCE = 0.5  # seconds without a refusal that show that somebody listens
@@ -84,7 +78,7 @@ class PortForward:
         socket = await self._open(0.0)
         try:
             async with asyncio.timeout(_SILENCE):
-                return _is_data(await socket.receive())
+                return is_data(await socket.receive())
         except TimeoutError:
             return True
         finally:
@@ -127,28 +121,7 @@ class PortForward:
             await asyncio.sleep(_PAUSE)
 
     async def _connect(self, pod: str, port: int) -> ClientWebSocketResponse:
-        from aiohttp import ClientError, WSServerHandshakeError
-
-        path = f"{PODS.path(self._namespace, pod)}/portforward"
-        headers, tls = await asyncio.to_thread(self._api.credentials)
-        url = f"{self._api.host}{path}?ports={port}"
-        try:
-            socket = await self._session.ws_connect(
-                url,
-                headers=headers,
-                proxy=self._api.forward_proxy,
-                protocols=(_PROTOCOL,),
-                ssl=tls or True,
-                compress=0,
-                max_msg_size=0,
-            )
-        except WSServerHandshakeError as error:
-            raise refused(error.status, error.message.encode(), path) from error
-        except (ClientError, OSError) as error:
-            raise ConnectionLost(f"No connection to {pod} by way of {self._api.host}: {error}") from error
-        for _ in ("data", "error"):
-            await socket.receive()  # the port's number
-        return socket
+        return await open_socket(self._api, self._session, self._namespace, pod, port)
 
     def _ready_pod(self) -> tuple[str, int]:
         pods = self._api.items(PODS.path(self._namespace), labelSelector=self._selector)
@@ -158,54 +131,8 @@ class PortForward:
         raise _NoPodError(f"No pod of the Service {self._service} is ready. See lab.pods().")
 
 
-class Relay:
-    """One client's connection, over one WebSocket or, as long as nothing is lost, another one."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._first = b""
-        self.is_lost = False
-        """Whether more than the first words were sent, which another pod would not hear."""
-
-    async def run(self, socket: ClientWebSocketResponse) -> bool:
-        """Pass on both ways until one side closes; False where the pod refused the connection."""
-        up, down = asyncio.create_task(self._up(socket)), asyncio.create_task(self._down(socket))
-        try:
-            await asyncio.wait([up, down], return_when=asyncio.FIRST_COMPLETED)
-            if not down.done() and up.exception() is None:
-                return True  # the client has closed
-            return await down != _REFUSED  # a pod's refusal is still to be read where sending fails
-        finally:
-            for way in (up, down):
-                way.cancel()
-            await asyncio.gather(up, down, return_exceptions=True)
-            await socket.close()
-
-    async def _up(self, socket: ClientWebSocketResponse) -> None:
-        self._first = data = self._first or await self._reader.read(_CHUNK)
-        while data:
-            await socket.send_bytes(bytes([_DATA]) + data)
-            data = await self._reader.read(_CHUNK)
-            self.is_lost = self.is_lost or bool(data)
-
-    async def _down(self, socket: ClientWebSocketResponse) -> str:
-        async for message in socket:
-            if not _is_data(message):
-                return _REFUSED
-            self.is_lost = True
-            self._writer.write(message.data[1:])
-            await self._writer.drain()
-        return ""
-
-
 class _NoPodError(ClusterError):
     """No pod is ready; perhaps in a moment."""
-
-
-def _is_data(message: WSMessage) -> bool:
-    from aiohttp import WSMsgType
-
-    return message.type is WSMsgType.BINARY and message.data[0] == _DATA
 
 
 def _target_port(port: Obj, pod: Obj) -> int:

@@ -1,10 +1,12 @@
 """What a proxy itself says: Envoy's admin interface, asked through the Kubernetes API.
 
-Envoy's admin listens on the pod's own localhost, so a command is run there, as `istioctl` does:
-``pilot-agent request GET config_dump`` in the container ``istio-proxy``, over one WebSocket to
-``pods/NAME/exec`` (protocol ``v4.channel.k8s.io``: the first byte of a message names its stream; 1 is
-what the command prints, 2 what it complains of, 3 how it ended). Where commands are not allowed, the
-API server's pod proxy is tried, which reaches an admin interface that listens on the pod's address.
+Envoy's admin listens on the pod's own localhost, so it is reached by a forwarded port
+(:mod:`labkit.kube.admin_connections`). Where ports may not be forwarded a command is run there, as
+`istioctl` does: ``pilot-agent request GET config_dump`` in the container ``istio-proxy``, over one
+WebSocket to ``pods/NAME/exec`` (protocol ``v4.channel.k8s.io``: the first byte of a message names its
+stream; 1 is what the command prints, 2 what it complains of, 3 how it ended). Where commands are not
+allowed either, the API server's pod proxy is tried, which reaches an admin interface that listens on the
+pod's address.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from urllib.parse import urlencode
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
 from labkit.kube import sessions
+from labkit.kube.admin_connections import ADMIN_PORT, AdminConnections
 from labkit.kube.api import Api
 from labkit.kube.proxies import CONTAINER, Proxy
 from labkit.kube.refusals import refused
 from labkit.kube.resources import PODS
 
-ADMIN_PORT = 15000
 _PROTOCOL = "v4.channel.k8s.io"
 _OUTPUT, _COMPLAINT, _END = 1, 2, 3
 _PATIENCE = 20.0
@@ -46,16 +48,40 @@ def ask(api: Api, proxy: Proxy, page: str) -> Any:
 
     AdminRefused, in a sentence that names the pod and what to do, where it can't be asked.
     """
+    return ask_with_size(api, proxy, page)[0]
+
+
+def ask_with_size(api: Api, proxy: Proxy, page: str) -> tuple[Any, int]:
+    """As :func:`ask`, and how many bytes it said."""
+    body = _answer(api, proxy, page)
     try:
-        return json.loads(_page(run(api, proxy, ["pilot-agent", "request", "GET", page])))
-    except ApiRefused as error:
-        refusal = error
+        return json.loads(body or b"{}"), len(body)
     except ValueError as error:
         raise AdminRefused(f"{_name(proxy)} answered {page!r} with what is no JSON: {error}") from error
+
+
+def _answer(api: Api, proxy: Proxy, page: str) -> bytes:
+    """What Envoy says, by the first way that is open."""
     try:
-        return api.get(f"{PODS.path(proxy.namespace, proxy.pod)}:{ADMIN_PORT}/proxy/{page}")
-    except (LabkitError, ValueError) as error:
+        return _by_port(api, proxy, page)
+    except (ApiRefused, ConnectionLost):
+        pass
+    try:
+        return _page(run(api, proxy, ["pilot-agent", "request", "GET", page]))
+    except ApiRefused as error:
+        refusal = error
+    try:
+        return api.request("GET", f"{PODS.path(proxy.namespace, proxy.pod)}:{ADMIN_PORT}/proxy/{page}").body
+    except LabkitError as error:
         raise AdminRefused(_sentence(proxy, refusal), is_gone=refusal.code == 404) from error
+
+
+def _by_port(api: Api, proxy: Proxy, page: str) -> bytes:
+    kept = api.keep("proxies' admin", lambda: AdminConnections(api))
+    status, body = kept.get(proxy, page)
+    if status != 200:
+        raise AdminRefused(f"{_name(proxy)} answered {page!r} with {status}: {_text(body)}")
+    return body
 
 
 def ask_all(api: Api, proxies: Iterable[Proxy], page: str) -> dict[Proxy, Any]:
@@ -88,7 +114,7 @@ def run(api: Api, proxy: Proxy, command: list[str]) -> bytes:
         streams = thread.submit(asyncio.run, _streams(api, proxy, command)).result()
     status = json.loads(streams[_END] or b"{}")
     if status.get("status") != "Success":
-        why = streams[_COMPLAINT].decode(errors="replace").strip() or status.get("message") or "it broke off"
+        why = _text(streams[_COMPLAINT]) or status.get("message") or "it broke off"
         raise AdminRefused(f"{_name(proxy)}: `{' '.join(command)}` failed: {why}")
     return bytes(streams[_OUTPUT])
 
@@ -137,6 +163,10 @@ def _sentence(proxy: Proxy, refusal: ApiRefused) -> str:
     if refusal.code == 404:
         return f"{name} can't be asked: it is gone. Run the cell again; lab.pods() shows what is there now."
     return f"{name} can't be asked now: {refusal} See lab.pods(), and try again in a moment."
+
+
+def _text(said: bytes | bytearray) -> str:
+    return said.decode(errors="replace").strip()
 
 
 def _name(proxy: Proxy) -> str:

@@ -88,7 +88,8 @@ def make_change(
     began = clock.monotonic()
     now = _written(api, rule, patch)
     revision = str(now.object["metadata"]["resourceVersion"])
-    answer = wait_for_proxies(api, revision, strategy=strategy, timeout=timeout)
+    changed = [(rule.name, rule.namespace)]
+    answer = wait_for_proxies(api, revision, rules=changed, strategy=strategy, timeout=timeout)
     return Change(now, replace(answer, seconds=clock.monotonic() - began), clock.time())
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.errors import LabkitError, UsageError
+from labkit.errors import ApiRefused, LabkitError, UsageError
 from labkit.kube.acknowledgement import Acknowledgement, Strategy
 from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import APPLY_PATCH, Api, Obj
@@ -63,8 +63,8 @@ def set_fault(
 ) -> Acknowledgement:
     """Let *destination* have *fault*, in the place of one it has, and wait until every proxy knows.
 
-    Raises UsageError where it has no pods with a proxy, ApiRefused, WaitTimeout. Whatever goes wrong, also
-    an interrupt, it has no fault then.
+    Raises UsageError where it has no pods with a proxy, or one may not do that here, ApiRefused, WaitTimeout.
+    Whatever goes wrong, also an interrupt, it has no fault then.
     """
     wanted = _manifest(destination, fault, _labels(api, destination))
     path = ENVOY_FILTERS.path(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
@@ -73,9 +73,18 @@ def set_fault(
         made = api.request("PATCH", path, query=query, body=wanted, content_type=APPLY_PATCH).object
         revision = str(made["metadata"]["resourceVersion"])
         return wait_for_proxies(api, revision, strategy=strategy)
-    except BaseException:
+    except BaseException as error:
         _forget(api, destination)
+        if isinstance(error, ApiRefused) and error.code == 403:
+            raise UsageError(_not_allowed(_namespace(destination), error)) from error
         raise
+
+
+def _not_allowed(namespace: str, error: ApiRefused) -> str:
+    return (
+        f"Nothing is broken: it takes an EnvoyFilter in {namespace}, and you may not make any. Who gave you "
+        f"your rights can add this one: `labkit look --roles USER` prints them all. ({error})"
+    )
 
 
 def end_fault(api: Api, destination: Destination, *, strategy: Strategy | None = None) -> bool:

@@ -33,6 +33,10 @@ class Limits:
         """The test of its errors."""
         return SequentialTest(_GOOD * self.error_rate, self.error_rate, self.at_least)
 
+    def missing(self, share: float) -> SequentialTest:
+        """The test of copies that never came, among requests of which that *share* is copied."""
+        return SequentialTest(1 - share * (1 - self.errors.good), 1 - share * _COPIED)
+
     def judge(self, one: Health) -> Judgement:
         """Whether a destination is well, broken, or not known well enough."""
         found = {self.errors.judge(one.errors, one.requests), _SLOW.judge(one.slow, one.requests)}
@@ -56,9 +60,7 @@ class Limits:
         """Why a destination is broken that gets copies of that *share* of the requests, in words; or None."""
         if reason := self.broken_by(copies.health):
             return reason
-        well = 1 - share * (1 - _GOOD * self.error_rate)
-        test = SequentialTest(well, 1 - share * _COPIED)
-        if share == 1 or test.judge(copies.missing, copies.due) != "bad":
+        if share == 1 or self.missing(share).judge(copies.missing, copies.due) != "bad":
             return None
         return (
             f"of {copies.due} requests {copies.due - copies.missing} came to {copies.health.destination}, "

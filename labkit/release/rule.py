@@ -1,28 +1,22 @@
-"""The rule that shares out the requests for a host, and its weights.
+"""A rule that shares out requests: one route of a VirtualService, and its weights.
 
-It is found by the host it is for, whatever it is called, as Istio would choose it: of several for the
-same host the oldest one acts, one with a wildcard where none names it; a delegate is followed. Of its
-routes the default one is meant, behind those for certain requests (headers, paths); with *headers*, the
-first that takes requests with these.
-
-Changing the weights changes nothing else. It is a JSON Patch (RFC 6902) of just these numbers, which the
-API server refuses if anybody has changed the object since it was read.
+:mod:`labkit.release.finding` finds it. Changing the weights changes nothing else: it is a JSON Patch
+(RFC 6902) of just these numbers, which the API server refuses if anybody has changed the object since it
+was read.
 """
 
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from labkit.errors import ApiRefused, UsageError
 from labkit.kube.api import JSON_PATCH, Api, Obj
-from labkit.kube.destinations import Destination, full_host
+from labkit.kube.destinations import Destination
 from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.virtual_services import HttpRoute
 
-MESH = "mesh"
 _MIRRORING = ("mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "mirror_percent")
 
 
@@ -45,14 +39,12 @@ class Rule:
     @property
     def destinations(self) -> tuple[Destination, ...]:
         """Where its requests may go, in the order of the rule."""
-        return tuple(Destination.of(one.get("destination") or {}, self.namespace) for one in self._targets)
+        return self._read.destinations
 
     @property
     def weights(self) -> tuple[int, ...]:
-        """A weight for each of :attr:`destinations`, as Istio understands them: one alone needs none."""
-        if len(self._targets) == 1:
-            return (int(self._targets[0].get("weight") or 100),)
-        return tuple(int(one.get("weight") or 0) for one in self._targets)
+        """A weight for each of :attr:`destinations`, see :attr:`HttpRoute.weights`."""
+        return self._read.weights
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -79,13 +71,16 @@ class Rule:
         return found
 
     @property
+    def _read(self) -> HttpRoute:
+        return HttpRoute(self.object, self.route)
+
+    @property
     def _http(self) -> Obj:
-        found: Obj = self.object["spec"]["http"][self.route]
-        return found
+        return self._read.http
 
     @property
     def _targets(self) -> list[Obj]:
-        return self._http.get("route") or []
+        return self._read.targets
 
     @property
     def written(self) -> tuple[int | None, ...]:
@@ -162,46 +157,6 @@ def _weight_change(at: str, now: Obj, wanted: Obj) -> Obj | None:
     return {"op": "add", "path": f"{at}/weight", "value": wanted["weight"]}
 
 
-def find_rule(
-    api: Api, host: str, namespace: str, *, headers: Mapping[str, str] | None = None
-) -> Rule | None:
-    """The rule that shares out requests for *host* from the pods of *namespace*; None where there is none.
-
-    headers: of the requests in question, where a route for them stands before the default one.
-    """
-    wanted, closest, acting = full_host(host, namespace), 0, None
-    for found in sorted(api.items(VIRTUAL_SERVICES.path(namespace)), key=_age):
-        spec = found.get("spec") or {}
-        hosts = [full_host(str(one), namespace) for one in spec.get("hosts") or []]
-        fits = max((_fitting(one, wanted) for one in hosts), default=0)
-        if fits > closest and MESH in (spec.get("gateways") or [MESH]):
-            closest, acting = fits, found
-    return _followed(api, rule_of(acting, headers=headers), headers) if acting else None
-
-
-def _fitting(host: str, wanted: str) -> int:
-    """How closely the *host* of a rule names *wanted*: the closest rule acts; 0 where it does not."""
-    if host == wanted:
-        return len(wanted) + 2
-    names = (wanted, f"{wanted}.svc.cluster.local")
-    return len(host) if host[:1] == "*" and any(name.endswith(host[1:]) for name in names) else 0
-
-
-def _followed(api: Api, rule: Rule | None, headers: Mapping[str, str] | None) -> Rule | None:
-    """The rule that *rule* hands its requests over to, if it does: of Istio's one level of delegates."""
-    delegate = rule and rule.object["spec"]["http"][rule.route].get("delegate")
-    if rule is None or not delegate:
-        return rule
-    found = api.find(VIRTUAL_SERVICES.path(delegate.get("namespace") or rule.namespace, delegate["name"]))
-    return rule_of(found, headers=headers) if found else rule
-
-
-def rule_of(virtual_service: Obj, *, headers: Mapping[str, str] | None = None) -> Rule | None:
-    """The route of *virtual_service* that takes requests with *headers*, by default the default one."""
-    route = _route((virtual_service.get("spec") or {}).get("http") or [], headers or {})
-    return None if route is None else Rule(virtual_service, route)
-
-
 def read_again(api: Api, rule: Rule) -> Rule | None:
     """*rule* as it is now; None where it is gone, or leads elsewhere (but for a last destination)."""
     found = api.find(VIRTUAL_SERVICES.path(rule.namespace, rule.name))
@@ -232,12 +187,12 @@ def share_out(rule: Rule, target: int, percent: int) -> list[int]:
     to each other, and evenly where they had nothing. UsageError for a number that is none of 0 to 100."""
     if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
         raise UsageError(f"A weight is a whole number from 0 to 100, not {percent}.")
-    others = {i: weight for i, weight in enumerate(rule.weights) if i != target}
-    if not sum(others.values()):
-        others = dict.fromkeys(others, 1)
-    parts = _rounded([weight / sum(others.values()) for weight in others.values()], 100 - percent)
-    shared = dict(zip(others, parts, strict=True)) | {target: percent}
-    return [shared[i] for i in range(len(rule.weights))]
+    others = [0 if i == target else weight for i, weight in enumerate(rule.weights)]
+    if not any(others):
+        others = [int(i != target) for i in range(len(others))]
+    total = sum(others) or 1  # nothing where the target is the only one
+    parts = _rounded([weight / total for weight in others], (100 - percent) * any(others))
+    return [percent if i == target else part for i, part in enumerate(parts)]
 
 
 def as_hundredths(rule: Rule) -> list[int]:
@@ -253,47 +208,3 @@ def _rounded(shares: Sequence[float], total: int) -> list[int]:
     for i in by_rest[: total - sum(whole)]:
         whole[i] += 1
     return whole
-
-
-def _age(found: Obj) -> tuple[str, str]:
-    """Istio's order: the oldest first, then by name."""
-    meta = found["metadata"]
-    return str(meta.get("creationTimestamp") or ""), str(meta["name"])
-
-
-def _route(https: Sequence[Obj], headers: Mapping[str, str]) -> int | None:
-    for i, http in enumerate(https):
-        if any(_takes(match, headers) for match in http.get("match") or [{}]):
-            return i
-    return None
-
-
-def _takes(match: Obj, headers: Mapping[str, str]) -> bool:
-    """Whether *match* lets any path of requests with these *headers* through."""
-    if set(match) - {"name", "uri", "headers", "gateways", "port", "ignoreUriCase"}:
-        return False
-    if (match.get("uri") or {"prefix": "/"}) != {"prefix": "/"} or MESH not in (
-        match.get("gateways") or [MESH]
-    ):
-        return False
-    given = {name.lower(): value for name, value in headers.items()}
-    return all(_fits(how, given.get(name.lower())) for name, how in (match.get("headers") or {}).items())
-
-
-def _fits(how: Mapping[str, Any], value: str | None) -> bool:
-    """Whether a header's *value* is what a StringMatch asks for (``{}``: that it is there)."""
-    if value is None:
-        return False
-    fits = {
-        "exact": value == how.get("exact"),
-        "prefix": value.startswith(str(how.get("prefix"))),
-        "regex": _matches(str(how.get("regex")), value),
-    }
-    return all(fits.get(kind, False) for kind in how)
-
-
-def _matches(pattern: str, value: str) -> bool:
-    try:
-        return re.fullmatch(pattern, value) is not None
-    except re.error:
-        return False

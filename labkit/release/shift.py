@@ -88,6 +88,7 @@ def shift(
     requests: int = 100,
     rate: float = 50.0,
     headers: Headers | None = None,
+    caller: str | None = None,
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
 ) -> Shift:
@@ -97,7 +98,8 @@ def shift(
     the destinations, *to* the last if it is new. steps: *to*'s weights in turn, 0 to 100.
     shadow: copy requests to *to* first, all of them or so many per cent, and judge it by the copies.
     requests: how many answers a step waits for; more where they are not enough to judge by, fewer where
-    a limit is broken before. rate: requests a second. headers: of each request. Raises UsageError for what
+    a limit is broken before. rate: requests a second. headers: of each request. caller: the namespace of
+    those who send them on to the rule's destinations, by default the rule's own. Raises UsageError for what
     makes no sense.
     """
     wanted, rate = _checked(steps, requests), number("rate", rate)
@@ -112,19 +114,19 @@ def shift(
     rule, limits = _as_before(rule, say), limits or Limits()
     shares = dict(zip(rule.destinations, as_hundredths(rule), strict=True))
     was = {name: shares.get(destination, 0) for destination, name in names.items()}
-    target = list(names).index(to)
+    target, caller = list(names).index(to), caller or rule.namespace
     plan = None
     if share is not None:
         written = wide.object["spec"]["http"][wide.route]["route"][target]["destination"]
         plan = planned(rule, to, written, share, title=names[to])
-        check_that_copies_are_seen(api, to, rule.namespace, journal.namespaces, title=names[to])
+        check_that_copies_are_seen(api, to, caller, journal.namespaces, title=names[to])
     watch = Traffic(
         api,
         where,
         journal,
         names,
         to,
-        namespace=rule.namespace,
+        namespace=caller,
         slow_ms=limits.p95_ms,
         rate=rate,
         total=(len(wanted) + 1) * int(requests + rate * PATIENCE),

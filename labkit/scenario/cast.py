@@ -1,29 +1,24 @@
-"""Who is who: the workloads of the scenario, and the names people and hosts have for them."""
+"""Who is who: the workloads of the scenario, and the names people and hosts have for them.
+
+Namespaces are those of the manifests; a learner of a class has namespaces of their own for them, see
+:meth:`labkit.scenario.learner.Learner.own`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from labkit.errors import UsageError
-from labkit.kube.api import Api
-from labkit.scenario.learner import IN_MANIFESTS, LEARNER, own
 
-HOME = own("dev-service-mesh")
+HOME = "dev-service-mesh"
 """The namespace of ServiceA, ServiceB and ServiceC."""
-EXTERNAL = own("external-cluster")
-OUTSIDE = own("outside")
-PRACTICE = own("practice")
+EXTERNAL = "external-cluster"
+OUTSIDE = "outside"
+PRACTICE = "practice"
 """The namespace a learner makes in the task of step 0."""
 SYSTEM = "istio-system"
 NAMESPACES = (HOME, EXTERNAL, OUTSIDE, PRACTICE)
 """The namespaces that belong to the lab."""
-OF_LABS = frozenset((*NAMESPACES, *IN_MANIFESTS))
-"""Those, and the names that they have where one learner works alone. Of a class each has a label."""
-
-
-def places(api: Api) -> tuple[str, ...]:
-    """Where the lab looks: everywhere (``""``), or among others in its own namespaces and Istio's."""
-    return (*NAMESPACES, SYSTEM) if api.shared or LEARNER else ("",)
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,7 @@ class Workload:
     title: str
     """As it calls itself in its answers: ``ServiceA``."""
     namespace: str
+    """In the manifests."""
     app: str
     """Label ``app`` of its pods."""
     deployment: str

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from labkit import markup
 from labkit.errors import LabkitError, NotVerified
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.scenario.steps import find_step
 from labkit.traffic.split import Split, split
 
@@ -59,6 +60,9 @@ def verify(statement: str, holds: object) -> Verified:
 
 class Observer(Protocol):
     """What a check needs of a lab."""
+
+    @property
+    def learner(self) -> Learner: ...
 
     def curl(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer: ...
 
@@ -160,17 +164,17 @@ def _states(found: Mapping[str, str]) -> str:
 
 
 def _injects(lab: Observer) -> Finding:
-    promise = f"A pod made in {cast.HOME} gets a proxy (tried in a dry run)"
-    hint = f"Make the namespace {cast.HOME} and label it istio-injection=enabled."
+    promise = f"A pod made in {lab.learner.home} gets a proxy (tried in a dry run)"
+    hint = f"Make the namespace {lab.learner.home} and label it istio-injection=enabled."
     try:
-        injected = lab.gets_proxy(cast.HOME)
+        injected = lab.gets_proxy(lab.learner.home)
     except LabkitError as refused:  # nobody there to inject
         return Finding(promise, False, str(refused), hint)
     return Finding(promise, injected, "the sidecar is there" if injected else "no sidecar", hint)
 
 
 def _inbound(lab: Observer) -> Iterator[Finding]:
-    yield _all_pods_run(lab, cast.HOME, (cast.SERVICE_A.deployment,), "2/2")
+    yield _all_pods_run(lab, lab.learner.home, (cast.SERVICE_A.deployment,), "2/2")
     answer = _ask(lab, "/service-a")
     yield _answers(
         "ServiceA answers that it does not know producer-internal-host", answer, ANSWER_UNKNOWN_HOST
@@ -180,7 +184,7 @@ def _inbound(lab: Observer) -> Iterator[Finding]:
 
 
 def _outbound(lab: Observer) -> Iterator[Finding]:
-    yield _all_pods_run(lab, cast.HOME, (cast.SERVICE_A.deployment, cast.SERVICE_B.deployment), "2/2")
+    yield _all_pods_run(lab, lab.learner.home, (cast.SERVICE_A.deployment, cast.SERVICE_B.deployment), "2/2")
     answer = _ask(lab, "/service-a")
     yield _answers("ServiceA answers with what ServiceB said", answer, ANSWER_B)
     yield _went_to(lab, answer, cast.SERVICE_A, cast.SERVICE_B)
@@ -208,7 +212,7 @@ def _counted(shares: Split) -> str:
 
 
 def _external(lab: Observer) -> Iterator[Finding]:
-    yield _all_pods_run(lab, cast.EXTERNAL, (cast.SERVICE_EXT.deployment,), "2/2")
+    yield _all_pods_run(lab, lab.learner.external, (cast.SERVICE_EXT.deployment,), "2/2")
     answer = _ask(lab, "/service-ext")
     steps = (0, 4)
     answers = _answers("The External Cluster Service answers through the gateway", answer, ANSWER_EXTERNAL)

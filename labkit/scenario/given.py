@@ -7,7 +7,8 @@ import yaml
 from labkit.kube.api import Obj
 from labkit.kube.manifests import parse, read
 from labkit.kube.permissions import roles
-from labkit.scenario import learner
+from labkit.scenario.learner import Learner
+from labkit.scenario.personal import personal
 from labkit.scenario.steps import folder
 
 _HEAD = """\
@@ -16,23 +17,23 @@ _HEAD = """\
 """
 
 
-def given(user: str) -> str:
-    """The learner's namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
-    namespaces = namespaces_of_the_book()
+def given(user: str, learner: Learner) -> str:
+    """The *learner*'s namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
+    namespaces = namespaces_of_the_book(learner)
     names = [namespace["metadata"]["name"] for namespace in namespaces]
     return f"{_HEAD}{yaml.safe_dump_all(namespaces, sort_keys=False)}---\n{roles(user, names)}"
 
 
-def namespaces_of_the_book() -> list[Obj]:
-    """Every Namespace that some manifest of the book describes, as it is for this learner."""
-    sources = (learner.personal(read(path)) for path in sorted(folder().rglob("*.yml")))
+def namespaces_of_the_book(learner: Learner) -> list[Obj]:
+    """Every Namespace that some manifest of the book describes, as it is for *learner*."""
+    sources = (personal(read(path), learner) for path in sorted(folder().rglob("*.yml")))
     objects = (manifest.object for source in sources for manifest in parse(source))
     return [obj for obj in objects if obj["kind"] == "Namespace"]
 
 
-def without_proxies() -> list[str]:
+def without_proxies(learner: Learner) -> list[str]:
     """Names of those among them whose pods shall have no proxy: they ask for no injection."""
-    plain = (each["metadata"] for each in namespaces_of_the_book() if not _asks_for_injection(each))
+    plain = (each["metadata"] for each in namespaces_of_the_book(learner) if not _asks_for_injection(each))
     return [metadata["name"] for metadata in plain]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from labkit.errors import UsageError
 from labkit.kube.api import Api
 from labkit.kube.resources import NAMESPACES
-from labkit.scenario.learner import LEARNER, LEARNER_LABEL
+from labkit.scenario.learner import LEARNER_LABEL, Learner
 
 
 def learners_here(api: Api) -> list[str]:
@@ -14,12 +14,12 @@ def learners_here(api: Api) -> list[str]:
     return sorted({namespace["metadata"]["labels"][LEARNER_LABEL] for namespace in namespaces})
 
 
-def refuse_any_host_beside_a_class(api: Api) -> None:
-    """UsageError for one without a name of their own on a shared cluster where a class works.
+def refuse_any_host_beside_a_class(api: Api, learner: Learner) -> None:
+    """UsageError for a *learner* without a name on a shared cluster where a class works.
 
     The rules of the manifests are for any host (``*``): they would answer the class's requests as well.
     """
-    if LEARNER or not api.shared or not (others := learners_here(api)):
+    if learner.name or not api.shared or not (others := learners_here(api)):
         return
     shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
     raise UsageError(

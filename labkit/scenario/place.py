@@ -28,6 +28,7 @@ from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_
 from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
 from labkit.scenario.compare import imagined, is_as
+from labkit.scenario.learner import Learner
 from labkit.scenario.makers import made_by_controller
 from labkit.scenario.shared_mesh import own_settings, what_to_ask_for
 from labkit.scenario.steps import STEPS, find_step
@@ -104,13 +105,14 @@ class Keeper(Protocol):
 
 def bring_to(
     api: Api,
+    learner: Learner,
     step: int,
     *,
     finished: bool = False,
     say: Callable[[str], None] | None = None,
     keep: Keeper = lambda doomed: "",
 ) -> Moves:
-    """Bring the cluster to where *step* begins or, with *finished*, to where it ends.
+    """Bring *learner*'s part of the cluster to where *step* begins or, with *finished*, to where it ends.
 
     say: is told what is being done. keep: is called before anything is removed.
     """
@@ -119,20 +121,20 @@ def bring_to(
     count = find_step(step).number + finished
     moves = Moves(step)
     say("Looking at Istio …")
-    _set_istio_right(api, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
-    wanted = _wanted(count)
+    _set_istio_right(api, learner, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
+    wanted = _wanted(learner, count)
     own = [name for kind, _, name in wanted if kind == "Namespace"]
     wanted |= {_key(obj): obj for obj in own_settings(api, own)}
     if asked := what_to_ask_for(api):
         say(asked)
     say("Removing what does not belong here …")
-    _remove(api, wanted, moves, keep)
+    _remove(api, learner, wanted, moves, keep)
     say("Applying what is missing …")
     _make(api, wanted, moves)
     say("Waiting for pods and proxies …")
     _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
-    _wait_for_leaving_pods(api)
+    _wait_for_leaving_pods(api, learner)
     wait_for_proxies(api)
     moves.seconds = time.perf_counter() - started
     said = str(moves)
@@ -140,9 +142,9 @@ def bring_to(
     return moves
 
 
-def _wanted(count: int) -> dict[Key, Obj]:
-    """The objects of the first *count* steps; a later step's version of one replaces the earlier."""
-    return {_key(obj): obj for step in STEPS[:count] for obj in step.objects()}
+def _wanted(learner: Learner, count: int) -> dict[Key, Obj]:
+    """*learner*'s objects of the first *count* steps; a later step's version of one replaces the earlier."""
+    return {_key(obj): obj for step in STEPS[:count] for obj in step.objects(learner)}
 
 
 def _key(obj: Obj) -> Key:
@@ -152,12 +154,12 @@ def _key(obj: Obj) -> Key:
 # ----------------------------------------------------------------------------------------- Istio itself
 
 
-def _set_istio_right(api: Api, *, egress: bool, moves: Moves) -> None:
+def _set_istio_right(api: Api, learner: Learner, *, egress: bool, moves: Moves) -> None:
     deployments = {d["metadata"]["name"]: d for d in api.items(DEPLOYMENTS.path(cast.SYSTEM))}
     needed = ["istiod", cast.INGRESS.deployment, *([cast.EGRESS.deployment] if egress else [])]
     there = cast.EGRESS.deployment in deployments
-    # On a shared cluster others may need the egress gateway that this step does without.
-    as_wanted = there or not egress if api.shared else there == egress
+    # Others may need the egress gateway that this step does without.
+    as_wanted = there or not egress if learner.is_among_others(api) else there == egress
     all_run = all(runs(deployments.get(name)) for name in needed)
     if as_wanted and all_run and (api.shared or has_lesson_settings(api)):
         return
@@ -187,12 +189,12 @@ def has_lesson_settings(api: Api) -> bool:
 # --------------------------------------------------------------------------------------------- removing
 
 
-def _remove(api: Api, wanted: dict[Key, Obj], moves: Moves, keep: Keeper) -> None:
+def _remove(api: Api, learner: Learner, wanted: dict[Key, Obj], moves: Moves, keep: Keeper) -> None:
     """Delete what is not wanted, all at once, and wait until it is gone.
 
     A namespace that an administrator gave is emptied and stays.
     """
-    doomed = list(_unwanted(api, wanted))
+    doomed = list(_unwanted(api, learner, wanted))
     moves.kept = keep(doomed)
     remove_all(api, doomed)
     moves.removed += [resource.title(obj["metadata"]["name"]) for resource, obj in doomed]
@@ -211,39 +213,41 @@ def remove_all(api: Api, doomed: Sequence[tuple[Resource, Obj]]) -> None:
     _each(each, lambda one: wait_until_gone(api, *one[:3], uid=one[3]))
 
 
-def _unwanted(api: Api, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, Obj]]:
+def _unwanted(api: Api, learner: Learner, wanted: dict[Key, Obj]) -> Iterator[tuple[Resource, Obj]]:
     going = {
         name: namespace
-        for name, namespace in _namespaces_there(api).items()
+        for name, namespace in _namespaces_there(api, learner).items()
         if ("Namespace", "", name) not in wanted and may_delete(api, NAMESPACES, name)
     }
     yield from ((NAMESPACES, namespace) for namespace in going.values())
-    ours = {(kind, name) for kind, _, name in _wanted(len(STEPS))}
-    for resource, obj in made_by_people(api):
+    ours = {(kind, name) for kind, _, name in _wanted(learner, len(STEPS))}
+    for resource, obj in made_by_people(api, learner):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         strayed = namespace == "default" and (resource.kind, name) in ours
-        in_lab = namespace in cast.NAMESPACES and namespace not in going
+        in_lab = namespace in learner.namespaces and namespace not in going
         if strayed or (in_lab and (resource.kind, namespace, name) not in wanted):
             yield resource, obj
 
 
-def namespaces_of_the_lab(api: Api) -> list[str]:
-    """Those of the lab's namespaces that are there."""
-    return list(_namespaces_there(api))
+def namespaces_of_the_lab(api: Api, learner: Learner) -> list[str]:
+    """Those of *learner*'s namespaces that are there."""
+    return list(_namespaces_there(api, learner))
 
 
-def _namespaces_there(api: Api) -> dict[str, Obj]:
+def _namespaces_there(api: Api, learner: Learner) -> dict[str, Obj]:
     there = {namespace["metadata"]["name"]: namespace for namespace in api.items(NAMESPACES.path())}
-    return {name: there[name] for name in cast.NAMESPACES if name in there}
+    return {name: there[name] for name in learner.namespaces if name in there}
 
 
-def made_by_people(api: Api, namespaces: Iterable[str] = ()) -> Iterator[tuple[Resource, Obj]]:
+def made_by_people(
+    api: Api, learner: Learner, namespaces: Iterable[str] = ()
+) -> Iterator[tuple[Resource, Obj]]:
     """Every object of the kinds that goto sweeps, but those that controllers made.
 
-    namespaces: where to look; by default wherever the lab may, see :func:`labkit.scenario.cast.places`.
+    namespaces: where to look; by default wherever *learner*'s lab may, see :meth:`Learner.places`.
     """
-    everywhere = "" in cast.places(api)
-    places = list(namespaces) or ([""] if everywhere else namespaces_of_the_lab(api))
+    everywhere = "" in learner.places(api)
+    places = list(namespaces) or ([""] if everywhere else namespaces_of_the_lab(api, learner))
     kinds = [(kind, place) for kind in _swept_kinds(api) for place in places]
     for resource, objects in _each(kinds, lambda one: (one[0], _listed(api, *one))):
         yield from ((resource, obj) for obj in objects if not made_by_controller(resource, obj))
@@ -318,9 +322,9 @@ def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     moves.removed += [PODS.title(pod["metadata"]["name"]) for pod in stale]
 
 
-def _wait_for_leaving_pods(api: Api) -> None:
+def _wait_for_leaving_pods(api: Api, learner: Learner) -> None:
     """A pod that is no longer wanted is still listed, and may still answer, until it is gone."""
-    pods = [pod["metadata"] for pod in items_in(api, PODS, cast.NAMESPACES)]
+    pods = [pod["metadata"] for pod in items_in(api, PODS, learner.namespaces)]
     leaving = [metadata for metadata in pods if metadata.get("deletionTimestamp")]
     _each(leaving, lambda pod: wait_until_gone(api, PODS, pod["namespace"], pod["name"], uid=pod["uid"]))
 

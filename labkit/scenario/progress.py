@@ -19,8 +19,10 @@ from labkit.kube.manifests import read
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
 from labkit.kube.wait import is_rolled_out
 from labkit.release.fault import is_fault
-from labkit.scenario import cast, learner
+from labkit.scenario import cast
 from labkit.scenario.compare import differences, imagined, is_as
+from labkit.scenario.learner import Learner
+from labkit.scenario.personal import personal
 from labkit.scenario.place import has_lesson_settings, made_by_people, namespaces_of_the_lab, runs
 from labkit.scenario.shared_mesh import own_settings
 from labkit.scenario.steps import STEPS, folder
@@ -91,9 +93,9 @@ class Progress:
         return not self.missing(number)
 
 
-def progress(api: Api) -> Progress:
-    """Look how far the cluster is."""
-    works = list(_works(api))
+def progress(api: Api, learner: Learner) -> Progress:
+    """Look how far *learner*'s part of the cluster is."""
+    works = list(_works(api, learner))
     with ThreadPoolExecutor(max_workers=8) as threads:
         found = list(threads.map(lambda work: work[1](), works))
     pairs = [(number, piece) for (number, _), piece in zip(works, found, strict=True)]
@@ -127,7 +129,7 @@ def _is_made(piece: Piece) -> bool:
     return piece.state in (State.APPLIED, State.CHANGED)
 
 
-def _works(api: Api) -> Iterator[tuple[int, Callable[[], Piece]]]:
+def _works(api: Api, learner: Learner) -> Iterator[tuple[int, Callable[[], Piece]]]:
     """What has to be looked at for each step, one piece each."""
     yield 0, partial(_istio_part, api, "istiod", "istiod")
     yield 0, partial(_istio_part, api, cast.INGRESS.title, cast.INGRESS.deployment)
@@ -138,8 +140,8 @@ def _works(api: Api) -> Iterator[tuple[int, Callable[[], Piece]]]:
     versions = [
         _Version(step.number, source.name, obj)
         for step in STEPS
-        for source in step.sources()
-        for obj in step.objects_of(source)
+        for source in step.sources(learner)
+        for obj in step.objects_of(source, learner)
     ]
     for one in versions:
         others = [other for other in versions if other is not one and _key(other.obj) == _key(one.obj)]
@@ -208,29 +210,29 @@ def _first(found: list[str], most: int = 2) -> str:
 # ------------------------------------------------------------------------------------ a learner's own
 
 
-def own_work(api: Api) -> list[str]:
-    """What in the lab's namespaces is as no manifest of the book has it: goto would undo it."""
-    return sorted(resource.title(obj["metadata"]["name"]) for resource, obj in own_objects(api))
+def own_work(api: Api, learner: Learner) -> list[str]:
+    """What in *learner*'s namespaces is as no manifest of the book has it: goto would undo it."""
+    return sorted(resource.title(obj["metadata"]["name"]) for resource, obj in own_objects(api, learner))
 
 
-def own_objects(api: Api) -> list[tuple[Resource, Obj]]:
+def own_objects(api: Api, learner: Learner) -> list[tuple[Resource, Obj]]:
     """The objects that :func:`own_work` names."""
     namespaces = [(NAMESPACES, obj) for obj in api.items(NAMESPACES.path())]
-    found = [one for one in [*namespaces, *made_by_people(api)] if _is_in_the_lab(one[1])]
-    return only_own(api, found)
+    there = [*namespaces, *made_by_people(api, learner)]
+    return only_own(api, learner, [one for one in there if _namespace_of(one[1]) in learner.namespaces])
 
 
-def only_own(api: Api, found: Sequence[tuple[Resource, Obj]]) -> list[tuple[Resource, Obj]]:
-    """Those of *found* that are as no manifest of the book has them."""
-    versions = [*_book(), *own_settings(api, namespaces_of_the_lab(api))]
+def only_own(api: Api, learner: Learner, found: Sequence[tuple[Resource, Obj]]) -> list[tuple[Resource, Obj]]:
+    """Those of *found* that are as no manifest of the book has them for *learner*."""
+    versions = [*_book(learner), *own_settings(api, namespaces_of_the_lab(api, learner))]
     with ThreadPoolExecutor(max_workers=8) as threads:
         owns = list(threads.map(lambda one: _is_own(api, one[0], one[1], versions), found))
     return [one for one, own in zip(found, owns, strict=True) if own]
 
 
-def _is_in_the_lab(obj: Obj) -> bool:
-    metadata = obj["metadata"]
-    return metadata.get("namespace", metadata["name"]) in cast.NAMESPACES
+def _namespace_of(obj: Obj) -> str:
+    """Where it is; of a namespace, its own name."""
+    return str(obj["metadata"].get("namespace", obj["metadata"]["name"]))
 
 
 def _is_own(api: Api, resource: Resource, obj: Obj, versions: Iterable[Obj]) -> bool:
@@ -241,11 +243,11 @@ def _is_own(api: Api, resource: Resource, obj: Obj, versions: Iterable[Obj]) -> 
     return not any(is_as(there, imagined(api, version)) for version in same)
 
 
-def _book() -> Iterator[Obj]:
-    """Every object in every manifest of the book, with its namespace."""
+def _book(learner: Learner) -> Iterator[Obj]:
+    """Every object in every manifest of the book as it is for *learner*, with its namespace."""
     for path in sorted(folder().rglob("*.yml")):
         step = next(step for step in STEPS if path.is_relative_to(folder() / step.folder))
-        yield from step.objects_of(learner.personal(read(path)))
+        yield from step.objects_of(personal(read(path), learner), learner)
 
 
 def _key(obj: Obj) -> tuple[str, str, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from labkit.errors import UsageError
-from labkit.scenario import learner
+from labkit.scenario.learner import Learner
+from labkit.scenario.personal import personal_text
 from labkit.scenario.steps import find_step
 
 _TEXTS = Path(__file__).with_name("texts")
@@ -45,13 +46,11 @@ class Quiz:
         return Said(f"No. {self.not_so[choice]} Think again.")
 
 
-def find_quiz(step: int) -> Quiz:
-    """The question of *step*; StepError where there is no such step."""
+def find_quiz(step: int, learner: Learner = Learner()) -> Quiz:  # noqa: B008 - frozen
+    """The question of *step*, as it is for *learner*; StepError where there is no such step."""
     number = find_step(step).number
-    read = yaml.safe_load(learner.personal_text((_TEXTS / f"quiz-{number}.yml").read_text(encoding="utf-8")))
+    text = (_TEXTS / f"quiz-{number}.yml").read_text(encoding="utf-8")
+    read = yaml.safe_load(personal_text(text, learner))
     choices, why = tuple(map(str, read["choices"])), " ".join(read["why"].split())
-    question, not_so = (
-        " ".join(read["question"].split()),
-        {n: " ".join(w.split()) for n, w in read["not_so"].items()},
-    )
-    return Quiz(number, question, choices, read["answer"], why, not_so)
+    not_so = {choice: " ".join(words.split()) for choice, words in read["not_so"].items()}
+    return Quiz(number, " ".join(read["question"].split()), choices, read["answer"], why, not_so)

@@ -1,4 +1,4 @@
-"""What in a cluster is this learner's: whole namespaces, and gateways that the lab has made.
+"""What in a cluster is a learner's: whole namespaces, and gateways that the lab has made.
 
 Namespaces are known by name and, in class mode, by label as well. Gateways stay where a class works,
 which shares them. A namespace that an administrator gave, so that it can't be deleted, is emptied.
@@ -14,7 +14,7 @@ from labkit.kube.delete import delete
 from labkit.kube.permissions import may_delete
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
 from labkit.scenario import cast
-from labkit.scenario.learner import LEARNER, LEARNER_LABEL
+from labkit.scenario.learner import LEARNER_LABEL, Learner
 from labkit.scenario.neighbours import learners_here
 from labkit.scenario.place import made_by_people, remove_all
 
@@ -33,16 +33,16 @@ class Belonging:
         return f"{self.resource.title(self.name)}{' (emptied, it stays)' if self.stays else ''}"
 
 
-def belongings(api: Api) -> list[Belonging]:
-    """What is this learner's, in the order in which it can go."""
-    labelled = {"labelSelector": f"{LEARNER_LABEL}={LEARNER}"} if LEARNER else {}
+def belongings(api: Api, learner: Learner) -> list[Belonging]:
+    """What is *learner*'s, in the order in which it can go."""
+    labelled = {"labelSelector": f"{LEARNER_LABEL}={learner.name}"} if learner.name else {}
     there = {namespace["metadata"]["name"] for namespace in api.items(NAMESPACES.path(), **labelled)}
     namespaces = [
         Belonging(NAMESPACES, "", name, stays=not may_delete(api, NAMESPACES, name))
-        for name in cast.NAMESPACES
+        for name in learner.namespaces
         if name in there
     ]
-    return [*namespaces, *([] if LEARNER or learners_here(api) else _gateways(api))]
+    return [*namespaces, *([] if learner.name or learners_here(api) else _gateways(api))]
 
 
 def _gateways(api: Api) -> list[Belonging]:
@@ -53,9 +53,9 @@ def _gateways(api: Api) -> list[Belonging]:
     ]
 
 
-def remove(api: Api, one: Belonging) -> None:
+def remove(api: Api, learner: Learner, one: Belonging) -> None:
     """Delete it, or what is in it, and wait until that is gone."""
     if one.stays:
-        remove_all(api, list(made_by_people(api, [one.name])))
+        remove_all(api, list(made_by_people(api, learner, [one.name])))
     else:
         delete(api, one.resource, one.namespace, one.name)

@@ -13,10 +13,12 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
 from labkit.release.attribution import ByAnswer, ByLog
 from labkit.release.change import Change, make_change
+from labkit.release.finding import Calls, find_rule
 from labkit.release.health import number_of
 from labkit.release.held import Held, held, unique
-from labkit.release.rule import Rule, as_hundredths, find_rule, share_out
+from labkit.release.rule import Rule, as_hundredths, share_out
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.journal import Journal
 from labkit.traffic.split import Split, outbound_clusters, split, split_counts
 
@@ -29,15 +31,21 @@ _GREET = {*SERVICES, cast.SERVICE_EXT.title}
 """Whose greetings stand in ServiceA's answers (its own stands in each)."""
 
 
-def the_rule(
-    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
-) -> Rule | None:
-    """The rule for :data:`HOST`, whatever it is called; None where none leads to destinations."""
-    found = find_rule(api, HOST, namespace, headers=headers)
+def the_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule | None:
+    """The rule for calls from *namespace* to :data:`HOST`, whatever it is called and wherever it lives; None
+    where none leads anywhere."""
+    calls = Calls(HOST, namespace, PORT, headers or {}, {"app": cast.SERVICE_A.app})
+    found = find_rule(api, calls, places=_of_the_same_lab(namespace))
     return found if found and found.destinations else None
 
 
-def needed_rule(api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None) -> Rule:
+def _of_the_same_lab(home: str) -> list[str]:
+    """The namespaces of the lab in which ServiceA, ServiceB and ServiceC are in *home*."""
+    learner = home.removeprefix(cast.HOME)
+    return [f"{one}{learner}" for one in cast.NAMESPACES] if home.startswith(cast.HOME) else []
+
+
+def needed_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule:
     """As :func:`the_rule`; UsageError where there is none."""
     found = the_rule(api, namespace, headers=headers)
     if found is None:
@@ -87,15 +95,13 @@ def give(
     Where the rule does not have it yet, it joins. Raises UsageError, ApiRefused, WaitTimeout.
     """
     rule = needed_rule(api, namespace)
-    destination, new = destination_called(rule, name)
+    destination, new = destination_called(rule, name, namespace)
     wide = rule if new is None else rule.joined_by(new)
     wanted = wide.with_weights(share_out(wide, wide.destinations.index(destination), percent))
     return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy)
 
 
-def held_rule(
-    api: Api, namespace: str = cast.HOME, *, headers: Mapping[str, str] | None = None
-) -> Held | None:
+def held_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Held | None:
     """The rule with a name for each destination, as :func:`the_rule`.
 
     One with a single destination that is of this course has the other one beside it, without any weight.
@@ -106,7 +112,7 @@ def held_rule(
     wide = rule
     if len(rule.destinations) == 1 and name_of(rule.destinations[0]) in SERVICES:
         (name,) = {*SERVICES} - {name_of(rule.destinations[0])}
-        wide = rule.joined_by(_as_written(cast.find_workload(name)))
+        wide = rule.joined_by(_as_written(cast.find_workload(name), rule.namespace, namespace))
     return held(wide, names_of(wide), first=SERVICES)
 
 
@@ -117,10 +123,11 @@ def who_answers(held: Held) -> ByAnswer | None:
     return ByAnswer(greets) if known else None
 
 
-def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
+def destination_called(rule: Rule, name: str, home: str = "") -> tuple[Destination, Obj | None]:
     """The destination of *rule* called *name*; one that may join it, as a VirtualService writes it.
 
-    Raises UsageError for what is neither, or could be several.
+    home: where the services are, by default where the rule is. Raises UsageError for what is neither, or
+    could be several.
     """
     names, wanted = names_of(rule), _wanted(name)
     found = [one for one, title in names.items() if wanted == title.casefold()]
@@ -132,22 +139,22 @@ def destination_called(rule: Rule, name: str) -> tuple[Destination, Obj | None]:
         raise UsageError(f"The rule {rule.name} leads to more than one {name}: say {which}.")
     for title in SERVICES:
         if wanted == title.casefold():
-            new = _as_written(cast.find_workload(title))
+            new = _as_written(cast.find_workload(title), rule.namespace, home or rule.namespace)
             return Destination.of(new, rule.namespace), new
     known = {*names.values(), *SERVICES}
     raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
 
 
-def destination_of(api: Api, namespace: str, name: str) -> Destination:
-    """The destination called *name*: of the rule, or, where there is none, the workload of that name.
+def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Destination:
+    """The destination called *name*: of the rule, or, where there is none, *learner*'s workload of that name.
 
     Raises UsageError for what is neither.
     """
     rule = the_rule(api, namespace)
     if rule is not None:
-        return destination_called(rule, name)[0]
-    found = cast.find_workload(name)
-    return Destination.of(_as_written(found), found.namespace)
+        return destination_called(rule, name, namespace)[0]
+    found = learner.workload(name)
+    return Destination.of(_as_written(found, found.namespace, found.namespace), found.namespace)
 
 
 def _called(one: Destination) -> set[str]:
@@ -202,9 +209,13 @@ def _by_cluster(log: pd.DataFrame, rule: Rule) -> pd.Series[Any]:
     return clusters.map({one: names[places[one]] if one in places else one for one in led_to})
 
 
-def _as_written(workload: cast.Workload) -> Obj:
-    """The ``destination`` of a VirtualService that leads to *workload*."""
-    return {"host": workload.hosts[0], "port": {"number": PORT}}
+def _as_written(workload: cast.Workload, namespace: str, home: str) -> Obj:
+    """The ``destination`` of a VirtualService in *namespace* that leads to *workload* in *home*."""
+    host = workload.hosts[0]
+    return {
+        "host": host if namespace == home else f"{host}.{home}.svc.cluster.local",
+        "port": {"number": PORT},
+    }
 
 
 def _wanted(name: str) -> str:

@@ -12,7 +12,8 @@ from labkit.kube import embedded
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
 from labkit.scenario.cast import EXTERNAL, HOME
-from labkit.scenario.learner import personal
+from labkit.scenario.learner import Learner
+from labkit.scenario.personal import personal
 
 
 @dataclass(frozen=True)
@@ -25,23 +26,23 @@ class Step:
     files: tuple[str, ...] = ()
     """Manifests in the order they are applied."""
     namespace: str = HOME
-    """Where objects go that name no namespace."""
+    """Where objects go that name no namespace, as the manifests call it."""
     egress_gateway: bool = False
     """Whether Istio is installed again, with an egress gateway."""
 
-    def sources(self) -> list[Source]:
-        """The manifests, read; in class mode as they are for this learner."""
-        return [personal(read(folder() / self.folder / name)) for name in self.files]
+    def sources(self, learner: Learner) -> list[Source]:
+        """The manifests, read, as they are for *learner*."""
+        return [personal(read(folder() / self.folder / name), learner) for name in self.files]
 
-    def objects(self) -> Iterator[Obj]:
-        """Every object the step applies, with its namespace."""
-        for source in self.sources():
-            yield from self.objects_of(source)
+    def objects(self, learner: Learner) -> Iterator[Obj]:
+        """Every object the step applies for *learner*, with its namespace."""
+        for source in self.sources(learner):
+            yield from self.objects_of(source, learner)
 
-    def objects_of(self, source: Source) -> Iterator[Obj]:
-        """The objects of one manifest, with their namespace."""
+    def objects_of(self, source: Source, learner: Learner) -> Iterator[Obj]:
+        """The objects of one manifest of *learner*'s, with their namespace."""
         for manifest in parse(source):
-            yield _placed(manifest.object, self.namespace)
+            yield _placed(manifest.object, learner.own(self.namespace))
 
 
 STEPS = (
@@ -93,17 +94,17 @@ def folder() -> Path:
     return book.manifests()
 
 
-def find_manifest(manifest: str | Path) -> Source:
-    """A manifest of the book by its file name, or any other by its path; as it is for this learner."""
-    source = personal(read(manifest, [folder()]))
+def find_manifest(manifest: str | Path, learner: Learner) -> Source:
+    """A manifest of the book by its file name, or any other by its path; as it is for *learner*."""
+    source = personal(read(manifest, [folder()]), learner)
     if source.path is None or namespace_of(source.path) is None:
         return source
     return replace(source, typed=f"$(labkit manifest {source.name})")
 
 
-def typed_manifest(name: str) -> Path:
+def typed_manifest(name: str, learner: Learner) -> Path:
     """The file of the book's manifest *name*; where the learner's own differs, a copy in the state folder."""
-    plain, source = read(Path(name), [folder()]), find_manifest(Path(name))
+    plain, source = read(Path(name), [folder()]), find_manifest(Path(name), learner)
     if source.path is None or source.text == plain.text:
         return (source.path or Path(name)).resolve()
     copies = embedded.home() / "manifests"
@@ -126,7 +127,10 @@ def find_step(number: int) -> Step:
 
 
 def namespace_of(path: Path) -> str | None:
-    """The namespace a manifest of the scenario goes to; None for a file that is not the scenario's."""
+    """The namespace that a manifest of the scenario goes to, as the manifests call it.
+
+    None for a file that is not the scenario's.
+    """
     for step in STEPS:
         if path.resolve().is_relative_to((folder() / step.folder).resolve()):
             return step.namespace

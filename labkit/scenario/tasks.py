@@ -17,9 +17,12 @@ import yaml
 from labkit.errors import LabkitError
 from labkit.kube.apply import kubectl_command
 from labkit.kube.manifests import Source
-from labkit.scenario import cast, learner
+from labkit.scenario import cast
 from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer, Report
+from labkit.scenario.learner import Learner
+from labkit.scenario.personal import personal
 from labkit.scenario.steps import find_step
+from labkit.traffic.response_flags import flagged
 from labkit.traffic.split import split
 
 if TYPE_CHECKING:
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
 
     from labkit.traffic.curl import Answer
 
-HOST = f"external.{learner.HOST or 'example'}"
-"""The name that the external service gets in the task of step 4."""
+_EXAMPLE = "external.example"
+"""The name that the external service gets in the task of step 4, where one learner works alone."""
 _STRICT = 1e-3
 """Below this chance a split is another one: 80 and 20 is found out, and right weights fail once in 1000."""
 HALF_A_SECOND, LEEWAY = 500.0, 1.5
@@ -59,24 +62,29 @@ class Task:
         return f"{kubectl_command(self.solution, self.namespace)} <<'EOF'\n{self.solution.text}EOF"
 
 
-def find_task(step: int) -> Task:
-    """The task of *step*; StepError where there is no such step."""
+def find_task(step: int, learner: Learner) -> Task:
+    """The task of *step* as it is for *learner*; StepError where there is no such step."""
     number = find_step(step).number
     text = (_TEXTS / f"task-{number}.yml").read_text(encoding="utf-8")
-    read = yaml.safe_load(text.replace("external.example", HOST))
+    read = yaml.safe_load(text.replace(_EXAMPLE, external_host(learner)))
     return Task(
         number,
         read["title"],
         " ".join(read["text"].split()),
         tuple(" ".join(hint.split()) for hint in read["hints"]),
-        learner.personal(Source(read["solution"])),
+        personal(Source(read["solution"]), learner),
         learner.own(read["namespace"]),
     )
 
 
+def external_host(learner: Learner) -> str:
+    """The name that the external service gets in the task of step 4."""
+    return f"external.{learner.host}" if learner.host else _EXAMPLE
+
+
 def check_task(lab: Observer, step: int) -> Report:
     """Look whether the task of *step* is done."""
-    task = find_task(step)
+    task = find_task(step, lab.learner)
     return Report(task.step, tuple(find_in_task(lab, step)), task.title)
 
 
@@ -89,11 +97,10 @@ def find_in_task(lab: Observer, step: int) -> Iterator[Finding]:
 
 
 def _second_namespace(lab: Observer) -> Iterator[Finding]:
-    mine, others = lab.gets_proxy(cast.PRACTICE), lab.gets_proxy("default")
-    hint = f"Make the namespace `{cast.PRACTICE}`, and give it the label that `{cast.HOME}` has."
-    yield Finding(
-        f"A pod made in {cast.PRACTICE} gets a proxy (tried in a dry run)", mine, _proxy(mine), hint
-    )
+    practice = lab.learner.own(cast.PRACTICE)
+    mine, others = lab.gets_proxy(practice), lab.gets_proxy("default")
+    hint = f"Make the namespace `{practice}`, and give it the label that `{lab.learner.home}` has."
+    yield Finding(f"A pod made in {practice} gets a proxy (tried in a dry run)", mine, _proxy(mine), hint)
     hint = "Take the label off `default`: `kubectl label namespace default istio-injection-`."
     yield Finding("A pod made in default gets none", not others, _proxy(others), hint)
 
@@ -119,7 +126,7 @@ def _three_of_b(lab: Observer) -> Iterator[Finding]:
     seen = f"{len(counts)} pod{'' if len(counts) == 1 else 's'}: {counts} requests"
     hint = (
         "Only pods that are ready get requests. "
-        f"Does `kubectl get pods -n {cast.HOME}` show three of ServiceB, each 2/2?"
+        f"Does `kubectl get pods -n {lab.learner.home}` show three of ServiceB, each 2/2?"
     )
     yield Finding("Three pods of ServiceB got requests", len(counts) == 3, seen, hint)
 
@@ -134,10 +141,11 @@ def _one_in_four(lab: Observer) -> Iterator[Finding]:
 
 
 def _own_host(lab: Observer) -> Iterator[Finding]:
-    hint = f"No rule speaks for {HOST}. Is it under `hosts` of a VirtualService that names `service-ext-gw`?"
-    answer = _ask(lab, "/", {"Host": HOST})
-    yield _greeted(answer, f"For {HOST}, / is answered by the external service", ANSWER_EXTERNAL, hint)
-    hint = f"Your rule takes every host: write `{HOST}` under `hosts`, not `*`."
+    host = external_host(lab.learner)
+    hint = f"No rule speaks for {host}. Is it under `hosts` of a VirtualService that names `service-ext-gw`?"
+    answer = _ask(lab, "/", {"Host": host})
+    yield _greeted(answer, f"For {host}, / is answered by the external service", ANSWER_EXTERNAL, hint)
+    hint = f"Your rule takes every host: write `{host}` under `hosts`, not `*`."
     yield _refused(_ask(lab, "/"), "For any other host, / gets a 404", hint)
     hint = "The old rule is gone. Make a new VirtualService with a name of its own."
     yield _greeted(_ask(lab, "/service-ext"), "/service-ext works as before", ANSWER_EXTERNAL, hint)
@@ -150,13 +158,13 @@ def _slow_outside(lab: Observer) -> Iterator[Finding]:
     yield _all(
         through_c, "Every answer through ServiceC says 504 Gateway Timeout", "504 Gateway Timeout", hint
     )
-    gave_up = _flagged(lab.access_log(cast.SERVICE_C.name, of=answers), "UT")
+    gave_up = flagged(lab.access_log(cast.SERVICE_C.name, of=answers), "UT")
     seen = f"{len(gave_up)} of {len(through_c)} calls have the flag UT in its log"
     promise = "ServiceC's own proxy stopped waiting (the flag UT in its access log)"
     yield Finding(promise, 0 < len(through_c) <= len(gave_up), seen, hint)
     yield _after_half_a_second(gave_up)
     hint = "Is `fault.delay` in the rule that matches the gateway `istio-egressgateway`, with percentage 100?"
-    held = _flagged(lab.access_log(cast.EGRESS.name, of=answers), "DI")
+    held = flagged(lab.access_log(cast.EGRESS.name, of=answers), "DI")
     seen = f"{len(held)} of {len(through_c)} calls have the flag DI in its log"
     promise = "The egress gateway held every call back (the flag DI in its access log)"
     yield Finding(promise, 0 < len(through_c) <= len(held), seen, hint)
@@ -181,16 +189,11 @@ def _after_half_a_second(gave_up: pd.DataFrame) -> Finding:
     return Finding("It waits for about half a second", holds, seen, hint)
 
 
-def _flagged(log: pd.DataFrame, flag: str) -> pd.DataFrame:
-    """The lines that have *flag* among their response flags."""
-    return log[log["response_flags"].astype("str").str.contains(rf"\b{flag}\b", na=False)]
-
-
 def _retired(lab: Observer) -> Iterator[Finding]:
-    pods = lab.pods(cast.HOME)
+    pods = lab.pods(lab.learner.home)
     names = pods[pods["status"] != "Terminating"]["name"].astype("str")
     left = [name for name in names if name.startswith(cast.SERVICE_B.deployment)]
-    hint = f"Try `kubectl scale deployment service-b-deployment --replicas 0 -n {cast.HOME}`."
+    hint = f"Try `kubectl scale deployment service-b-deployment --replicas 0 -n {lab.learner.home}`."
     yield Finding("No pod of ServiceB runs", not left, ", ".join(left) or "no pod", hint)
     answers = lab.send("/service-a", requests=60, concurrency=4)
     hint = "Is the Service `producer-internal-host` still there, and does all traffic go to ServiceC?"

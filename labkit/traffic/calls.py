@@ -21,6 +21,7 @@ import pandas as pd
 
 from labkit.kube.running import Pod, Running, Service
 from labkit.traffic.failures import line_failed
+from labkit.traffic.response_flags import flags_of
 
 CLIENT = "client"
 """Whoever asks from outside the cluster."""
@@ -226,7 +227,7 @@ def _host(seen: Seen) -> str:
 
 def _why(seen: Seen) -> tuple[str, str]:
     """Why a proxy answered by itself, and what it had been asked for."""
-    flags = set(seen.flags.split(","))
+    flags = flags_of(seen.flags)
     code = f"{seen.code} " if seen.code else ""
     if seen.cluster == "BlackHoleCluster" or seen.route == "block_all":
         return f"{code}unknown host", seen.authority

@@ -13,13 +13,15 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-_HARMLESS = frozenset({"", "-", "DI", "DF", "OM"})
+from labkit.traffic.response_flags import flags_of
+
+_HARMLESS = frozenset({"DI", "DF", "OM"})
 """Flags that come with requests that ended well: a delay on purpose, a local reply of health checks."""
 
 
 def line_failed(code: int, flags: str | None) -> bool:
     """Whether a line with that response code (0: none) and those response flags tells of a failure."""
-    return code >= 400 or any(flag not in _HARMLESS for flag in (flags or "").split(","))
+    return code >= 400 or any(flag not in _HARMLESS for flag in flags_of(flags))
 
 
 def failed_lines(lines: pd.DataFrame) -> pd.Series[bool]:

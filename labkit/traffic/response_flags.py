@@ -7,6 +7,7 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import pandas as pd
 
@@ -57,7 +58,19 @@ def why(flags: object, route: object, cluster: object) -> str:
 
 def meaning(flags: object) -> str:
     """*flags* (``UF,URX``) in words; empty where there are none."""
-    if flags is None or pd.isna(flags):  # type: ignore[call-overload]
-        return ""
-    words = [MEANINGS.get(flag, f"flag {flag}") for flag in re.split(r"[,\s]+", str(flags)) if flag != "-"]
-    return "; ".join(words)
+    return "; ".join(MEANINGS.get(flag, f"flag {flag}") for flag in flags_of(flags))
+
+
+def flags_of(given: object) -> tuple[str, ...]:
+    """The flags in what a line says of them, in its order; none where it says ``-`` or nothing."""
+    return _split(given) if isinstance(given, str) else ()
+
+
+@lru_cache(maxsize=1024)
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(flag for flag in re.split(r"[,\s]+", text) if flag not in ("", "-"))
+
+
+def flagged(lines: pd.DataFrame, flag: str) -> pd.DataFrame:
+    """Those of *lines*, of an access log, that have *flag*."""
+    return lines[[flag in flags_of(each) for each in lines["response_flags"]]]

@@ -105,7 +105,7 @@ class Stream:
             self._thread.start()
 
     def pause(self) -> None:
-        """Send no more for now; what is under way still arrives."""
+        """Send no more for now, not even the rest of a handful; what is under way still arrives."""
         self._state.going.clear()
 
     def close(self, timeout: float = 10.0) -> None:
@@ -138,6 +138,10 @@ class _State:
         self.failure: str | None = None
         self.going, self.over = threading.Event(), threading.Event()
 
+    def rests(self) -> bool:
+        """Whether no more is to be sent for now."""
+        return self.over.is_set() or not self.going.is_set()
+
 
 def _weak(call: Callable[..., Any]) -> Callable[[], Any]:
     return weakref.WeakMethod(call) if inspect.ismethod(call) else lambda: call
@@ -160,7 +164,7 @@ def _run(state: _State) -> None:
 def _send(state: _State, count: int) -> bool:
     """One handful; false where nobody wants it any more."""
     rows = _rows(state, count)
-    state.sent += count
+    state.sent += len(rows)
     receive = state.receive()
     if receive is None or state.over.is_set():
         return False
@@ -183,7 +187,7 @@ def _rows(state: _State, count: int) -> pd.DataFrame:
             concurrency=min(count, _AT_ONCE),
             headers=state.headers,
             timeout=state.timeout,
-            stop=state.over.is_set,
+            stop=state.rests,
         )
     except LabkitError as error:  # the cluster is gone: an answer of its own kind, a row as any other
         rows = _unanswered(str(error), state.clock.time(), count)

@@ -29,7 +29,7 @@ from typing import Any
 import pandas as pd
 
 from labkit.kube.tables import Listing
-from labkit.traffic.response_flags import why
+from labkit.traffic.response_flags import flags_of, why
 
 COLUMNS = (
     *("hop", "within", "proxy", "direction", "to", "start_ms", "duration_ms"),
@@ -92,7 +92,7 @@ def _unheard(rows: list[dict[str, Any]], parents: list[int | None]) -> list[int]
         if number not in parents
         and row["upstream_host"]
         and str(row["upstream_cluster"]).startswith("outbound|")
-        and "UF" not in str(row["response_flags"])
+        and "UF" not in flags_of(row["response_flags"])
     ]
 
 

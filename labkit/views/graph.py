@@ -17,6 +17,7 @@ import pandas as pd
 from labkit.kube.api import Api
 from labkit.kube.running import Pod, Running, what_runs
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, calls
 from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_figure, as_still, fitted
 from labkit.views.graph_layout import CARD, HIGH, Frame, Place, between, frames, place, size, way
@@ -57,18 +58,21 @@ class Edge:
 class Mesh:
     """What is in the picture."""
 
-    def __init__(self, called: pd.DataFrame, running: Running, window: str, *, wide: bool = False) -> None:
-        """*called*: as :func:`labkit.traffic.calls.calls`. *window*: what was looked at, in words.
+    def __init__(
+        self, called: pd.DataFrame, running: Running, learner: Learner, window: str, *, wide: bool = False
+    ) -> None:
+        """*called*: as :func:`labkit.traffic.calls.calls`. *learner*: whose mesh it is.
+        *window*: what was looked at, in words.
 
         wide: let an arrow be as wide as its share of what its sender sent.
         """
-        nodes = nodes_of(called, running)
+        nodes = nodes_of(called, running, learner)
         rows = _in_order(called)
         self.table = _table(rows, nodes)
         """As that of :class:`Graph`."""
         title = f"The mesh, {window}"
         edges = [Edge(*row) for row in rows.itertuples(index=False, name=None)]
-        self.drawing = _Composer(nodes, edges, running, wide=wide).drawing(title)
+        self.drawing = _Composer(nodes, edges, running, learner, wide=wide).drawing(title)
         self.caption = _caption(title, edges, nodes)
 
 
@@ -105,17 +109,16 @@ class Graph(Picture):
         return as_still(self.drawing)
 
 
-def mesh_of(
-    api: Api, lines: pd.DataFrame, namespaces: Sequence[str], window: str, *, wide: bool = False
-) -> Mesh:
-    """What *lines* (access logs of every proxy) tell, on what runs now in *namespaces*; see :class:`Mesh`."""
-    running = what_runs(api, namespaces)
-    return Mesh(calls(lines, running), running, window, wide=wide)
+def mesh_of(api: Api, lines: pd.DataFrame, learner: Learner, window: str, *, wide: bool = False) -> Mesh:
+    """What *lines* (access logs of every proxy) tell, on what runs now where *learner*'s lab looks; see
+    :class:`Mesh`."""
+    running = what_runs(api, learner.places(api))
+    return Mesh(calls(lines, running), running, learner, window, wide=wide)
 
 
-def graph(api: Api, lines: pd.DataFrame, namespaces: Sequence[str], window: str) -> Graph:
+def graph(api: Api, lines: pd.DataFrame, learner: Learner, window: str) -> Graph:
     """The picture of :func:`mesh_of`."""
-    return Graph(mesh_of(api, lines, namespaces, window))
+    return Graph(mesh_of(api, lines, learner, window))
 
 
 def of_requests(number: int) -> str:
@@ -175,17 +178,24 @@ class _Composer:
     """Puts the picture together."""
 
     def __init__(
-        self, nodes: Mapping[str, Node], edges: Sequence[Edge], running: Running, *, wide: bool
+        self,
+        nodes: Mapping[str, Node],
+        edges: Sequence[Edge],
+        running: Running,
+        learner: Learner,
+        *,
+        wide: bool,
     ) -> None:
         self._nodes, self._edges, self._running, self._wide = nodes, edges, running, wide
-        self._places = place(nodes.values(), {edge.destination for edge in edges})
+        self._learner = learner
+        self._places = place(nodes.values(), {edge.destination for edge in edges}, learner)
         self._ends = {(edge.source, edge.destination) for edge in edges}
         self._most = max((edge.requests for edge in edges), default=1)
 
     def drawing(self, title: str) -> Drawing:
         width, height = size(self._places.values())
         drawing = Drawing(title, width, height)
-        for frame in frames(self._nodes, self._places, self._running.namespaces):
+        for frame in frames(self._nodes, self._places, self._running.namespaces, self._learner):
             drawing.shapes += self._frame(frame)
         for key, node in self._nodes.items():
             drawing.shapes += _node(node, self._places[key])
@@ -205,7 +215,7 @@ class _Composer:
         if rules:
             names = "<br>".join(rule.name for rule in rules)
             yield Note(((frame.x + 30, frame.y + 12),), f"VirtualServices<br>{names}")
-        if rules and frame.namespace == cast.HOME:
+        if rules and frame.namespace == self._learner.home:
             yield from _listed([rule.name for rule in rules], frame.x + 11, frame.y + 34)
 
     def _edge(self, edge: Edge) -> Iterator[Arrow | Words | Note]:

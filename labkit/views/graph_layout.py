@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, STOPPED
 from labkit.views.drawing import Point
 from labkit.views.graph_nodes import Kind, Node
@@ -43,6 +44,7 @@ _FIXED: dict[tuple[str, str], Cell] = {
     (cast.HOME, cast.OUTBOUND_CALLER.app): (2, 3),
     (cast.OUTSIDE, "outside-app"): (4, 3),
 }
+"""By namespace (as the manifests call it) and label ``app``."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,23 @@ def row_middle(row: int) -> float:
 # -------------------------------------------------------------------------------------------- places
 
 
-def place(nodes: Iterable[Node], called: Collection[str]) -> dict[str, Place]:
-    """Key → place. *called*: keys of nodes that somebody calls; they stand right of those nobody calls."""
+def place(nodes: Iterable[Node], called: Collection[str], learner: Learner) -> dict[str, Place]:
+    """Key → place in the picture of *learner*'s mesh.
+
+    called: keys of nodes that somebody calls; they stand right of those nobody calls.
+    """
     nodes = sorted(nodes, key=lambda node: node.key)
+    known = {(learner.own(namespace), app): cell for (namespace, app), cell in _FIXED.items()}
     cells: dict[str, Cell] = {}
     left: list[Node] = []
     for node in nodes:
-        fixed = _fixed(node)
+        fixed = _fixed(node, known)
         if fixed and fixed not in cells.values():
             cells[node.key] = fixed
         else:
             left.append(node)
     for node in left:
-        if columns := _columns(node, called):
+        if columns := _columns(node, called, learner.home):
             cells[node.key] = _free(cells, columns, _first_row(node))
     _place_namespaces([node for node in left if node.key not in cells and node.namespace], cells)
     for node in left:
@@ -100,7 +106,7 @@ def place(nodes: Iterable[Node], called: Collection[str]) -> dict[str, Place]:
     return {node.key: _on_page(node, cells[node.key]) for node in nodes}
 
 
-def _fixed(node: Node) -> Cell | None:
+def _fixed(node: Node, known: Mapping[tuple[str, str], Cell]) -> Cell | None:
     if node.key == CLIENT:
         return (0, 1)
     if node.again:
@@ -111,16 +117,16 @@ def _fixed(node: Node) -> Cell | None:
         return next(
             (_FIXED.get((one.namespace, one.app)) for one in cast.WORKLOADS if node.title in one.hosts), None
         )
-    return _FIXED.get((node.namespace, node.app))
+    return known.get((node.namespace, node.app))
 
 
-def _columns(node: Node, called: Collection[str]) -> tuple[int, ...]:
+def _columns(node: Node, called: Collection[str], home: str) -> tuple[int, ...]:
     """In which columns a node without a fixed place belongs, the best first; none: it depends on others."""
     if node.kind in (Kind.OUTSIDE, Kind.GONE) or node.again:
         return (_RIGHT,)
     if node.is_gateway:
         return (1,) if node.pods[0].lets_in else (_RIGHT,)
-    if node.namespace == cast.HOME:
+    if node.namespace == home:
         return (3, 2) if node.key in called else (2, 3)
     return ()
 
@@ -176,24 +182,27 @@ def size(places: Iterable[Place]) -> tuple[int, int]:
 # -------------------------------------------------------------------------------------------- frames
 
 
-def frames(nodes: Mapping[str, Node], places: Mapping[str, Place], empty: Collection[str]) -> list[Frame]:
+def frames(
+    nodes: Mapping[str, Node], places: Mapping[str, Place], empty: Collection[str], learner: Learner
+) -> list[Frame]:
     """The rectangles of namespaces. *empty*: namespaces to be shown though nothing may run there."""
     zones: dict[tuple[str, str], list[Cell]] = {}
-    if cast.HOME in empty or any(node.namespace == cast.HOME for node in nodes.values()):
-        zones[cast.HOME, "middle"] = [(2, 0), (3, MAIN_ROWS - 1)]
-    if cast.EXTERNAL in empty:
-        zones[cast.EXTERNAL, "right"] = [(_RIGHT, 0)]
+    home, external = learner.home, learner.external
+    if home in empty or any(node.namespace == home for node in nodes.values()):
+        zones[home, "middle"] = [(2, 0), (3, MAIN_ROWS - 1)]
+    if external in empty:
+        zones[external, "right"] = [(_RIGHT, 0)]
     for key, node in nodes.items():
         if node.namespace:
             cell = places[key].cell
-            zones.setdefault((node.namespace, _zone(node, cell)), []).append(cell)
+            zones.setdefault((node.namespace, _zone(node, cell, home)), []).append(cell)
     return [_frame(namespace, cells) for (namespace, _), cells in zones.items()]
 
 
-def _zone(node: Node, cell: Cell) -> str:
+def _zone(node: Node, cell: Cell, home: str) -> str:
     """A namespace on both sides of another has a frame on each."""
     column, row = cell
-    if node.namespace == cast.HOME:
+    if node.namespace == home:
         return "middle"
     if node.is_gateway:
         return "left" if column == 1 else "right"

@@ -7,7 +7,7 @@ A workload is there because it runs, whether or not somebody called it; a host o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from labkit.kube.running import Pod, Running
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, GONE, OUTSIDE, STOPPED
 
 
@@ -71,11 +72,11 @@ class Node:
         return f"{self.title} (from inside)" if self.again else self.title
 
 
-def nodes_of(calls: pd.DataFrame, running: Running) -> dict[str, Node]:
-    """Key → node, for what runs in the mesh and for everything in *calls*."""
+def nodes_of(calls: pd.DataFrame, running: Running, learner: Learner) -> dict[str, Node]:
+    """Key → node, for what runs in the mesh and for everything in *calls*; named as *learner* knows them."""
     called = dict.fromkeys([*calls["source"], *calls["destination"]])
-    pods = _pods_by_key(running, set(called))
-    titles = _titles(pods)
+    pods = _pods_by_key(running, set(called), learner)
+    titles = _titles(pods, learner)
     found = [_workload(key, its_pods, titles[key], running) for key, its_pods in pods.items()]
     found += [
         _workload(key, pods[base], titles[base], running)
@@ -86,11 +87,11 @@ def nodes_of(calls: pd.DataFrame, running: Running) -> dict[str, Node]:
     return {node.key: node for node in found}
 
 
-def _pods_by_key(running: Running, called: set[str]) -> dict[str, tuple[Pod, ...]]:
+def _pods_by_key(running: Running, called: set[str], learner: Learner) -> dict[str, tuple[Pod, ...]]:
     """The pods to show: the gateways, those of the mesh's namespaces, and all that called or were called."""
     ours = {
         *running.namespaces,
-        *cast.NAMESPACES,
+        *learner.namespaces,
         *(pod.namespace for pod in running.pods if _has_sidecar(pod)),
     }
     found: dict[str, list[Pod]] = defaultdict(list)
@@ -104,21 +105,19 @@ def _has_sidecar(pod: Pod) -> bool:
     return pod.has_proxy and not pod.is_gateway
 
 
-_TITLES = {(one.namespace, one.app): one.title for one in cast.WORKLOADS}
-
-
-def _titles(pods: dict[str, tuple[Pod, ...]]) -> dict[str, str]:
+def _titles(pods: dict[str, tuple[Pod, ...]], learner: Learner) -> dict[str, str]:
     """Key → what people call it; with the namespace where two would be called the same."""
-    found = {key: _title(some[0]) for key, some in pods.items()}
+    known = {(learner.own(one.namespace), one.app): one.title for one in cast.WORKLOADS}
+    found = {key: _title(some[0], known) for key, some in pods.items()}
     names = list(found.values())
     return {key: title if names.count(title) == 1 else key for key, title in found.items()}
 
 
-def _title(pod: Pod) -> str:
-    known = _TITLES.get((pod.namespace, pod.labels.get("app", "")))
-    if pod.is_gateway and not known:
+def _title(pod: Pod, known: Mapping[tuple[str, str], str]) -> str:
+    title = known.get((pod.namespace, pod.labels.get("app", "")))
+    if pod.is_gateway and not title:
         return cast.INGRESS.title if pod.lets_in else cast.EGRESS.title
-    return known or pod.workload
+    return title or pod.workload
 
 
 def _workload(key: str, pods: tuple[Pod, ...], title: str, running: Running) -> Node:

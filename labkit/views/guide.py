@@ -93,7 +93,7 @@ class Guide(ActionView):
     def refresh(self) -> None:
         """Look at the cluster, and show where it is."""
         self._seen = current_revision(self._lab.api)
-        self.head.value = banner.banner(self.step, progress(self._lab.api))
+        self.head.value = banner.banner(self.step, progress(self._lab.api, self._lab.learner))
 
     def _look_again(self) -> None:
         self.refresh()
@@ -109,7 +109,7 @@ class Guide(ActionView):
         for finding in find(self._lab, self.step):
             found.append(finding)
             self.result.value = markup.findings(found)
-        self.result.value = markup.findings(explain(self._lab.api, self.step, found))
+        self.result.value = markup.findings(explain(self._lab.api, self._lab.learner, self.step, found))
         kept = sum(finding.holds for finding in found)
         self.say(
             f"{kept} of {len(found)} promises hold{'.' if kept < len(found) else ': this step is done.'}"
@@ -125,7 +125,7 @@ class Guide(ActionView):
         self._unless_it_undoes_work(lambda: self._go(finished=True))
 
     def _unless_it_undoes_work(self, going: Callable[[], None]) -> None:
-        own = own_work(self._lab.api)
+        own = own_work(self._lab.api, self._lab.learner)
         if not own:
             going()
             return
@@ -167,7 +167,7 @@ class Guide(ActionView):
 
     def still(self) -> dict[str, Any]:
         """The banner as the cluster is now."""
-        found = progress(self._lab.api)
+        found = progress(self._lab.api, self._lab.learner)
         return {"text/plain": banner.text(self.step, found), "text/html": banner.banner(self.step, found)}
 
     def _watch_cells(self) -> None:

@@ -9,12 +9,13 @@ out once a second all the same.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anywidget
+
+from labkit.clock import SYSTEM, Clock
 
 PAGE = Path(__file__).parent / "page"
 PAUSE = 0.6
@@ -32,12 +33,14 @@ class LiveFigure(anywidget.AnyWidget):
 
     *piece* makes what is to be drawn, with True everything; it is called by whichever thread has news.
 
-    turned: when the kernel's loop last turned (``time.monotonic()``).
+    turned: when the kernel's loop last turned, by the *clock* (``monotonic()``).
     """
 
-    def __init__(self, piece: Callable[[bool], Piece], turned: Callable[[], float]) -> None:
+    def __init__(
+        self, piece: Callable[[bool], Piece], turned: Callable[[], float], *, clock: Clock = SYSTEM
+    ) -> None:
         super().__init__()
-        self._piece, self._turned = piece, turned
+        self._piece, self._turned, self._clock = piece, turned, clock
         self._lock = threading.Lock()
         self._number, self._sent = 0, 0.0
         self._shown = self._is_stale = self._is_awaited = self._is_other = self._is_urgent = False
@@ -68,17 +71,17 @@ class LiveFigure(anywidget.AnyWidget):
 
     def _hand_over_in_time(self) -> None:
         """Each piece costs the page some work, most of it not for drawing."""
-        if self._is_urgent or time.monotonic() - self._sent >= PAUSE:
+        if self._is_urgent or self._clock.monotonic() - self._sent >= PAUSE:
             self._hand_over(whole=self._is_other)
 
     def _kernel_is_deaf(self) -> bool:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         return now - self._turned() > _DEAF and now - self._sent > _ONCE
 
     def _hand_over(self, *, whole: bool) -> None:
         self._number += 1
         self._is_stale = self._is_other = self._is_urgent = False
-        self._sent, self._is_awaited = time.monotonic(), True
+        self._sent, self._is_awaited = self._clock.monotonic(), True
         self.send({"number": self._number, "whole": whole, **self._piece(whole)})
 
 

@@ -8,13 +8,13 @@ kernel's loop, not by the clock: while a cell runs, the kernel hears nobody and 
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import anywidget
 
+from labkit.clock import SYSTEM, Clock
 from labkit.views.live_figure import PAGE
 
 PATIENCE = 10
@@ -29,10 +29,11 @@ class Presence(anywidget.AnyWidget):
 
     _esm = (PAGE / "presence.js").read_text()
 
-    def __init__(self, came: Callable[[], None], went: Callable[[], None]) -> None:
+    def __init__(self, came: Callable[[], None], went: Callable[[], None], *, clock: Clock = SYSTEM) -> None:
         super().__init__()
+        self._clock = clock
         self.here, self._silent = False, 0
-        self.turned = time.monotonic()
+        self.turned = self._clock.monotonic()
         """When the kernel's loop last turned."""
         self._came, self._went = _weak(came), _weak(went)
         self.on_msg(_heard)
@@ -40,14 +41,14 @@ class Presence(anywidget.AnyWidget):
 
     def hear(self) -> None:
         """A sign of the view."""
-        self._silent, self.turned = 0, time.monotonic()
+        self._silent, self.turned = 0, self._clock.monotonic()
         if not self.here:
             self.here = True
             self._came()
 
     def look(self) -> None:
         """Once a second of the kernel's leisure."""
-        self._silent, self.turned = self._silent + 1, time.monotonic()
+        self._silent, self.turned = self._silent + 1, self._clock.monotonic()
         if self.here and self._silent >= PATIENCE:
             self.here = False
             self._went()

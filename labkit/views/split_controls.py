@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import ipywidgets as widgets
 
 from labkit.markup import BAD, GOOD
+from labkit.views.split_switch import Switch
 
 _EVERY = (0, 10, 50, 90, 100)
 """What the presets for two destinations give to the second one."""
@@ -63,14 +64,21 @@ class Dial:
 
 class Controls:
     """``head`` goes above the figure, ``foot`` below. *moved* is called by sliders and numbers, *pressed* by
-    presets; *row* is one more row of buttons."""
+    presets, *switched* by the button that starts and pauses; *row* is one more row of buttons."""
 
-    def __init__(self, rate: int, moved: Moved, pressed: Moved, row: widgets.Widget) -> None:
+    def __init__(
+        self,
+        rate: int,
+        moved: Moved,
+        pressed: Moved,
+        switched: Callable[[bool], None],
+        row: widgets.Widget,
+    ) -> None:
         self._moved, self._pressed = moved, pressed
         self.dials: dict[str, Dial] = {}
         self.presets: list[widgets.Button] = []
         self._dials, self._presets = widgets.VBox(layout={"margin": "0"}), widgets.HBox(layout=_ROW)
-        self.button = widgets.Button(icon="play", button_style="primary", layout={"width": "6em"})
+        self.switch = Switch(switched, layout={"margin": "0 2px"})
         self.rate = widgets.BoundedIntText(
             rate,
             1,
@@ -85,7 +93,7 @@ class Controls:
         self.head = widgets.VBox(
             [
                 self._dials,
-                widgets.HBox([self.button, self.rate, self._presets], layout=_ROW),
+                widgets.HBox([self.switch, self.rate, self._presets], layout=_ROW),
                 row,
                 self.state,
                 self.change,
@@ -152,10 +160,7 @@ class Controls:
 
     def show_state(self, *, running: bool, done: bool, words: str) -> None:
         """What the button does next, and how far the stream is."""
-        self.button.description, self.button.icon = (
-            ("Done", "check") if done else ("Pause", "pause") if running else ("Start", "play")
-        )
-        self.button.disabled = done
+        self.switch.show(running=running, done=done)
         value = f'<span style="{_WORDS}">{html.escape(words)}</span>'
         if self.state.value != value:
             self.state.value = value

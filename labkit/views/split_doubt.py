@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from labkit.clock import SYSTEM, Clock
 from labkit.views.split_background import Looking
 
 _PATIENCE = 3.0
@@ -20,26 +20,31 @@ class Doubt:
     """
 
     def __init__(
-        self, trouble: Callable[[], str], running: Callable[[], bool], tell: Callable[[str], None]
+        self,
+        trouble: Callable[[], str],
+        running: Callable[[], bool],
+        tell: Callable[[str], None],
+        *,
+        clock: Clock = SYSTEM,
     ) -> None:
-        self._trouble, self._running, self._tell = trouble, running, tell
-        self._well_at, self.told = time.monotonic(), ""
+        self._trouble, self._running, self._tell, self._clock = trouble, running, tell, clock
+        self._well_at, self.told = clock.monotonic(), ""
         self._looking = Looking(self.look, _LOOK)
 
     def start(self) -> None:
         """The stream starts, or goes on."""
-        self._well_at = time.monotonic()
+        self._well_at = self._clock.monotonic()
         self._looking.start()
 
     def all_is_well(self) -> None:
         """A good answer came."""
-        self._well_at = time.monotonic()
+        self._well_at = self._clock.monotonic()
         self._say("")
 
     def look(self) -> None:
         """Look at the mesh, if it is time to."""
         since = self._well_at
-        if self._running() and time.monotonic() - since > _PATIENCE:
+        if self._running() and self._clock.monotonic() - since > _PATIENCE:
             words = self._trouble()
             if since == self._well_at:  # else a good answer came meanwhile
                 self._say(words)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from labkit.clock import SYSTEM, Clock
 from labkit.views.live_figure import PAGE, LiveFigure, Piece
 from labkit.views.split_tally import FAILED, UNKNOWN
 from labkit.views.theme import ERROR, OTHER
@@ -25,9 +26,10 @@ class SplitFigure(LiveFigure):
         turned: Callable[[], float],
         *,
         window: float,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._seen, self._colours, self._window = piece, colours, window
-        super().__init__(self._drawn, turned)
+        super().__init__(self._drawn, turned, clock=clock)
 
     def _drawn(self, whole: bool) -> Piece:
         return {**(self._frame() if whole else {}), **self._seen(whole)}

@@ -1,7 +1,8 @@
 """What a split panel leaves in a saved notebook: how things stood, as a small table with bars.
 
-It is an output of its own beside the widgets, which hide it (``page/split.css``), and is written anew now
-and then. Where the notebook is opened again and the kernel has no such widgets, it is what one sees.
+It is an output of its own beside the widgets, which hide it (``page/split.css``). Where the notebook is
+opened again and the kernel has no such widgets, it is what one sees. Each time it is written the notebook
+has to be saved again, so that is done where something has come of what somebody did, and not by the clock.
 """
 
 from __future__ import annotations
@@ -12,35 +13,40 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labkit.clock import SYSTEM, Clock
 from labkit.views.split_tally import FAILED, UNKNOWN, Tally
 from labkit.views.theme import ERROR, OTHER
 
-_OFTEN = 30.0
-"""Seconds between two that nothing calls for."""
+_SETTLED = 10.0
+"""Seconds after a change until there is something to see of what came of it."""
 _AGAIN = "Run this cell again to get its sliders back."
 
 
 class LeftBehind:
     """*bundle* says how things stand."""
 
-    def __init__(self, bundle: Callable[[], dict[str, Any]]) -> None:
-        self._bundle, self._id, self._newest = bundle, secrets.token_hex(8), 0.0
-        self._is_shown = False
+    def __init__(self, bundle: Callable[[], dict[str, Any]], *, clock: Clock = SYSTEM) -> None:
+        self._bundle, self._id, self._clock = bundle, secrets.token_hex(8), clock
+        self._about: object = None
+        self._since, self._is_due, self._is_shown = 0.0, False, False
 
     def show(self) -> None:
         """Put it into the output of the cell that runs."""
         from IPython.display import display
 
-        self._is_shown, self._newest = True, time.monotonic()
+        self._is_shown = True
         display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
 
-    def renew(self, *, at_once: bool = False) -> None:
-        """Write it anew, in any thread; often in a second is fine, but for *at_once*."""
+    def renew(self, about: object, *, at_once: bool = False) -> None:
+        """Write it anew, in any thread: once when *about* is another than before and what comes of that can
+        be seen, or *at_once*. Often in a second is fine, but for that."""
         from IPython.display import update_display
 
-        now = time.monotonic()
-        if self._is_shown and (at_once or now - self._newest >= _OFTEN):
-            self._newest = now
+        now = self._clock.monotonic()
+        if about != self._about:
+            self._about, self._since, self._is_due = about, now, True
+        if self._is_shown and (at_once or (self._is_due and now - self._since >= _SETTLED)):
+            self._is_due = False
             update_display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
 
 

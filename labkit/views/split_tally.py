@@ -117,7 +117,9 @@ class Tally:
             ],
         }
         if whole or self._is_weighed:
-            found["changes"] = [[round(at, 2), list(one.values())] for at, one in self._same_columns()]
+            found["changes"] = [
+                [round(at, 2), [one[name] for name in self.weights]] for at, one in self._same_columns()
+            ]
         self._is_weighed = False
         self._fresh.clear()
         self._dirty.clear()
@@ -140,7 +142,7 @@ class Tally:
         ]
 
     def _same_columns(self) -> list[tuple[float, Mapping[str, int | None]]]:
-        return [one for one in self.changes if list(one[1]) == list(self.weights)]
+        return [one for one in self.changes if one[1].keys() == self.weights.keys()]
 
     def _forget(self, now: float) -> None:
         """Drop what is older than the window."""

@@ -31,7 +31,7 @@ class TaskView(ActionView):
 
     def __init__(self, lab: Tasked, step: int) -> None:
         super().__init__()
-        self._lab, self.task = lab, find_task(step)
+        self._lab, self.task = lab, find_task(step, lab.learner)
         self._hints = 0
         self.hint, self.answer = widgets.HTML(), widgets.HTML()
         self.head.value = self._card()
@@ -49,7 +49,7 @@ class TaskView(ActionView):
 
     def check(self) -> Report:
         """Look whether the task is done; true if it is."""
-        return explained(self._lab.api, check_task(self._lab, self.task.step))
+        return explained(self._lab.api, self._lab.learner, check_task(self._lab, self.task.step))
 
     def _check(self) -> None:
         self.result.value = ""
@@ -58,7 +58,8 @@ class TaskView(ActionView):
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
             self.result.value = markup.findings(found)
-        self.result.value = markup.findings(blame_mesh(self._lab.api, self.task.step, found))
+        told = blame_mesh(self._lab.api, self._lab.learner, self.task.step, found)
+        self.result.value = markup.findings(told)
         done = all(finding.holds for finding in found)
         self.say("Done! The task is solved." if done else "Not yet. Look at what was seen.")
 

@@ -35,13 +35,16 @@ ANSWERS = """count => {
   const seen = document.querySelector('.labkit-split .count')?.textContent.match(/of (\\d+)/);
   return seen && +seen[1] > count;
 }"""
-PAUSED_AFTER = """() => new Promise(done => {
+PRESS_PAUSE = """() => new Promise(done => {
   const buttons = [...document.querySelectorAll('button.widget-button')];
   const button = buttons.find(one => one.textContent.includes('Pause')), began = performance.now();
-  const look = () => button.textContent.includes('Start') && done(performance.now() - began);
+  const look = () => button.textContent.includes('Start')
+    && done([performance.now() - began, performance.timeOrigin + began]);
   new MutationObserver(look).observe(button, { childList: true, subtree: true, characterData: true });
   button.click();
 })"""
+DEAF = "import ctypes; ctypes.PyDLL(None).sleep(3)"
+"""Nothing else runs in the kernel meanwhile."""
 LEFT = "Run this cell again to get its sliders back."
 COUNT_DRAWINGS = """() => {
   const kind = CanvasRenderingContext2D.prototype, clear = kind.clearRect;
@@ -199,10 +202,23 @@ def test_it_appears_with_little_and_never_falls_behind(book, page, received, cap
         waiting = int(ask(page, "print(panel.figure._number)"))
         page.wait_for_timeout(2_000)
         pieces = int(ask(page, "print(panel.figure._number)")) - waiting
-        paused = page.evaluate(PAUSED_AFTER)
+        shown, rests = pause(page)
     with capsys.disabled():
-        print(f"\nten busy loops beside it: Pause after {paused:.0f} ms, {pieces / 2:g} pieces a second")
+        print(f"\nten busy loops beside it: Pause is shown after {shown:.0f} ms and nothing more sent after")
+        print(f"{rests:.0f} ms; {pieces / 2:g} pieces a second")
     assert pieces <= 8, "not more than are drawn"
+    assert page.problems == []
+
+
+def test_a_press_is_seen_however_busy_the_kernel_is(book, page):
+    see_answers(page)
+    page.evaluate(f"code => {{ ({ASK})(code); }}", DEAF)
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Start").wait_for()
+    page.get_by_role("button", name="Pausing").wait_for()
+    page.get_by_role("button", name="Start").wait_for()
+    assert ask(page, IS_RUNNING) == "False"
     assert page.problems == []
 
 
@@ -330,6 +346,15 @@ def see_answers(page):
     """Start the stream; a handful of answers is drawn."""
     page.locator("button.widget-button:has-text('Start')").click()
     page.wait_for_function(ANSWERS, arg=20)
+
+
+def pause(page):
+    """Press Pause: after how many milliseconds the page shows it, and the last request is sent."""
+    shown, pressed = page.evaluate(PRESS_PAUSE)
+    wait_until(lambda: ask(page, IS_RUNNING) == "False")
+    page.wait_for_timeout(500)  # for what is under way
+    newest = float(ask(page, "print(panel.tally.newest)"))
+    return shown, max(0.0, 1000 * newest - pressed)
 
 
 def tells(page, words, seconds=3):

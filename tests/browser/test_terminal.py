@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from labkit import Lab
+from labkit.scenario.learner import Learner
 from labkit.scenario.quizzes import find_quiz
 from labkit.scenario.tasks import find_task
 
@@ -48,10 +49,15 @@ def shown(cell) -> Iterator[str]:
 def printed(step: int) -> list[str]:
     """What the book prints in *step*, in the order in which a learner meets it."""
     cells = nbformat.read(NOTEBOOKS[step], as_version=4).cells
-    texts = [find_quiz(step).why, find_quiz(step).question, find_task(step).text, *find_task(step).hints]
+    texts = [
+        find_quiz(step).why,
+        find_quiz(step).question,
+        find_task(step, Learner()).text,
+        *find_task(step, Learner()).hints,
+    ]
     found = [one for cell in cells for one in (*in_prose(cell.source * _is_prose(cell)), *shown(cell))]
     found += [one for text in texts for one in in_prose(text)]
-    return list(dict.fromkeys([*found, find_task(step).command]))
+    return list(dict.fromkeys([*found, find_task(step, Learner()).command]))
 
 
 def _is_prose(cell) -> bool:

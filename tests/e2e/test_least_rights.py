@@ -3,6 +3,7 @@
 The learner's kubeconfig is made as a teacher makes one: a ServiceAccount, its token, a context.
 """
 
+import json
 import os
 import sys
 
@@ -72,6 +73,41 @@ def test_what_was_given_is_emptied_and_stays(bench, anna):
 
     assert f"namespace/{MINE} (emptied, it stays)" in done.stdout
     assert bench.get("deployments", "-n", MINE)["items"] == []
+
+
+BREAK = """
+from labkit import Lab
+from labkit.errors import UsageError
+
+lab = Lab(context="school")
+lab.goto(3, finished=True)
+try:
+    with lab.fault("B", errors=100) as broken:
+        print(repr(broken))
+    print(repr(broken))
+except UsageError as error:
+    print("refused:", error)
+"""
+
+
+def test_a_learner_breaks_a_service_of_her_own(bench, anna):
+    """As far as she was given that, too; and no step needs it."""
+    bench.labkit("look", "--context", "school", "--yes", "--production", env=anna)
+
+    done = bench.run(sys.executable, "-c", BREAK, env=anna).stdout
+
+    assert "ServiceB fails 100 of 100 requests" in done
+    assert done.splitlines()[-1] == "ServiceB is well."
+    assert bench.get("envoyfilters", "-A")["items"] == []
+
+    role = bench.get("role", "labkit-learner", "-n", MINE)
+    role["rules"] = [rule for rule in role["rules"] if rule["resources"] != ["envoyfilters"]]
+    bench.kubectl("replace", "-f", "-", input=json.dumps(role))
+
+    done = bench.run(sys.executable, "-c", BREAK, env=anna).stdout
+    assert f"refused: Nothing is broken: it takes an EnvoyFilter in {MINE}, and you may not make any." in done
+    look = " ".join(bench.labkit("look", "--context", "school", env=anna).stdout.split())
+    assert "permissions all that the steps need, without lab.fault() and Break; not allowed: " in look
 
 
 def test_the_roles_decide(bench, anna):

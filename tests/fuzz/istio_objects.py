@@ -23,8 +23,20 @@ KINDS = {
     "Gateway": "gateways",
     "ServiceEntry": "serviceentries",
     "Sidecar": "sidecars",
+    "EnvoyFilter": "envoyfilters",
 }
-WEIGHTS = {"VirtualService": 8, "DestinationRule": 5, "Gateway": 3, "ServiceEntry": 4, "Sidecar": 1}
+WEIGHTS = {
+    "VirtualService": 8,
+    "DestinationRule": 5,
+    "Gateway": 3,
+    "ServiceEntry": 4,
+    "Sidecar": 1,
+    "EnvoyFilter": 3,
+}
+API_VERSIONS = {
+    kind: "networking.istio.io/v1alpha3" if kind == "EnvoyFilter" else "networking.istio.io/v1"
+    for kind in KINDS
+}
 SCHEMAS = {
     kind: custom_schema(REGISTRY[f"{plural}.networking.istio.io"])["properties"]["spec"]
     for kind, plural in KINDS.items()
@@ -240,12 +252,14 @@ def an_object(random: Random, name: str) -> dict[str, Any]:
     else:
         spec = _made(random, SCHEMAS[kind], "", random.choice([0.15, 0.3, 0.5]))
     meta = {"name": name, "namespace": HERE}
-    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": meta, "spec": spec}
+    return {"apiVersion": API_VERSIONS[kind], "kind": kind, "metadata": meta, "spec": spec}
 
 
 def _made(random: Random, schema: dict[str, Any], name: str, density: float) -> Any:
     if name == "selector":
         return random.choice(_SELECTORS)
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return _filter(random)
     if "properties" in schema:
         return _struct(random, schema, density)
     if isinstance(schema.get("additionalProperties"), dict):
@@ -303,8 +317,53 @@ def _usual(random: Random, pool: list[Any]) -> Any:
     return pool[min(random.randrange(len(pool)), random.randrange(len(pool)), random.randrange(len(pool)))]
 
 
+def _filter(random: Random) -> dict[str, Any]:
+    """A filter of Envoy's: mostly one of faults, nearly right."""
+    config = {"@type": f"type.googleapis.com/envoy.extensions.filters.{_usual(random, _FILTER_TYPES)}"}
+    for field in random.sample(list(_FAULTS), random.choice([1, 1, 2, 3])):
+        config[field] = _usual(random, _FAULTS[field])
+    given = {"name": _usual(random, _FILTER_NAMES), random.choice(_CONFIGS): config}
+    return (
+        given if random.random() < 0.95 else {key: given[key] for key in list(given)[random.randint(0, 2) :]}
+    )
+
+
+_CONFIGS = ["typed_config"] * 8 + ["typedConfig", "config", "config_discovery"]
+_FILTER_TYPES = ["http.fault.v3.HTTPFault"] * 9 + ["http.lua.v3.Lua", "http.router.v3.Router", "nonsense"]
+_PERCENTAGES = [
+    *({"numerator": 30}, {"numerator": 100}, {}, {"numerator": 1, "denominator": "MILLION"}),
+    *({"numerator": 101}, {"numerator": -1}, {"numerator": 1, "denominator": "NONSENSE"}, {"numerator": "x"}),
+]
+_FAULTS: dict[str, list[Any]] = {
+    "abort": [
+        *({"http_status": 503, "percentage": each} for each in _PERCENTAGES),
+        *({"httpStatus": each} for each in _STATUSES),
+        *({}, {"grpc_status": 14}, {"header_abort": {}, "percentage": {"numerator": 100}}, {"nonsense": 1}),
+    ],
+    "delay": [
+        *({"fixed_delay": "0.1s", "percentage": each} for each in _PERCENTAGES),
+        *({"fixed_delay": each} for each in _DURATIONS),
+        *({}, {"header_delay": {}}, {"http_delay": {}}),
+    ],
+    "headers": [[{"name": each, "present_match": True}] for each in _NAMES],
+    "downstream_nodes": [["a"], [], [""], "a"],
+    "upstream_cluster": ["a", "", "é", 1],
+    "max_active_faults": [1, 0, -1, 4294967296],
+    "response_rate_limit": [
+        *({"fixed_limit": {"limit_kbps": each}, "percentage": {"numerator": 1}} for each in (1, 0, -1)),
+        *({}, {"header_limit": {}}),
+    ],
+    "filter_metadata": [{"a": "b"}, {}, "a"],
+    "delay_percent_runtime": ["a.b", ""],
+    "no_such_field": [1],
+}
+_FILTER_NAMES = ["a", "b", "envoy.filters.http.fault", "envoy.filters.http.router", "", "é", "x" * 300, "a b"]
+
+
 def _changed(random: Random, value: Any, schema: dict[str, Any], name: str) -> Any:
     """*value* with one thing changed, somewhere in it."""
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return _filter(random)
     if isinstance(value, dict) and value and random.random() < 0.75:
         key = random.choice(list(value))
         inner = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
@@ -333,13 +392,51 @@ def _real() -> Iterator[dict[str, Any]]:
                 yield document
 
 
-REAL = list(_real())
+FAULTS = """
+- workloadSelector: {labels: {app: service-c-app}}
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener:
+        filterChain:
+          filter:
+            name: envoy.filters.network.http_connection_manager
+            subFilter: {name: envoy.filters.http.router}
+    patch: &patch
+      operation: INSERT_BEFORE
+      value:
+        name: faults
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+          abort: {http_status: 503, percentage: {numerator: 30}}
+          delay: {fixed_delay: 0.010s, percentage: {numerator: 100}}
+- priority: -1
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match: {context: SIDECAR_OUTBOUND, listener: {portNumber: 80}}
+    patch: {<<: *patch, operation: INSERT_FIRST}
+  - {applyTo: HTTP_FILTER, patch: *patch}
+- workloadSelector: {labels: {app: service-a-app}}
+  configPatches:
+  - applyTo: CLUSTER
+    match: {context: SIDECAR_OUTBOUND, cluster: {service: service-c-srv, portNumber: 80}}
+    patch: {operation: MERGE, value: {connect_timeout: 1s}}
+"""
+"""EnvoyFilters, which no manifest of the book has: as lab.fault() makes them, and others."""
+
+REAL = [
+    *_real(),
+    *({"kind": "EnvoyFilter", "spec": copy.deepcopy(each)} for each in yaml.safe_load(FAULTS)),
+]
 
 
 def values_for(schema: dict[str, Any], name: str) -> list[Any]:
     """Values worth trying for a field: good ones first."""
     if name == "selector":
         return _SELECTORS
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return [_filter(Random(seed)) for seed in range(8)]
     if "properties" in schema:
         return [_struct(Random(seed), schema, density) for seed in range(2) for density in (0.3, 1.0)]
     if isinstance(schema.get("additionalProperties"), dict):

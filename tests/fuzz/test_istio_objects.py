@@ -75,7 +75,7 @@ class Mesh:
 
 
 def _path(obj: dict[str, Any]) -> str:
-    return f"/apis/networking.istio.io/v1/namespaces/{HERE}/{KINDS[obj['kind']]}"
+    return f"/apis/{obj['apiVersion']}/namespaces/{HERE}/{KINDS[obj['kind']]}"
 
 
 @pytest.fixture

@@ -1,23 +1,27 @@
 """A cluster that is reached by somebody's kubeconfig: looked at first, changed after a yes only."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from labkit import Lab
+from labkit.cli import labkit
 from labkit.errors import NotAgreed, UsageError
 from labkit.kube.agreement import PART_OF, PART_OF_LAB, agree, signs_of_production
 from labkit.kube.connect import connect
 from labkit.kube.control_plane import control_planes
-from labkit.kube.first_look import _ask_for_rights, first_look
+from labkit.kube.first_look import _ask_for_rights, _istio, _labkit, first_look
 from labkit.kube.permissions import IN_THE_LAB, denied, roles
 from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
 from labkit.kube.wait import wait_until_gone
 from labkit.scenario import cast
-from labkit.scenario.cast import HOME, NAMESPACES, OF_LABS
+from labkit.scenario.cast import HOME, NAMESPACES
+from labkit.scenario.learner import Learner
 from labkit.scenario.reset import belongings
 
 pytestmark = pytest.mark.slow
@@ -86,7 +90,9 @@ def test_other_labs_are_no_production(api):
     try:
         facts = {
             fact.what: fact
-            for fact in first_look(api, ["outside-anna"], plain=["outside-anna"], labs=OF_LABS).facts
+            for fact in first_look(
+                api, ["outside-anna"], plain=["outside-anna"], labs=Learner("anna").of_labs
+            ).facts
         }
     finally:
         for name in ("dev-service-mesh", "outside-anna"):
@@ -105,6 +111,22 @@ def test_what_is_advised_names_the_cluster(api):
     assert facts["Istio"].mark == "✓"
 
 
+def test_a_pod_needs_to_name_its_cluster_to_labkit_alone(api):
+    api.context = "in-cluster"
+
+    assert _ask_for_rights(api) == "labkit look --roles USER | kubectl apply -f -"
+    assert _labkit(api, "istio install") == "labkit istio install --context in-cluster"
+
+
+def test_what_is_advised_where_istio_is_missing_is_understood(api):
+    api.context = "team a"
+
+    advised = shlex.split(_istio(api, []).next_step)
+
+    assert advised == ["labkit", "istio", "install", "--context", "team a"]
+    assert CliRunner().invoke(labkit, [*advised[1:], "--help"]).exit_code == 0
+
+
 def test_one_alone_is_refused_beside_a_class_and_takes_no_gateway_away(kubeconfig, api):
     """By rules for any host the class's requests would be answered as well."""
     agree(api)
@@ -116,12 +138,12 @@ def test_one_alone_is_refused_beside_a_class_and_takes_no_gateway_away(kubeconfi
     try:
         with pytest.raises(UsageError, match=r"A class works on this cluster \(anna\)"):
             Lab(kubeconfig=kubeconfig)
-        kept = [str(one) for one in belongings(api)]
+        kept = [str(one) for one in belongings(api, Learner())]
     finally:
         api.request("DELETE", "/api/v1/namespaces/outside-anna")
     try:
         wait_until_gone(api, NAMESPACES_OF_CLUSTER, "", "outside-anna")
-        alone = [str(one) for one in belongings(api)]
+        alone = [str(one) for one in belongings(api, Learner())]
     finally:
         api.request("DELETE", "/api/v1/namespaces/istio-system/services/istio-egressgateway")
     assert "service/istio-egressgateway" not in kept
@@ -154,6 +176,14 @@ def test_the_roles_are_for_the_names_of_that_learner(said, home):
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
 
     assert f"name: {home}\n" in done.stdout
+
+
+def test_whom_the_cluster_knows_by_a_long_name_needs_a_short_one(monkeypatch):
+    monkeypatch.delenv("LABKIT_USER", raising=False)
+    done = CliRunner().invoke(labkit, ["look", "--roles", "system:serviceaccount:school:anna"])
+
+    assert isinstance(done.exception, UsageError)
+    assert "`LABKIT_USER=anna labkit look --roles system:serviceaccount:school:anna`" in str(done.exception)
 
 
 def test_a_mesh_installed_by_revisions_is_asked_by_its_revision(cluster, api):

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from labkit.kube.permissions import IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, roles
+from labkit.kube.permissions import FOR_FAULTS, IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, roles
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -37,7 +37,7 @@ def may(server, user, verb, group, resource, namespace=""):
 
 
 def test_a_learner_may_do_what_the_lab_does(api_server, learner, namespace):
-    wanted = [(p, namespace) for p in IN_THE_LAB] + [(p, SYSTEM) for p in IN_ISTIO_SYSTEM]
+    wanted = [(p, namespace) for p in (*IN_THE_LAB, *FOR_FAULTS)] + [(p, SYSTEM) for p in IN_ISTIO_SYSTEM]
     wanted += [(p, "") for p in ON_THE_CLUSTER]
     refused = [
         (verb, p.resource, place)
@@ -58,6 +58,8 @@ def test_a_learner_may_do_what_the_lab_does(api_server, learner, namespace):
         ("delete", "apps", "deployments", SYSTEM),
         ("create", "", "namespaces", ""),
         ("create", "networking.istio.io", "virtualservices", "default"),
+        ("create", "networking.istio.io", "envoyfilters", "default"),
+        ("create", "networking.istio.io", "envoyfilters", SYSTEM),
     ],
 )
 def test_and_nothing_that_is_others(api_server, learner, verb, group, resource, place):

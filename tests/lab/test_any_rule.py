@@ -9,18 +9,19 @@ from contextlib import closing
 import pytest
 import yaml
 
+from labkit.errors import ApiRefused
 from labkit.kube.api import APPLY_PATCH
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.release.rule import rule_of
+from labkit.release.finding import rule_of
 from labkit.scenario import cast
 from labkit.scenario.splitting import the_rule
 
-from .rules import EXTRAS, HOST, RULES, rule
+from .rules import EXTRAS, HOST, OTHER, REFUSED, RULES, SEVERAL, objects, rule
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 NAME = "my-canary"
-PATH = VIRTUAL_SERVICES.path(cast.HOME, NAME)
+"""Of the object with the weights that count."""
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +33,40 @@ def mesh(lab):
     return lab
 
 
-@pytest.fixture(params=RULES)
+@pytest.fixture(params=[*RULES, *SEVERAL])
 def which(request):
     return request.param
 
 
 @pytest.fixture
-def applied(mesh, which):
-    """The rule as the server made it: by another manager, whose fields it keeps."""
-    query = {"fieldManager": "argocd", "force": True}
-    mesh.api.request("PATCH", PATH, query=query, body=rule(which), content_type=APPLY_PATCH)
+def path(which):
+    """Where the object with the weights is."""
+    (found,) = [path_of(one) for one in objects(which) if one["metadata"]["name"] == NAME]
+    return found
+
+
+def path_of(obj):
+    return VIRTUAL_SERVICES.path(obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+@pytest.fixture
+def applied(mesh, which, path):
+    """The object with the weights as the server made it: by another manager, whose fields it keeps."""
+    for obj in objects(which):
+        put(mesh, obj)
     mesh.wait()
-    yield as_it_is(mesh)
-    mesh.api.request("DELETE", PATH)
+    yield as_it_is(mesh, path)
+    for obj in objects(which):
+        mesh.api.request("DELETE", path_of(obj))
 
 
-def as_it_is(lab):
-    found = lab.api.get(PATH)
+def put(lab, obj):
+    query = {"fieldManager": "argocd", "force": True}
+    lab.api.request("PATCH", path_of(obj), query=query, body=obj, content_type=APPLY_PATCH)
+
+
+def as_it_is(lab, path):
+    found = lab.api.get(path)
     for changing in ("resourceVersion", "generation", "managedFields"):
         found["metadata"].pop(changing, None)
     return found
@@ -62,8 +80,8 @@ def without_weights(obj):
     return found
 
 
-def managed_by_others(lab):
-    managers = lab.api.get(PATH)["metadata"]["managedFields"]
+def managed_by_others(lab, path):
+    managers = lab.api.get(path)["metadata"]["managedFields"]
     return [one for one in managers if one["manager"] == "argocd"]
 
 
@@ -80,10 +98,10 @@ def counts(split):
     return {name: count for name, count in split.counts.items() if count}
 
 
-def test_any_rule_is_read_set_and_shifted(mesh, applied, which):
+def test_any_rule_is_read_set_and_shifted(mesh, applied, path):
     lab, weights = mesh, mesh.weights()
     names = list(weights)
-    assert len(names) == len(set(names)) == len(the_rule(lab.api).destinations)
+    assert len(names) == len(set(names)) == len(the_rule(lab.api, lab.namespace).destinations)
 
     # Read: by answers, by the caller's log and by the panel alike.
     answers = lab.send("/service-a", requests=40, concurrency=4)
@@ -97,11 +115,11 @@ def test_any_rule_is_read_set_and_shifted(mesh, applied, which):
 
         # Set by the panel, as a slider does.
         joined = [name for name in panel.weights if name not in names]
-        panel.set({panel._held.names[-1]: 30})
-        now = as_it_is(lab)
+        panel.set({panel.rule.held.names[-1]: 30})
+        now = as_it_is(lab, path)
         assert joined or without_weights(now) == without_weights(applied)
         assert lab.weights() == panel.weights
-        assert panel.weights[panel._held.names[-1]] == 30
+        assert panel.weights[panel.rule.held.names[-1]] == 30
     shown = lab.split(lab.send("/service-a", requests=40, concurrency=4))
     assert fits(shown)
 
@@ -114,41 +132,32 @@ def test_any_rule_is_read_set_and_shifted(mesh, applied, which):
     last = course.table.set_index("destination")["requests"]
     assert last[to] > 0
     assert last.sum() <= len(course.shift.answers)
-    assert joined or without_weights(as_it_is(lab)) == without_weights(applied)
-    after = lab.split(lab.send("/service-a", requests=40, concurrency=4))
-    assert fits(after)
+    assert joined or without_weights(as_it_is(lab, path)) == without_weights(applied)
 
     # And back: each answer is too slow for such a limit.
-    before = as_it_is(lab)
+    before = as_it_is(lab, path)
     course = lab.shift(to=to, steps=[90], requests=30, p95_ms=0.1)
     assert not course.succeeded
     assert "took longer than 0.1 ms" in course.reason
-    assert as_it_is(lab) == before
+    assert as_it_is(lab, path) == before
     assert fits(lab.split(lab.send("/service-a", requests=40, concurrency=4)))
-    assert {field for one in managed_by_others(lab) for field in one["fieldsV1"]} >= {"f:metadata"}
+    assert {field for one in managed_by_others(lab, path) for field in one["fieldsV1"]} >= {"f:metadata"}
 
 
-@pytest.fixture
-def delegated(mesh):
-    """A rule that hands everything over to another one, which has the weights."""
-    root, parts = rule("one destination, no weight", "root"), rule("the other one first, parts that make 4")
-    root["spec"]["http"] = [{"match": [{"uri": {"prefix": "/"}}], "delegate": {"name": NAME}}]
-    del parts["spec"]["hosts"], parts["spec"]["gateways"]
-    mesh.apply(yaml.safe_dump_all([parts, root]))
-    yield as_it_is(mesh)
-    for name in ("root", NAME):
-        mesh.api.request("DELETE", VIRTUAL_SERVICES.path(cast.HOME, name))
+@pytest.mark.parametrize("weights", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("which", ["several routes with names"], indirect=True)
+def test_weights_that_istio_refuses_change_nothing(mesh, applied, path, weights):
+    before, wrong = mesh.api.get(path), rule("several routes with names")
+    *_, default = wrong["spec"]["http"]
+    default["route"] = [
+        {"destination": {"host": host}} | ({} if weight is None else {"weight": weight})
+        for host, weight in zip((HOST, OTHER), weights, strict=True)
+    ]
+    with pytest.raises(ApiRefused, match="weight"):
+        put(mesh, wrong)
 
-
-def test_a_delegate_has_the_weights(mesh, delegated):
-    assert mesh.weights() == {"ServiceC": 1, "ServiceB": 3}
-    assert fits(mesh.split(mesh.send("/service-a", requests=40, concurrency=4)))
-
-    course = mesh.shift(to="C", steps=[60], requests=30, **WIDE)
-
-    assert course.succeeded, course.shift.verdict
-    assert without_weights(as_it_is(mesh)) == without_weights(delegated)
-    assert fits(mesh.split(mesh.send("/service-a", requests=40, concurrency=4)))
+    assert mesh.api.get(path) == before
+    assert mesh.weights() == {"ServiceB": 60, "ServiceC": 40}
 
 
 def test_the_default_route_is_meant():

@@ -61,7 +61,10 @@ def test_a_proxy_that_gives_no_answer_is_named(lab, cluster, deployment, kind):
     pod = pod_of(lab, deployment)
 
     with stopped(cluster, pod):
-        for told in (hints(explain(lab.api, 3, BROKEN)), hints(blame_mesh(lab.api, 3, BROKEN))):
+        for told in (
+            hints(explain(lab.api, lab.learner, 3, BROKEN)),
+            hints(blame_mesh(lab.api, lab.learner, 3, BROKEN)),
+        ):
             assert told[0].startswith(f"The {kind} proxy of pod {pod} in ")
             assert "gives no answer" in told[0]
             assert not [hint for hint in told if OF_THE_LESSON.search(hint)]
@@ -141,7 +144,7 @@ def test_without_istiod_nothing_else_is_blamed(lab):
     path = DEPLOYMENTS.path("istio-system", "istiod")
     lab.api.request("PATCH", path, body={"spec": {"replicas": 0}}, content_type=MERGE_PATCH)
 
-    told = hints(explain(lab.api, 3, BROKEN))
+    told = hints(explain(lab.api, lab.learner, 3, BROKEN))
 
     assert told[0].startswith("istiod is scaled to 0.")
     assert not [hint for hint in told if OF_THE_LESSON.search(hint)]
@@ -152,7 +155,7 @@ def test_a_healthy_mesh_is_not_blamed(lab):
     lab.goto(3, finished=True)
 
     assert list(mesh_troubles(lab.api)) == []
-    assert hints(blame_mesh(lab.api, 3, BROKEN)) == [finding.hint for finding in BROKEN]
+    assert hints(blame_mesh(lab.api, lab.learner, 3, BROKEN)) == [finding.hint for finding in BROKEN]
 
 
 def test_a_task_is_judged_as_ever_where_the_mesh_is_well_and_not_where_it_is_broken(lab, cluster):

@@ -51,7 +51,7 @@ def test_it_is_met_by_real_requests_and_is_gone_after_the_block(lab):
         lines = lab.access_log("service-c", of=lab.send("/service-a", requests=60))
         assert set(lines["response_code"]) == {503}
         assert set(lines["response_flags"]) == {"FI"}
-        assert own_work(lab.api) == [], "it is the lab's own doing, which goto undoes unasked"
+        assert own_work(lab.api, lab.learner) == [], "it is the lab's own doing, which goto undoes unasked"
     assert repr(broken) == "ServiceC is well."
     assert is_well(lab)
     assert lab.api.get(VIRTUAL_SERVICES.path(cast.HOME, "producer-internal-host-vs")) == rule

@@ -161,6 +161,12 @@ def twin(lab):
     )
 
 
+def under_another_name(lab):
+    lab.delete("producer-internal-host-50-c-vs.yml")
+    text = lab.manifest("producer-internal-host-10-c-vs.yml").text
+    lab.apply(text.replace("name: producer-internal-host-vs", "name: my-canary"))
+
+
 def rival(lab):
     lab.delete("producer-internal-host-50-c-vs.yml")
     lab.apply(OLDER_RIVAL)
@@ -232,6 +238,12 @@ MISTAKES = [
     (2, lambda lab: rule(lab, SPLIT, aborts), "aborts requests itself with status 418"),
     (3, twin, "which is none of service-b-deployment"),
     (3, weights(80, 20), "sends 80 of 100 to ServiceB and 20 of 100 to ServiceC; this step has 50"),
+    (
+        3,
+        under_another_name,
+        "my-canary sends 90 of 100 to ServiceB and 10 of 100 to ServiceC; this step has 50 of 100 to "
+        "ServiceB and 50 of 100 to ServiceC. Set these weights in it.",
+    ),
     (3, rival, "mine is about the same requests and older"),
     (3, scale("service-c-deployment"), "service-c-deployment is scaled to 0"),
     (4, elsewhere("service-ext-gw.yml", HOME), "It is in dev-service-mesh, and belongs to external-cluster"),
@@ -266,7 +278,7 @@ def test_what_is_none_of_the_lessons_is_named(lab):
     lab.goto(2)
     lab.apply(ENCRYPTED)
 
-    texts = [fault.text for fault in faults(Look(lab.api), 2)]
+    texts = [fault.text for fault in faults(Look(lab.api, lab.learner), 2)]
 
     assert "The DestinationRule encrypted in dev-service-mesh is not of this step" in " ".join(texts)
     assert texts[0].startswith("There is no Deployment service-b-deployment"), "the root comes first"
@@ -277,7 +289,7 @@ def test_a_closed_egress_gateway_is_named(lab):
     lab.goto(5, finished=True)
     delete(lab, GATEWAYS.path(HOME, "istio-egressgateway"))
 
-    texts = [fault.text for fault in faults(Look(lab.api), 5)]
+    texts = [fault.text for fault in faults(Look(lab.api, lab.learner), 5)]
 
     assert "no port of the egress gateway is open" in texts[0]
 
@@ -285,7 +297,7 @@ def test_a_closed_egress_gateway_is_named(lab):
 def test_where_all_is_well_there_is_no_fault(lab):
     lab.goto(6, finished=True)
 
-    assert list(faults(Look(lab.api), 6)) == []
+    assert list(faults(Look(lab.api, lab.learner), 6)) == []
 
 
 def test_what_envoy_would_refuse_is_refused_at_once(lab):
@@ -302,6 +314,6 @@ def test_what_a_proxy_refused_is_told(lab, monkeypatch):
     nack = ProxyState("service-a-1.dev-service-mesh", "NACK", "the pattern is too large")
     monkeypatch.setattr(look, "wait_for_proxies", lambda *_, **__: Acknowledgement((nack,), 0.1))
 
-    texts = [fault.text for fault in faults(Look(lab.api), 3)]
+    texts = [fault.text for fault in faults(Look(lab.api, lab.learner), 3)]
 
     assert any(text.startswith("A proxy refused its newest rules: service-a-1") for text in texts)

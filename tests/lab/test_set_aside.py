@@ -97,7 +97,7 @@ def test_changed_weights_and_an_object_of_ones_own_come_back(lab, files, capsys)
     )
     assert "`lab.bring_back()` brings it back" in first
     assert str(files()[0]) in first
-    assert own_work(lab.api) == []
+    assert own_work(lab.api, lab.learner) == []
 
     lab.goto(3, finished=True)
     lab.bring_back()

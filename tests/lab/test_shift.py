@@ -222,7 +222,7 @@ def test_a_shift_that_was_cut_off_is_known(lab, capsys):
     lab.goto(3, finished=True)
     name = applied(lab, [{"route": [{"destination": B}]}])
     before = as_it_is(lab, name)
-    rule = needed_rule(lab.api)
+    rule = needed_rule(lab.api, lab.namespace)
     wanted, kept = rule.joined_by(C).with_weights([40, 60]), Before(rule.written)
     make_change(lab.api, rule, lambda now: [*patch_to_note(now, kept), *now.patch_to(wanted)])
 

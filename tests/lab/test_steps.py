@@ -5,6 +5,7 @@ import pytest
 from labkit.errors import StepError
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
+from labkit.scenario.learner import Learner
 from labkit.scenario.steps import STEPS
 
 pytestmark = pytest.mark.slow
@@ -91,7 +92,9 @@ def mess(lab, cluster):
 
 
 def cluster_manifest(name):
-    return next(path for step in STEPS for path in (s.path for s in step.sources()) if path.name == name)
+    return next(
+        path for step in STEPS for path in (s.path for s in step.sources(Learner())) if path.name == name
+    )
 
 
 def test_pods_without_a_proxy_are_made_again(lab, cluster):

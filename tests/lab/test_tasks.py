@@ -24,11 +24,11 @@ def test_the_printed_solution_solves_it(lab, cluster, step):
     assert all(finding.hint for finding in before.findings if not finding.holds), str(before)
     assert after, str(after)
     assert str(after).startswith(f"Task {step}, {task.task.title}\n✓ ")
-    assert own_work(lab.api), "goto would undo the solution, so it is named before"
+    assert own_work(lab.api, lab.learner), "goto would undo the solution, so it is named before"
 
     lab.goto(step, finished=True)
 
-    assert own_work(lab.api) == []
+    assert own_work(lab.api, lab.learner) == []
     assert lab.check(step)
     assert not task.check()
 
@@ -56,7 +56,7 @@ WRONG = {
 @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
 def test_what_looks_like_waiting_is_told_from_it(lab, changes):
     lab.goto(5, finished=True)
-    solution = find_task(5).solution.text
+    solution = find_task(5, lab.learner).solution.text
     for old, new in changes:
         assert old in solution
         solution = solution.replace(old, new)
@@ -69,7 +69,7 @@ def test_what_looks_like_waiting_is_told_from_it(lab, changes):
 
 
 def test_the_second_namespace_is_gone_after_goto(lab):
-    lab.apply(find_task(0).solution)
+    lab.apply(find_task(0, lab.learner).solution)
     lab.goto(1)
 
     assert lab.api.find(NAMESPACES.path("", "practice")) is None

@@ -4,8 +4,8 @@ import pytest
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
+from labkit.release.finding import rule_of
 from labkit.release.held import held, unique
-from labkit.release.rule import rule_of
 
 HOSTS = ("c", "b", "other.far")
 

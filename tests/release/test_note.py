@@ -3,8 +3,8 @@
 import jsonpatch
 import pytest
 
+from labkit.release.finding import rule_of
 from labkit.release.note import MIRRORING, WEIGHTS, Before, as_before, before, patch_back, patch_to_note
-from labkit.release.rule import rule_of
 
 from .world import B, C, plain, virtual_service
 

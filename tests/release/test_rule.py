@@ -8,119 +8,23 @@ import yaml
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
-from labkit.release.rule import as_hundredths, find_rule, rule_of, share_out
+from labkit.release.finding import rule_of
+from labkit.release.rule import as_hundredths, share_out
 
 HOME = "shop"
 B, C = {"host": "b", "port": {"number": 80}}, {"host": "c", "port": {"number": 80}}
 
 
-def virtual_service(http, *, name="b-vs", hosts=("b",), made="2026-01-01T00:00:00Z", **spec):
-    meta = {"name": name, "namespace": HOME, "creationTimestamp": made, "resourceVersion": "7"}
+def virtual_service(http, *, name="b-vs", hosts=("b",), made="2026-01-01T00:00:00Z", namespace=HOME, **spec):
+    meta = {"name": name, "namespace": namespace, "creationTimestamp": made, "resourceVersion": "7"}
     return {"metadata": meta, "spec": {"hosts": list(hosts), "http": http, **spec}}
-
-
-class Served:
-    """As much of the API as finding a rule needs."""
-
-    def __init__(self, *found):
-        self._found = found
-
-    def items(self, path):
-        assert path.endswith(f"/namespaces/{HOME}/virtualservices")
-        return list(self._found)
-
-    def find(self, path):
-        return next((one for one in self._found if path.endswith(f"/{one['metadata']['name']}")), None)
 
 
 def split(*weights):
     return [{"route": [{"destination": d, "weight": w} for d, w in zip((B, C), weights, strict=True)]}]
 
 
-@pytest.mark.parametrize("host", ["b", "b.shop", "b.shop.svc", "b.shop.svc.cluster.local"])
-def test_it_is_found_by_its_host_whatever_it_is_called(host):
-    found = find_rule(Served(virtual_service(split(90, 10), name="my-canary", hosts=[host])), "b", HOME)
-
-    assert found.name == "my-canary"
-    assert found.weights == (90, 10)
-    assert found.destinations == (Destination("b.shop", port=80), Destination("c.shop", port=80))
-
-
-def test_of_several_the_oldest_acts():
-    old = virtual_service(split(50, 50), name="z", made="2025-01-01T00:00:00Z")
-    new = virtual_service(split(1, 99), name="a")
-
-    assert find_rule(Served(new, old), "b", HOME).name == "z"
-
-
-def test_rules_of_gateways_and_other_hosts_are_none():
-    at_gateway = virtual_service(split(1, 1), gateways=["front"])
-
-    assert find_rule(Served(at_gateway, virtual_service(split(1, 1), hosts=["c"])), "b", HOME) is None
-
-
-@pytest.mark.parametrize(
-    ("hosts", "acting"),
-    [
-        ({"all": ["*"]}, "all"),
-        ({"all": ["*.local"]}, "all"),
-        ({"all": ["*"], "ours": ["*.shop.svc.cluster.local"]}, "ours"),
-        ({"ours": ["*.shop.svc.cluster.local"], "named": ["b"]}, "named"),
-        ({"theirs": ["*.far.svc.cluster.local"], "other": ["*b"]}, None),
-        ({"several": ["x.example", "b.shop.svc.cluster.local"]}, "several"),
-    ],
-)
-def test_a_wildcard_acts_where_no_rule_names_the_host(hosts, acting):
-    found = find_rule(
-        Served(*(virtual_service(split(1, 1), name=n, hosts=h) for n, h in hosts.items())), "b", HOME
-    )
-
-    assert (found and found.name) == acting
-
-
-def test_a_delegate_is_followed():
-    root = virtual_service(
-        [{"match": [{"uri": {"prefix": "/"}}], "delegate": {"name": "parts"}}], name="root"
-    )
-    parts = virtual_service(split(60, 40), name="parts", hosts=[])
-
-    assert find_rule(Served(root, parts), "b", HOME).weights == (60, 40)
-    assert find_rule(Served(root), "b", HOME).destinations == ()
-
-
-@pytest.mark.parametrize("kind", ["tcp", "tls"])
-def test_routes_of_connections_are_none_of_requests(kind):
-    found = virtual_service([], **{kind: [{"route": [{"destination": B, "weight": 100}]}]})
-
-    assert find_rule(Served(found), "b", HOME) is None
-
-
 TESTERS = {"match": [{"headers": {"x-release": {"exact": "tester"}}}], "route": [{"destination": C}]}
-
-
-def test_the_default_route_is_meant_or_the_one_for_given_headers():
-    served = Served(virtual_service([TESTERS, *split(100, 0)]))
-
-    assert find_rule(served, "b", HOME).route == 1
-    assert find_rule(served, "b", HOME, headers={"X-Release": "tester"}).route == 0
-    assert find_rule(served, "b", HOME, headers={"X-Release": "other"}).route == 1
-
-
-@pytest.mark.parametrize(
-    ("how", "value", "fits"),
-    [
-        ({"prefix": "te"}, "tester", True),
-        ({"regex": "t.*r"}, "tester", True),
-        ({"regex": "t"}, "tester", False),
-        ({"regex": "("}, "tester", False),
-        ({}, "anything", True),
-        ({"exact": "Tester"}, "tester", False),
-    ],
-)
-def test_headers_match_as_in_istio(how, value, fits):
-    only = {"match": [{"headers": {"x-release": how}}], "route": [{"destination": C}]}
-
-    assert (rule_of(virtual_service([only]), headers={"x-release": value}) is not None) is fits
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
-from labkit.release.rule import rule_of
+from labkit.release.finding import rule_of
 from labkit.release.shadow import check_that_copies_are_seen, planned, share_asked
 
 from .world import TO, B, C, virtual_service

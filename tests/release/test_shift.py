@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.errors import ConnectionLost
+from labkit.release.finding import rule_of
 from labkit.release.note import before
-from labkit.release.rule import rule_of
 from labkit.release.shift import PATIENCE, run
 
 from .world import B, ByChance, C, plain, shifted, virtual_service, weights_of, work

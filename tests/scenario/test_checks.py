@@ -8,10 +8,13 @@ import pytest
 from labkit.errors import RequestFailed
 from labkit.scenario import checks
 from labkit.scenario.checks import check
+from labkit.scenario.learner import Learner
 
 
 class Observed:
     """A lab in which everything is as a test says."""
+
+    learner = Learner()
 
     def __init__(self, text="", status=200, clusters=(), pods=(), nodes=(("labkit", "Ready"),)):
         self.text, self.status, self.clusters = text, status, clusters

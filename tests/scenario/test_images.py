@@ -1,24 +1,16 @@
 """The lab's own images in place of the scenario's."""
 
-import importlib
-import sys
-
 import pytest
 
+from labkit import Lab
 from labkit.scenario import images, steps
+from labkit.scenario.learner import Learner
 
-
-@pytest.fixture
-def ours(monkeypatch):
-    monkeypatch.setenv("LABKIT_IMAGES", "registry.example/team/")
-    importlib.reload(images)
-    yield images
-    monkeypatch.undo()
-    importlib.reload(images)
+PREFIX = "registry.example/team/"
 
 
 def deployments():
-    return [obj for step in steps.STEPS for obj in step.objects() if obj["kind"] == "Deployment"]
+    return [obj for step in steps.STEPS for obj in step.objects(Learner()) if obj["kind"] == "Deployment"]
 
 
 def container(obj):
@@ -26,8 +18,8 @@ def container(obj):
     return only
 
 
-def test_every_service_runs_from_one_image(ours):
-    changed = [container(ours.with_own_images(obj)) for obj in deployments()]
+def test_every_service_runs_from_one_image():
+    changed = [container(images.with_own_images(obj, PREFIX)) for obj in deployments()]
 
     assert {each["image"] for each in changed} == {"registry.example/team/labkit-services"}
     assert [each["args"] for each in changed] == [
@@ -41,22 +33,28 @@ def test_every_service_runs_from_one_image(ours):
     assert {each["resources"]["requests"]["cpu"] for each in changed} == {"20m"}
 
 
-def test_an_image_of_somebody_else_stays(ours):
+def test_an_image_of_somebody_else_stays():
     (first, *_) = deployments()
     container(first)["image"] = "nginx"
 
-    assert container(ours.with_own_images(first))["image"] == "nginx"
+    assert container(images.with_own_images(first, PREFIX))["image"] == "nginx"
+
+
+def test_each_step_runs_them_for_a_learner_who_has_them():
+    found = [obj for step in steps.STEPS for obj in step.objects(Learner(images=PREFIX))]
+    named = [container(obj)["image"] for obj in found if obj["kind"] == "Deployment"]
+
+    assert set(named) == {f"{PREFIX}labkit-services"}
+    assert {images.with_own_images(obj, "") is obj for obj in deployments()} == {True}
 
 
 @pytest.mark.slow
-def test_they_run(bench, tmp_path):
+def test_they_run(bench):
     """The argument chooses, wherever the image was pushed to."""
     bench.labkit("up")
-    script = "from labkit import Lab; lab = Lab(); lab.goto(3); print(lab.curl('/service-a').text)"
-    done = bench.run(
-        sys.executable, "-c", script, env=bench.env | {"LABKIT_IMAGES": "registry.example/team/"}
-    )
+    with Lab(kubeconfig=bench.kubeconfig, images=PREFIX) as lab:
+        lab.goto(3)
+        assert "Hello from ServiceB!" in lab.curl("/service-a").text
 
-    assert "Hello from ServiceB!" in done.stdout
     (pod,) = bench.get("pods", "-n", "dev-service-mesh", "-l", "app=service-b-app")["items"]
-    assert "registry.example/team/labkit-services" in [c["image"] for c in pod["spec"]["containers"]]
+    assert f"{PREFIX}labkit-services" in [c["image"] for c in pod["spec"]["containers"]]

@@ -5,7 +5,7 @@ import pytest
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
-from labkit.release.rule import rule_of
+from labkit.release.finding import rule_of
 from labkit.scenario.splitting import destination_called, held_rule, names_of, shared_out, weights_of
 
 B, C = "producer-internal-host", "service-c-srv"
@@ -131,4 +131,4 @@ def test_the_panel_has_the_same_names():
     obj = PORTS.object
     obj["spec"]["hosts"] = [B]
 
-    assert set(held_rule(Served(obj)).names) == set(weights_of(PORTS))
+    assert set(held_rule(Served(obj), HOME).names) == set(weights_of(PORTS))

@@ -8,9 +8,10 @@ import yaml
 from labkit.errors import StepError, UsageError
 from labkit.kube.manifests import parse, read
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.scenario.steps import STEPS, find_step, folder, namespace_of
 
-FILES = [(step, source) for step in STEPS for source in step.sources()]
+FILES = [(step, source) for step in STEPS for source in step.sources(Learner())]
 
 # (kind, name) in the order the scenario applies them, each step's namespace aside
 SCENARIO = {
@@ -44,14 +45,14 @@ SCENARIO = {
 
 @pytest.mark.parametrize("number", SCENARIO)
 def test_each_step_applies_what_the_scenario_applies(number):
-    found = [(obj["kind"], obj["metadata"]["name"]) for obj in find_step(number).objects()]
+    found = [(obj["kind"], obj["metadata"]["name"]) for obj in find_step(number).objects(Learner())]
 
     assert found == SCENARIO[number]
 
 
 def test_deployments_are_as_the_scenario_has_them():
     for step in STEPS:
-        for obj in step.objects():
+        for obj in step.objects(Learner()):
             if obj["kind"] != "Deployment":
                 continue
             [container] = obj["spec"]["template"]["spec"]["containers"]
@@ -86,7 +87,7 @@ def test_every_manifest_explains_itself():
 
 def test_objects_know_their_namespace():
     for step in STEPS:
-        for obj in step.objects():
+        for obj in step.objects(Learner()):
             namespace = obj["metadata"].get("namespace")
             assert namespace == (None if obj["kind"] == "Namespace" else step.namespace)
 
@@ -105,7 +106,10 @@ def test_no_such_step(number):
 
 def test_workloads_of_the_manifests_are_in_the_cast():
     deployments = {
-        obj["metadata"]["name"] for step in STEPS for obj in step.objects() if obj["kind"] == "Deployment"
+        obj["metadata"]["name"]
+        for step in STEPS
+        for obj in step.objects(Learner())
+        if obj["kind"] == "Deployment"
     }
 
     assert deployments <= {workload.deployment for workload in cast.WORKLOADS}

@@ -18,6 +18,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.seen.append((self.client_address[1], self.headers["User-Agent"]))
+        self.server.on_request()
         if self.path == "/slow":
             self.server.finished.wait(5)
             self.close_connection = True
@@ -44,9 +45,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server whose ``seen`` lists (client port, User-Agent), and ``url`` its root."""
+    """A server whose ``seen`` lists (client port, User-Agent), and ``url`` its root; ``on_request`` is called
+    before each answer."""
     found = Server(("127.0.0.1", 0), Handler)
-    found.seen, found.finished = [], threading.Event()
+    found.seen, found.finished, found.on_request = [], threading.Event(), lambda: None
     found.url = f"http://127.0.0.1:{found.server_port}"
     thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -108,6 +108,18 @@ def test_a_pause_and_on(stream, receiver):
     receiver.wait(seen + 20)
 
 
+def test_a_pause_does_not_wait_for_the_rest_of_a_handful(server, receiver):
+    """400 a second are 40 in each handful, 4 at once."""
+    stream = Stream(f"{server.url}/c", receiver.take, rate=400, total=10_000)
+    server.on_request = stream.pause
+    stream.start()
+    receiver.wait(1)
+    stream.close()
+
+    assert receiver.count == stream.sent == len(server.seen)
+    assert receiver.count <= 12, "a few that were under way"
+
+
 def test_errors_are_rows(receiver):
     with_nobody = Stream("http://127.0.0.1:9/", receiver.take, rate=40, total=5)
     with_nobody.start()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from labkit.kube.running import Pod, Rule, Running, Service
 from labkit.scenario import cast
+from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, COLUMNS, GONE, OUTSIDE, STOPPED
 from labkit.views import theme
 from labkit.views.drawing import Arrow, Box, Words, fitted
@@ -70,12 +71,13 @@ def running(*pods_there, rules=()):
 
 
 def graph(pairs=STEP_5, there=EVERYBODY, **more):
-    return Graph(Mesh(edges(pairs, **more), running(*there), "the last 60 seconds"))
+    return Graph(Mesh(edges(pairs, **more), running(*there), Learner(), "the last 60 seconds"))
 
 
 def places(pairs, there=EVERYBODY):
     called = edges(pairs)
-    return place(nodes_of(called, running(*there)).values(), set(called["destination"]))
+    nodes = nodes_of(called, running(*there), Learner())
+    return place(nodes.values(), set(called["destination"]), Learner())
 
 
 CROWDED = [
@@ -119,9 +121,9 @@ def test_nothing_lies_on_anything_else(pairs, there):
 
 
 def test_frames_of_namespaces_hold_their_own_and_nobody_else():
-    nodes = nodes_of(edges(CROWDED), running(*MANY))
-    found = place(nodes.values(), set())
-    around = frames(nodes, found, (cast.HOME, cast.EXTERNAL))
+    nodes = nodes_of(edges(CROWDED), running(*MANY), Learner())
+    found = place(nodes.values(), set(), Learner())
+    around = frames(nodes, found, (cast.HOME, cast.EXTERNAL), Learner())
 
     for key, node in nodes.items():
         x, y = found[key].x, found[key].y
@@ -221,7 +223,7 @@ def test_replicas_are_one_card():
 
 def test_names_of_rules_and_of_services():
     rules = [Rule("VirtualService", cast.HOME, "producer-internal-host-vs")]
-    found = Graph(Mesh(edges(STEP_1), running(*EVERYBODY, rules=rules), "the last 60 seconds"))
+    found = Graph(Mesh(edges(STEP_1), running(*EVERYBODY, rules=rules), Learner(), "the last 60 seconds"))
 
     assert {"producer-internal-host-vs", "service-a-srv"} <= {words.text for words in shapes(found, Words)}
 

@@ -215,7 +215,7 @@ def test_the_newest_error_is_told_whoever_noticed_it(panel):
 
 def test_the_split_follows(panel, capsys):
     panel.set(0)
-    panel.controls.button.click()
+    panel.controls.switch.click()
     _wait(lambda: panel.split().counts["ServiceB"] >= 30)
     assert panel.split().counts["ServiceC"] == 0
 
@@ -227,9 +227,9 @@ def test_the_split_follows(panel, capsys):
         print(f"\nslider → first answer by the new weights: {panel.first_answer_ms:.0f} ms")
     assert panel.first_answer_ms < 2000
 
-    panel.controls.button.click()
+    panel.controls.switch.click()
     assert not panel.stream.running
-    assert panel.controls.button.description == "Start"
+    assert panel.controls.switch.words == "Start"
 
 
 def test_weights_set_elsewhere_are_followed_also_while_it_rests(panel, lab):
@@ -312,14 +312,14 @@ def test_breaking_one_destination_is_seen_in_the_traffic_and_ends_with_the_panel
     assert "fault filter abort" in panel.controls.errors.value
     breaking.late.click()
     assert "fails 30 of 100 requests and answers 1 s late" in breaking.words.value
-    assert find_faults(lab.api, panel._held.destinations) == {"ServiceC": Fault(30, 1.0)}
+    assert find_faults(lab.api, panel.rule.held.destinations) == {"ServiceC": Fault(30, 1.0)}
     breaking.well.click()
     assert "ServiceC" not in breaking.words.value
-    assert find_faults(lab.api, panel._held.destinations) == {}
+    assert find_faults(lab.api, panel.rule.held.destinations) == {}
 
     breaking.whom.value = "ServiceB"
     breaking.errors.click()
-    destinations = panel._held.destinations
+    destinations = panel.rule.held.destinations
     panel.close()
     assert find_faults(lab.api, destinations) == {}
 

@@ -67,10 +67,8 @@ def _import_all() -> None:
 def _sent(api: Api, shown: Progress) -> str:
     from labkit.cli.doctor.reasons import why_no_answer, why_not_ready
     from labkit.kube.gateway import find_gateway
-    from labkit.scenario import learner
     from labkit.scenario.checks import ANSWER_B
     from labkit.traffic.curl import Answer, curl
-    from labkit.traffic.target import Target
 
     problem = _brought_up(api, shown)
     if problem:
@@ -78,8 +76,7 @@ def _sent(api: Api, shown: Progress) -> str:
     shown.doing("sending a request")
     answer: Answer | LabkitError
     try:
-        target = Target(find_gateway(api).url("/service-a"), learner.HEADERS)
-        answer = curl(target, timeout=15.0)
+        answer = curl(find_gateway(api).url("/service-a"), timeout=15.0)
     except LabkitError as error:
         answer = error
     if isinstance(answer, Answer) and answer.text == ANSWER_B:
@@ -93,6 +90,7 @@ def _brought_up(api: Api, shown: Progress) -> str:
 
     In a thread of its own: what waits for a pod would wait for minutes, and so would Ctrl-C.
     """
+    from labkit.scenario.learner import Learner
     from labkit.scenario.place import bring_to
 
     outcome = [f"after {PROOF_SECONDS:.0f} s pods and proxies were not ready"]
@@ -100,7 +98,7 @@ def _brought_up(api: Api, shown: Progress) -> str:
     def work() -> None:
         with contextlib.suppress(Exception):  # of a cluster that is thrown away under it
             try:
-                bring_to(api, _STEP, finished=True, say=shown.doing)
+                bring_to(api, Learner(), _STEP, finished=True, say=shown.doing)
                 outcome[0] = ""
             except LabkitError as error:
                 outcome[0] = str(error)

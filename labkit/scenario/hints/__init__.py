@@ -15,18 +15,12 @@ from dataclasses import replace
 
 from labkit.kube.api import Api
 from labkit.kube.resources import SERVICES
-from labkit.scenario import cast, learner
+from labkit.scenario import cast
 from labkit.scenario.checks import Finding, Report
+from labkit.scenario.hints import wanted
 from labkit.scenario.hints.look import Fault, Look
 from labkit.scenario.hints.mesh import part_faults, way_faults
-from labkit.scenario.hints.routing import (
-    WantedGateway,
-    WantedRule,
-    gateway_faults,
-    legs_faults,
-    rule_faults,
-    weight_faults,
-)
+from labkit.scenario.hints.routing import gateway_faults, legs_faults, rule_faults, weight_faults
 from labkit.scenario.hints.workloads import (
     istio_faults,
     namespace_faults,
@@ -34,51 +28,18 @@ from labkit.scenario.hints.workloads import (
     settings_faults,
     workload_faults,
 )
+from labkit.scenario.learner import Learner
 from labkit.scenario.place import made_by_people
 from labkit.scenario.progress import State, progress
 from labkit.scenario.steps import STEPS
 
 __all__ = ["Fault", "blame_mesh", "explain", "explained", "faults"]
 
-_HOST = learner.HOST or "*"
-_INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
-_A_GATEWAY = WantedGateway("service-a-gw", cast.HOME, "serviceA-gw.yml", cast.INGRESS, _HOST)
-_A_RULE = WantedRule(
-    "inbound-to-service-a-vs", cast.HOME, "inbound-to-serviceA-vs.yml", ("service-a-gw",), _HOST, "/service-a"
-)
-_SPLIT_RULES = {
-    2: "producer-internal-host-vs.yml",
-    3: "producer-internal-host-50-c-vs.yml",
-    6: "producer-internal-host-100-c-vs.yml",
-}
 _WEIGHTS = {
     2: {"producer-internal-host": 100.0},
     3: {"producer-internal-host": 50.0, "service-c-srv": 50.0},
     6: {"service-c-srv": 100.0},
 }
-_EXTERNAL_GATEWAY = WantedGateway("service-ext-gw", cast.EXTERNAL, "service-ext-gw.yml", cast.INGRESS, _HOST)
-_EXTERNAL_RULE = WantedRule(
-    "inbound-to-service-ext-vs",
-    cast.EXTERNAL,
-    "inbound-to-service-ext-vs.yml",
-    ("service-ext-gw",),
-    _HOST,
-    "/service-ext",
-)
-_EGRESS_GATEWAY = WantedGateway(
-    "istio-egressgateway",
-    cast.HOME,
-    "service-ext-outbound-gw.yml",
-    cast.EGRESS,
-    learner.HOST or _INGRESS_HOST,
-)
-_EGRESS_RULE = WantedRule(
-    "outbound-srv-c-to-external-srv-vs",
-    cast.HOME,
-    "outbound-srv-c-to-service-ext-vs.yml",
-    ("mesh",) if learner.LEARNER else ("mesh", "istio-egressgateway"),  # a learner's has its legs in two
-    _INGRESS_HOST,
-)
 _MAY_BE_IN_THE_WAY = (
     "AuthorizationPolicy",
     "PeerAuthentication",
@@ -90,20 +51,23 @@ _MAY_BE_IN_THE_WAY = (
 )
 
 
-def explained(api: Api, report: Report) -> Report:
-    """*report*, each broken promise with the hint that fits the cluster as it is; a task's keeps its own."""
+def explained(api: Api, learner: Learner, report: Report) -> Report:
+    """*report*, each broken promise with the hint that fits the cluster as it is; a task's keeps its own.
+
+    learner: whose part of the cluster is looked at.
+    """
     explain_it = blame_mesh if report.task else explain
-    return replace(report, findings=tuple(explain_it(api, report.step, report.findings)))
+    return replace(report, findings=tuple(explain_it(api, learner, report.step, report.findings)))
 
 
-def explain(api: Api, step: int, findings: Iterable[Finding]) -> list[Finding]:
+def explain(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
     """The *findings* of *step*, each broken one with its hint."""
-    return _explained(Look(api), findings, step)
+    return _explained(Look(api, learner), findings, step)
 
 
-def blame_mesh(api: Api, step: int, findings: Iterable[Finding]) -> list[Finding]:
+def blame_mesh(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
     """The *findings* about *step* with hints of their own: they stand unless the mesh itself is broken."""
-    return _explained(Look(api), findings, None)
+    return _explained(Look(api, learner), findings, None)
 
 
 def _explained(look: Look, findings: Iterable[Finding], step: int | None) -> list[Finding]:
@@ -141,7 +105,7 @@ def _explains(fault: Fault, finding: Finding) -> bool:
 def faults(look: Look, step: int) -> Iterator[Fault]:
     """Everything in the configuration that keeps the promises of *step* from holding, the root first."""
     yield from settings_faults(look, egress=step >= 5)
-    yield from namespace_faults(look, cast.HOME, 0)
+    yield from namespace_faults(look, look.learner.home, 0)
     for number in range(1, step + 1):
         yield from _OF_STEP[number](look, step)
     yield from (Fault(f"A proxy refused its newest rules: {words}", step) for words in look.refusals)
@@ -152,9 +116,9 @@ def faults(look: Look, step: int) -> Iterator[Fault]:
 def _inbound(look: Look, step: int) -> Iterator[Fault]:
     yield from workload_faults(look, cast.SERVICE_A, 1, "serviceA-v1-deployment.yml")
     yield from service_faults(look, cast.SERVICE_A, 1, "serviceA-srv.yml")
-    yield from gateway_faults(look, _A_GATEWAY, 1)
-    yield from rule_faults(look, _A_RULE, 1)
-    if step == 1 and look.find(SERVICES, cast.HOME, cast.SERVICE_B.hosts[0]):
+    yield from gateway_faults(look, wanted.gateway_of_a(look.learner), 1)
+    yield from rule_faults(look, wanted.rule_of_a(look.learner), 1)
+    if step == 1 and look.find(SERVICES, look.learner.home, cast.SERVICE_B.hosts[0]):
         text = (
             "The cluster is further than this step: the Service producer-internal-host is there already. "
             "`lab.goto(1, finished=True)` goes back."
@@ -165,49 +129,45 @@ def _inbound(look: Look, step: int) -> Iterator[Fault]:
 def _outbound(look: Look, step: int) -> Iterator[Fault]:
     yield from workload_faults(look, cast.SERVICE_B, 2, "service-b-deployment.yml")
     yield from service_faults(look, cast.SERVICE_B, 2, "producer-internal-host.yml")
-    yield from rule_faults(look, _split_rule(step), 2)
+    yield from rule_faults(look, wanted.split_rule(look.learner, step), 2)
     if step == 2:
-        yield from weight_faults(look, _WEIGHTS[2], _split_rule(2), 2)
-
-
-def _split_rule(step: int) -> WantedRule:
-    file = _SPLIT_RULES[max(number for number in _SPLIT_RULES if number <= step)]
-    return WantedRule("producer-internal-host-vs", cast.HOME, file, ("mesh",), "producer-internal-host")
+        yield from weight_faults(look, _WEIGHTS[2], wanted.split_rule(look.learner, 2), 2)
 
 
 def _split(look: Look, step: int) -> Iterator[Fault]:
     yield from workload_faults(look, cast.SERVICE_C, 3, "service-c-deployment.yml")
     yield from service_faults(look, cast.SERVICE_C, 3, "service-c-srv.yml")
     if step == 3:
-        yield from weight_faults(look, _WEIGHTS[3], _split_rule(3), 3)
+        yield from weight_faults(look, _WEIGHTS[3], wanted.split_rule(look.learner, 3), 3)
 
 
 def _external(look: Look, step: int) -> Iterator[Fault]:
-    yield from namespace_faults(look, cast.EXTERNAL, 4)
+    yield from namespace_faults(look, look.learner.external, 4)
     yield from workload_faults(look, cast.SERVICE_EXT, 4, "service-ext-deployment.yml")
     yield from service_faults(look, cast.SERVICE_EXT, 4, "service-ext-srv.yml")
-    yield from gateway_faults(look, _EXTERNAL_GATEWAY, 4)
-    yield from rule_faults(look, _EXTERNAL_RULE, 4)
+    yield from gateway_faults(look, wanted.external_gateway(look.learner), 4)
+    yield from rule_faults(look, wanted.external_rule(look.learner), 4)
 
 
 def _egress(look: Look, step: int) -> Iterator[Fault]:
-    yield from gateway_faults(look, _EGRESS_GATEWAY, 5)
-    yield from rule_faults(look, _EGRESS_RULE, 5)
-    if not learner.LEARNER:
-        yield from legs_faults(look, _EGRESS_RULE, 5)
+    yield from gateway_faults(look, wanted.egress_gateway(look.learner), 5)
+    yield from rule_faults(look, wanted.egress_rule(look.learner), 5)
+    if not look.learner.name:
+        yield from legs_faults(look, wanted.egress_rule(look.learner), 5)
 
 
 def _all_to_c(look: Look, step: int) -> Iterator[Fault]:
-    yield from weight_faults(look, _WEIGHTS[6], _split_rule(6), 6)
+    yield from weight_faults(look, _WEIGHTS[6], wanted.split_rule(look.learner, 6), 6)
 
 
 _OF_STEP = {1: _inbound, 2: _outbound, 3: _split, 4: _external, 5: _egress, 6: _all_to_c}
 
 
 def _strangers(look: Look, step: int) -> Iterator[Fault]:
-    for resource, obj in made_by_people(look.api):
+    ours = (look.learner.home, look.learner.external)
+    for resource, obj in made_by_people(look.api, look.learner):
         metadata = obj["metadata"]
-        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in (cast.HOME, cast.EXTERNAL):
+        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in ours:
             name = f"{resource.kind.lower()} {metadata['name']} -n {metadata['namespace']}"
             yield Fault(
                 f"The {resource.kind} {metadata['name']} in {metadata['namespace']} is not of this step, "
@@ -217,7 +177,7 @@ def _strangers(look: Look, step: int) -> Iterator[Fault]:
 
 
 def _unlike_their_manifests(look: Look, step: int) -> Iterator[Fault]:
-    found = progress(look.api)
+    found = progress(look.api, look.learner)
     for number in range(len(STEPS[: step + 1])):
         for piece in found.pieces[number]:
             apply = f" Apply {piece.file}" if piece.file else ""

@@ -20,6 +20,8 @@ from labkit.kube.resources import (
     VIRTUAL_SERVICES,
     Resource,
 )
+from labkit.scenario.cast import Workload
+from labkit.scenario.learner import Learner
 
 DOMAIN = "svc.cluster.local"
 
@@ -38,10 +40,10 @@ class Fault:
 
 
 class Look:
-    """What is there, by kind."""
+    """What is there, by kind; *learner*'s part of it is what is looked for."""
 
-    def __init__(self, api: Api) -> None:
-        self.api = api
+    def __init__(self, api: Api, learner: Learner) -> None:
+        self.api, self.learner = api, learner
         self._listed: dict[str, list[Obj]] = {}
 
     def all(self, kind: Resource) -> list[Obj]:
@@ -59,6 +61,10 @@ class Look:
         """Another namespace which has an object of that name; empty if none has."""
         same = (one["metadata"] for one in self.all(kind) if one["metadata"]["name"] == name)
         return next((one["namespace"] for one in same if one["namespace"] != namespace), "")
+
+    def namespace_of(self, workload: Workload) -> str:
+        """Where *workload* belongs."""
+        return self.learner.own(workload.namespace)
 
     def namespace(self, name: str) -> Obj | None:
         """A namespace, or None."""

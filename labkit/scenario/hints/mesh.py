@@ -25,7 +25,7 @@ _DOCTOR = "`labkit doctor`, typed in a terminal, says what it is."
 def part_faults(look: Look) -> Iterator[Fault]:
     """Nodes and proxies that do not work."""
     yield from map(_of_the_mesh, _told(node_troubles(look.api)))
-    yield from map(_of_the_mesh, _told(proxy_troubles(look.api, cast.places(look.api))))
+    yield from map(_of_the_mesh, _told(proxy_troubles(look.api, look.learner.places(look.api))))
 
 
 def way_faults(look: Look, findings: Iterable[Finding]) -> Iterator[Fault]:
@@ -54,7 +54,7 @@ def _lost(look: Look, call: BrokenCall) -> str:
         return ""
     if call.unresolved:
         return _unresolved(look, call, caller)
-    journal = Journal(look.api, namespaces=cast.places(look.api))
+    journal = Journal(look.api, namespaces=look.learner.places(look.api))
     if not never_arrived(journal.recent(RECENT_SECONDS), caller.app):
         return ""
     return (
@@ -66,7 +66,7 @@ def _lost(look: Look, call: BrokenCall) -> str:
 
 def _unresolved(look: Look, call: BrokenCall, caller: cast.Workload) -> str:
     name, _, rest = call.host.partition(".")
-    namespace = rest.partition(".")[0] or caller.namespace
+    namespace = rest.partition(".")[0] or look.namespace_of(caller)
     if look.find(SERVICES, namespace, name) is None:
         return ""
     return (

@@ -8,7 +8,8 @@ from typing import Any
 
 from labkit.kube.api import Obj
 from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
-from labkit.release.rule import rule_of
+from labkit.release.finding import Calls, find_rule
+from labkit.release.rule import Rule
 from labkit.scenario import cast
 from labkit.scenario.hints.look import Fault, Look, full
 
@@ -74,16 +75,28 @@ def _covers(pattern: str, host: str) -> bool:
 
 def rule_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
     """Why a VirtualService does not lead the requests in question where they shall go."""
-    found = look.find(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
+    named = look.find(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
+    found = named or _acting(look, wanted)
     if found is None:
-        other = look.elsewhere(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
-        where = f" It is in {other}, and belongs to {wanted.namespace}." if other else ""
-        text = f"There is no VirtualService {wanted.name} in {wanted.namespace}.{where} Apply {wanted.file}."
-        yield Fault(text, step)
+        yield Fault(_no_rule(look, wanted), step)
         return
-    for text in (*_reach(found, wanted), *_destinations(look, found), *_faults_on_purpose(found)):
+    # One of another name was found by what it is about, and as the one that acts.
+    reach, rivals = (_reach(named, wanted), _rivals(look, named, wanted)) if named else ((), ())
+    for text in (*reach, *_destinations(look, found), *_faults_on_purpose(found), *rivals):
         yield Fault(text, step)
-    yield from (Fault(text, step) for text in _rivals(look, found, wanted))
+
+
+def _acting(look: Look, wanted: WantedRule) -> Obj | None:
+    """The VirtualService that acts for calls to *wanted*'s host within the mesh, whatever it is called."""
+    calls = Calls(wanted.host, wanted.namespace)
+    rule = find_rule(look.api, calls) if MESH in wanted.gateways else None
+    return rule.object if rule else None
+
+
+def _no_rule(look: Look, wanted: WantedRule) -> str:
+    other = look.elsewhere(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
+    where = f" It is in {other}, and belongs to {wanted.namespace}." if other else ""
+    return f"There is no VirtualService {wanted.name} in {wanted.namespace}.{where} Apply {wanted.file}."
 
 
 def _reach(found: Obj, wanted: WantedRule) -> Iterator[str]:
@@ -213,21 +226,23 @@ def _leads(http: Obj, gateway: str, host: str) -> bool:
 
 
 def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, step: int) -> Iterator[Fault]:
-    """Where the split's rule has other weights than *wanted*, by host."""
-    found = look.find(VIRTUAL_SERVICES, rule.namespace, rule.name)
-    if found is None:
+    """Where the rule that acts for *rule*'s host, whatever it is called, has other weights than *wanted*.
+
+    wanted: shares of 100, by host.
+    """
+    acting = find_rule(look.api, Calls(rule.host, rule.namespace))
+    if acting is None:
         return
-    weights = weights_of(found)
-    if weights != dict(wanted):
-        text = f"{rule.name} sends {_shares(weights)}; this step has {_shares(wanted)}. Apply {rule.file}."
-        yield Fault(text, step)
+    shares = _shares_of(acting)
+    if shares != dict(wanted):
+        cure = f"Apply {rule.file}." if acting.name == rule.name else "Set these weights in it."
+        yield Fault(f"{acting.name} sends {_shares(shares)}; this step has {_shares(wanted)}. {cure}", step)
 
 
-def weights_of(found: Obj) -> dict[str, float]:
-    """Each destination's share of 100, by the short name of its host, in the rule's default route."""
-    rule = rule_of(found)
+def _shares_of(rule: Rule) -> dict[str, float]:
+    """Each destination's share of 100, by the short name of its host."""
     shares: dict[str, float] = {}
-    for destination, share in zip(rule.destinations, rule.shares, strict=True) if rule else ():
+    for destination, share in zip(rule.destinations, rule.shares, strict=True):
         host = destination.host.partition(".")[0]
         shares[host] = shares.get(host, 0.0) + 100 * share
     return {host: round(share, 1) for host, share in shares.items() if share}

@@ -64,7 +64,7 @@ def namespace_faults(look: Look, namespace: str, step: int) -> Iterator[Fault]:
     """Whether it is there, with the label that makes pods get a proxy."""
     found = look.namespace(namespace)
     if found is None:
-        text = f"There is no namespace {namespace}: apply {_namespace_file(namespace)}."
+        text = f"There is no namespace {namespace}: apply {_namespace_file(look, namespace)}."
         yield Fault(text, step, "")
     elif (found["metadata"].get("labels") or {}).get(INJECTION) != "enabled":
         yield Fault(
@@ -76,19 +76,19 @@ def namespace_faults(look: Look, namespace: str, step: int) -> Iterator[Fault]:
         )
 
 
-def _namespace_file(namespace: str) -> str:
-    return "external-cluster-ns.yml" if namespace == cast.EXTERNAL else "dev-service-mesh-ns.yml"
+def _namespace_file(look: Look, namespace: str) -> str:
+    return "external-cluster-ns.yml" if namespace == look.learner.external else "dev-service-mesh-ns.yml"
 
 
 def workload_faults(look: Look, workload: Workload, step: int, file: str) -> Iterator[Fault]:
     """Why a workload's pods do not run, or run without a proxy."""
-    deployment = look.deployment(workload.namespace, workload.deployment)
+    deployment = look.deployment(look.namespace_of(workload), workload.deployment)
     for text in _deployment_faults(look, workload, deployment, file):
         yield Fault(text, step, workload.deployment)
 
 
 def _deployment_faults(look: Look, workload: Workload, found: Obj | None, file: str) -> Iterator[str]:
-    name, namespace = workload.deployment, workload.namespace
+    name, namespace = workload.deployment, look.namespace_of(workload)
     if found is None:
         other = look.elsewhere(DEPLOYMENTS, namespace, name)
         where = f" It is in {other}, and belongs to {namespace}." if other else ""
@@ -149,7 +149,7 @@ def _cure(waiting: dict[str, Any], log: str) -> str:
 
 def service_faults(look: Look, workload: Workload, step: int, file: str) -> Iterator[Fault]:
     """Why the Service in front of a workload leads nowhere."""
-    name, namespace = workload.hosts[0], workload.namespace
+    name, namespace = workload.hosts[0], look.namespace_of(workload)
     service = look.find(SERVICES, namespace, name)
     if service is None:
         other = look.elsewhere(SERVICES, namespace, name)
@@ -162,20 +162,20 @@ def service_faults(look: Look, workload: Workload, step: int, file: str) -> Iter
 
 def _selection(look: Look, service: Obj, workload: Workload, file: str) -> Iterator[str]:
     selector = service["spec"].get("selector") or {}
-    labels = {"app": workload.app}
-    if look.pods(workload.namespace, labels) and not look.pods(workload.namespace, selector):
+    labels, namespace = {"app": workload.app}, look.namespace_of(workload)
+    if look.pods(namespace, labels) and not look.pods(namespace, selector):
         yield (
             f"The Service {workload.hosts[0]} selects {_pairs(selector)}, and no pod has these labels; "
             f"those of {workload.title} have {_pairs(labels)}. Apply {file} again."
         )
-    strange = [pod["metadata"]["name"] for pod in look.pods(workload.namespace, selector)]
+    strange = [pod["metadata"]["name"] for pod in look.pods(namespace, selector)]
     strange = [name for name in strange if not name.startswith(f"{workload.deployment}-")]
-    if selector and strange and look.pods(workload.namespace, labels | selector):
+    if selector and strange and look.pods(namespace, labels | selector):
         yield (
             f"The Service {workload.hosts[0]} also selects the pod {strange[0]}, which is none of "
             f"{workload.deployment}: two Deployments must not share the labels {_pairs(selector)}."
         )
-    elif not look.pods(workload.namespace, labels | selector) and look.pods(workload.namespace, selector):
+    elif not look.pods(namespace, labels | selector) and look.pods(namespace, selector):
         others = f"those are not {workload.title}'s pods. Apply {file} again."
         yield f"The Service {workload.hosts[0]} selects {_pairs(selector)}: {others}"
 
@@ -197,7 +197,7 @@ def _ports(look: Look, service: Obj, workload: Workload, file: str) -> Iterator[
 
 
 def _container_ports(look: Look, workload: Workload) -> list[int | str]:
-    pods = look.pods(workload.namespace, {"app": workload.app})
+    pods = look.pods(look.namespace_of(workload), {"app": workload.app})
     ports = [p for pod in pods for c in pod["spec"]["containers"] for p in c.get("ports") or []]
     apps = [p for p in ports if "envoy" not in str(p.get("name", ""))]
     return list(dict.fromkeys(v for p in apps for v in (p["containerPort"], p.get("name")) if v))

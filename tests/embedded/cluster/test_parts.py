@@ -1,6 +1,8 @@
 """Locks, certificates, kubeconfig, network: each by itself."""
 
+import contextlib
 import datetime as dt
+import itertools
 import os
 import socket
 import ssl
@@ -13,7 +15,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from labkit.embedded.cluster import certificates, keys, kubeconfig, network
+from labkit.embedded.cluster import certificates, keys, kubeconfig, lock, network
 from labkit.embedded.cluster.home import Home
 from labkit.embedded.cluster.lock import is_locked, locked, try_lock
 from labkit.embedded.cluster.settings import Settings
@@ -51,6 +53,65 @@ def test_waiting_for_a_lock_ends(tmp_path):
     with pytest.raises(TimeoutError), locked(tmp_path / "lock", timeout=0.05):
         pass
     os.close(held)
+
+
+class Interrupted:
+    """Ctrl-C before the *number*-th line of what is done in the block, if it has so many."""
+
+    def __init__(self, number):
+        self.left, self.came = number, False
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self.called)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(self.before)
+
+    def called(self, frame, *_):
+        if frame.f_code.co_filename not in (lock.__file__, contextlib.__file__):
+            return None
+        return self.at
+
+    def at(self, _, event, __):
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                self.came = True
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self.at
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("work", ["locked", "is_locked"])
+def test_control_c_at_any_moment_leaves_no_lock_that_its_thread_would_wait_for(tmp_path, work):
+    path = tmp_path / "lock"
+
+    def lock_and_release():
+        with contextlib.ExitStack() as held:
+            held.enter_context(locked(path, timeout=0))
+
+    for number in itertools.count(1):
+        path.touch()
+        try:
+            with Interrupted(number) as control_c:
+                lock_and_release() if work == "locked" else is_locked(path)
+        except KeyboardInterrupt:  # while it is handled its frames, and all that is in them, live
+            assert not is_locked(path) or work == "locked"
+            with locked(path, timeout=0):
+                pass
+            assert can_be_locked(path)
+        if not control_c.came:
+            break
+    assert number > 10
+
+
+def can_be_locked(path):
+    if (held := try_lock(path)) is not None:
+        os.close(held)
+    return held is not None
 
 
 def test_the_certificate_is_what_strict_clients_want(tmp_path):

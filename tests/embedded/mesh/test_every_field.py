@@ -19,9 +19,19 @@ from labkit.embedded.mesh.validation import admission
 from labkit.embedded.mesh.validation.other_kinds import NOT_ENFORCED
 from labkit.embedded.status import ApiError
 
-from ...fuzz.istio_objects import KINDS, SCHEMAS, values_for
+from ...fuzz.istio_objects import API_VERSIONS, KINDS, SCHEMAS, values_for
 
 NAMESPACE = "default"
+_PATCH = """
+  - applyTo: HTTP_FILTER
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: faults
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+          abort: {http_status: 503}
+"""
 WORLD = """
 kind: ServiceEntry
 metadata: {name: a}
@@ -76,6 +86,19 @@ kind: VirtualService
 metadata: {name: delegate}
 spec:
   http: [{match: [{uri: {prefix: /}}], route: [{destination: {host: a.example}}]}]
+---
+kind: EnvoyFilter
+metadata: {name: another}
+spec:
+  configPatches:
+""" + _PATCH.replace("name: faults", "name: other-faults")
+_HTTP = "{name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.router}}"
+ENVOY_FILTERS = f"""
+configPatches: {_PATCH}
+---
+workloadSelector: {{labels: {{app: a}}}}
+configPatches: {_PATCH}
+    match: {{context: SIDECAR_INBOUND, listener: {{portNumber: 8080, filterChain: {{filter: {_HTTP}}}}}}}
 """
 BASES = {
     "VirtualService": """
@@ -199,6 +222,7 @@ outboundTrafficPolicy: {mode: ALLOW_ANY}
 workloadSelector: {labels: {app: a}}
 outboundTrafficPolicy: {mode: REGISTRY_ONLY}
 """,
+    "EnvoyFilter": ENVOY_FILTERS,
 }
 
 
@@ -233,7 +257,7 @@ def outcome(kind, spec):
     # Younger than what it meets, but for what claims the same hosts.
     objects = world()
     obj["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
-    if validate({"apiVersion": "networking.istio.io/v1", **obj}, REGISTRY[resource], None):
+    if validate({"apiVersion": API_VERSIONS[kind], **obj}, REGISTRY[resource], None):
         return None
     try:
         warnings = admission(AdmissionRequest("CREATE", resource, NAMESPACE, copy.deepcopy(obj), None, False))

@@ -15,7 +15,6 @@ COMPONENTS = Path(__file__).parent / "components"
 VERSION = "v1.34.2"
 PARTS = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
 DEBIAN = {
-    "buildah": "buildah",
     "containerd": "containerd",
     "ctr": "containerd",
     "runc": "runc",

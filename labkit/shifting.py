@@ -1,0 +1,158 @@
+"""What a lab does with the rule that shares traffic: read it, set it, shift it, break who gets it.
+
+The rule, the shift and the panel know nothing of this course; here they are handed its hosts and names.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from labkit.errors import UsageError
+from labkit.kube.acknowledgement import Strategy
+from labkit.kube.api import Api
+from labkit.kube.mesh_health import first_trouble
+from labkit.scenario.learner import Learner
+from labkit.traffic.sent import Sent
+from labkit.traffic.split import Split
+from labkit.traffic.target import Headers, Target, as_received
+
+if TYPE_CHECKING:
+    from labkit.release.fault import Broken
+    from labkit.views.shift import Course
+    from labkit.views.split_panel import SplitPanel
+
+
+class Shifting(ABC):
+    """The part of a :class:`labkit.Lab` that is about the rule, by the host which ServiceA calls."""
+
+    api: Api
+    learner: Learner
+    namespace: str
+    """Where the rule is."""
+    _sent: Sent
+    _strategy: Strategy
+    _places: tuple[str, ...]
+
+    @abstractmethod
+    def _url(self, path: str) -> Target:
+        """Where requests for *path* go."""
+
+    def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
+        """How *frame*'s requests were shared out: by who answered, or by a log's destinations; those of the
+        rule under the names that the panel and the shift have for them.
+
+        weights: service → weight, what they are tested against; by default those of the VirtualService.
+        """
+        from labkit.scenario.splitting import shared_out, the_rule
+
+        found = shared_out(frame, the_rule(self.api, self.namespace), self._sent.journal, weights)
+        if found.total and found.fits is not False:
+            return found
+        return replace(found, trouble=first_trouble(self.api, self._places))
+
+    def weights(self) -> dict[str, float] | None:
+        """The weights asked for, by service: what the rule for it says now. None where there is none."""
+        from labkit.scenario.splitting import the_rule, weights_of
+
+        rule = the_rule(self.api, self.namespace)
+        return weights_of(rule) if rule else None
+
+    def split_panel(
+        self,
+        path: str = "/service-a",
+        *,
+        rate: int = 20,
+        total: int = 5000,
+        window: int = 30,
+        headers: Headers | None = None,
+    ) -> SplitPanel:
+        """Weight sliders, and a live picture of what comes of them; still where no widgets are.
+
+        rate: requests a second, total: at most, window: seconds shown. headers: of the requests; the route
+        of the rule is meant that takes requests with these.
+        """
+        from labkit.release.attribution import ByLog
+        from labkit.scenario.splitting import HOST, SERVICES, held_rule, who_answers
+        from labkit.views.split_panel import Release, SplitPanel
+
+        release = Release(
+            find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
+            tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
+            missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
+            trouble=partial(first_trouble, self.api, self._places),
+            names=SERVICES,
+            strategy=self._strategy,
+            headers=headers,
+        )
+        return SplitPanel(self.api, partial(self._url, path), release, rate=rate, total=total, window=window)
+
+    def shift(
+        self,
+        to: str = "C",
+        steps: Sequence[int] = (10, 25, 50, 75, 100),
+        *,
+        shadow: bool | float = False,
+        requests: int = 100,
+        rate: float = 50.0,
+        headers: Headers | None = None,
+        error_rate: float = 0.05,
+        p95_ms: float = 1000.0,
+    ) -> Course:
+        """Move the weights to *to* step by step under load; roll back when a limit is broken.
+
+        to: a service, a subset, or a host. shadow: copy all requests to it first (or so many per cent) and
+        judge it by the copies, before anybody gets its answers. requests: answers a step waits for, *rate*
+        a second. error_rate (0 to 1) and p95_ms (milliseconds) are the limits of each destination, see
+        :mod:`labkit.release`.
+        headers: of the requests; the route of the rule is meant that takes requests with these.
+        """
+        from labkit.release.limits import Limits
+        from labkit.release.shift import shift
+        from labkit.scenario.splitting import destination_called, names_of, needed_rule
+        from labkit.views.shift import Course
+
+        rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
+        target, new = destination_called(rule, to, self.namespace)
+        found = shift(
+            self.api,
+            partial(self._url, "/service-a"),
+            self._sent.journal,
+            rule,
+            to=target,
+            new=new,
+            names=names_of(rule, target),
+            steps=steps,
+            shadow=shadow,
+            requests=requests,
+            rate=rate,
+            headers=headers,
+            caller=self.namespace,
+            limits=Limits(error_rate, p95_ms),
+        )
+        return Course(found)
+
+    def fault(self, of: str = "C", *, errors: int = 0, delay: float = 0.0) -> Broken:
+        """Break a service in the mesh: *errors* of 100 requests to it fail, each waits *delay* seconds.
+
+        ::
+
+            with lab.fault("C", errors=30):  # the service is well again when the block ends
+                lab.shift()
+
+        Without ``with`` until ``.off()``, goto() or reset(). of: a service, a subset, or a host of the rule.
+        A connection that is open already serves one more request as before.
+        """
+        from labkit.release.fault import Broken, Fault
+        from labkit.scenario.splitting import destination_of, name_of
+
+        wanted = Fault(errors, delay)
+        if not wanted:
+            raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
+        found = destination_of(self.api, self.namespace, of, self.learner)
+        return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)
