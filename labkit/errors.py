@@ -13,6 +13,7 @@
     ├── WaitFailed              what was waited for can no longer happen
     │   └── WaitTimeout         … or has not happened in time
     ├── RequestFailed           curl could not get an answer
+    ├── NotVerified             what a notebook states does not hold
     ├── StepError               no such step, or a step's start can't be reached
     └── UsageError              a command or call makes no sense as given
 """
@@ -73,6 +74,10 @@ class WaitTimeout(WaitFailed):
 
 class RequestFailed(LabkitError):  # noqa: N818
     """A request got no answer at all."""
+
+
+class NotVerified(LabkitError):  # noqa: N818
+    """What a notebook states was looked at, and does not hold."""
 
 
 class StepError(LabkitError):

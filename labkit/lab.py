@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ from labkit.kube.convergence import strategy_for, wait_for_proxies
 from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
 from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
-from labkit.kube.manifests import Source, read
+from labkit.kube.manifests import Source
 from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
 from labkit.kube.mesh_health import mesh_first
 from labkit.kube.proxies import CONTAINER
@@ -46,12 +47,12 @@ from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.kube.ways import RuleName
 from labkit.scenario import cast, steps
-from labkit.scenario.checks import Report, check
+from labkit.scenario.checks import Report, Verified, check, verify
 from labkit.scenario.hints import explained
 from labkit.scenario.learner import Learner
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class
-from labkit.scenario.personal import personal
 from labkit.scenario.place import bring_to, make_up_for
+from labkit.scenario.set_aside import bring_back, kept_aside
 from labkit.shifting import Shifting
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
@@ -124,7 +125,7 @@ class Lab(Shifting):
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return personal(read(manifest, [steps.folder()]), self.learner)
+        return steps.find_manifest(manifest, self.learner)
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0
@@ -298,17 +299,36 @@ class Lab(Shifting):
         """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
         return explained(self.api, self.learner, check(self, step))
 
+    def verify(self, statement: str, holds: object) -> Verified:
+        """The *statement* with a ✓ where it *holds*; NotVerified, with a ✗, where it does not."""
+        return verify(statement, holds)
+
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
         """Bring the cluster to where *step* begins (with *finished*: to where it ends), from any state.
 
-        say: is told what is being done; by default only the end is printed.
+        What is your own and in the way is set aside first, and named; :meth:`bring_back` brings it back.
+
+        say: is told what is being done; by default what was done is printed at the end.
         """
+        keep = partial(kept_aside, self.api, self.learner)
         with mesh_first(self.api, self._places):
-            bring_to(self.api, self.learner, step, finished=finished, say=say)
+            moves = bring_to(self.api, self.learner, step, finished=finished, say=say, keep=keep)
         self._gateway = None
         self._sent.forget()
+        done = f"To get here: {moves}." if moves and not say else ""
         where = "is done" if finished else "begins"
-        (say or print)(f"Here step {step} {where}: {steps.find_step(step).title}.")
+        for words in (moves.kept, done, f"Here step {moves.step} {where}: {steps.find_step(step).title}."):
+            if words:
+                (say or print)(words)
+
+    def bring_back(self, file: str | Path | None = None) -> None:
+        """Bring back what goto set aside last, or what is in *file*, as it was; what is there now stays.
+
+        What of it has been changed meanwhile is set aside in its turn.
+        """
+        for title in bring_back(self.api, self.learner, file):
+            print(f"{title} brought back")
+        print(self.wait())
 
     def guide(self, step: int) -> Guide:
         """Where one stands in *step*, with buttons to check it and to be brought there."""
@@ -326,7 +346,7 @@ class Lab(Shifting):
         """A question about *step* to think about before trying."""
         from labkit.views.quiz import QuizView
 
-        return QuizView(step)
+        return QuizView(step, self.learner)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "istio": ("istio", "Install Istio, with istioctl's flags."),
     "run": ("run", "Execute the notebooks on a cluster of their own."),
     "lab": ("open_lab", "Open the first notebook in JupyterLab."),
+    "manifest": ("manifest", "Print the path of one of the book's manifests."),
     "reset": ("reset", "Remove what the lab made in a cluster."),
     "look": ("look", "Say what another cluster has and lacks."),
     "doctor": ("doctor", "Say what this machine lacks."),

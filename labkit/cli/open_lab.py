@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from labkit.cli import images
 from labkit.cli.books import all_notebooks
 from labkit.cli.kernels import QUIET
 from labkit.cli.progress import progress
+from labkit.cli.terminal import command, path_with_ours
 
 
 @click.command()
@@ -25,22 +27,28 @@ def lab(browser: bool, port: int | None, context: str | None, image_prefix: str 
     """Start the cluster and open the first notebook in JupyterLab, or in that of a JupyterHub."""
     first = _writable(all_notebooks())[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
-    if context:
-        _look_at(context)
-    else:
-        _bring_up_own()
+    config = _look_at(context) if context else _bring_up_own()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
     options += [] if browser and not _of_a_hub(os.environ) else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
+    options += _terminals(os.environ)
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     words = [sys.executable, "-m", server_of(os.environ), *options]
     ours = {**os.environ, **images.environment(image_prefix)}
-    os.execve(sys.executable, words, server_environment(ours, first, context))
+    os.execve(sys.executable, words, server_environment(ours, first, context, config))
 
 
-def server_environment(ours: Mapping[str, str], first: Path, context: str | None) -> dict[str, str]:
-    """The environment of JupyterLab, its kernels and its terminals, where this process has *ours*."""
+def server_environment(
+    ours: Mapping[str, str], first: Path, context: str | None, config: str = ""
+) -> dict[str, str]:
+    """The environment of JupyterLab, its kernels and its terminals, where this process has *ours*.
+
+    config: what `kubectl` is to use there, where that is not the embedded cluster's or the usual one.
+    """
     cluster = {"LABKIT_CONTEXT": context} if context else _own_cluster(ours)
+    cluster |= {"KUBECONFIG": config} if config else {}
+    # In a venv not activated a terminal finds `labkit`, and the kubectl that `labkit doctor` puts there.
+    cluster["PATH"] = path_with_ours(ours.get("PATH", os.defpath))
     page = {"JUPYTERHUB_DEFAULT_URL": f"/lab/tree/{first.name}"}
     opened = page if _of_a_hub(ours) and not ours.get("JUPYTERHUB_DEFAULT_URL") else {}
     return {**QUIET, **ours, **cluster, **opened, **_our_folder_too(ours)}
@@ -53,8 +61,6 @@ def _own_cluster(ours: Mapping[str, str]) -> dict[str, str]:
     return {
         "KUBECONFIG": str(embedded.kubeconfig()),
         "LABKIT_HOME": str(embedded.home()),
-        # In a venv not activated a terminal finds `labkit`, and the kubectl that `labkit doctor` puts there.
-        "PATH": f"{ours.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}",
     }
 
 
@@ -81,20 +87,64 @@ def server_of(ours: Mapping[str, str]) -> str:
     return "jupyterhub.singleuser" if _of_a_hub(ours) else "jupyterlab"
 
 
-def _look_at(context: str) -> None:
+def _terminals(ours: Mapping[str, str]) -> list[str]:
+    """JupyterLab's option for terminals: where it would make them login shells, `labkit` is found there, too.
+
+    It does so where it was not started in a terminal itself, but by a hub, say.
+    """
+    shell = None if sys.stdout.isatty() else command(ours)
+    return [f"--ServerApp.terminado_settings={ {'shell_command': shell}!r}"] if shell else []
+
+
+def _look_at(context: str) -> str:
+    """Look at that cluster; a ``KUBECONFIG`` for terminals: `kubectl` there is about the lab.
+
+    A file of ours stands before the usual one, which stays as it is: kubectl takes what it finds first.
+    """
     from labkit.cli.look import agree_or_say_how
-    from labkit.kube.connect import connect
+    from labkit.kube.connect import IN_CLUSTER, connect
     from labkit.scenario.learner import Learner
 
-    agree_or_say_how(connect(context=context), Learner.here(), yes=False, production=False)
+    api, learner = connect(context=context), Learner.here()
+    agree_or_say_how(api, learner, yes=False, production=False)
+    is_theirs = context != IN_CLUSTER and api.shared
+    return _before_the_usual(context, learner.home) if is_theirs else ""
 
 
-def _bring_up_own() -> None:
+def _before_the_usual(context: str, namespace: str) -> str:
+    import yaml
+    from kubernetes.config import list_kube_config_contexts
+
+    from labkit.kube import embedded
+
+    contexts, _ = list_kube_config_contexts()  # type: ignore[no-untyped-call]
+    entry = next(one["context"] for one in contexts if one["name"] == context)
+    kept = {"cluster": entry["cluster"], "user": entry["user"], "namespace": namespace}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": context,
+        "contexts": [{"name": context, "context": kept}],
+    }
+    folder = embedded.home() / "contexts"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', context)}.yml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    usual = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    return f"{file}{os.pathsep}{usual}"
+
+
+def _bring_up_own() -> str:
+    """A running cluster of one's own, with the lab's namespace in its kubeconfig, as step 0 sets it."""
     from labkit.cli.cluster import bring_up
+    from labkit.kube import embedded
+    from labkit.scenario.learner import Learner
 
     with progress() as shown:
         bring_up(shown)
+    embedded.use_namespace(Learner.here().home)
     print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
+    return ""
 
 
 def _writable(notebooks: list[Path]) -> list[Path]:

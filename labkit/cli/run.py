@@ -15,15 +15,12 @@ import click
 from labkit.cli import images
 from labkit.cli.books import Book, all_notebooks, judge, plan
 from labkit.cli.kernels import Kernels
+from labkit.cli.page import write_page
 from labkit.cli.progress import Progress, progress
 from labkit.cli.throw_away import throw_away_home, working_folder
 
 CELL_TIMEOUT = 300
 """Seconds a cell may take before the notebook counts as failed."""
-
-_CODE_FONT = "var(--jp-code-font-size)/1.4 var(--jp-code-font-family)"
-_PAGE_STYLE = f".jp-OutputArea-output.jp-RenderedMarkdown pre {{ font: {_CODE_FONT}; }}"
-"""Manifests as JupyterLab shows them: nbconvert's own rule would set them in the font of prose."""
 
 
 @dataclass(frozen=True)
@@ -176,18 +173,10 @@ def _problem(book: Book, parameters: dict[str, Any], kernels: Kernels) -> str:
 def _page_problem(executed: Path) -> str:
     """Write the page of an *executed* notebook; what went wrong, or nothing."""
     try:
-        _write_page(executed)
+        write_page(executed)
     except OSError as error:
         return f"  its page could not be written: {error.strerror}"
     return ""
-
-
-def _write_page(executed: Path) -> None:
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter().from_filename(str(executed))  # type: ignore[no-untyped-call]
-    page = page.replace("</head>", f"<style>{_PAGE_STYLE}</style></head>", 1)
-    executed.with_suffix(".html").write_text(page, encoding="utf-8")
 
 
 def write_back(executed: Path, notebook: Path) -> None:

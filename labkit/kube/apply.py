@@ -135,16 +135,24 @@ def _namespace_of(manifest: Manifest, resource: Resource, default: str) -> str:
 
 def kubectl_command(source: Source, namespace: str) -> str:
     """The command that does the same in a terminal."""
-    return f"kubectl apply --server-side --force-conflicts -n {namespace} -f {_file(source)}"
+    return f"kubectl apply --server-side --force-conflicts{_where(source, namespace)} -f {_file(source)}"
 
 
 def kubectl_delete_command(source: Source, namespace: str) -> str:
     """The command that deletes the same objects."""
-    return f"kubectl delete -n {namespace} -f {_file(source)}"
+    return f"kubectl delete{_where(source, namespace)} -f {_file(source)}"
+
+
+def _where(source: Source, namespace: str) -> str:
+    """``-n``, unless an object of *source* names another namespace: kubectl does not take both."""
+    named = {one.object["metadata"].get("namespace") for one in parse(source)} if source.text else set()
+    return f" -n {namespace}" if named <= {None, namespace} else ""
 
 
 def _file(source: Source) -> str:
     """The path as seen from here, where it is near: that is how people type it."""
+    if source.typed:
+        return source.typed
     if source.path is None:
         return "-"
     nearby = os.path.relpath(source.path)

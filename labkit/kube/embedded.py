@@ -37,6 +37,13 @@ def _home(root: Path | None) -> Home:
     return Home(root) if root else Home.current()
 
 
+def use_namespace(namespace: str) -> None:
+    """Have the kubeconfig's context name *namespace*, unless it has chosen one."""
+    from labkit.embedded.cluster import kubeconfig as file
+
+    file.use_namespace(kubeconfig(), namespace)
+
+
 def sockets() -> Path:
     """Where the cluster's sockets are, or will be: not in the home where their paths would be too long."""
     from labkit.embedded.cluster.home import Home

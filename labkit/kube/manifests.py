@@ -55,6 +55,8 @@ class Source:
 
     text: str
     path: Path | None = None
+    typed: str = ""
+    """What names the file in a shell, in whichever folder that is; else it is the path."""
 
     @property
     def name(self) -> str:

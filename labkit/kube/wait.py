@@ -22,7 +22,7 @@ _HOPELESS = {
     "InvalidImageName": "Check the image's name.",
     "ErrImageNeverPull": "The image is not on the node, and imagePullPolicy forbids to fetch it.",
     "CreateContainerConfigError": "Check what the container refers to.",
-    "CrashLoopBackOff": "Its log says why: `kubectl logs` with `--previous`.",
+    "CrashLoopBackOff": "Its log says why: `kubectl logs {pod} -c {container} -n {namespace} --previous`.",
 }
 """Reasons a container waits for that no more waiting cures, and what to do about each."""
 
@@ -156,7 +156,14 @@ def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[tuple[str, str]]
             if reason == "ErrImagePull" and any(words in message for words in _NO_SUCH_IMAGE):
                 reason = "ImagePullBackOff"  # where it is about to go
             if reason in _HOPELESS:
-                yield reason, f"container {container} is in {reason}: {message}\n{_HOPELESS[reason]}"
+                names = {"container": container, **_names(pod)}
+                cure = _HOPELESS[reason].format(**names)
+                yield reason, f"container {container} is in {reason}: {message}\n{cure}"
+
+
+def _names(pod: Obj) -> dict[str, str]:
+    metadata = pod["metadata"]
+    return {"pod": metadata["name"], "namespace": metadata.get("namespace", "default")}
 
 
 def _waiting(pod: Obj) -> list[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit import markup
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, NotVerified
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.scenario.steps import find_step
@@ -36,6 +36,26 @@ ANSWER_B = f"{_A}{_RECEIVED}Hello from ServiceB!"
 ANSWER_C_404 = f"{_C}404 Not Found: [no body]"
 ANSWER_C = f"{_C}Received response from master system ({_EXTERNAL_URL}): Hello from External Cluster Service!"
 ANSWER_EXTERNAL = "Hello from External Cluster Service!"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Something a notebook states, and that was seen to hold."""
+
+    statement: str
+
+    def __repr__(self) -> str:
+        return f"✓ {self.statement}"
+
+    def _repr_html_(self) -> str:
+        return markup.verdict(repr(self), good=True)
+
+
+def verify(statement: str, holds: object) -> Verified:
+    """The *statement* with a mark, where it holds; else NotVerified, which stops a run of the whole book."""
+    if not holds:
+        raise NotVerified(f"✗ {statement}: this does not hold here.")
+    return Verified(statement)
 
 
 class Observer(Protocol):
@@ -88,6 +108,12 @@ class Report:
 
     def __bool__(self) -> bool:
         return all(finding.holds for finding in self.findings)
+
+    def verify(self) -> Report:
+        """Itself, where every promise holds; else NotVerified, which says what was seen and a hint."""
+        if not self:
+            raise NotVerified(str(self))
+        return self
 
     @property
     def title(self) -> str:

@@ -15,6 +15,8 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.resources import resource_of
 
 _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort")
+_ELSEWHERE = ("apiVersion", "kind", "metadata", "spec", "status")
+"""What is looked at by itself, or says nothing of the manifest; a ConfigMap, say, has ``data`` besides."""
 
 
 def imagined(api: Api, obj: Obj) -> Obj:
@@ -52,7 +54,8 @@ def essence(obj: Obj) -> dict[str, Any]:
         spec["headless"] = obj["spec"].get("clusterIP") == "None"
     annotations = obj["metadata"].get("annotations") or {}
     kept = {key: value for key, value in annotations.items() if "kubernetes.io/" not in key}
-    return {"spec": spec, "labels": obj["metadata"].get("labels") or {}, "annotations": kept}
+    others = {key: value for key, value in obj.items() if key not in _ELSEWHERE}
+    return {"spec": spec, "labels": obj["metadata"].get("labels") or {}, "annotations": kept, **others}
 
 
 def differences(there: Obj, imagined: Obj) -> list[str]:

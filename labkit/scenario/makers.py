@@ -14,6 +14,10 @@ _MARKS = re.compile(
     r"|argocd\.argoproj\.io/.*|kubernetes\.io/description"
 )
 """Keys of labels and annotations by which controllers and package managers know their own."""
+_CONTROL_PLANE = re.compile(r"kube-(?!ctl).*|k3s|k0s|microk8s|istio.*|pilot-.*|cloud-controller-manager")
+"""Field managers of what belongs to the cluster itself, on whichever Kubernetes."""
+_EVERYWHERE = re.compile(r"istio\.io/config|kubernetes\.io/(description|service-account\.name)")
+"""Keys of labels and annotations of what controllers put into every namespace."""
 _OPEN_GROUPS = re.compile(r".*\.istio\.io")
 """API groups where whatever is in the way must go, by whichever client it came."""
 
@@ -36,3 +40,19 @@ def _only_others_wrote(obj: Obj) -> bool:
     entries = [each for each in obj["metadata"].get("managedFields") or [] if not each.get("subresource")]
     contents = [each for each in entries if set(each.get("fieldsV1") or {}) - {"f:metadata"}] or entries
     return bool(contents) and not any(_PEOPLE.fullmatch(str(each.get("manager", ""))) for each in contents)
+
+
+def made_by_the_cluster(resource: Resource, obj: Obj) -> bool:
+    """Whether it is nobody's: a controller makes it again in every namespace, or for another object.
+
+    Asked before a whole namespace goes. Whatever else wrote an object, a program of somebody's may have.
+    """
+    metadata = obj["metadata"]
+    keys = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    managers = [str(each.get("manager", "")) for each in metadata.get("managedFields") or []]
+    by_control_plane = bool(managers) and all(map(_CONTROL_PLANE.fullmatch, managers))
+    is_default_account = resource.kind == "ServiceAccount" and metadata["name"] == "default"
+    marked = any(
+        re.fullmatch(r"istio\.io/config|kubernetes\.io/(description|service-account\.name)", k) for k in keys
+    )
+    return bool(metadata.get("ownerReferences")) or by_control_plane or is_default_account or marked

@@ -38,6 +38,11 @@ def personal(source: Source, learner: Learner) -> Source:
     return Source(f"# {source.name}{f', for {learner.name}' if learner.name else ''}\n{text}", source.path)
 
 
+def personal_text(text: str, learner: Learner) -> str:
+    """*text*, with *learner*'s own namespaces in the commands it holds."""
+    return re.sub(r"-n ([a-z-]+)", lambda found: f"-n {learner.own(found[1])}", text)
+
+
 def personal_objects(obj: Obj, learner: Learner) -> Iterator[Obj]:
     """What *obj* is for *learner*, who has a name: mostly one object, with names of the learner's own."""
     changed = _renamed(copy.deepcopy(obj), learner)

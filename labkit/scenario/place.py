@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from labkit import istio
 from labkit.errors import ApiRefused
@@ -69,6 +69,8 @@ class Moves:
     """What had to be done."""
 
     step: int
+    kept: str = ""
+    """What was kept of somebody's own, and where."""
     removed: list[str] = field(default_factory=list)
     applied: list[str] = field(default_factory=list)
     settings: list[str] = field(default_factory=list)
@@ -76,15 +78,29 @@ class Moves:
 
     def __str__(self) -> str:
         done = [
-            f"removed {', '.join(sorted(self.removed))}" if self.removed else "",
-            f"applied {', '.join(sorted(self.applied))}" if self.applied else "",
+            f"removed {_listed_shortly(self.removed)}" if self.removed else "",
+            f"applied {_listed_shortly(self.applied)}" if self.applied else "",
             *self.settings,
         ]
         return "; ".join(part for part in done if part) or "nothing had to be done"
 
+    def __bool__(self) -> bool:
+        return bool(self.removed or self.applied or self.settings)
+
+
+def _listed_shortly(titles: Sequence[str], most: int = 4) -> str:
+    return ", ".join(sorted(titles)) if len(titles) <= most else f"{len(titles)} objects"
+
 
 def _quiet(_: str) -> None:
     """Say nothing."""
+
+
+class Keeper(Protocol):
+    """Keeps what somebody may want to have again, before it is removed or changed."""
+
+    def __call__(self, doomed: Sequence[tuple[Resource, Obj]]) -> str:
+        """doomed: what is about to be removed; of a Namespace all that is in it. What it kept, in words."""
 
 
 def bring_to(
@@ -94,10 +110,11 @@ def bring_to(
     *,
     finished: bool = False,
     say: Callable[[str], None] | None = None,
+    keep: Keeper = lambda doomed: "",
 ) -> Moves:
     """Bring *learner*'s part of the cluster to where *step* begins or, with *finished*, to where it ends.
 
-    say: is told what is being done.
+    say: is told what is being done. keep: is called before anything is removed.
     """
     say = say or _quiet
     started = time.perf_counter()
@@ -111,7 +128,7 @@ def bring_to(
     if asked := what_to_ask_for(api):
         say(asked)
     say("Removing what does not belong here …")
-    _remove(api, learner, wanted, moves)
+    _remove(api, learner, wanted, moves, keep)
     say("Applying what is missing …")
     _make(api, wanted, moves)
     say("Waiting for pods and proxies …")
@@ -172,12 +189,13 @@ def has_lesson_settings(api: Api) -> bool:
 # --------------------------------------------------------------------------------------------- removing
 
 
-def _remove(api: Api, learner: Learner, wanted: dict[Key, Obj], moves: Moves) -> None:
+def _remove(api: Api, learner: Learner, wanted: dict[Key, Obj], moves: Moves, keep: Keeper) -> None:
     """Delete what is not wanted, all at once, and wait until it is gone.
 
     A namespace that an administrator gave is emptied and stays.
     """
     doomed = list(_unwanted(api, learner, wanted))
+    moves.kept = keep(doomed)
     remove_all(api, doomed)
     moves.removed += [resource.title(obj["metadata"]["name"]) for resource, obj in doomed]
 
@@ -261,17 +279,17 @@ def _make(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     namespaces = [obj for key, obj in wanted.items() if key[0] == "Namespace"]
     others = [obj for key, obj in wanted.items() if key[0] != "Namespace"]
     for objects in (namespaces, others):
-        made = _each(objects, lambda obj: _make_one(api, obj))
+        made = _each(objects, lambda obj: make_one(api, obj))
         moves.applied += [title for title in made if title]
 
 
 def make_up_for(api: Api, namespaces: Sequence[str]) -> None:
     """Set in *namespaces*, just made, what a shared mesh's settings lack for the book."""
     for obj in own_settings(api, namespaces):
-        _make_one(api, obj)
+        make_one(api, obj)
 
 
-def _make_one(api: Api, obj: Obj) -> str:
+def make_one(api: Api, obj: Obj) -> str:
     """Make *obj* as its manifest says; its title where that was not how it was."""
     resource = resource_of(api, obj)
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]

@@ -7,7 +7,7 @@ a later step has it counts as applied, and one that is as an earlier step left i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -212,17 +212,22 @@ def _first(found: list[str], most: int = 2) -> str:
 
 def own_work(api: Api, learner: Learner) -> list[str]:
     """What in *learner*'s namespaces is as no manifest of the book has it: goto would undo it."""
-    versions = [*_book(learner), *own_settings(api, namespaces_of_the_lab(api, learner))]
+    return sorted(resource.title(obj["metadata"]["name"]) for resource, obj in own_objects(api, learner))
+
+
+def own_objects(api: Api, learner: Learner) -> list[tuple[Resource, Obj]]:
+    """The objects that :func:`own_work` names."""
     namespaces = [(NAMESPACES, obj) for obj in api.items(NAMESPACES.path())]
     there = [*namespaces, *made_by_people(api, learner)]
-    mine = [one for one in there if _namespace_of(one[1]) in learner.namespaces]
+    return only_own(api, learner, [one for one in there if _namespace_of(one[1]) in learner.namespaces])
+
+
+def only_own(api: Api, learner: Learner, found: Sequence[tuple[Resource, Obj]]) -> list[tuple[Resource, Obj]]:
+    """Those of *found* that are as no manifest of the book has them for *learner*."""
+    versions = [*_book(learner), *own_settings(api, namespaces_of_the_lab(api, learner))]
     with ThreadPoolExecutor(max_workers=8) as threads:
-        owns = list(threads.map(lambda one: _is_own(api, one[0], one[1], versions), mine))
-    return sorted(
-        resource.title(obj["metadata"]["name"])
-        for (resource, obj), own in zip(mine, owns, strict=True)
-        if own
-    )
+        owns = list(threads.map(lambda one: _is_own(api, one[0], one[1], versions), found))
+    return [one for one, own in zip(found, owns, strict=True) if own]
 
 
 def _namespace_of(obj: Obj) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labkit import book
 from labkit.errors import StepError
+from labkit.kube import embedded
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
 from labkit.scenario.cast import EXTERNAL, HOME
@@ -93,10 +94,35 @@ def folder() -> Path:
     return book.manifests()
 
 
+def find_manifest(manifest: str | Path, learner: Learner) -> Source:
+    """A manifest of the book by its file name, or any other by its path; as it is for *learner*."""
+    source = personal(read(manifest, [folder()]), learner)
+    if source.path is None or namespace_of(source.path) is None:
+        return source
+    return replace(source, typed=f"$(labkit manifest {source.name})")
+
+
+def typed_manifest(name: str, learner: Learner) -> Path:
+    """The file of the book's manifest *name*; where the learner's own differs, a copy in the state folder."""
+    plain, source = read(Path(name), [folder()]), find_manifest(Path(name), learner)
+    if source.path is None or source.text == plain.text:
+        return (source.path or Path(name)).resolve()
+    copies = embedded.home() / "manifests"
+    copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy = copies / source.name
+    copy.write_text(source.text, encoding="utf-8")
+    return copy
+
+
 def find_step(number: int) -> Step:
     """The step of that *number*; StepError where there is none."""
     if isinstance(number, int) and 0 <= number < len(STEPS):
         return STEPS[number]
+    if isinstance(number, str) and number.strip().isdecimal():
+        raise StepError(
+            f"A step is a number from 0 to {len(STEPS) - 1}, not a text: "
+            f"write {number.strip()} without quotation marks."
+        )
     raise StepError(f"There is no step {number}: the scenario has the steps 0 to {len(STEPS) - 1}.")
 
 

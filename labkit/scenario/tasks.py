@@ -124,7 +124,10 @@ def _three_of_b(lab: Observer) -> Iterator[Finding]:
     log = lab.access_log("service-b", of=answers)
     counts = sorted(log["pod"].astype("str").value_counts().tolist(), reverse=True)
     seen = f"{len(counts)} pod{'' if len(counts) == 1 else 's'}: {counts} requests"
-    hint = "Only pods that are ready get requests. Does `kubectl get pods` show three of ServiceB, each 2/2?"
+    hint = (
+        "Only pods that are ready get requests. "
+        f"Does `kubectl get pods -n {lab.learner.home}` show three of ServiceB, each 2/2?"
+    )
     yield Finding("Three pods of ServiceB got requests", len(counts) == 3, seen, hint)
 
 
@@ -190,7 +193,7 @@ def _retired(lab: Observer) -> Iterator[Finding]:
     pods = lab.pods(lab.learner.home)
     names = pods[pods["status"] != "Terminating"]["name"].astype("str")
     left = [name for name in names if name.startswith(cast.SERVICE_B.deployment)]
-    hint = "Try `kubectl scale deployment service-b-deployment --replicas 0`."
+    hint = f"Try `kubectl scale deployment service-b-deployment --replicas 0 -n {lab.learner.home}`."
     yield Finding("No pod of ServiceB runs", not left, ", ".join(left) or "no pod", hint)
     answers = lab.send("/service-a", requests=60, concurrency=4)
     hint = "Is the Service `producer-internal-host` still there, and does all traffic go to ServiceC?"

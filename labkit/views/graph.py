@@ -6,9 +6,11 @@ service. An arrow is there only where access logs say that somebody called someb
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +22,9 @@ from labkit.traffic.calls import CLIENT, calls
 from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_figure, as_still, fitted
 from labkit.views.graph_layout import CARD, HIGH, Frame, Place, between, frames, place, size, way
 from labkit.views.graph_nodes import Kind, Node, nodes_of
+from labkit.views.live import Described, described, running_cell
 from labkit.views.picture import Picture
+from labkit.views.svg import as_svg
 from labkit.views.theme import ERROR, INK, NONE, OTHER, SHADE, colour_of
 
 _SHORT = {cast.SERVICE_EXT.title: "External Service"}
@@ -29,6 +33,7 @@ _LEGEND = (
     "Frames are namespaces, cards are pods. On an arrow: requests, and their share of all its sender sent."
     "  ✗ errors: 4xx, 5xx or no answer."
 )
+_NOT_BOTH = "svg[role=img] + img{display:none}"
 _NOTHING = "No request was seen. lab.send() makes some."
 
 
@@ -81,7 +86,23 @@ class Graph(Picture):
         the requests took no longer, by the source's proxy)."""
         super().__init__(as_figure(self.drawing), mesh.caption)
 
-    as_wide_as_its_cell = False  # its words would run into each other
+    def _repr_mimebundle_(self, **_: Any) -> Described:
+        bundle, metadata = described(self.bundle())
+        for each in metadata.values():
+            each["width"] = self.drawing.width  # its pixels are smaller than the screen's
+        return bundle, metadata
+
+    def bundle(self) -> dict[str, Any]:
+        """As wide as its cell lets it be: its words grow and shrink with it, which plotly's do not.
+
+        Where nobody trusts the notebook JupyterLab takes the SVG away, and the PNG behind it shows.
+        """
+        words = {"text/plain": self.caption}
+        if not running_cell():
+            return {**words, "image/png": self.encoded()}
+        drawn = as_svg(self.drawing, self.caption).replace("</svg>", f"<style>{_NOT_BOTH}</style></svg>")
+        still = f'<img alt="{html.escape(self.caption)}" src="data:image/png;base64,{self.encoded()}">'
+        return {**words, "text/html": f"<div>{drawn}{still}</div>"}
 
     def png(self) -> bytes:
         """The picture, still."""

@@ -1,13 +1,13 @@
 """The banner at the top of a notebook: where one stands, what is missing, and buttons that help.
 
-It looks at the cluster when it is shown, after each of its own actions, and after each cell that
-changed something. Going somewhere undoes what a learner has made; where there is such a thing, the
-banner names it and asks first.
+It looks at the cluster when it is shown, after each of its own actions and each cell that changed
+something, and every few seconds while it is before somebody, since sliders and terminals change things, too.
+Going somewhere undoes what a learner has made; where there is such a thing, the banner names it and asks
+first.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -25,6 +25,11 @@ from labkit.scenario.steps import find_step
 from labkit.views import banner
 from labkit.views.actions import ActionView
 from labkit.views.live import running_cell
+from labkit.views.presence import Presence
+from labkit.views.split_background import Looking
+
+_LOOK, _LOOK_AT_OTHERS = 3.0, 20.0
+"""Seconds between two looks at a cluster of one's own, and at one that others change all the time."""
 
 
 class Guided(Observer, Protocol):
@@ -76,7 +81,12 @@ class Guide(ActionView):
             ]
         )
         self.question.layout.display = "none"
-        self.box = widgets.VBox([self.head, row, self.status, self.question, self.result])
+        self._looking = Looking(self._look_now_and_then, _LOOK_AT_OTHERS if self._lab.api.shared else _LOOK)
+        self.presence = Presence(self._came, self._went)
+        self.box = widgets.VBox(
+            [self.presence, self.head, row, self.status, self.question, self.result],
+            layout={"overflow": "hidden"},
+        )
 
     # ---------------------------------------------------------------------------------------- doing
 
@@ -121,7 +131,10 @@ class Guide(ActionView):
             return
         self._going = going
         self.result.value = ""
-        self._ask(f"This undoes what you have made or changed: {', '.join(own)}. Go on?")
+        self._ask(
+            f"This undoes what you have made or changed: {', '.join(own)}. "
+            "It is set aside, and lab.bring_back() brings it back. Go on?"
+        )
 
     def _go(self, *, finished: bool) -> None:
         self._ask("")
@@ -133,7 +146,8 @@ class Guide(ActionView):
             self.say(words)
 
         self._lab.goto(self.step, finished=finished, say=hear)
-        self.result.value = markup.lines(html.escape(words) for words in said[-2:])
+        done = [words for words in said if not words.endswith("…")]
+        self.result.value = markup.lines(markup.coded(words) for words in done)
         self.say("Done.")
         self.refresh()
 
@@ -163,6 +177,17 @@ class Guide(ActionView):
         if self._shell:
             self._shell.events.register("post_run_cell", self._after_cell)
 
+    def _came(self) -> None:
+        """Somebody has it before them: what a slider or a terminal changes is seen soon, too."""
+        self._looking.start()
+
+    def _went(self) -> None:
+        """Nobody looks; see :meth:`_look_now_and_then`."""
+
+    def _look_now_and_then(self) -> None:
+        if self.presence.here and not self.busy:
+            self._after_cell()
+
     def _after_cell(self, _: object = None) -> None:
         """Look again if the cell changed the cluster. One that does not answer was told of elsewhere."""
         with suppress(LabkitError):
@@ -170,7 +195,8 @@ class Guide(ActionView):
                 self.refresh()
 
     def stop(self) -> None:
-        """Look no more after cells."""
+        """Look no more."""
+        self._looking.close()
         if self._shell:
             self._shell.events.unregister("post_run_cell", self._after_cell)
             self._shell = None

@@ -8,9 +8,12 @@ views that cell made before are closed.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import ipywidgets as widgets
+
+Described: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+"""A MIME bundle and its metadata, as IPython takes them."""
 
 
 class LiveView:
@@ -48,15 +51,21 @@ class LiveView:
             for view in views:
                 view.close()
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> Described:
         if not running_cell():
-            return self.still()
+            return described(self.still())
         view: dict[str, Any] = self.box._repr_mimebundle_()
-        return {**view, **self.left_behind()}
+        return described({**view, **self.left_behind()})
 
     def left_behind(self) -> dict[str, Any]:
         """What a saved notebook shows of it when it is opened again and the kernel knows no such widgets."""
         return {"text/plain": repr(self)}
+
+
+def described(bundle: dict[str, Any]) -> Described:
+    """*bundle*, and as metadata what a picture in it shows, in words: pages and viewers make it ``alt``."""
+    is_picture = "image/png" in bundle
+    return bundle, {"image/png": {"alt": str(bundle["text/plain"])}} if is_picture else {}
 
 
 def running_cell() -> str | None:

@@ -68,7 +68,7 @@ class LiveGraph(LiveView):
 
     def still(self) -> dict[str, Any]:
         """The picture of this moment."""
-        return self._still()._repr_mimebundle_()
+        return self._still().bundle()
 
 
 class _Figure(LiveFigure):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from labkit.views.live import running_cell
+from labkit.views.live import Described, described, running_cell
 from labkit.views.theme import COLOURS, ERROR, FAINT, INK
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ _DPI = 100
 class Picture:
     """A house figure. ``figure`` is the plotly figure, ``caption`` says in words what it shows."""
 
-    as_wide_as_its_cell = True
-    """Where it is alive."""
-
     def __init__(self, figure: go.Figure, caption: str) -> None:
         self.figure = figure
         self.caption = caption
@@ -40,15 +37,20 @@ class Picture:
     def __repr__(self) -> str:
         return self.caption
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> Described:
+        return described(self.bundle())
+
+    def bundle(self) -> dict[str, Any]:
+        """How it shows itself where it is: alive as wide as its cell, else still, too."""
         drawn = plain(self.figure)
-        if self.as_wide_as_its_cell:
-            del drawn["layout"]["width"]
-            drawn["layout"]["autosize"] = True
+        del drawn["layout"]["width"]
+        drawn["layout"]["autosize"] = True
         bundle = {PLOTLY: drawn, "text/plain": self.caption}
-        if running_cell():
-            return bundle
-        return {**bundle, "image/png": base64.b64encode(self.png()).decode()}
+        return bundle if running_cell() else {**bundle, "image/png": self.encoded()}
+
+    def encoded(self) -> str:
+        """:meth:`png` as a notebook keeps it."""
+        return base64.b64encode(self.png()).decode()
 
     def png(self) -> bytes:
         """The picture, still."""

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 
 from labkit import markup
 from labkit.markup import BAD, GOOD
+from labkit.scenario.learner import Learner
 from labkit.scenario.quizzes import find_quiz
 from labkit.views.actions import ActionView
 
@@ -15,9 +16,9 @@ from labkit.views.actions import ActionView
 class QuizView(ActionView):
     """The question of *step*, its choices, and the button Answer."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, learner: Learner = Learner()) -> None:  # noqa: B008 - frozen
         super().__init__()
-        self.quiz = find_quiz(step)
+        self.quiz = find_quiz(step, learner)
         options = [(text, number) for number, text in enumerate(self.quiz.choices, start=1)]
         self.choices = widgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
         self.choices.observe(lambda _: self._think_again(), "value")

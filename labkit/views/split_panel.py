@@ -327,7 +327,7 @@ class SplitPanel(LiveView):
         if has_rule:
             print(f"$ {self.command}")
         title = f"{' and '.join(names)} by their weights" if has_rule else "Who answered: there is no rule"
-        return plot_split(found, title, {**colours_of(names), FAILED: ERROR})._repr_mimebundle_()
+        return plot_split(found, title, {**colours_of(names), FAILED: ERROR}).bundle()
 
 
 def _with_failed(told: Sequence[Told], weights: Mapping[str, int]) -> Split:

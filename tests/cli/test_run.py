@@ -1,6 +1,7 @@
 """``labkit run``: real notebooks, a real cluster, and nothing of it left."""
 
 import os
+import re
 
 import nbformat
 import pytest
@@ -34,7 +35,11 @@ def test_a_notebook_gets_a_cluster_of_its_own(bench, notebook):
     done = bench.labkit("run", path, "--output", out, "-p", "requests=77")
     assert "1 of 1 notebooks passed" in done.stdout
     assert "77" in _outputs(out / "good.ipynb")
-    assert "<html" in (out / "good.html").read_text()
+    page = (out / "good.html").read_text()
+    assert "<html" in page
+    assert (
+        re.findall(r"<script[^>]* src=|<link[^>]* href=|\bimport[( ]|@import|url\(['\"]?https?:", page) == []
+    )
     assert bench.running is None
     assert not bench.home.root.exists()
     assert not list((bench.root / "state").glob("labkit-homes/*"))

@@ -30,7 +30,8 @@ def test_each_step_has_one(lab, step):
 
     assert view.answer(view.quiz.answer).startswith("Yes. ")
     for other in {1, 2, 3} - {view.quiz.answer}:
-        assert view.answer(other).startswith(f"No: {right(step)}. ")
+        assert view.answer(other) == f"No. {view.quiz.not_so[other]} Think again."
+        assert right(step) not in view.answer(other), "whoever is wrong may find it yet"
     assert len(view.quiz.choices) == 3
     assert right(step) in repr(view)
     assert view.quiz.why not in view.still()["text/html"]

@@ -84,7 +84,7 @@ def test_no_such_task(lab, step):
 def test_a_task_shows_itself_without_the_cluster(lab):
     task = lab.task(3)
 
-    shown = task._repr_mimebundle_()
+    shown = task._repr_mimebundle_()[0]
 
     assert shown["text/plain"].startswith("Task: One request in four\n")
     assert "lab.task(3).check()" in shown["text/plain"]

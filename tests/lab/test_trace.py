@@ -57,7 +57,7 @@ def test_an_answer_one_has_already(lab):
 def test_it_shows_itself_with_and_without_a_kernel(lab):
     lab.goto(2, finished=True)
     trace = lab.trace("/service-a")
-    bundle = trace._repr_mimebundle_()
+    bundle = trace._repr_mimebundle_()[0]
 
     assert {"application/vnd.plotly.v1+json", "image/png", "text/plain"} <= set(bundle)
     bars = [one for one in bundle["application/vnd.plotly.v1+json"]["data"] if one["type"] == "bar"]

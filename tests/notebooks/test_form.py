@@ -74,10 +74,14 @@ def test_begins_with_where_one_stands(path, cells):
 
 def test_ends_with_its_check_a_task_and_things_to_try(path, cells):
     step = int(path.name[:2])
-    assert f"report = lab.check({step})" in code(cells)[-3].source
-    assert code(cells)[-2].source == "assert report"
+    assert code(cells)[-2].source == f"lab.check({step}).verify()"
     assert code(cells)[-1].source == f"lab.task({step})"
     assert re.search(r"^## Things to try\n+1\. ", cells[-1].source)
+
+
+def test_what_is_stated_is_shown(cells):
+    """No cell ends without a word to the learner: a bare assert says nothing, and breaks with a traceback."""
+    assert [cell.source for cell in code(cells) if re.search(r"^assert ", cell.source, re.MULTILINE)] == []
 
 
 def test_links_lead_somewhere(path, cells):

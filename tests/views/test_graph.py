@@ -18,7 +18,6 @@ from labkit.views.drawing import Arrow, Box, Words, fitted
 from labkit.views.graph import Graph, Mesh
 from labkit.views.graph_layout import frames, place, size, way
 from labkit.views.graph_nodes import nodes_of
-from labkit.views.picture import PLOTLY
 
 IN, OUT = "istio-system/istio-ingressgateway", "istio-system/istio-egressgateway"
 
@@ -231,17 +230,31 @@ def test_names_of_rules_and_of_services():
 
 @pytest.mark.parametrize("pairs", [[], STEP_3, STEP_5, CROWDED])
 def test_it_shows_itself_everywhere_and_is_small(pairs):
-    bundle = graph(pairs, MANY)._repr_mimebundle_()
+    found = graph(pairs, MANY)
+    bundle, metadata = found._repr_mimebundle_()
 
-    layout = bundle[PLOTLY]["layout"]
+    assert set(bundle) == {"image/png", "text/plain"}
+    assert metadata == {"image/png": {"alt": found.caption, "width": found.drawing.width}}
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
-        assert image.size == pytest.approx((layout["width"] * 1.5, layout["height"] * 1.5), abs=1)
+        wanted = (found.drawing.width * 1.5, found.drawing.height * 1.5)
+        assert image.size == pytest.approx(wanted, abs=1)
     assert len(json.dumps(bundle)) < 150_000
-    assert "template" not in layout
+
+
+def test_where_it_is_alive_it_is_as_wide_as_its_cell(monkeypatch):
+    """An SVG in the page's own colours; behind it, where that is taken away, a PNG."""
+    monkeypatch.setattr("labkit.views.graph.running_cell", lambda: "cell")
+    found = graph(STEP_5, MANY)
+    shown = found._repr_mimebundle_()[0]["text/html"]
+
+    assert 'style="width:100%;max-width:' in shown
+    assert "var(--jp-ui-font-color1" in shown
+    assert shown.index("</svg><img alt=") < shown.index("data:image/png;base64,")
+    assert len(shown) < 150_000
 
 
 def test_the_same_calls_make_the_same_picture():
-    assert graph()._repr_mimebundle_() == graph()._repr_mimebundle_()
+    assert graph()._repr_mimebundle_()[0] == graph()._repr_mimebundle_()[0]
 
 
 def test_names_that_are_too_long_are_cut():

@@ -1,6 +1,7 @@
 """The banner's text, buttons and questions, driven as a browser would, against a real mesh."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -37,7 +38,7 @@ def test_after_goto_it_always_says_the_same(lab, step):
     lab.goto(4, finished=True)
     lab.goto(step)
 
-    shown = lab.guide(step)._repr_mimebundle_()
+    shown = lab.guide(step)._repr_mimebundle_()[0]
 
     assert shown["text/plain"] == first
     lines = first.splitlines()
@@ -180,3 +181,20 @@ def test_a_deployment_scaled_down_is_changed(lab):
 def test_no_such_step(lab, step):
     with pytest.raises(StepError, match="steps 0 to 6"):
         lab.guide(step)
+
+
+def test_what_a_terminal_changes_is_seen_while_somebody_looks(lab, cluster, monkeypatch):
+    monkeypatch.setattr("labkit.views.guide._LOOK", 0.05)
+    lab.goto(2)
+    guide = lab.guide(2)
+    drawn = guide.head.value
+    seen = threading.Event()
+    guide.head.observe(lambda _: seen.set(), "value")
+    lab.goto(2, finished=True)
+    assert guide.head.value == drawn, "nobody looks"
+
+    guide.presence.hear()
+    assert seen.wait(30)
+    assert "This step is done." in guide.head.value
+    guide.stop()
+    assert "labkit-look" not in [thread.name for thread in threading.enumerate()]

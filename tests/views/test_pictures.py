@@ -41,7 +41,7 @@ def picture(request) -> Picture:
 
 
 def test_it_shows_itself_everywhere(picture):
-    bundle = picture._repr_mimebundle_()
+    bundle = picture._repr_mimebundle_()[0]
 
     assert set(bundle) == {PLOTLY, "image/png", "text/plain"}
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
@@ -52,11 +52,11 @@ def test_it_shows_itself_everywhere(picture):
 def test_a_page_that_shows_it_at_once_gets_no_still_twin(picture, monkeypatch):
     monkeypatch.setattr("labkit.views.picture.running_cell", lambda: "cell")
 
-    assert set(picture._repr_mimebundle_()) == {PLOTLY, "text/plain"}
+    assert set(picture._repr_mimebundle_()[0]) == {PLOTLY, "text/plain"}
 
 
 def test_it_is_small_and_plain(picture):
-    bundle = picture._repr_mimebundle_()
+    bundle = picture._repr_mimebundle_()[0]
 
     text = json.dumps(bundle)
     assert len(text) < 30_000
@@ -74,7 +74,7 @@ def test_axes_are_named(picture):
 def test_many_answers_stay_small():
     picture = plot_answers(answers(50_000, errors=10))
 
-    assert len(json.dumps(picture._repr_mimebundle_())) < 150_000
+    assert len(json.dumps(picture._repr_mimebundle_()[0])) < 150_000
     assert "2010 of 50000 shown" in picture.figure.layout.title.text
     errors = next(trace for trace in picture.figure.data if trace.name == "error")
     assert len(errors.x) == 10, "an error is never left out"

@@ -260,7 +260,7 @@ def test_two_panels_and_nothing_is_left(lab):
 
 def test_without_widgets_it_is_a_still_picture_and_a_command(panel, capsys):
     panel.set(50)
-    bundle = panel._repr_mimebundle_()
+    bundle = panel._repr_mimebundle_()[0]
 
     assert bundle["image/png"]
     assert capsys.readouterr().out.startswith(f"$ {panel.command}")

@@ -12,6 +12,9 @@
       daemon.lock       held by the running daemon: the one proof that it runs
       start.notes       what the last start found wrong and mended
       aside/            what could not be used any more: unreadable objects, damaged files, with the reasons
+      set-aside/        what `lab.goto` took from a learner, as manifests
+      manifests/        the book's manifests as they are for a learner of a class
+      contexts/         which context of the usual kubeconfig JupyterLab's terminals use
       daemon.json       what the running daemon says about itself: pid, API address, run folder
       daemon.log        JSON lines, rotated;  daemon.stderr: whatever else it printed
 
@@ -44,7 +47,7 @@ LONGEST_SOCKET = 64
 _OURS = (
     *("kubeconfig", "kubeconfig.lock", "kubeconfig.damaged", ".kubeconfig.*"),
     *("settings.json", ".settings.json.*", "token", "pki", "cluster.db*", "node", "run"),
-    *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER),
+    *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER, "set-aside", "manifests", "contexts"),
 )
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
 

@@ -33,6 +33,18 @@ def update(path: Path, *, server: str, authority: Path, token: str) -> None:
         write_private(path, after)
 
 
+def use_namespace(path: Path, namespace: str) -> None:
+    """What `kubectl config set-context --current --namespace=…` does, where no namespace was chosen yet."""
+    import yaml
+
+    config = _read(path)
+    chosen = config.get("current-context")
+    entry = next((one for one in config.get("contexts") or [] if one.get("name") == chosen), None)
+    if entry is not None and not (entry.get("context") or {}).get("namespace"):
+        entry["context"] = {**(entry.get("context") or {}), "namespace": namespace}
+        write_private(path, yaml.safe_dump(config, sort_keys=False))
+
+
 def is_sound(path: Path) -> bool:
     """Whether *path* holds what could be a kubeconfig."""
     return _found(path) is not None

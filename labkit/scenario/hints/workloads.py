@@ -121,7 +121,8 @@ def _pod_faults(look: Look, pod: Obj) -> Iterator[str]:
     for container, waiting in _waiting(pod):
         why = look.event_of("Pod", namespace, name) or waiting.get("message") or "no further message"
         reason = waiting.get("reason")
-        yield f"The container {container} of pod {name} is in {reason}: {why.rstrip('.')}. {_cure(waiting)}"
+        cure = _cure(waiting, f"kubectl logs {name} -c {container} -n {namespace} --previous")
+        yield f"The container {container} of pod {name} is in {reason}: {why.rstrip('.')}. {cure}"
     if proxy_of(pod) is None and (pod.get("status") or {}).get("podIP"):
         yield (
             f"The pod {name} has no proxy (1/1 means no proxy): it was made before its namespace had the "
@@ -140,10 +141,10 @@ def _waiting(pod: Obj) -> list[tuple[str, dict[str, Any]]]:
 _STARTING = ("ContainerCreating", "PodInitializing", None)
 
 
-def _cure(waiting: dict[str, Any]) -> str:
+def _cure(waiting: dict[str, Any], log: str) -> str:
     if "Image" in str(waiting.get("reason")):
         return "Check the image's name in the Deployment."
-    return "Its log says why: `kubectl logs` with `--previous`."
+    return f"Its log says why: `{log}`."
 
 
 def service_faults(look: Look, workload: Workload, step: int, file: str) -> Iterator[Fault]:

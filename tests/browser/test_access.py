@@ -1,0 +1,84 @@
+"""The book's own views for those who see nothing, or use no mouse: axe-core finds no serious fault in them,
+and a keyboard alone is enough."""
+
+import nbformat
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+CELLS = [
+    "from labkit import Lab\nlab = Lab()\nlab.goto(3, finished=True)",
+    "lab.guide(3)",
+    "lab.quiz(3)",
+    "lab.task(3)",
+    "frame = lab.send('/service-a', requests=20)\nlab.graph(of=frame)",
+    "lab.plot_answers(frame)",
+    "lab.split(frame)",
+    "lab.check(3)",
+    "lab.live_graph()",
+    "lab.split_panel()",
+]
+VIEWS = ".jp-Notebook .jp-OutputArea-output"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+SERIOUS = ("serious", "critical")
+NOT_OURS = {
+    "scrollable-region-focusable": "JupyterLab's own frame around an output",
+}
+"""(rule, why it is no fault of the book's)."""
+
+
+@pytest.fixture
+def book(desk, opened):
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(made, desk.root / "checkout" / "notebooks" / "access.ipynb")
+    return opened("access.ipynb")
+
+
+def test_axe_finds_no_serious_fault(book, page):
+    sync_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+    book.run_all()
+    wrong = {}
+    for index in range(1, len(CELLS)):
+        book.show(index).locator(".jp-OutputArea-output:visible").first.wait_for()
+        found = sync_playwright.Axe().run(page, context=VIEWS, options=RULES).response["violations"]
+        for each in found:
+            if each["impact"] in SERIOUS and each["id"] not in NOT_OURS:
+                wrong |= {(each["id"], node["html"][:300]): node["failureSummary"] for node in each["nodes"]}
+    assert not wrong, "\n\n".join(f"{rule}: {html}\n{why}" for (rule, html), why in wrong.items())
+
+
+def test_the_keyboard_alone_is_enough(book, page):
+    """Each cell is run with Shift+Enter; then the quiz is answered with Tab, arrows and Space."""
+    page.locator(".jp-Notebook .jp-Cell").first.focus()
+    page.evaluate("jupyterapp.commands.execute('notebook:enter-command-mode')")
+    page.keyboard.press("Control+Home")
+    for index in range(3):
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(RAN, arg=index, timeout=60_000)
+    page.locator(".jp-OutputArea input[type=radio]").first.wait_for()
+    tab_to(page, "input[type=radio]", back=True)
+    page.keyboard.press("Space")  # the last of three, as it was come upon from behind
+    page.keyboard.press("ArrowUp")
+    tab_to(page, "button:has-text('Answer')")
+    page.keyboard.press("Enter")
+    page.get_by_text("The proxy draws a destination for each request").wait_for()
+    assert page.problems == []
+
+
+RAN = """index => {
+  const { content, sessionContext } = window.jupyterapp.shell.currentWidget;
+  return content.model.toJSON().cells[index].execution_count !== null
+    && sessionContext.session.kernel.status === 'idle';
+}"""
+
+
+def tab_to(page, selector: str, *, back: bool = False) -> None:
+    """Press Tab (Shift+Tab) until what *selector* names has the focus."""
+    passed = []
+    for _ in range(60):
+        if page.locator(f".jp-OutputArea {selector}:focus").count():
+            return
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        passed.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
+    raise AssertionError("never reached, but:\n" + "\n".join(passed))
