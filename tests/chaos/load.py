@@ -135,6 +135,7 @@ class Writer(Worker):
 
     def _write(self, method: str, target: str, path: str, body: Any) -> None:
         state = None if method == "DELETE" else content(body)
+        is_change = state not in self.possible[path]  # what says what is there already makes no new version
         try:
             code, answer = self._door.ask(method, target, body)
         except Unanswered:
@@ -145,7 +146,8 @@ class Writer(Worker):
         if code < 400:
             self.acknowledged += 1
             self.possible[path] = [state]
-            self._check_version(answer)
+            if is_change:
+                self._check_version(answer)
         else:
             self._refused(path, code, state, answer)
 
