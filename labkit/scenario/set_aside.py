@@ -85,7 +85,7 @@ def _export(api: Api, learner: Learner, found: Sequence[Found]) -> SetAside:
 
 
 def _folder(api: Api, learner: Learner) -> Path:
-    """Where this cluster's files are, by the names of its context and of *learner*; the book's own cluster has a home."""
+    """Where this cluster's files are, by its context and *learner*; the book's own has a home."""
     name = re.sub(r"[^\w.-]+", "-", "-".join(filter(None, (api.context, learner.name)))) or "cluster"
     own = api.kubeconfig.parent if api.kubeconfig and not api.shared else None
     return (own or embedded.home()) / FOLDER / name
