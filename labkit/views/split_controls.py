@@ -47,8 +47,9 @@ class Dial:
         self.slider.style.handle_color = colour
         self.slider.style.description_width = "9em"
         self.number = widgets.BoundedIntText(
-            value, 0, 100, tooltip=tip, layout={"width": "4.5em", "margin": "0 2px"}
+            value, 0, 100, description=tip, tooltip=tip, layout={"width": "4.5em", "margin": "0 2px"}
         )
+        self.number.style.description_width = "0px"  # its name for who can't see what it stands beside
         self.row = widgets.HBox(
             [self.slider, self.number, *beside], layout={"align_items": "center", "margin": "0"}
         )

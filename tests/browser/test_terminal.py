@@ -49,15 +49,11 @@ def shown(cell) -> Iterator[str]:
 def printed(step: int) -> list[str]:
     """What the book prints in *step*, in the order in which a learner meets it."""
     cells = nbformat.read(NOTEBOOKS[step], as_version=4).cells
-    texts = [
-        find_quiz(step).why,
-        find_quiz(step).question,
-        find_task(step, Learner()).text,
-        *find_task(step, Learner()).hints,
-    ]
+    quiz, task = find_quiz(step), find_task(step, Learner())
+    texts = [quiz.why, quiz.question, task.text, *task.hints]
     found = [one for cell in cells for one in (*in_prose(cell.source * _is_prose(cell)), *shown(cell))]
     found += [one for text in texts for one in in_prose(text)]
-    return list(dict.fromkeys([*found, find_task(step, Learner()).command]))
+    return list(dict.fromkeys([*found, task.command]))
 
 
 def _is_prose(cell) -> bool:
