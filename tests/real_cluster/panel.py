@@ -25,7 +25,8 @@ def panel_moves_traffic(cluster, folder):
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(made, folder / "checkout" / "notebooks" / "panel.ipynb")
     log, token = folder / "jupyter.log", "of-the-tests"
-    env = {**browser._environment(folder, token), **cluster.env}
+    # HOME stays the user's, whose kubeconfig may be there. The notebooks are copies, whatever is set.
+    env = {**browser._environment(folder, token), **cluster.env, "PYTHONPATH": str(folder / "checkout")}
     with log.open("w") as sink:
         command = [browser.LABKIT, "lab", "--no-browser", "--port", "0"]
         server = subprocess.Popen(command, cwd=folder, env=env, stdout=sink, stderr=subprocess.STDOUT)
