@@ -5,13 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from labkit.errors import LabkitError
+from labkit.language import ENGLISH
 
 _PACKAGE = Path(__file__).parent
 
 
 def notebooks() -> Path:
-    """The folder of the notebooks ``00-…`` to ``06-…``."""
+    """The folder of the notebooks ``00-…`` to ``06-…``; those of another language are in one below it."""
     return _folder("notebooks")
+
+
+def chapters(language: str = ENGLISH) -> list[Path]:
+    """The notebooks in *language*, in order; LabkitError where there are none."""
+    folder = notebooks() if language == ENGLISH else notebooks() / language
+    found = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
+    if not found:
+        raise LabkitError(f"There are no notebooks in {folder}.")
+    return found
 
 
 def manifests() -> Path:

@@ -46,6 +46,7 @@ from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.kube.ways import RuleName
+from labkit.language import chosen, speak
 from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, Verified, check, verify
 from labkit.scenario.hints import explained
@@ -83,6 +84,7 @@ class Lab(Shifting):
     namespace: where objects go that name no namespace; by default where ServiceA is.
     user: one's name in a class on one cluster; by default ``LABKIT_USER``, else one works alone.
     images: where images of the lab's own services are; by default ``LABKIT_IMAGES``, else the scenario's.
+    language: what the lab speaks from now on; by default ``LABKIT_LANGUAGE``, else the locale's.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Lab(Shifting):
         namespace: str | None = None,
         user: str | None = None,
         images: str | None = None,
+        language: str | None = None,
     ) -> None:
+        speak(chosen(language))
         self.learner = Learner.here(user, images)
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
         refuse_any_host_beside_a_class(self.api, self.learner)

@@ -41,6 +41,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.loadscopereorder = False  # the slow ones come first as they are: browser, cli, e2e
 
 
+os.environ["LABKIT_LANGUAGE"] = "en"  # what is said is read by tests, whatever the machine's own language
+
 LABKIT = Path(sys.executable).parent / "labkit"
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "reset": ("reset", "Remove what the lab made in a cluster."),
     "look": ("look", "Say what another cluster has and lacks."),
     "doctor": ("doctor", "Say what this machine lacks."),
+    "texts": ("texts", "Bring other languages' texts up to date: for whoever writes the book."),
     "clean": ("clean", "Remove all that labkit ever left."),
 }
 """Name → the module it is in, and its line in the help: shown without importing the module."""
@@ -60,6 +61,7 @@ Environment:
   LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
   LABKIT_USER     your name in a class: namespaces, host name and routes of your own on a shared cluster
   LABKIT_IMAGES   where images of the lab's own services are, for clusters that can't pull the scenario's
+  LABKIT_LANGUAGE  what the book and the lab speak (default: the locale's language, else English)
   LABKIT_ENVOY    another Envoy than the one that came with labkit
 """
 

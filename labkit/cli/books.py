@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labkit.errors import LabkitError, UsageError
+from labkit.errors import UsageError
 
 _UNKNOWN = object()
 """A default that is no literal: any value may take its place."""
@@ -35,16 +35,6 @@ class Book:
     def chosen(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the *given* parameters that it has."""
         return {name: value for name, value in given.items() if name in self.defaults}
-
-
-def all_notebooks() -> list[Path]:
-    """The book's notebooks, in order."""
-    from labkit import book
-
-    found = sorted(book.notebooks().glob("[0-9][0-9]-*.ipynb"))
-    if not found:
-        raise LabkitError(f"There are no notebooks in {book.notebooks()}.")
-    return found
 
 
 def plan(notebooks: Sequence[Path], output: Path, *, in_place: bool) -> list[Book]:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import click
 
+from labkit import book
 from labkit.cli import images
-from labkit.cli.books import all_notebooks
 from labkit.cli.kernels import QUIET
+from labkit.cli.language import environment as told
+from labkit.cli.language import option as language_option
 from labkit.cli.progress import progress
 from labkit.cli.terminal import command, path_with_ours
 
@@ -23,9 +25,12 @@ from labkit.cli.terminal import command, path_with_ours
 @click.option("--port", type=int, help="JupyterLab's port; default: a free one from 8888.")
 @click.option("--context", help="A context of the kubeconfig: use that cluster instead of one of its own.")
 @images.option
-def lab(browser: bool, port: int | None, context: str | None, image_prefix: str | None) -> None:
+@language_option
+def lab(
+    browser: bool, port: int | None, context: str | None, image_prefix: str | None, language: str
+) -> None:
     """Start the cluster and open the first notebook in JupyterLab, or in that of a JupyterHub."""
-    first = _writable(all_notebooks())[0]
+    first = _writable(book.chapters(language))[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
     config = _look_at(context) if context else _bring_up_own()
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
@@ -34,7 +39,7 @@ def lab(browser: bool, port: int | None, context: str | None, image_prefix: str 
     options += _terminals(os.environ)
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     words = [sys.executable, "-m", server_of(os.environ), *options]
-    ours = {**os.environ, **images.environment(image_prefix)}
+    ours = {**os.environ, **images.environment(image_prefix), **told(language)}
     os.execve(sys.executable, words, server_environment(ours, first, context, config))
 
 
@@ -149,13 +154,11 @@ def _bring_up_own() -> str:
 
 def _writable(notebooks: list[Path]) -> list[Path]:
     """The notebooks, or copies of them in the current folder where they lie in an installed package."""
-    from labkit import book
-
     folder = notebooks[0].parent
     if os.access(folder, os.W_OK) and book.__file__ and not folder.is_relative_to(Path(book.__file__).parent):
         return notebooks
-    copies = Path.cwd() / "labkit-notebooks"
-    copies.mkdir(exist_ok=True)
+    copies = Path.cwd() / "labkit-notebooks" / folder.relative_to(book.notebooks())
+    copies.mkdir(parents=True, exist_ok=True)
     for notebook in notebooks:
         if not (copies / notebook.name).exists():
             shutil.copy(notebook, copies)

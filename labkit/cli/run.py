@@ -12,9 +12,12 @@ from typing import Any
 
 import click
 
+from labkit import book
 from labkit.cli import images
-from labkit.cli.books import Book, all_notebooks, judge, plan
+from labkit.cli.books import Book, judge, plan
 from labkit.cli.kernels import Kernels
+from labkit.cli.language import environment as told
+from labkit.cli.language import option as language_option
 from labkit.cli.page import write_page
 from labkit.cli.progress import Progress, progress
 from labkit.cli.throw_away import throw_away_home, working_folder
@@ -49,6 +52,7 @@ class Outcome:
 )
 @click.option("--context", help="A context of the kubeconfig: run on that cluster instead of one of its own.")
 @images.option
+@language_option
 @click.option(
     "--in-place", is_flag=True, help="Write the outputs back into the notebooks: for whoever edits them."
 )
@@ -58,16 +62,18 @@ def run(
     given: tuple[str, ...],
     context: str | None,
     image_prefix: str | None,
+    language: str,
     in_place: bool,
 ) -> None:
     """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
-    chosen = plan(notebooks or all_notebooks(), output, in_place=in_place)
+    chosen = plan(notebooks or book.chapters(language), output, in_place=in_place)
     parameters = _parameters(given)
     judge(chosen, parameters)
     context = context or os.environ.get("LABKIT_CONTEXT") or None
     with progress() as shown, somebodys_cluster(context) if context else cluster_of_its_own(shown) as place:
-        kernels = replace(place, environment={**place.environment, **images.environment(image_prefix)})
-        outcomes = [_execute(book, parameters, kernels, shown) for book in chosen]
+        more = {**images.environment(image_prefix), **told(language)}
+        kernels = replace(place, environment={**place.environment, **more})
+        outcomes = [_execute(one, parameters, kernels, shown) for one in chosen]
     failed = [outcome for outcome in outcomes if outcome.problem]
     if in_place:
         for outcome in outcomes:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
+from functools import partial
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal_text
 from labkit.scenario.steps import find_step
-
-_TEXTS = Path(__file__).with_name("texts")
+from labkit.scenario.wording import read_text
 
 
 class Said(str):
@@ -40,17 +38,22 @@ class Quiz:
     def judge(self, choice: int) -> Said:
         """What to say to whoever chose answer number *choice*; UsageError where there is no such answer."""
         if choice not in range(1, len(self.choices) + 1):
-            raise UsageError(f"The answers have the numbers 1 to {len(self.choices)}, there is no {choice}.")
+            said = gettext(
+                "The answers have the numbers 1 to {last}, there is no {choice}.",
+                last=len(self.choices),
+                choice=choice,
+            )
+            raise UsageError(said)
         if choice == self.answer:
-            return Said(f"Yes. {self.why}")
-        return Said(f"No. {self.not_so[choice]} Think again.")
+            return Said(gettext("Yes. {why}", why=self.why))
+        return Said(gettext("No. {why_not} Think again.", why_not=self.not_so[choice]))
 
 
 def find_quiz(step: int, learner: Learner = Learner()) -> Quiz:  # noqa: B008 - frozen
     """The question of *step*, as it is for *learner*; StepError where there is no such step."""
     number = find_step(step).number
-    text = (_TEXTS / f"quiz-{number}.yml").read_text(encoding="utf-8")
-    read = yaml.safe_load(personal_text(text, learner))
-    choices, why = tuple(map(str, read["choices"])), " ".join(read["why"].split())
-    not_so = {choice: " ".join(words.split()) for choice, words in read["not_so"].items()}
-    return Quiz(number, " ".join(read["question"].split()), choices, read["answer"], why, not_so)
+    read = read_text(f"quiz-{number}.yml")
+    own = partial(personal_text, learner=learner)
+    not_so = {choice: own(words) for choice, words in read["not_so"].items()}
+    choices = tuple(map(own, read["choices"]))
+    return Quiz(number, own(read["question"]), choices, read["answer"], own(read["why"]), not_so)

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import yaml
 
 from labkit.errors import LabkitError
 from labkit.kube.apply import kubectl_command
@@ -22,6 +19,7 @@ from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer,
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.steps import find_step
+from labkit.scenario.wording import read_text
 from labkit.traffic.response_flags import flagged
 from labkit.traffic.split import split
 
@@ -41,7 +39,6 @@ Timers count in whole milliseconds and may fire one early, and an access log cut
 one: a time-out of 500 ms is seen as 497 as well as 530. What is to be told apart is half a second and another
 number that somebody wrote.
 """
-_TEXTS = Path(__file__).with_name("texts")
 
 
 @dataclass(frozen=True)
@@ -65,14 +62,17 @@ class Task:
 def find_task(step: int, learner: Learner) -> Task:
     """The task of *step* as it is for *learner*; StepError where there is no such step."""
     number = find_step(step).number
-    text = (_TEXTS / f"task-{number}.yml").read_text(encoding="utf-8")
-    read = yaml.safe_load(text.replace(_EXAMPLE, external_host(learner)))
+    read = read_text(f"task-{number}.yml")
+
+    def own(words: str) -> str:
+        return words.replace(_EXAMPLE, external_host(learner))
+
     return Task(
         number,
-        read["title"],
-        " ".join(read["text"].split()),
-        tuple(" ".join(hint.split()) for hint in read["hints"]),
-        personal(Source(read["solution"]), learner),
+        own(read["title"]),
+        own(read["text"]),
+        tuple(map(own, read["hints"])),
+        personal(Source(own(read["solution"])), learner),
         learner.own(read["namespace"]),
     )
 

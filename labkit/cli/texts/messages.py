@@ -1,0 +1,104 @@
+"""What there is to translate, and what of it a language's catalogues have.
+
+A message is what the code hands to gettext, a text of ``scenario/texts``, or a piece of a notebook's prose.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import yaml
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import write_po
+
+import labkit
+from labkit import book
+from labkit.cli.texts.prose import pieces
+from labkit.language import catalogue_file
+from labkit.language.reading import read_catalogue
+from labkit.scenario.wording import TEXTS, wordings
+
+CATALOGUES = ("messages", "notebooks")
+_KEYWORDS = {"gettext": None, "ngettext": (1, 2), "gettext_noop": None}
+_NOTHING_SAID = tuple(
+    f'"{name}: '
+    for name in (
+        "Project-Id-Version",
+        "Report-Msgid-Bugs-To",
+        "POT-Creation-Date",
+        "PO-Revision-Date",
+        "Last-Translator",
+        "Language-Team",
+        "Generated-By",
+    )
+)
+"""Lines of a catalogue's head."""
+_PACKAGE = Path(labkit.__file__).parent
+
+
+def template(name: str) -> Catalog:
+    """Every message of the catalogue *name*, untranslated."""
+    made = Catalog(project="labkit", charset="utf-8")
+    for place, message, context in {"messages": _of_code, "notebooks": _of_notebooks}[name]():
+        made.add(message, locations=[(place, 0)], context=context)
+    return made
+
+
+def _of_code() -> Iterator[tuple[str, str | tuple[str, ...], None]]:
+    found = extract_from_dir(_PACKAGE, [("**.py", "python")], keywords=_KEYWORDS)
+    for place, _, message, _, _ in found:
+        yield f"labkit/{place}", message, None
+    for file in sorted(TEXTS.glob("*.yml")):
+        for words in wordings(yaml.safe_load(file.read_text(encoding="utf-8"))):
+            yield f"labkit/scenario/texts/{file.name}", words, None
+
+
+def _of_notebooks() -> Iterator[tuple[str, str, str]]:
+    for file in book.chapters():
+        for cell, words in pieces(nbformat.read(file, as_version=4)):  # type: ignore[no-untyped-call]
+            yield f"notebooks/{file.name}", words, cell
+
+
+def collect(language: str) -> Iterator[str]:
+    """Bring both catalogues of *language* up to date; yields what is left to do in each, in words.
+
+    A message whose English was changed keeps its translation, marked ``fuzzy``: it is not shown before
+    somebody has looked at it and taken the mark away. One that nobody says any more goes.
+    """
+    for name in CATALOGUES:
+        file = catalogue_file(language, name)
+        catalogue = read_catalogue(file, language) if file.exists() else Catalog(locale=language)
+        catalogue.update(template(name), no_fuzzy_matching=name == "messages")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(written(catalogue), encoding="utf-8")
+        yield f"{file}: {left_to_do(catalogue)} of {len(catalogue)} to translate."
+
+
+def left_to_do(catalogue: Catalog) -> int:
+    """How many of its messages are not translated, or were and have changed since."""
+    return sum(not is_translated(message) for message in messages(catalogue))
+
+
+def is_translated(message: Message) -> bool:
+    """Whether a message is said in every form that it needs, and its English is what it was."""
+    said = message.string or ""
+    forms = (said,) if isinstance(said, str) else tuple(said)
+    return all(forms) and not message.fuzzy
+
+
+def messages(catalogue: Catalog) -> Iterator[Message]:
+    """Each message; the first entry of a catalogue is its head."""
+    return (message for message in catalogue if message.id)
+
+
+def written(catalogue: Catalog) -> str:
+    """The catalogue as its file has it; without lines' numbers and times, which change with nothing said."""
+    text = io.BytesIO()
+    catalogue.header_comment, catalogue.fuzzy = f"# The book in {catalogue.locale_identifier}.", False
+    write_po(text, catalogue, width=100, include_lineno=False, ignore_obsolete=True)
+    lines = text.getvalue().decode().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_NOTHING_SAID))

@@ -1,0 +1,49 @@
+"""The words of quizzes and tasks: ``texts/*.yml`` in English, said in the language that is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from labkit.language import gettext
+
+TEXTS = Path(__file__).with_name("texts")
+_NO_WORDS = ("solution", "namespace")
+"""What is a manifest or a name, and the same in every language."""
+
+
+def read_text(name: str) -> dict[str, Any]:
+    """The text *name*, each of its wordings on one line and in the language that is spoken."""
+    read = yaml.safe_load((TEXTS / name).read_text(encoding="utf-8"))
+    return {key: value if key in _NO_WORDS else _said(value) for key, value in read.items()}
+
+
+def wordings(read: dict[str, Any]) -> Iterator[str]:
+    """Every wording of a text, as it is looked up."""
+    for key, value in read.items():
+        if key not in _NO_WORDS:
+            yield from map(_one_line, _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _said(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_said(one) for one in value]
+    return gettext(_one_line(value)) if isinstance(value, str) else value
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())

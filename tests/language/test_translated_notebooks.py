@@ -1,0 +1,69 @@
+"""Other languages' notebooks are made of the English ones and a catalogue, and stand as they are made."""
+
+import nbformat
+import pytest
+
+from labkit import book
+from labkit.cli.texts.notebooks import notebook
+from labkit.cli.texts.prose import in_other_words, pieces
+
+from .english import english
+
+CHAPTERS = [path.name for path in book.chapters()]
+
+
+@pytest.fixture(params=CHAPTERS)
+def chapter(request):
+    return request.param
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def without_outputs(made):
+    return [(cell.id, cell.cell_type, cell.source, dict(cell.metadata)) for cell in made.cells]
+
+
+def test_each_is_there(other):
+    assert [path.name for path in book.chapters(other)] == CHAPTERS
+
+
+def test_it_is_as_it_would_be_made(other, chapter):
+    committed = read(book.notebooks() / other / chapter)
+    made = notebook(book.notebooks() / chapter, other)
+    assert without_outputs(committed) == without_outputs(made), "`labkit texts` makes it anew"
+
+
+def test_no_english_is_left(other, chapter):
+    found = [english(words) for _, words in pieces(read(book.notebooks() / other / chapter))]
+    assert [words for words in found if words] == []
+
+
+def test_code_is_the_same(other, chapter):
+    """But for comments and what is stated: each of them the same length of nothing, both are one program."""
+
+    def bare(path):
+        made = read(path)
+        in_other_words(made, lambda cell, words: "…")
+        return [cell.source for cell in made.cells if cell.cell_type == "code"]
+
+    assert bare(book.notebooks() / other / chapter) == bare(book.notebooks() / chapter)
+
+
+def test_statements_are_prose_and_other_texts_are_not():
+    cells = [
+        nbformat.v4.new_code_cell(
+            '# one\nlab.verify("two", x == "three")  # four\nlab.verify(\n    "fünf",\n    y)'
+        ),
+        nbformat.v4.new_code_cell("%%bash\nls  # 'quote"),
+        nbformat.v4.new_markdown_cell("six"),
+    ]
+    made = nbformat.v4.new_notebook(cells=cells)
+    assert [words for _, words in pieces(made)] == ["one", "two", "four", "fünf", "six"]
+    in_other_words(made, lambda cell, words: words.upper() * 2)
+    assert made.cells[0].source == (
+        '# ONEONE\nlab.verify("TWOTWO", x == "three")  # FOURFOUR\nlab.verify(\n    "FÜNFFÜNF",\n    y)'
+    )
+    assert made.cells[1].source == "%%bash\nls  # 'quote"
+    assert made.cells[2].source == "SIXSIX"
