@@ -46,7 +46,7 @@ from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
 from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.kube.ways import RuleName
-from labkit.language import chosen, speak
+from labkit.language import chosen, gettext, speak
 from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, Verified, check, verify
 from labkit.scenario.hints import explained
@@ -294,7 +294,7 @@ class Lab(Shifting):
 
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):
-            raise UsageError(f'A path is a text such as "/service-a", not {path!r}.')
+            raise UsageError(gettext('A path is a text such as "/service-a", not {path!r}.', path=path))
         return Target(path if is_url(path) else self.gateway.url(path), self.learner.headers)
 
     # ------------------------------------------------------------------------------------- the lesson
@@ -319,9 +319,9 @@ class Lab(Shifting):
             moves = bring_to(self.api, self.learner, step, finished=finished, say=say, keep=keep)
         self._gateway = None
         self._sent.forget()
-        done = f"To get here: {moves}." if moves and not say else ""
-        where = "is done" if finished else "begins"
-        for words in (moves.kept, done, f"Here step {moves.step} {where}: {steps.find_step(step).title}."):
+        done = gettext("To get here: {moves}.", moves=moves) if moves and not say else ""
+        here = _ends_here(moves.step) if finished else _begins_here(moves.step)
+        for words in (moves.kept, done, here):
             if words:
                 (say or print)(words)
 
@@ -331,7 +331,7 @@ class Lab(Shifting):
         What of it has been changed meanwhile is set aside in its turn.
         """
         for title in bring_back(self.api, self.learner, file):
-            print(f"{title} brought back")
+            print(gettext("{title} brought back", title=title))
         print(self.wait())
 
     def guide(self, step: int) -> Guide:
@@ -368,7 +368,7 @@ class Lab(Shifting):
 
         answer = self.curl(path) if of is None else of
         if not isinstance(answer, Answer):
-            raise UsageError("of= takes one request here, what lab.curl() gave back.")
+            raise UsageError(gettext("of= takes one request here, what lab.curl() gave back."))
         lines = self._sent.lines(answer)
         table = journey(in_order_of_travel(lines.frame), cast.BY_APP, cast.TITLES)
         return Trace(answer, table, complete=lines.complete)
@@ -398,22 +398,32 @@ class Lab(Shifting):
             lambda: self.graph(last=last),
         )
 
-    def plot_split(self, of: Split | pd.DataFrame, title: str = "Who answered") -> Picture:
+    def plot_split(self, of: Split | pd.DataFrame, title: str = "") -> Picture:
         """Shares with their intervals, and the weights."""
         from labkit.views.figures import plot_split
 
         if not isinstance(of, Split | pd.DataFrame):
-            raise UsageError("plot_split() takes what lab.send() or lab.split() gave back.")
+            raise UsageError(gettext("plot_split() takes what lab.send() or lab.split() gave back."))
         return plot_split(of if isinstance(of, Split) else self.split(of), title)
 
-    def plot_answers(self, answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
+    def plot_answers(self, answers: pd.DataFrame, title: str = "") -> Picture:
         """A mark per request over time, by who answered."""
         from labkit.views.figures import plot_answers
 
         return plot_answers(answers, title)
 
-    def plot_latency(self, answers: pd.DataFrame, title: str = "How long the answers took") -> Picture:
+    def plot_latency(self, answers: pd.DataFrame, title: str = "") -> Picture:
         """How many answers came within which time, by who answered."""
         from labkit.views.figures import plot_latency
 
         return plot_latency(answers, title)
+
+
+def _begins_here(step: int) -> str:
+    title = gettext(steps.find_step(step).title)
+    return gettext("Here step {step} begins: {title}.", step=step, title=title)
+
+
+def _ends_here(step: int) -> str:
+    title = gettext(steps.find_step(step).title)
+    return gettext("Here step {step} is done: {title}.", step=step, title=title)

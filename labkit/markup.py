@@ -10,6 +10,8 @@ import html
 from collections.abc import Iterable
 from typing import Protocol
 
+from labkit.language import gettext
+
 GOOD, BAD, HERE = "#009E73", "#D55E00", "#56B4E9"
 """Of marks and edges: a service's green, the colour of errors, and the blue of what is about here."""
 SOFT = "opacity:.75"
@@ -67,15 +69,19 @@ def close(inside: str) -> str:
 
 
 def _finding(found: Found, *, evidence: bool) -> str:
-    sign, colour, word = ("✓", GOOD, "holds") if found.holds else ("✗", BAD, "does not hold")
+    sign, colour, word = (
+        ("✓", GOOD, gettext("holds")) if found.holds else ("✗", BAD, gettext("does not hold"))
+    )
     told = [
         f'<div style="margin:3px 0"><b role="img" aria-label="{word}" style="color:{colour}">{sign}</b> '
         f"{html.escape(found.promise)}"
     ]
     if evidence or not found.holds:
-        told.append(f'<div style="margin-left:1.4em;{SOFT}">seen: {html.escape(found.seen)}</div>')
+        seen = html.escape(gettext("seen: {seen}", seen=found.seen))
+        told.append(f'<div style="margin-left:1.4em;{SOFT}">{seen}</div>')
     if found.hint and not found.holds:
-        told.append(f'<div style="margin-left:1.4em"><b>hint:</b> {coded(found.hint)}</div>')
+        hint = coded(gettext("hint: {hint}", hint=found.hint)).replace(":", ":</b>", 1)
+        told.append(f'<div style="margin-left:1.4em"><b>{hint}</div>')
     return "".join([*told, "</div>"])
 
 

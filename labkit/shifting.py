@@ -17,6 +17,7 @@ from labkit.errors import UsageError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
 from labkit.kube.mesh_health import first_trouble
+from labkit.language import gettext
 from labkit.scenario.learner import Learner
 from labkit.traffic.sent import Sent
 from labkit.traffic.split import Split
@@ -87,7 +88,11 @@ class Shifting(ABC):
         release = Release(
             find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
             tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
-            missing=f"No rule shares out the requests for {HOST} in {self.namespace}: lab.goto(3) makes one.",
+            missing=gettext(
+                "No rule shares out the requests for {host} in {namespace}: lab.goto(3) makes one.",
+                host=HOST,
+                namespace=self.namespace,
+            ),
             trouble=partial(first_trouble, self.api, self._places),
             note=lambda held: sessions(self.api, held.destinations, self.namespace),
             names=SERVICES,
@@ -157,6 +162,6 @@ class Shifting(ABC):
 
         wanted = Fault(errors, delay)
         if not wanted:
-            raise UsageError('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.')
+            raise UsageError(gettext('Say what is to go wrong: lab.fault("C", errors=30), or delay=1.'))
         found = destination_of(self.api, self.namespace, of, self.learner)
         return Broken(self.api, found, wanted, name=name_of(found), strategy=self._strategy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labkit.kube.ways import RuleName
+from labkit.language import gettext, ngettext
 
 NOT_ASKED = "NOT ASKED"
 
@@ -54,18 +55,35 @@ class Acknowledgement:
     def __str__(self) -> str:
         unasked = [proxy for proxy in self.proxies if proxy.state == NOT_ASKED]
         lines = [self._headline(len(self.proxies) - len(self.refusals) - len(unasked))]
-        lines += [f"not in force: {fault}" for fault in self.faults]
+        lines += [gettext("not in force: {fault}", fault=fault) for fault in self.faults]
         if unasked:
-            lines.append(f"not known of {len(unasked)} {_proxies(len(unasked))}: {unasked[0].error}")
-        lines += [f"refused by {proxy.proxy}: {proxy.error}" for proxy in self.refusals]
+            lines.append(
+                ngettext(
+                    "not known of {number} proxy: {error}",
+                    "not known of {number} proxies: {error}",
+                    len(unasked),
+                    error=unasked[0].error,
+                )
+            )
+        lines += [
+            gettext("refused by {proxy}: {error}", proxy=proxy.proxy, error=proxy.error)
+            for proxy in self.refusals
+        ]
         return "\n".join(lines)
 
     def _headline(self, fine: int) -> str:
         if not self.proxies:
-            return "no proxy uses it: none is connected, for no pod has a sidecar and no gateway runs"
+            return gettext(
+                "no proxy uses it: none is connected, for no pod has a sidecar and no gateway runs"
+            )
         if not fine:
-            return "no proxy has acknowledged it"
-        return f"acknowledged by {fine} {_proxies(fine)} in {1000 * self.seconds:.0f} ms"
+            return gettext("no proxy has acknowledged it")
+        return ngettext(
+            "acknowledged by {number} proxy in {ms:.0f} ms",
+            "acknowledged by {number} proxies in {ms:.0f} ms",
+            fine,
+            ms=1000 * self.seconds,
+        )
 
     def __repr__(self) -> str:
         return str(self)
@@ -89,8 +107,15 @@ class Strategy(Protocol):
 def laggards(proxies: tuple[ProxyState, ...], timeout: float) -> str:
     """Who has not answered, in a sentence."""
     late = [p for p in proxies if p.state not in ("SYNCED", "NACK", "ERROR", NOT_ASKED)]
-    names = "; ".join(f"{p.proxy} is {p.state}{f' ({p.error})' if p.error else ''}" for p in late)
-    return f"After {timeout:.0f} s not every proxy has answered: {names or 'istiod is still at work'}."
+    names = "; ".join(
+        gettext("{proxy} is {state}", proxy=p.proxy, state=p.state) + (f" ({p.error})" if p.error else "")
+        for p in late
+    )
+    return gettext(
+        "After {timeout:.0f} s not every proxy has answered: {names}.",
+        timeout=timeout,
+        names=names or gettext("istiod is still at work"),
+    )
 
 
 def _proxies(count: int) -> str:

@@ -23,6 +23,7 @@ from labkit.kube.endings import why_ended
 from labkit.kube.listing import items_in
 from labkit.kube.proxies import CONTAINER, Proxy, proxy_of
 from labkit.kube.resources import NODES, PODS
+from labkit.language import gettext
 
 HEALTH_PORT = 15021
 SYNC_SECONDS = 2.0
@@ -70,13 +71,16 @@ def node_troubles(api: Api) -> Iterator[str]:
             raise
         return
     if not nodes:
-        yield "The cluster has no node, so no pod runs. `labkit down` and `labkit up` start it anew."
+        yield gettext("The cluster has no node, so no pod runs. `labkit down` and `labkit up` start it anew.")
     for node in nodes:
         if not is_true(node, "Ready"):
             yield (
-                f"The node {node['metadata']['name']} is not Ready{_reason(node)}: what its "
-                "pods do is not known. `kubectl describe node` says more; "
-                "`labkit down` and `labkit up` start yours again."
+                gettext(
+                    "The node {name} is not Ready{reason}: what its pods do is not known. `kubectl "
+                    "describe node` says more; `labkit down` and `labkit up` start yours again.",
+                    name=node["metadata"]["name"],
+                    reason=_reason(node),
+                )
             )
 
 
@@ -97,14 +101,22 @@ def proxy_troubles(api: Api, namespaces: Sequence[str] = ("",)) -> Iterator[str]
         why = silent.get(proxy) or _ending(state)
         if why:
             yield (
-                f"{_title(proxy)} {why}. No request gets through it, whatever the rules say. "
-                f"`kubectl delete pod {proxy.pod} -n {proxy.namespace}` has a new one made."
+                gettext(
+                    "{title} {why}. No request gets through it, whatever the rules say. `kubectl delete "
+                    "pod {pod} -n {namespace}` has a new one made.",
+                    title=_title(proxy),
+                    why=why,
+                    pod=proxy.pod,
+                    namespace=proxy.namespace,
+                )
             )
 
 
 def _title(proxy: Proxy) -> str:
-    kind = "gateway" if proxy.is_gateway else "sidecar"
-    return f"The {kind} proxy of pod {proxy.pod} in {proxy.namespace}"
+    pod, namespace = proxy.pod, proxy.namespace
+    if proxy.is_gateway:
+        return gettext("The gateway proxy of pod {pod} in {namespace}", pod=pod, namespace=namespace)
+    return gettext("The sidecar proxy of pod {pod} in {namespace}", pod=pod, namespace=namespace)
 
 
 def _states(pods: Iterable[Obj]) -> Iterator[tuple[Proxy, Obj]]:
@@ -127,7 +139,7 @@ def _ending(state: Obj) -> str:
     ended = state.get("terminated") or state.get("last")
     if "running" in state or not ended:
         return ""
-    return f"does not run: {why_ended(int(ended.get('exitCode', 0)))}"
+    return gettext("does not run: {why}", why=why_ended(int(ended.get("exitCode", 0))))
 
 
 def _silence(api: Api, proxy: Proxy) -> str:
@@ -141,10 +153,13 @@ def _silence(api: Api, proxy: Proxy) -> str:
             lost += 1
             if lost < _SILENT:  # on a crowded machine one answer may be late
                 continue
-            return "runs and gives no answer (its process is stopped, or has no time to run)"
+            return gettext("runs and gives no answer (its process is stopped, or has no time to run)")
         except ApiRefused as error:
             if "error trying to reach service" in str(error):
-                why = f"runs and can't be reached ({str(error).rpartition('service: ')[2]})"
+                why = gettext(
+                    "runs and can't be reached ({why})",
+                    why=str(error).rpartition("service: ")[2],
+                )
                 time.sleep(_PAUSE)
                 continue
         return ""
@@ -158,4 +173,4 @@ def sync_troubles(api: Api, seconds: float = SYNC_SECONDS) -> Iterator[str]:
     except NoIstiod as error:
         yield str(error)
     except LabkitError as error:
-        yield f"{error} Until then they go by older rules. `labkit status` lists them."
+        yield gettext("{error} Until then they go by older rules. `labkit status` lists them.", error=error)

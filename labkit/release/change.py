@@ -15,6 +15,7 @@ from labkit.kube.apply import kubectl_command
 from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.manifests import Source
 from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.language import gettext
 from labkit.release.rule import Rule, is_conflict, read_again, write
 
 _ATTEMPTS = 5
@@ -98,8 +99,12 @@ def _written(api: Api, rule: Rule, patch: Callable[[Rule], list[Obj]]) -> Rule:
         now = read_again(api, rule)
         if now is None:
             raise UsageError(
-                f"The VirtualService {rule.name} in {rule.namespace} is gone, or leads elsewhere than a "
-                "moment ago: look at it, then try again."
+                gettext(
+                    "The VirtualService {rule} in {namespace} is gone, or leads elsewhere than a moment "
+                    "ago: look at it, then try again.",
+                    rule=rule.name,
+                    namespace=rule.namespace,
+                )
             )
         changes = patch(now)
         if not changes:

@@ -16,12 +16,13 @@ import pandas as pd
 
 from labkit.kube.destinations import Destination
 from labkit.kube.proxies import Proxy
+from labkit.language import gettext, gettext_noop
 from labkit.release.health import Health, broken_within, calls_to, health_of
 from labkit.traffic.failures import failed_lines
 
 COPIES = " (copies)"
 """Behind a destination's name: copies, not requests."""
-_LOST = "no proxy there has a line of it, so it never came, or is not answered yet"
+_LOST = gettext_noop("no proxy there has a line of it, so it never came, or is not answered yet")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def copies_of(
     asked = set(calls_to(lines, proxies, destinations)["request"]) & set(due)
     missing = len(asked - set(arrived["request"]))
     if of_all and missing:
-        example = seen.example or _LOST
+        example = seen.example or gettext(_LOST)
         seen = replace(seen, requests=seen.requests + missing, errors=seen.errors + missing, example=example)
     return Copies(seen, len(asked), missing)
 

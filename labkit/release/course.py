@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from labkit.language import gettext
 from labkit.release.health import Health
 from labkit.release.limits import Limits
 
@@ -89,8 +90,22 @@ class Shift:
         if self.reason:
             old = ", ".join(f"{name} {weight}" for name, weight in self.before.items())
             last = self.steps[-1]
-            where = f"at {last.weight} %" if last.mirrored is None else "before anybody was exposed"
-            return f"✗ Rolled back to {old}: {where}, {self.reason}."
+            if last.mirrored is not None:
+                return gettext(
+                    "✗ Rolled back to {old}: before anybody was exposed, {reason}.",
+                    old=old,
+                    reason=self.reason,
+                )
+            return gettext(
+                "✗ Rolled back to {old}: at {weight} %, {reason}.",
+                old=old,
+                weight=last.weight,
+                reason=self.reason,
+            )
         if not self.steps:
-            return "No step was finished."
-        return f"✓ {self.to} has {self.steps[-1].weight} % of the traffic, and every limit was kept."
+            return gettext("No step was finished.")
+        return gettext(
+            "✓ {to} has {weight} % of the traffic, and every limit was kept.",
+            to=self.to,
+            weight=self.steps[-1].weight,
+        )

@@ -24,6 +24,7 @@ from labkit.kube.delete import delete
 from labkit.kube.destinations import Destination, full_host
 from labkit.kube.proxies import proxy_of
 from labkit.kube.resources import DESTINATION_RULES, ENVOY_FILTERS, PODS, SERVICES
+from labkit.language import gettext
 from labkit.traffic.numbers import number, whole
 
 LONGEST_DELAY = 60.0
@@ -44,18 +45,28 @@ class Fault:
 
     def __post_init__(self) -> None:
         if not 0 <= whole("errors", self.errors) <= 100:
-            raise UsageError(f"errors says how many of 100 requests fail, 0 to 100, not {self.errors}.")
+            raise UsageError(
+                gettext(
+                    "errors says how many of 100 requests fail, 0 to 100, not {errors}.", errors=self.errors
+                )
+            )
         if not 0 <= number("delay", self.delay) <= LONGEST_DELAY:
-            raise UsageError(f"delay is a number of seconds, 0 to {LONGEST_DELAY:.0f}, not {self.delay}.")
+            raise UsageError(
+                gettext(
+                    "delay is a number of seconds, 0 to {longest_delay:.0f}, not {delay}.",
+                    longest_delay=LONGEST_DELAY,
+                    delay=self.delay,
+                )
+            )
 
     def __bool__(self) -> bool:
         return bool(self.errors or self.delay)
 
     def __str__(self) -> str:
         """``fails 30 of 100 requests and answers 1 s late``."""
-        parts = [f"fails {self.errors} of 100 requests"] if self.errors else []
-        parts += [f"answers {self.delay:g} s late"] if self.delay else []
-        return " and ".join(parts) or "is well"
+        parts = [gettext("fails {errors} of 100 requests", errors=self.errors)] if self.errors else []
+        parts += [gettext("answers {delay:g} s late", delay=self.delay)] if self.delay else []
+        return gettext(" and ").join(parts) or gettext("is well")
 
 
 def set_fault(
@@ -81,9 +92,12 @@ def set_fault(
 
 
 def _not_allowed(namespace: str, error: ApiRefused) -> str:
-    return (
-        f"Nothing is broken: it takes an EnvoyFilter in {namespace}, and you may not make any. Who gave you "
-        f"your rights can add this one: `labkit look --roles USER` prints them all. ({error})"
+    return gettext(
+        "Nothing is broken: it takes an EnvoyFilter in {namespace}, and you may not make "
+        "any. Who gave you your rights can add this one: `labkit look --roles USER` prints "
+        "them all. ({error})",
+        namespace=namespace,
+        error=error,
     )
 
 
@@ -130,14 +144,24 @@ def _labels(api: Api, destination: Destination) -> Mapping[str, str]:
     found = api.find(SERVICES.path(namespace, service)) if "." not in namespace else None
     selector = ((found or {}).get("spec") or {}).get("selector")
     if not selector:
-        raise UsageError(f"{destination} is no Service with pods of its own, so nothing in it can be broken.")
+        raise UsageError(
+            gettext(
+                "{destination} is no Service with pods of its own, so nothing in it can be broken.",
+                destination=destination,
+            )
+        )
     labels = {**selector, **_of_subset(api, destination)}
     selected = ",".join(f"{key}={value}" for key, value in labels.items())
     pods = api.items(PODS.path(namespace), labelSelector=selected)
     if not any(map(proxy_of, pods)):
         raise UsageError(
-            f"{destination} has no pod with a sidecar now, and a sidecar is what makes its requests fail: "
-            f"`kubectl get pods -n {namespace} -l {selected}` shows what there is."
+            gettext(
+                "{destination} has no pod with a sidecar now, and a sidecar is what makes its "
+                "requests fail: `kubectl get pods -n {namespace} -l {selected}` shows what there is.",
+                destination=destination,
+                namespace=namespace,
+                selected=selected,
+            )
         )
     return labels
 
@@ -152,7 +176,13 @@ def _of_subset(api: Api, destination: Destination) -> Mapping[str, str]:
             for one in spec.get("subsets") or []:
                 if one.get("name") == destination.subset:
                     return one.get("labels") or {}
-    raise UsageError(f"No DestinationRule in {namespace} says which pods are {destination}.")
+    raise UsageError(
+        gettext(
+            "No DestinationRule in {namespace} says which pods are {destination}.",
+            namespace=namespace,
+            destination=destination,
+        )
+    )
 
 
 def _namespace(destination: Destination) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from labkit.kube.destinations import Destination
 from labkit.kube.proxies import Proxy
+from labkit.language import gettext
 from labkit.traffic.failures import failed_answers, failed_lines
 
 
@@ -43,7 +44,13 @@ class Health:
         if not self.requests:
             return f"{self.destination} none"
         errors = f"{self.errors or 'no'} error{'s' * (self.errors != 1)}"
-        return f"{self.destination} {self.requests}, {errors}, 95 % within {self.p95_ms:g} ms"
+        return gettext(
+            "{destination} {requests}, {errors}, 95 % within {p95_ms:g} ms",
+            destination=self.destination,
+            requests=self.requests,
+            errors=errors,
+            p95_ms=self.p95_ms,
+        )
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,13 @@ def line_words(line: object) -> str:
     """A failed line in a few words: ``404 (NR) for shop.web/cart``."""
     code, flags = getattr(line, "response_code", None), getattr(line, "response_flags", None)
     why = f" ({flags})" if isinstance(flags, str) else ""
-    return f"its log says {code}{why} for {getattr(line, 'authority', '')}{getattr(line, 'path', '')}"
+    url = f"{getattr(line, 'authority', '')}{getattr(line, 'path', '')}"
+    return gettext(
+        "its log says {code}{why} for {url}",
+        code=code,
+        why=why,
+        url=url,
+    )
 
 
 def health_of(

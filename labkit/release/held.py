@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
 from labkit.kube.destinations import Destination
+from labkit.language import gettext
 from labkit.release.change import Change, make_change
 from labkit.release.rule import Rule, as_hundredths, share_out
 
@@ -73,6 +74,8 @@ def unique(given: list[tuple[str, Destination]]) -> list[str]:
             for now, (name, one) in zip(found, given, strict=True)
         ]
     return [
-        f"{name} no. {found[: i + 1].count(name)}" if found.count(name) > 1 else name
+        gettext("{name} no. {count}", name=name, count=found[: i + 1].count(name))
+        if found.count(name) > 1
+        else name
         for i, name in enumerate(found)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labkit.language import gettext
 from labkit.release.copies import Copies
 from labkit.release.evidence import Judgement, SequentialTest
 from labkit.release.health import Health, Seen
@@ -45,14 +46,27 @@ class Limits:
     def broken_by(self, one: Health, since: str = "") -> str | None:
         """The reason in words why a destination is broken, or None; *since* when its requests count."""
         if self.errors.judge(one.errors, one.requests) == "bad":
-            return (
-                f"{one.destination} failed {one.errors} of {one.requests} requests{since} "
-                f"({100 * one.error_rate:.0f} %; the limit is {100 * self.error_rate:g} %): {one.example}"
+            return gettext(
+                "{destination} failed {errors} of {requests} requests{since} ({rate:.0f} %; the limit "
+                "is {limit:g} %): {example}",
+                destination=one.destination,
+                errors=one.errors,
+                requests=one.requests,
+                since=since,
+                rate=100 * one.error_rate,
+                limit=100 * self.error_rate,
+                example=one.example,
             )
         if _SLOW.judge(one.slow, one.requests) == "bad":
-            return (
-                f"{one.destination} took longer than {self.p95_ms:g} ms for {one.slow} of "
-                f"{one.requests} requests{since}, {one.p95_ms:.0f} ms for the slowest 5 of 100"
+            return gettext(
+                "{destination} took longer than {p95_ms:g} ms for {slow} of {requests} "
+                "requests{since}, {slowest:.0f} ms for the slowest 5 of 100",
+                destination=one.destination,
+                p95_ms=self.p95_ms,
+                slow=one.slow,
+                requests=one.requests,
+                since=since,
+                slowest=one.p95_ms,
             )
         return None
 
@@ -62,13 +76,21 @@ class Limits:
             return reason
         if share == 1 or self.missing(share).judge(copies.missing, copies.due) != "bad":
             return None
-        return (
-            f"of {copies.due} requests {copies.due - copies.missing} came to {copies.health.destination}, "
-            f"where it should be about {100 * share:g} of 100"
+        return gettext(
+            "of {due} requests {came} came to {destination}, where it should be about {share:g} of 100",
+            due=copies.due,
+            came=copies.due - copies.missing,
+            destination=copies.health.destination,
+            share=100 * share,
         )
 
     def lost(self, seen: Seen) -> str | None:
         """Why the mesh itself is broken: requests that never came to a destination."""
         if self.errors.judge(seen.astray, seen.answers) != "bad":
             return None
-        return f"{seen.astray} of {seen.answers} requests never came to a destination: {seen.example}"
+        return gettext(
+            "{astray} of {answers} requests never came to a destination: {example}",
+            astray=seen.astray,
+            answers=seen.answers,
+            example=seen.example,
+        )

@@ -16,6 +16,7 @@ from labkit.kube.api import JSON_PATCH, Api, Obj
 from labkit.kube.destinations import Destination
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.kube.virtual_services import HttpRoute
+from labkit.language import gettext
 
 _MIRRORING = ("mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "mirror_percent")
 
@@ -186,7 +187,7 @@ def share_out(rule: Rule, target: int, percent: int) -> list[int]:
     """Weights that make 100, with *percent* for the destination number *target*; the others as they were
     to each other, and evenly where they had nothing. UsageError for a number that is none of 0 to 100."""
     if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
-        raise UsageError(f"A weight is a whole number from 0 to 100, not {percent}.")
+        raise UsageError(gettext("A weight is a whole number from 0 to 100, not {percent}.", percent=percent))
     others = [0 if i == target else weight for i, weight in enumerate(rule.weights)]
     if not any(others):
         others = [int(i != target) for i in range(len(others))]

@@ -15,6 +15,7 @@ from labkit.errors import LabkitError
 from labkit.kube.api import Api, Obj
 from labkit.kube.backends import destination_rules, pods_behind
 from labkit.kube.destinations import Destination
+from labkit.language import gettext
 
 
 def sessions(api: Api, destinations: Mapping[str, Destination], caller: str) -> str:
@@ -27,7 +28,9 @@ def sessions(api: Api, destinations: Mapping[str, Destination], caller: str) -> 
     except LabkitError:
         return ""
     found = [words for words in told if words]
-    end = ": the weights choose between destinations for each request, and not between the pods of one."
+    end = gettext(
+        ": the weights choose between destinations for each request, and not between the pods of one."
+    )
     return "; ".join(found) + end if found else ""
 
 
@@ -41,7 +44,13 @@ def _told(api: Api, name: str, destination: Destination, caller: str) -> str:
         "",
     )
     pods = len(pods_behind(api, destination, caller) or ()) if key else 0
-    return f"{name} keeps a session (by {key}) with one of its {pods} pods" if pods > 1 else ""
+    return (
+        gettext(
+            "{name} keeps a session (by {key}) with one of its {pods} pods", name=name, key=key, pods=pods
+        )
+        if pods > 1
+        else ""
+    )
 
 
 def _key(rule: Obj, destination: Destination) -> str:
@@ -65,10 +74,13 @@ def _policies(spec: Obj, destination: Destination) -> Iterator[Obj]:
 
 def _words(given: Mapping[str, Any]) -> str:
     if given.get("useSourceIp"):
-        return "the caller's address"
+        return gettext("the caller's address")
     if cookie := given.get("httpCookie"):
-        return f"the cookie {cookie.get('name')}"
-    for field, what in (("httpHeaderName", "the header"), ("httpQueryParameterName", "the query parameter")):
+        return gettext("the cookie {cookie}", cookie=cookie.get("name"))
+    for field, what in (
+        ("httpHeaderName", gettext("the header")),
+        ("httpQueryParameterName", gettext("the query parameter")),
+    ):
         if given.get(field):
             return f"{what} {given[field]}"
     return ""

@@ -14,6 +14,7 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.backends import pods_behind
 from labkit.kube.destinations import Destination
 from labkit.kube.proxies import find_proxies
+from labkit.language import gettext
 from labkit.release.rule import Rule
 from labkit.traffic.numbers import number
 
@@ -43,7 +44,11 @@ def share_asked(shadow: bool | float) -> float | None:
     percent = number("shadow", shadow)
     if not 0 < percent <= 100:
         raise UsageError(
-            f"shadow= is the share of requests that are copied, more than 0 and at most 100, not {percent:g}."
+            gettext(
+                "shadow= is the share of requests that are copied, more than 0 and at most 100, not "
+                "{percent:g}.",
+                percent=percent,
+            )
         )
     return percent / 100
 
@@ -56,8 +61,12 @@ def planned(rule: Rule, to: Destination, written: Obj, share: float, *, title: s
     weights = dict(zip(rule.destinations, rule.shares, strict=True))
     if weights.get(to):
         raise UsageError(
-            f"{title} gets {100 * weights[to]:.0f} of 100 requests already, so it is too late for a shadow "
-            "phase: leave out shadow=, or take its weight away first."
+            gettext(
+                "{title} gets {weight:.0f} of 100 requests already, so it is too late for a shadow phase: "
+                "leave out shadow=, or take its weight away first.",
+                title=title,
+                weight=100 * weights[to],
+            )
         )
     if own := next((share for one, share in rule.mirrors.items() if share and one.takes(to)), None):
         return Shadow(own, None)
@@ -68,8 +77,13 @@ def planned(rule: Rule, to: Destination, written: Obj, share: float, *, title: s
     if rule.mirroring.get("mirror"):
         (other,) = rule.mirrors
         raise UsageError(
-            f"{rule.name} mirrors its requests to {other} already, and `mirror` has room for one: write it "
-            "as `mirrors`, a list, and there is room for the shadow phase, too; or leave out shadow=."
+            gettext(
+                "{rule} mirrors its requests to {other} already, and `mirror` has room for one: "
+                "write it as `mirrors`, a list, and there is room for the shadow phase, too; or "
+                "leave out shadow=.",
+                rule=rule.name,
+                other=other,
+            )
         )
     return Shadow(share, {"mirror": written, "mirrorPercentage": percentage})
 
@@ -81,13 +95,21 @@ def check_that_copies_are_seen(
     pods = pods_behind(api, to, caller)
     if pods is None:
         raise UsageError(
-            f"{title} ({to}) is no Service with pods of its own, so no proxy here sees the copies, and "
-            "nothing could be judged by them: leave out shadow=."
+            gettext(
+                "{title} ({to}) is no Service with pods of its own, so no proxy here sees the "
+                "copies, and nothing could be judged by them: leave out shadow=.",
+                title=title,
+                to=to,
+            )
         )
     proxies = {(proxy.namespace, proxy.pod) for proxy in find_proxies(api, list(namespaces))}
     names = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods}
     if names and not names & proxies:
         raise UsageError(
-            f"No pod of {title} has a sidecar whose log is read here, so nobody would see the copies: give "
-            "it one (label its namespace istio-injection=enabled, make its pods anew), or leave out shadow=."
+            gettext(
+                "No pod of {title} has a sidecar whose log is read here, so nobody would see the "
+                "copies: give it one (label its namespace istio-injection=enabled, make its pods "
+                "anew), or leave out shadow=.",
+                title=title,
+            )
         )

@@ -25,6 +25,7 @@ from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
 from labkit.kube.mesh_health import first_trouble
+from labkit.language import gettext
 from labkit.release.change import Change, command, make_change
 from labkit.release.course import Shift, Step
 from labkit.release.health import Health, Seen
@@ -107,8 +108,11 @@ def shift(
     share = share_asked(shadow)
     if len(set(rule.destinations)) < len(rule.destinations):
         raise UsageError(
-            f"{rule.name} names a destination twice, so nobody can tell which of the two a request went by: "
-            "put their weights together."
+            gettext(
+                "{rule} names a destination twice, so nobody can tell which of the two a request "
+                "went by: put their weights together.",
+                rule=rule.name,
+            )
         )
     wide = rule if to in rule.destinations or new is None else rule.joined_by(new)
     rule, limits = _as_before(rule, say), limits or Limits()
@@ -154,7 +158,12 @@ def run(work: Work, weights: Sequence[int]) -> Shift:
                         found.rolled_back_at, complete = _roll_back(work), True
                     except KeyboardInterrupt:
                         if interruption.insisted:
-                            work.say(f"The rule is left as it is. By hand:\n{command(work.rule)}")
+                            work.say(
+                                gettext(
+                                    "The rule is left as it is. By hand:\n{command}",
+                                    command=command(work.rule),
+                                )
+                            )
                             raise
     found.answers = work.watch.everything()
     return found
@@ -163,7 +172,12 @@ def run(work: Work, weights: Sequence[int]) -> Shift:
 def _as_before(rule: Rule, say: Callable[[str], None]) -> Rule:
     """*rule* as it was before a shift that was cut off; itself where there was none."""
     if before(rule) is not None:
-        say(f"A shift of {rule.name} was cut off. Should this one be rolled back, what was before returns.")
+        say(
+            gettext(
+                "A shift of {rule} was cut off. Should this one be rolled back, what was before returns.",
+                rule=rule.name,
+            )
+        )
     return as_before(rule)
 
 
@@ -171,18 +185,26 @@ def _checked(steps: Sequence[int], requests: int) -> list[int]:
     wanted, requests = [whole("A step", step) for step in steps], whole("requests", requests)
     if not wanted or any(not 0 <= weight <= 100 for weight in wanted):
         raise UsageError(
-            f"The steps of a shift are weights from 0 to 100, such as [10, 50, 100], not {wanted}."
+            gettext(
+                "The steps of a shift are weights from 0 to 100, such as [10, 50, 100], not {wanted}.",
+                wanted=wanted,
+            )
         )
     if requests < 1:
-        raise UsageError(f"A step of a shift needs at least 1 request, not {requests}.")
+        raise UsageError(
+            gettext("A step of a shift needs at least 1 request, not {requests}.", requests=requests)
+        )
     return wanted
 
 
 def _check_mark(headers: Headers | None) -> None:
     if any(str(name).lower() == "user-agent" for name in headers or {}):
         raise UsageError(
-            "A shift finds its requests in the access logs by its own mark in their User-Agent, so headers= "
-            "can't hold another: let the route look at a header of your own, such as x-canary."
+            gettext(
+                "A shift finds its requests in the access logs by its own mark in their User-Agent, "
+                "so headers= can't hold another: let the route look at a header of your own, such as "
+                "x-canary."
+            )
         )
 
 
@@ -216,8 +238,10 @@ def _shadowed(work: Work) -> bool:
     if plan is None:
         return True
     change = _mirror(work, plan)
-    how = f"gets copies of {plan.percent:g} % of the requests, and nobody its answers"
-    own = "" if plan.fields else " (by the rule's own mirror)"
+    how = gettext(
+        "gets copies of {percent:g} % of the requests, and nobody its answers", percent=plan.percent
+    )
+    own = "" if plan.fields else gettext(" (by the rule's own mirror)")
     work.say(f"{work.shift.to} {how}{own}: {change.sentence}")
     step = Step(0, change.at, 1000 * change.acknowledged.seconds, (), mirrored=plan.percent)
     return _watched(work, step, change, partial(_judged_by_copies, work, plan, change))
@@ -252,7 +276,9 @@ def _watched(work: Work, step: Step, change: Change, judge: Callable[[], _Judged
     """Watch one step until it is judged: broken, well, or without enough evidence for either."""
     deadline, acknowledged = work.clock.monotonic() + PATIENCE, change.acknowledged
     refused = [one.error for one in acknowledged.refusals] + [one.error for one in acknowledged.faults]
-    seen = _Judged(reason=f"what was set is not in force: {refused[0]}" if refused else None)
+    seen = _Judged(
+        reason=gettext("what was set is not in force: {refused}", refused=refused[0]) if refused else None
+    )
     while not seen.reason and not seen.enough:
         work.clock.sleep(_LOOK)
         seen = judge()
@@ -291,9 +317,13 @@ def _broken(work: Work, now: Seen, whole: Seen, weights: Sequence[int]) -> str |
     limits = work.shift.limits
     for one, weight in zip_longest(now.health, weights, fillvalue=0):
         if isinstance(one, Health) and one.requests and not weight:
-            return f"{one.destination} got {one.requests} requests though it has no weight"
+            return gettext(
+                "{destination} got {requests} requests though it has no weight",
+                destination=one.destination,
+                requests=one.requests,
+            )
     found = [why for one in now.health if (why := limits.broken_by(one))]
-    in_all = limits.broken_by(whole.health[work.target], " since the shift began")
+    in_all = limits.broken_by(whole.health[work.target], gettext(" since the shift began"))
     return next(iter(found), None) or in_all or limits.lost(now)
 
 
@@ -311,21 +341,38 @@ def _too_little(work: Work, step: Step, seen: _Judged) -> str:
     own = {one.destination: one for one in seen.health}.get(work.shift.to)
     had = (seen.copies if step.mirrored else own) or Health(work.shift.to)
     if had.requests >= work.shift.limits.at_least:
-        return (
-            f"{seen.answers} answers in {PATIENCE:.0f} s do not show that {had.destination} keeps the limits"
+        return gettext(
+            "{answers} answers in {patience:.0f} s do not show that {destination} keeps the limits",
+            answers=seen.answers,
+            patience=PATIENCE,
+            destination=had.destination,
         )
-    of = "copies came to" if step.mirrored else f"of the {seen.answers} answers of {PATIENCE:.0f} s came from"
-    few = f"only {had.requests} {of} {work.shift.to}: too few to judge it by, and no evidence is no success"
-    return few if step.mirrored else few + _against_weight(step.weight, had.requests, seen.answers)
+    if step.mirrored:
+        return gettext(
+            "only {requests} copies came to {to}: too few to judge it by, and no evidence is no success",
+            requests=had.requests,
+            to=work.shift.to,
+        )
+    few = gettext(
+        "only {requests} of the {answers} answers of {patience:.0f} s came from {to}: too few to judge "
+        "it by, and no evidence is no success",
+        requests=had.requests,
+        answers=seen.answers,
+        patience=PATIENCE,
+        to=work.shift.to,
+    )
+    return few + _against_weight(step.weight, had.requests, seen.answers)
 
 
 def _against_weight(weight: int, had: int, of: int) -> str:
     """What to add where *had* requests *of* all can't be chance at that *weight*."""
     if weight / 100 <= interval(had, of, 1 - SIGNIFICANCE)[1]:
         return ""
-    return (
-        f"; by its weight it should be about {of * weight / 100:.0f}, so something else than the weights "
-        "chooses, such as sessions that stick to a version (an EnvoyFilter), or a rule before this one"
+    return gettext(
+        "; by its weight it should be about {of:.0f}, so something else than the weights "
+        "chooses, such as sessions that stick to a version (an EnvoyFilter), or a rule "
+        "before this one",
+        of=of * weight / 100,
     )
 
 
@@ -351,11 +398,17 @@ def _roll_back(work: Work) -> float:
             raise
         except LabkitError as error:
             if not told:
-                work.say(f"The rule is not back yet ({error}) Trying again. By hand:\n{command(work.rule)}")
+                work.say(
+                    gettext(
+                        "The rule is not back yet ({error}) Trying again. By hand:\n{command}",
+                        error=error,
+                        command=command(work.rule),
+                    )
+                )
             told = True
             work.clock.sleep(_AGAIN)
         else:
-            work.say(f"back to {_old(work)}: {change.sentence}")
+            work.say(gettext("back to {old}: {sentence}", old=_old(work), sentence=change.sentence))
             return change.at
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit import markup
 from labkit.errors import LabkitError, NotVerified
+from labkit.language import gettext, ngettext
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.scenario.steps import find_step
@@ -54,7 +55,7 @@ class Verified:
 def verify(statement: str, holds: object) -> Verified:
     """The *statement* with a mark, where it holds; else NotVerified, which stops a run of the whole book."""
     if not holds:
-        raise NotVerified(f"✗ {statement}: this does not hold here.")
+        raise NotVerified(gettext("✗ {statement}: this does not hold here.", statement=statement))
     return Verified(statement)
 
 
@@ -93,7 +94,10 @@ class Finding:
     def __str__(self) -> str:
         lines = [f"{'✓' if self.holds else '✗'} {self.promise}"]
         if not self.holds:
-            lines += [f"    seen: {self.seen}", *([f"    hint: {self.hint}"] if self.hint else [])]
+            lines += [
+                "    " + gettext("seen: {seen}", seen=self.seen),
+                *(["    " + gettext("hint: {hint}", hint=self.hint)] if self.hint else []),
+            ]
         return "\n".join(lines)
 
 
@@ -119,9 +123,9 @@ class Report:
     def title(self) -> str:
         """What was checked."""
         return (
-            f"Task {self.step}, {self.task}"
+            gettext("Task {step}, {task}", step=self.step, task=self.task)
             if self.task
-            else f"Step {self.step}, {find_step(self.step).title}"
+            else gettext("Step {step}, {title}", step=self.step, title=gettext(find_step(self.step).title))
         )
 
     def __str__(self) -> str:
@@ -154,30 +158,32 @@ def _prepared(lab: Observer) -> Iterator[Finding]:
     nodes = lab.nodes()
     states = dict(zip(nodes["name"], nodes["status"], strict=True))
     ready = [status for status in states.values() if str(status).split(",")[0] == "Ready"]
-    yield Finding("Every node is Ready", bool(states) and len(ready) == len(states), _states(states))
+    yield Finding(gettext("Every node is Ready"), bool(states) and len(ready) == len(states), _states(states))
     yield _all_pods_run(lab, "istio-system", ("istiod", "istio-ingressgateway"))
     yield _injects(lab)
 
 
 def _states(found: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {state}" for name, state in found.items()) or "none"
+    return ", ".join(f"{name} {state}" for name, state in found.items()) or gettext("none")
 
 
 def _injects(lab: Observer) -> Finding:
-    promise = f"A pod made in {lab.learner.home} gets a proxy (tried in a dry run)"
-    hint = f"Make the namespace {lab.learner.home} and label it istio-injection=enabled."
+    promise = gettext("A pod made in {home} gets a proxy (tried in a dry run)", home=lab.learner.home)
+    hint = gettext("Make the namespace {home} and label it istio-injection=enabled.", home=lab.learner.home)
     try:
         injected = lab.gets_proxy(lab.learner.home)
     except LabkitError as refused:  # nobody there to inject
         return Finding(promise, False, str(refused), hint)
-    return Finding(promise, injected, "the sidecar is there" if injected else "no sidecar", hint)
+    return Finding(
+        promise, injected, gettext("the sidecar is there") if injected else gettext("no sidecar"), hint
+    )
 
 
 def _inbound(lab: Observer) -> Iterator[Finding]:
     yield _all_pods_run(lab, lab.learner.home, (cast.SERVICE_A.deployment,), "2/2")
     answer = _ask(lab, "/service-a")
     yield _answers(
-        "ServiceA answers that it does not know producer-internal-host", answer, ANSWER_UNKNOWN_HOST
+        gettext("ServiceA answers that it does not know producer-internal-host"), answer, ANSWER_UNKNOWN_HOST
     )
     yield _went_to(lab, answer, cast.INGRESS, cast.SERVICE_A)
     yield _arrived_at(lab, answer, cast.SERVICE_A)
@@ -186,7 +192,7 @@ def _inbound(lab: Observer) -> Iterator[Finding]:
 def _outbound(lab: Observer) -> Iterator[Finding]:
     yield _all_pods_run(lab, lab.learner.home, (cast.SERVICE_A.deployment, cast.SERVICE_B.deployment), "2/2")
     answer = _ask(lab, "/service-a")
-    yield _answers("ServiceA answers with what ServiceB said", answer, ANSWER_B)
+    yield _answers(gettext("ServiceA answers with what ServiceB said"), answer, ANSWER_B)
     yield _went_to(lab, answer, cast.SERVICE_A, cast.SERVICE_B)
     yield _arrived_at(lab, answer, cast.SERVICE_B)
 
@@ -196,29 +202,40 @@ def _split(lab: Observer) -> Iterator[Finding]:
     yield _only(answers, {ANSWER_B, ANSWER_C_404, ANSWER_C})
     weights = {"ServiceB": 50.0, "ServiceC": 50.0}
     by_answers = split(answers, weights)
-    hint = "Apply producer-internal-host-50-c-vs.yml, the version of the VirtualService with two weights."
+    hint = gettext(
+        "Apply producer-internal-host-50-c-vs.yml, the version of the VirtualService with two weights."
+    )
     seen = _counted(by_answers)
     if by_answers.p_value is not None:
         seen += f", p = {by_answers.p_value:.2g}"
-    yield Finding("The answers fit weights of 50 and 50", bool(by_answers.fits), seen, hint)
+    yield Finding(gettext("The answers fit weights of 50 and 50"), bool(by_answers.fits), seen, hint)
     log = lab.access_log("service-a", of=answers)
     by_log = split(log, weights, names=cast.TITLES)
     agree = {k: v for k, v in by_log.counts.items() if v} == {k: v for k, v in by_answers.counts.items() if v}
-    yield Finding("ServiceA's proxy counts the same", agree, f"{_counted(by_log)} in its log", hint)
+    yield Finding(
+        gettext("ServiceA's proxy counts the same"),
+        agree,
+        gettext("{counted} in its log", counted=_counted(by_log)),
+        hint,
+    )
 
 
 def _counted(shares: Split) -> str:
-    return ", ".join(f"{count} × {name}" for name, count in shares.counts.items()) or "nothing"
+    return ", ".join(f"{count} × {name}" for name, count in shares.counts.items()) or gettext("nothing")
 
 
 def _external(lab: Observer) -> Iterator[Finding]:
     yield _all_pods_run(lab, lab.learner.external, (cast.SERVICE_EXT.deployment,), "2/2")
     answer = _ask(lab, "/service-ext")
     steps = (0, 4)
-    answers = _answers("The External Cluster Service answers through the gateway", answer, ANSWER_EXTERNAL)
+    answers = _answers(
+        gettext("The External Cluster Service answers through the gateway"), answer, ANSWER_EXTERNAL
+    )
     yield replace(answers, steps=steps)
     yield replace(_arrived_at(lab, answer, cast.SERVICE_EXT), steps=steps)
-    yield _answers_one_of("ServiceA answers as before", _ask(lab, "/service-a"), {ANSWER_B, ANSWER_C})
+    yield _answers_one_of(
+        gettext("ServiceA answers as before"), _ask(lab, "/service-a"), {ANSWER_B, ANSWER_C}
+    )
 
 
 def _egress(lab: Observer) -> Iterator[Finding]:
@@ -232,7 +249,11 @@ def _all_to_c(lab: Observer) -> Iterator[Finding]:
     answers = lab.send("/service-a", requests=60, concurrency=4)
     yield _only(answers, {ANSWER_C})
     at_b = _lines(lab, cast.SERVICE_B, answers)
-    yield Finding("ServiceB gets nothing", at_b == 0, f"{_count(at_b)} of these requests in its log")
+    yield Finding(
+        gettext("ServiceB gets nothing"),
+        at_b == 0,
+        gettext("{lines} of these requests in its log", lines=_count(at_b)),
+    )
     yield _took_egress(lab, answers)
 
 
@@ -264,7 +285,7 @@ def _answers(promise: str, answer: Answer | LabkitError, text: str) -> Finding:
 def _answers_one_of(promise: str, answer: Answer | LabkitError, texts: set[str]) -> Finding:
     if isinstance(answer, LabkitError):
         return Finding(promise, False, str(answer), _hint(0, str(answer)))
-    seen = answer.text or f"HTTP {answer.status} with no body"
+    seen = answer.text or gettext("HTTP {status} with no body", status=answer.status)
     return Finding(promise, answer.text in texts, seen, _hint(answer.status, answer.text))
 
 
@@ -272,39 +293,51 @@ def _only(answers: pd.DataFrame, texts: set[str]) -> Finding:
     """Whether all answers are among *texts*."""
     bodies = answers["body"].astype("str")
     others = answers[~bodies.isin(list(texts))]
-    promise = f"All {len(answers)} answers are as the step promises"
+    promise = gettext("All {count} answers are as the step promises", count=len(answers))
     if others.empty:
-        return Finding(promise, True, f"{len(answers)} of {len(answers)}")
+        return Finding(promise, True, gettext("{count} of {total}", count=len(answers), total=len(answers)))
     first = others.iloc[0]
     status = int(first["status"]) if first["status"] == first["status"] and first["status"] else 0
     text = str(first["body"]) or str(first["error"])
+    shown = text or f"HTTP {status}"
     return Finding(
-        promise, False, f"{len(others)} differ, such as: {text or f'HTTP {status}'}", _hint(status, text)
+        promise,
+        False,
+        gettext("{count} differ, such as: {text}", count=len(others), text=shown),
+        _hint(status, text),
     )
 
 
 def _went_to(
     lab: Observer, answer: Answer | LabkitError, sender: cast.Workload, target: cast.Workload
 ) -> Finding:
-    promise = f"The proxy of {sender.title} sent the request to {target.title}"
+    promise = gettext(
+        "The proxy of {sender} sent the request to {target}", sender=sender.title, target=target.title
+    )
     if isinstance(answer, LabkitError):
-        return Finding(promise, False, "there was no answer")
+        return Finding(promise, False, gettext("there was no answer"))
     log = lab.access_log(sender.name, of=answer)
     clusters = [str(cluster) for cluster in log["upstream_cluster"].dropna() if "inbound|" not in cluster]
     holds = any(f"||{host}." in cluster for host in target.hosts for cluster in clusters)
-    return Finding(promise, holds, f"{', '.join(clusters) or 'no line'} in its access log")
+    return Finding(
+        promise,
+        holds,
+        gettext("{clusters} in its access log", clusters=", ".join(clusters) or gettext("no line")),
+    )
 
 
 def _arrived_at(lab: Observer, answer: Answer | LabkitError, target: cast.Workload) -> Finding:
-    promise = f"The proxy of {target.title} logged it"
+    promise = gettext("The proxy of {target} logged it", target=target.title)
     if isinstance(answer, LabkitError):
-        return Finding(promise, False, "there was no answer")
+        return Finding(promise, False, gettext("there was no answer"))
     count = _lines(lab, target, answer)
-    return Finding(promise, count > 0, f"{_count(count)} of this request")
+    return Finding(promise, count > 0, gettext("{lines} of this request", lines=_count(count)))
 
 
 def _count(lines: int) -> str:
-    return f"{lines or 'no'} line{'' if lines == 1 else 's'}"
+    if not lines:
+        return gettext("no lines")
+    return ngettext("{number} line", "{number} lines", lines)
 
 
 def _lines(lab: Observer, target: cast.Workload, of: Answer | pd.DataFrame) -> int:
@@ -312,14 +345,25 @@ def _lines(lab: Observer, target: cast.Workload, of: Answer | pd.DataFrame) -> i
 
 
 def _took_egress(lab: Observer, answers: pd.DataFrame) -> Finding:
-    promise = "Every call of ServiceC's left through the egress gateway"
+    promise = gettext("Every call of ServiceC's left through the egress gateway")
     count = _lines(lab, cast.EGRESS, answers) if len(answers) else 0
-    hint = "Install the egress gateway, then apply both manifests of step 5."
-    return Finding(promise, 0 < len(answers) <= count, f"{_count(count)} for {len(answers)} calls", hint)
+    hint = gettext("Install the egress gateway, then apply both manifests of step 5.")
+    return Finding(
+        promise,
+        0 < len(answers) <= count,
+        ngettext(
+            "{lines} for {number} call", "{lines} for {number} calls", len(answers), lines=_count(count)
+        ),
+        hint,
+    )
 
 
 def _all_pods_run(lab: Observer, namespace: str, names: tuple[str, ...], ready: str = "") -> Finding:
-    promise = f"The pods of {', '.join(names)} run{f', {ready}' if ready else ''}"
+    promise = (
+        gettext("The pods of {names} run, {ready}", names=", ".join(names), ready=ready)
+        if ready
+        else gettext("The pods of {names} run", names=", ".join(names))
+    )
     pods = lab.pods(namespace)
     seen = {
         str(pod["name"]): f"{pod['ready']} {pod['status']}"
@@ -329,13 +373,18 @@ def _all_pods_run(lab: Observer, namespace: str, names: tuple[str, ...], ready: 
     running = [name for name, state in seen.items() if _runs(state, ready)]
     all_there = all(any(pod.startswith(name) for pod in running) for name in names)
     holds = all_there and len(running) == len(seen)
-    hint = "" if all_there else f"Apply the manifest, or wait: `kubectl get pods -n {namespace}`."
+    hint = (
+        ""
+        if all_there
+        else gettext("Apply the manifest, or wait: `kubectl get pods -n {namespace}`.", namespace=namespace)
+    )
     if ready == "2/2" and any(state.startswith("1/1") for state in seen.values()):
-        hint = (
-            f"1/1 means no proxy: label the namespace ({namespace}, istio-injection=enabled), then delete "
-            "the pod; injection happens when a pod is made."
+        hint = gettext(
+            "1/1 means no proxy: label the namespace ({namespace}, istio-injection=enabled), "
+            "then delete the pod; injection happens when a pod is made.",
+            namespace=namespace,
         )
-    return Finding(promise, holds, _states(seen) if seen else "no pod", hint, workloads=names)
+    return Finding(promise, holds, _states(seen) if seen else gettext("no pod"), hint, workloads=names)
 
 
 def _runs(state: str, ready: str) -> bool:
@@ -347,17 +396,23 @@ def _runs(state: str, ready: str) -> bool:
 def _hint(status: int, text: str) -> str:
     """What most often is behind such an answer."""
     if "UnknownHostException" in text:
-        return "ServiceA does not find the host: apply producer-internal-host.yml."
+        return gettext("ServiceA does not find the host: apply producer-internal-host.yml.")
     if "404 Not Found" in text:
-        return "ServiceC got a 404: nothing serves /service-ext yet. That is step 4."
+        return gettext("ServiceC got a 404: nothing serves /service-ext yet. That is step 4.")
     if "502 Bad Gateway" in text:
-        return "A 502 from the caller's own proxy: the host is not in the mesh's registry (REGISTRY_ONLY)."
+        return gettext(
+            "A 502 from the caller's own proxy: the host is not in the mesh's registry (REGISTRY_ONLY)."
+        )
     if "503 Service Unavailable" in text or status == 503:
-        return "A proxy found nobody to send it to: are the pods ready, does the Service select them?"
+        return gettext(
+            "A proxy found nobody to send it to: are the pods ready, does the Service select them?"
+        )
     if "Hello from ServiceB" in text:
-        return "ServiceB still gets requests: is the newest version of producer-internal-host-vs applied?"
+        return gettext(
+            "ServiceB still gets requests: is the newest version of producer-internal-host-vs applied?"
+        )
     if status == 404:
-        return "The gateway knows no route for this path: apply the Gateway and the VirtualService."
+        return gettext("The gateway knows no route for this path: apply the Gateway and the VirtualService.")
     if "connect" in text.lower():
-        return "Nothing listens: no Gateway opens the port yet, or its pod is not ready."
+        return gettext("Nothing listens: no Gateway opens the port yet, or its pod is not ready.")
     return ""

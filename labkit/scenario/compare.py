@@ -13,6 +13,7 @@ from typing import Any
 
 from labkit.kube.api import Api, Obj
 from labkit.kube.resources import resource_of
+from labkit.language import gettext
 
 _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort")
 _ELSEWHERE = ("apiVersion", "kind", "metadata", "spec", "status")
@@ -61,7 +62,7 @@ def essence(obj: Obj) -> dict[str, Any]:
 def differences(there: Obj, imagined: Obj) -> list[str]:
     """Where *there* is not as its manifest says: ``spec.replicas is 0, the manifest says 1``."""
     if there["metadata"].get("deletionTimestamp"):
-        return ["it is being deleted"]
+        return [gettext("it is being deleted")]
     found, wanted = (_shown(obj) for obj in (there, imagined))
     return list(_unlike("", found, wanted))
 
@@ -81,12 +82,17 @@ def _unlike(path: str, found: Any, wanted: Any) -> Iterator[str]:
         for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
             yield from _unlike(f"{path}[{number}]", one, other)
     elif found != wanted:
-        yield f"{path} is {_words(found)}, the manifest says {_words(wanted)}"
+        yield gettext(
+            "{path} is {found}, the manifest says {wanted}",
+            path=path,
+            found=_words(found),
+            wanted=_words(wanted),
+        )
 
 
 def _words(value: Any) -> str:
     if value is None:
-        return "not set"
+        return gettext("not set")
     if isinstance(value, list):
-        return f"a list of {len(value)}" if len(str(value)) > 30 else str(value)
-    return "set" if isinstance(value, dict) else str(value)
+        return gettext("a list of {count}", count=len(value)) if len(str(value)) > 30 else str(value)
+    return gettext("set") if isinstance(value, dict) else str(value)

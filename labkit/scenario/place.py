@@ -26,6 +26,7 @@ from labkit.kube.permissions import may_delete
 from labkit.kube.proxies import CONTAINER
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
 from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
+from labkit.language import gettext, ngettext
 from labkit.scenario import cast
 from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.learner import Learner
@@ -78,18 +79,20 @@ class Moves:
 
     def __str__(self) -> str:
         done = [
-            f"removed {_listed_shortly(self.removed)}" if self.removed else "",
-            f"applied {_listed_shortly(self.applied)}" if self.applied else "",
+            gettext("removed {titles}", titles=_listed_shortly(self.removed)) if self.removed else "",
+            gettext("applied {titles}", titles=_listed_shortly(self.applied)) if self.applied else "",
             *self.settings,
         ]
-        return "; ".join(part for part in done if part) or "nothing had to be done"
+        return "; ".join(part for part in done if part) or gettext("nothing had to be done")
 
     def __bool__(self) -> bool:
         return bool(self.removed or self.applied or self.settings)
 
 
 def _listed_shortly(titles: Sequence[str], most: int = 4) -> str:
-    return ", ".join(sorted(titles)) if len(titles) <= most else f"{len(titles)} objects"
+    if len(titles) <= most:
+        return ", ".join(sorted(titles))
+    return ngettext("{number} object", "{number} objects", len(titles))
 
 
 def _quiet(_: str) -> None:
@@ -120,18 +123,18 @@ def bring_to(
     started = time.perf_counter()
     count = find_step(step).number + finished
     moves = Moves(step)
-    say("Looking at Istio …")
+    say(gettext("Looking at Istio …"))
     _set_istio_right(api, learner, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
     wanted = _wanted(learner, count)
     own = [name for kind, _, name in wanted if kind == "Namespace"]
     wanted |= {_key(obj): obj for obj in own_settings(api, own)}
     if asked := what_to_ask_for(api):
         say(asked)
-    say("Removing what does not belong here …")
+    say(gettext("Removing what does not belong here …"))
     _remove(api, learner, wanted, moves, keep)
-    say("Applying what is missing …")
+    say(gettext("Applying what is missing …"))
     _make(api, wanted, moves)
-    say("Waiting for pods and proxies …")
+    say(gettext("Waiting for pods and proxies …"))
     _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
     _wait_for_leaving_pods(api, learner)
@@ -165,7 +168,11 @@ def _set_istio_right(api: Api, learner: Learner, *, egress: bool, moves: Moves) 
         return
     flags = istio.LESSON_FLAGS + (EGRESS_FLAGS if egress else [])
     istio.install(api, istio.settings(istio.parse(flags)))
-    moves.settings.append(f"installed Istio {'with' if egress else 'without'} an egress gateway")
+    moves.settings.append(
+        gettext("installed Istio with an egress gateway")
+        if egress
+        else gettext("installed Istio without an egress gateway")
+    )
 
 
 def runs(deployment: Obj | None) -> bool:

@@ -18,6 +18,7 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.manifests import read
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
 from labkit.kube.wait import is_rolled_out
+from labkit.language import gettext, gettext_noop
 from labkit.release.fault import is_fault
 from labkit.scenario import cast
 from labkit.scenario.compare import differences, imagined, is_as
@@ -27,29 +28,29 @@ from labkit.scenario.place import has_lesson_settings, made_by_people, namespace
 from labkit.scenario.shared_mesh import own_settings
 from labkit.scenario.steps import STEPS, folder
 
-SETTINGS = "Istio: mesh settings"
+SETTINGS = gettext_noop("Istio: mesh settings")
 
 
 class State(Enum):
     """What became of one piece of a step."""
 
-    APPLIED = "applied"
-    CHANGED = "changed"
-    EARLIER = "still as before"
+    APPLIED = gettext_noop("applied")
+    CHANGED = gettext_noop("changed")
+    EARLIER = gettext_noop("still as before")
     """It is as an earlier step left it."""
-    MISSING = "missing"
+    MISSING = gettext_noop("missing")
 
 
 class Mark(Enum):
     """Where a step stands."""
 
-    DONE = "done"
-    CHANGED = "changed"
+    DONE = gettext_noop("done")
+    CHANGED = gettext_noop("changed")
     """All is there, and something is not as its manifest says."""
-    HERE = "here"
+    HERE = gettext_noop("here")
     """The first step that is not done."""
-    PARTLY = "partly"
-    TO_COME = "to come"
+    PARTLY = gettext_noop("partly")
+    TO_COME = gettext_noop("to come")
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,11 @@ def _owned(number: int, by_step: dict[int, list[Piece]]) -> Iterator[Piece]:
         if piece.state is not State.CHANGED or owner in (None, number):
             yield piece
         elif number < owner:
-            yield replace(piece, state=State.APPLIED, note=f"and changed in step {owner}")
+            yield replace(piece, state=State.APPLIED, note=gettext("and changed in step {step}", step=owner))
         else:
-            yield replace(piece, state=State.EARLIER, note=f"as you changed it in step {owner}")
+            yield replace(
+                piece, state=State.EARLIER, note=gettext("as you changed it in step {step}", step=owner)
+            )
 
 
 def _owner(title: str, by_step: dict[int, list[Piece]]) -> int | None:
@@ -163,20 +166,24 @@ class _Version:
 def _istio_part(api: Api, title: str, deployment: str) -> Piece:
     found = api.find(DEPLOYMENTS.path(cast.SYSTEM, deployment))
     note = "" if found is None or runs(found) else _not_running(found)
-    return Piece(f"Istio: {title}", State.APPLIED if runs(found) else State.MISSING, note=note)
+    return Piece(
+        gettext("Istio: {title}", title=title), State.APPLIED if runs(found) else State.MISSING, note=note
+    )
 
 
 def _not_running(deployment: Obj) -> str:
-    return "its pods are not ready" if deployment["spec"].get("replicas", 1) else "scaled to 0"
+    return (
+        gettext("its pods are not ready") if deployment["spec"].get("replicas", 1) else gettext("scaled to 0")
+    )
 
 
 def _settings(api: Api) -> Piece:
     try:
         fine = has_lesson_settings(api)
     except LabkitError:  # no Istio at all
-        return Piece(SETTINGS, State.MISSING)
-    note = "" if fine else "access log or outbound policy are not as the lesson has them"
-    return Piece(SETTINGS, State.APPLIED if fine else State.CHANGED, note=note)
+        return Piece(gettext(SETTINGS), State.MISSING)
+    note = "" if fine else gettext("access log or outbound policy are not as the lesson has them")
+    return Piece(gettext(SETTINGS), State.APPLIED if fine else State.CHANGED, note=note)
 
 
 def _piece(api: Api, version: _Version, others: Iterable[_Version]) -> Piece:
@@ -193,17 +200,25 @@ def _piece(api: Api, version: _Version, others: Iterable[_Version]) -> Piece:
     for other in others:
         if is_as(there, imagined(api, other.obj)):
             later = other.step > version.step
-            note = f"as step {other.step} {'has' if later else 'left'} it"
+            note = (
+                gettext("as step {step} has it", step=other.step)
+                if later
+                else gettext("as step {step} left it", step=other.step)
+            )
             return Piece(name, State.APPLIED if later else State.EARLIER, version.file, note)
     return Piece(name, State.CHANGED, version.file, _first(differences(there, wanted)))
 
 
 def _waiting(there: Obj) -> str:
-    return "its pods are not ready" if there["kind"] == "Deployment" and not is_rolled_out(there) else ""
+    return (
+        gettext("its pods are not ready")
+        if there["kind"] == "Deployment" and not is_rolled_out(there)
+        else ""
+    )
 
 
 def _first(found: list[str], most: int = 2) -> str:
-    more = f" and {len(found) - most} more" if len(found) > most else ""
+    more = gettext(" and {count} more", count=len(found) - most) if len(found) > most else ""
     return "; ".join(found[:most]) + more
 
 

@@ -23,6 +23,7 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.export import all_in, exported
 from labkit.kube.manifests import Source, parse, read
 from labkit.kube.resources import NAMESPACES, Resource, resource_of
+from labkit.language import gettext
 from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.given import namespaces_of_the_book
 from labkit.scenario.learner import Learner
@@ -44,9 +45,10 @@ class SetAside:
     titles: tuple[str, ...]
 
     def __str__(self) -> str:
-        return (
-            f"Set aside what is yours: {', '.join(self.titles)}. "
-            f"`lab.bring_back()` brings it back, from {self.file}."
+        return gettext(
+            "Set aside what is yours: {titles}. `lab.bring_back()` brings it back, from {file}.",
+            titles=", ".join(self.titles),
+            file=self.file,
         )
 
 
@@ -77,7 +79,11 @@ def _export(api: Api, learner: Learner, found: Sequence[Found]) -> SetAside:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{time:%Y-%m-%dT%H%M%S.%fZ}.yml"
     titles = sorted({resource.title(obj["metadata"]["name"]) for resource, obj in found})
-    head = f"# Set aside on {time:%Y-%m-%d at %H:%M:%S} UTC by lab.goto(): {', '.join(titles)}\n"
+    head = gettext(
+        "# Set aside on {time:%Y-%m-%d at %H:%M:%S} UTC by lab.goto(): {titles}\n",
+        time=time,
+        titles=", ".join(titles),
+    )
     objects = [exported(*one) for one in sorted(found, key=lambda one: one[0].kind != "Namespace")]
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
         out.write(head + yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True))
@@ -122,7 +128,7 @@ def _source(api: Api, learner: Learner, file: str | Path | None) -> Source:
         path for path in sorted(_folder(api, learner).glob("*.yml")) if not path.stem.endswith(_BROUGHT_BACK)
     ]
     if not left:
-        raise UsageError(f"Nothing of yours is set aside in {_folder(api, learner)}.")
+        raise UsageError(gettext("Nothing of yours is set aside in {folder}.", folder=_folder(api, learner)))
     return read(left[-1])
 
 

@@ -13,10 +13,11 @@ from typing import Any
 from labkit.kube.api import Api, Obj
 from labkit.kube.control_plane import control_planes
 from labkit.kube.mesh_config import NAME, access_log_of, has_access_log, mesh_config, outbound_mode_of
+from labkit.language import gettext, gettext_noop
 
-ASK_FOR_LOG = (
-    "The gateways of this mesh write no access log, which the book reads. Whoever administers Istio can "
-    "switch it on by a Telemetry in istio-system: "
+ASK_FOR_LOG = gettext_noop(
+    "The gateways of this mesh write no access log, which the book reads. Whoever "
+    "administers Istio can switch it on by a Telemetry in istio-system: "
     "https://istio.io/latest/docs/tasks/observability/logs/access-log/"
 )
 
@@ -43,4 +44,4 @@ def own_settings(api: Api, namespaces: Sequence[str]) -> Iterator[Obj]:
 
 def what_to_ask_for(api: Api) -> str:
     """What only an administrator can set and the book misses, in a sentence; empty where that is nothing."""
-    return ASK_FOR_LOG if api.shared and not has_access_log(api, settings_of_mesh(api)) else ""
+    return gettext(ASK_FOR_LOG) if api.shared and not has_access_log(api, settings_of_mesh(api)) else ""

@@ -11,6 +11,7 @@ from labkit.errors import UsageError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
+from labkit.language import gettext
 from labkit.release.attribution import ByAnswer, ByLog
 from labkit.release.change import Change, make_change
 from labkit.release.finding import Calls, find_rule
@@ -50,7 +51,9 @@ def needed_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None =
     """As :func:`the_rule`; UsageError where there is none."""
     found = the_rule(api, namespace, headers=headers)
     if found is None:
-        raise UsageError("Nothing is split yet, so nothing can be shifted: lab.goto(3) brings you there.")
+        raise UsageError(
+            gettext("Nothing is split yet, so nothing can be shifted: lab.goto(3) brings you there.")
+        )
     return found
 
 
@@ -136,14 +139,22 @@ def destination_called(rule: Rule, name: str, home: str = "") -> tuple[Destinati
     if len(found) == 1:
         return found[0], None
     if found:
-        which = " or ".join(names[one] for one in found)
-        raise UsageError(f"The rule {rule.name} leads to more than one {name}: say {which}.")
+        which = gettext(" or ").join(names[one] for one in found)
+        raise UsageError(
+            gettext(
+                "The rule {rule} leads to more than one {name}: say {which}.",
+                rule=rule.name,
+                name=name,
+                which=which,
+            )
+        )
     for title in SERVICES:
         if wanted == title.casefold():
             new = _as_written(cast.find_workload(title), rule.namespace, home or rule.namespace)
             return Destination.of(new, rule.namespace), new
     known = {*names.values(), *SERVICES}
-    raise UsageError(f"Traffic is shifted to {' or '.join(sorted(known))}, not to {name}.")
+    names_known = gettext(" or ").join(sorted(known))
+    raise UsageError(gettext("Traffic is shifted to {known}, not to {name}.", known=names_known, name=name))
 
 
 def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Destination:

@@ -11,6 +11,7 @@ from labkit.errors import StepError
 from labkit.kube import embedded
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
+from labkit.language import gettext, gettext_noop
 from labkit.scenario.cast import EXTERNAL, HOME
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
@@ -46,28 +47,28 @@ class Step:
 
 
 STEPS = (
-    Step(0, "Prepare", "00-prepare", ("dev-service-mesh-ns.yml",)),
+    Step(0, gettext_noop("Prepare"), "00-prepare", ("dev-service-mesh-ns.yml",)),
     Step(
         1,
-        "Inbound traffic to ServiceA",
+        gettext_noop("Inbound traffic to ServiceA"),
         "01-inbound-to-service-a",
         ("serviceA-v1-deployment.yml", "serviceA-srv.yml", "serviceA-gw.yml", "inbound-to-serviceA-vs.yml"),
     ),
     Step(
         2,
-        "ServiceA's outbound calls go to ServiceB",
+        gettext_noop("ServiceA's outbound calls go to ServiceB"),
         "02-outbound-to-service-b",
         ("service-b-deployment.yml", "producer-internal-host.yml", "producer-internal-host-vs.yml"),
     ),
     Step(
         3,
-        "Split between ServiceB and ServiceC",
+        gettext_noop("Split between ServiceB and ServiceC"),
         "03-split-between-b-and-c",
         ("service-c-deployment.yml", "service-c-srv.yml", "producer-internal-host-50-c-vs.yml"),
     ),
     Step(
         4,
-        "The external cluster",
+        gettext_noop("The external cluster"),
         "04-external-cluster",
         (
             "external-cluster-ns.yml",
@@ -80,12 +81,17 @@ STEPS = (
     ),
     Step(
         5,
-        "Open outbound traffic through an egress gateway",
+        gettext_noop("Open outbound traffic through an egress gateway"),
         "05-open-outbound",
         ("service-ext-outbound-gw.yml", "outbound-srv-c-to-service-ext-vs.yml"),
         egress_gateway=True,
     ),
-    Step(6, "All traffic to ServiceC", "06-all-to-service-c", ("producer-internal-host-100-c-vs.yml",)),
+    Step(
+        6,
+        gettext_noop("All traffic to ServiceC"),
+        "06-all-to-service-c",
+        ("producer-internal-host-100-c-vs.yml",),
+    ),
 )
 
 
@@ -120,10 +126,19 @@ def find_step(number: int) -> Step:
         return STEPS[number]
     if isinstance(number, str) and number.strip().isdecimal():
         raise StepError(
-            f"A step is a number from 0 to {len(STEPS) - 1}, not a text: "
-            f"write {number.strip()} without quotation marks."
+            gettext(
+                "A step is a number from 0 to {count}, not a text: write {strip} without quotation marks.",
+                count=len(STEPS) - 1,
+                strip=number.strip(),
+            )
         )
-    raise StepError(f"There is no step {number}: the scenario has the steps 0 to {len(STEPS) - 1}.")
+    raise StepError(
+        gettext(
+            "There is no step {number}: the scenario has the steps 0 to {count}.",
+            number=number,
+            count=len(STEPS) - 1,
+        )
+    )
 
 
 def namespace_of(path: Path) -> str | None:

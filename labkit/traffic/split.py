@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.errors import UsageError
 from labkit.kube.tables import as_html
+from labkit.language import gettext, gettext_noop, ngettext
 from labkit.markup import verdict
 
 if TYPE_CHECKING:
@@ -77,13 +78,23 @@ class Split:
         if self.trouble:
             return f"✗ {self.trouble}"
         if not self.total:
-            return "No request was answered, so there is nothing to share out."
+            return gettext("No request was answered, so there is nothing to share out.")
         if self.p_value is None:
-            return f"{self.total} requests."
+            return ngettext("{number} request.", "{number} requests.", self.total)
         chance = _per_cent_text(self.p_value)
         if self.fits:
-            return f"✓ {self.total} requests fit the weights: chance alone does this or worse {chance}."
-        return f"✗ {self.total} requests do not fit the weights: chance alone does this {chance}."
+            return ngettext(
+                "✓ {number} request fits the weights: chance alone does this or worse {chance}.",
+                "✓ {number} requests fit the weights: chance alone does this or worse {chance}.",
+                self.total,
+                chance=chance,
+            )
+        return ngettext(
+            "✗ {number} request does not fit the weights: chance alone does this {chance}.",
+            "✗ {number} requests do not fit the weights: chance alone does this {chance}.",
+            self.total,
+            chance=chance,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a destination: requests, share and interval and weight in per cent."""
@@ -91,30 +102,45 @@ class Split:
 
         rows = [
             {
-                "destination": share.name,
-                "requests": share.count,
-                "share %": round(100 * share.share, 1),
-                "95 % interval": f"{100 * share.low:.1f} to {100 * share.high:.1f}",
-                "weight %": None if share.weight is None else round(100 * share.weight, 1),
+                gettext_noop("destination"): share.name,
+                gettext_noop("requests"): share.count,
+                gettext_noop("share %"): round(100 * share.share, 1),
+                gettext_noop("95 % interval"): gettext(
+                    "{low:.1f} to {high:.1f}", low=100 * share.low, high=100 * share.high
+                ),
+                gettext_noop("weight %"): None if share.weight is None else round(100 * share.weight, 1),
             }
             for share in self.shares
         ]
         frame = pd.DataFrame(rows).set_index("destination") if rows else pd.DataFrame()
         return frame if self.p_value is not None else frame.drop(columns="weight %", errors="ignore")
 
+    def _shown(self) -> pd.DataFrame:
+        """The frame with its heads in the language that is spoken."""
+        frame = self.to_frame().rename(columns=lambda name: gettext(str(name)))
+        return frame.rename_axis(gettext(str(frame.index.name))) if frame.index.name else frame
+
     def __str__(self) -> str:
-        return "\n".join([self.to_frame().to_string(), self.verdict, *self._more])
+        return "\n".join([self._shown().to_string(), self.verdict, *self._more])
 
     @property
     def _more(self) -> list[str]:
-        left_out = f"{self.left_out} requests were answered by no destination." if self.left_out else ""
+        left_out = (
+            ngettext(
+                "{number} request was answered by no destination.",
+                "{number} requests were answered by no destination.",
+                self.left_out,
+            )
+            if self.left_out
+            else ""
+        )
         return [words for words in (left_out, self.note) if words]
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        table = as_html(self.to_frame().reset_index(), index=False) if self.shares else ""
+        table = as_html(self._shown().reset_index(), index=False) if self.shares else ""
         return table + verdict(" ".join([self.verdict, *self._more]), good=self.fits is not False)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -149,7 +175,7 @@ def outbound_clusters(log: pd.DataFrame) -> pd.Series[Any]:
     A sidecar's log has two lines for a call that passes through its pod; the inbound one is left out.
     """
     if "upstream_cluster" not in log:
-        raise UsageError("split() takes answers of send(), or an access log: this frame is neither.")
+        raise UsageError(gettext("split() takes answers of send(), or an access log: this frame is neither."))
     clusters = log["upstream_cluster"].astype("category")
     inbound = [one for one in clusters.cat.categories if host_of(str(one)) is None]
     return clusters[~clusters.isin(inbound)].astype("str")
@@ -185,7 +211,7 @@ def split_counts(
 def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
     total = math.fsum(weights.values())
     if total <= 0 or any(weight < 0 for weight in weights.values()):
-        raise UsageError(f"Weights are 0 or more, and not all 0: {dict(weights)}.")
+        raise UsageError(gettext("Weights are 0 or more, and not all 0: {dict}.", dict=dict(weights)))
     return {name: weight / total for name, weight in weights.items()}
 
 
@@ -242,7 +268,7 @@ def _compositions(total: int, parts: int) -> list[tuple[int, ...]]:
 def _per_cent_text(probability: float) -> str:
     per_cent = 100 * probability
     if per_cent >= 1:
-        return f"in {per_cent:.0f} of 100 experiments"
+        return gettext("in {per_cent:.0f} of 100 experiments", per_cent=per_cent)
     if per_cent >= 0.01:
-        return f"in {per_cent:.2g} of 100 experiments"
-    return "in less than 1 of 10,000 experiments" if probability else "never"
+        return gettext("in {per_cent:.2g} of 100 experiments", per_cent=per_cent)
+    return gettext("in less than 1 of 10,000 experiments") if probability else gettext("never")

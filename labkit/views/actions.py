@@ -18,6 +18,7 @@ import ipywidgets as widgets
 
 from labkit import markup
 from labkit.errors import LabkitError
+from labkit.language import gettext
 from labkit.markup import BAD
 from labkit.views.live import LiveView
 
@@ -75,7 +76,7 @@ class ActionView(LiveView):
 
     def left_behind(self) -> dict[str, Any]:
         """Its text, and how to get the buttons back."""
-        still, again = self.still(), markup.lines(["Run this cell again to get its buttons back."])
+        still, again = self.still(), markup.lines([gettext("Run this cell again to get its buttons back.")])
         return {"text/plain": still["text/plain"], "text/html": still["text/html"] + again}
 
     def still(self) -> dict[str, Any]:
@@ -85,12 +86,14 @@ class ActionView(LiveView):
 
 def _failure(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
-        words = "You stopped it. Press the button again to go on."
+        words = gettext("You stopped it. Press the button again to go on.")
     elif isinstance(error, LabkitError):
         words = str(error)
     else:
-        words = (
-            f"This should not have happened ({type(error).__name__}: {error}). Please tell the lab's authors."
+        words = gettext(
+            "This should not have happened ({name}: {error}). Please tell the lab's authors.",
+            name=type(error).__name__,
+            error=error,
         )
     lines = html.escape(words).replace("\n", "<br>")
     return f'<div role="alert"><b style="color:{BAD}">✗</b> {lines}</div>'

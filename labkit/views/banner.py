@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from labkit.language import gettext, gettext_noop, ngettext
 from labkit.markup import CODE, GOOD, HERE, SOFT, card, coded
 from labkit.scenario.progress import Mark, Piece, Progress, State
 from labkit.scenario.steps import STEPS, find_step
@@ -22,10 +23,10 @@ MARKS = {
     Mark.TO_COME: ("○", "inherit"),
 }
 STATES = {
-    State.APPLIED: ("✓", "applied", GOOD),
-    State.CHANGED: ("≠", "changed", CHANGED),
-    State.EARLIER: ("○", "not yet", "inherit"),
-    State.MISSING: ("○", "missing", "inherit"),
+    State.APPLIED: ("✓", gettext_noop("applied"), GOOD),
+    State.CHANGED: ("≠", gettext_noop("changed"), CHANGED),
+    State.EARLIER: ("○", gettext_noop("not yet"), "inherit"),
+    State.MISSING: ("○", gettext_noop("missing"), "inherit"),
 }
 
 _MOST = 5
@@ -36,7 +37,12 @@ _MOST = 5
 
 def title(number: int) -> str:
     """``Step 3 of 6: Split between ServiceB and ServiceC``."""
-    return f"Step {number} of {len(STEPS) - 1}: {find_step(number).title}"
+    return gettext(
+        "Step {number} of {count}: {title}",
+        number=number,
+        count=len(STEPS) - 1,
+        title=gettext(find_step(number).title),
+    )
 
 
 def where(number: int, progress: Progress) -> str:
@@ -44,34 +50,42 @@ def where(number: int, progress: Progress) -> str:
     here, missing = progress.here, progress.missing(number)
     if here < number:
         before = [str(n) for n in range(here, number) if progress.missing(n)]
-        of = f"steps {', '.join(before[:-1])} and {before[-1]}" if len(before) > 1 else f"step {before[0]}"
-        return f"Not ready for this step yet: something of {of} is missing."
+        return ngettext(
+            "Not ready for this step yet: something of step {steps} is missing.",
+            "Not ready for this step yet: something of steps {steps} is missing.",
+            len(before),
+            steps=gettext(" and ").join(filter(None, [", ".join(before[:-1]), before[-1]])),
+        )
     if missing:
         total = len(progress.pieces[number])
         there = total - len(missing)
-        count = f"{there} of {total} pieces {'is' if there == 1 else 'are'} there"
-        return f"You are here: {count if there else 'this step begins here'}."
+        if not there:
+            return gettext("You are here: this step begins here.")
+        return ngettext(
+            "You are here: {number} of {total} pieces is there.",
+            "You are here: {number} of {total} pieces are there.",
+            there,
+            total=total,
+        )
     if progress.mark(number) is Mark.CHANGED:
-        return "All of this step is there, and something is not as its manifest says."
+        return gettext("All of this step is there, and something is not as its manifest says.")
     if here > number + 1:
-        return f"This step is done; the cluster is further, at {_end_or_step(here)}."
-    return "This step is done."
-
-
-def _end_or_step(here: int) -> str:
-    return f"step {here}" if here < len(STEPS) else "the end of the book"
+        if here == len(STEPS):
+            return gettext("This step is done; the cluster is further, at the end of the book.")
+        return gettext("This step is done; the cluster is further, at step {step}.", step=here)
+    return gettext("This step is done.")
 
 
 def following(number: int, progress: Progress) -> str:
     """What to do next."""
     if progress.here < number:
-        return f"Press “Bring me here”, or run `lab.goto({number})`"
+        return gettext("Press “Bring me here”, or run `lab.goto({number})`", number=number)
     missing = progress.missing(number)
     if not missing:
-        return f"Press “Check”, or run `lab.check({number})`"
+        return gettext("Press “Check”, or run `lab.check({number})`", number=number)
     if not missing[0].file:
-        return "Next: install Istio's part as this notebook shows"
-    return f'Next: `lab.apply("{missing[0].file}")`'
+        return gettext("Next: install Istio's part as this notebook shows")
+    return gettext('Next: `lab.apply("{file}")`', file=missing[0].file)
 
 
 def gaps(number: int, progress: Progress) -> list[tuple[int, Piece]]:
@@ -80,7 +94,10 @@ def gaps(number: int, progress: Progress) -> list[tuple[int, Piece]]:
     if len(found) <= _MOST:
         return found
     counts = {n: len(progress.missing(n)) for n, _ in found}
-    return [(n, Piece(f"{count} piece{'s' * (count > 1)}", State.MISSING)) for n, count in counts.items()]
+    return [
+        (n, Piece(ngettext("{number} piece", "{number} pieces", count), State.MISSING))
+        for n, count in counts.items()
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ text
@@ -91,10 +108,13 @@ def text(number: int, progress: Progress) -> str:
     marks = [(n, progress.mark(n)) for n in range(len(STEPS))]
     lines = [
         title(number),
-        "   ".join(f"{n} {MARKS[mark][0]} {mark.value}" for n, mark in marks),
+        "   ".join(f"{n} {MARKS[mark][0]} {gettext(mark.value)}" for n, mark in marks),
         where(number, progress),
     ]
-    lines += [f"  of step {n}: {_line(piece)}" for n, piece in gaps(number, progress)]
+    lines += [
+        "  " + gettext("of step {step}: {piece}", step=n, piece=_line(piece))
+        for n, piece in gaps(number, progress)
+    ]
     lines += [f"  {_line(piece)}" for piece in progress.pieces[number]]
     return "\n".join([*lines, following(number, progress) + "."])
 
@@ -102,7 +122,7 @@ def text(number: int, progress: Progress) -> str:
 def _line(piece: Piece) -> str:
     mark, word, _ = STATES[piece.state]
     note = f" ({piece.note})" if piece.note else ""
-    return f"{mark} {word}: {piece.title}{note}"
+    return f"{mark} {gettext(word)}: {piece.title}{note}"
 
 
 # ------------------------------------------------------------------------------------------------ HTML
@@ -121,21 +141,23 @@ def banner(number: int, progress: Progress) -> str:
 
 
 def _row_of_marks(number: int, progress: Progress) -> str:
+    steps = gettext("The steps")
     marks = "".join(_mark(n, progress.mark(n), this=n == number) for n in range(len(STEPS)))
-    return f'<div role="list" aria-label="The steps" style="margin:8px 0">{marks}</div>'
+    return f'<div role="list" aria-label="{steps}" style="margin:8px 0">{marks}</div>'
 
 
 def _mark(number: int, mark: Mark, *, this: bool) -> str:
     sign, colour = MARKS[mark]
     line = f"2px solid {HERE}" if this else "1px solid var(--jp-border-color2,#ccc)"
     weight = "600" if this else "400"
-    name = html.escape(find_step(number).title)
+    name, where_it_stands = html.escape(gettext(find_step(number).title)), gettext(mark.value)
+    label = gettext("Step {number}, {title}: {mark}", number=number, title=name, mark=where_it_stands)
     return (
-        f'<span role="listitem" title="{name}" aria-label="Step {number}, {name}: {mark.value}" '
+        f'<span role="listitem" title="{name}" aria-label="{label}" '
         f'style="display:inline-block;min-width:4.6em;margin:0 4px 4px 0;padding:2px 6px;text-align:center;'
         f'border:{line};border-radius:4px;font-weight:{weight};white-space:nowrap">'
         f'{number} <span style="color:{colour};font-weight:700">{sign}</span> '
-        f'<span style="font-size:.88em">{mark.value}</span></span> '
+        f'<span style="font-size:.88em">{where_it_stands}</span></span> '
     )
 
 
@@ -145,10 +167,11 @@ def _pieces(pieces: Iterable[tuple[int | None, Piece]]) -> str:
 
 def _piece(of: int | None, piece: Piece) -> str:
     mark, word, colour = STATES[piece.state]
-    step = f'<span style="{SOFT}"> of step {of}</span>' if of is not None else ""
+    of_step = gettext("of step {step}", step=of)
+    step = f'<span style="{SOFT}"> {of_step}</span>' if of is not None else ""
     note = f'<span style="{SOFT}"> — {html.escape(piece.note)}</span>' if piece.note else ""
     return (
         f'<div role="listitem"><span style="display:inline-block;min-width:5.6em">'
-        f'<b style="color:{colour}">{mark}</b> {word}</span> '
+        f'<b style="color:{colour}">{mark}</b> {gettext(word)}</span> '
         f'<span style="{CODE}">{html.escape(piece.title)}</span>{step}{note}</div>'
     )

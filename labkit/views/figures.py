@@ -10,12 +10,13 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
+from labkit.language import gettext, gettext_noop, ngettext
 from labkit.traffic.split import Split
 from labkit.views.picture import Picture
 from labkit.views.theme import ERROR, INK, colour_of, height_of, layout
 
 _MOST_POINTS = 2000
-_NOBODY = "error"
+_NOBODY = gettext_noop("error")
 
 
 WEIGHT = {"symbol": "diamond", "size": 12, "color": "white", "line": {"color": INK, "width": 2}}
@@ -24,13 +25,12 @@ ABOVE = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "b
 """A legend beside the title."""
 
 
-def plot_split(
-    split: Split, title: str = "Who answered", colours: Mapping[str, str] | None = None
-) -> Picture:
+def plot_split(split: Split, title: str = "", colours: Mapping[str, str] | None = None) -> Picture:
     """A bar per destination with its exact 95 % interval; a diamond where the weight would have it.
 
     colours: name → colour; by default those of the course's services.
     """
+    title = title or gettext("Who answered")
     figure = go.Figure(_observed(split, colours or {}))
     weighed = [share for share in split.shares if share.weight is not None]
     if weighed:
@@ -39,13 +39,13 @@ def plot_split(
             x=[round(100 * (share.weight or 0.0), 2) for share in weighed],
             mode="markers",
             marker=WEIGHT,
-            name="weight",
-            hovertemplate="%{y}: weight %{x} %<extra></extra>",
+            name=gettext("weight"),
+            hovertemplate=gettext("%{y}: weight %{x} %<extra></extra>"),
         )
     figure.update_layout(
         layout(
-            f"{title} ({split.total} requests)",
-            "share of the requests, % (whiskers: 95 % interval)",
+            ngettext("{title} ({number} request)", "{title} ({number} requests)", split.total, title=title),
+            gettext("share of the requests, % (whiskers: 95 % interval)"),
             "",
             height=height_of(len(split.shares)),
             xaxis={"range": [0, 102]},
@@ -74,8 +74,8 @@ def _observed(split: Split, colours: Mapping[str, str]) -> go.Bar:
             "arrayminus": [round(100 * (share.share - share.low), 2) for share in split.shares],
             "color": INK,
         },
-        hovertemplate="%{y}: %{x} % observed<extra></extra>",
-        name="observed",
+        hovertemplate=gettext("%{y}: %{x} % observed<extra></extra>"),
+        name=gettext("observed"),
         showlegend=False,
     )
 
@@ -85,12 +85,12 @@ def _from_the_top(rows: int) -> dict[str, list[float]]:
     return {"range": [max(rows, 1) - 0.5, -0.5]}
 
 
-def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -> Picture:
+def plot_answers(answers: pd.DataFrame, title: str = "") -> Picture:
     """A mark per request over time, in a row per service; errors in a row and a colour of their own.
 
     A line where ``attrs`` of *answers* tell of something done ``halfway``.
     """
-    shown = _thinned(answers)
+    title, shown = title or gettext("Each answer as it came"), _thinned(answers)
     seconds = (shown["time"] - answers["time"].min()).dt.total_seconds().round(4)
     who = _who(shown)
     figure = go.Figure()
@@ -104,13 +104,13 @@ def plot_answers(answers: pd.DataFrame, title: str = "Each answer as it came") -
             marker={"symbol": "line-ns-open", "size": 14, "color": _colour(name)},
             name=name,
             showlegend=False,
-            hovertemplate="%{y} at %{x} s<extra></extra>",
+            hovertemplate=gettext("%{y} at %{x} s<extra></extra>"),
         )
     if changed := answers.attrs.get("halfway"):
         figure.add_trace(_moment((changed - answers["time"].min()).total_seconds(), names))
     more = {"height": height_of(len(names)), "yaxis": _from_the_top(len(names)), "legend": ABOVE}
     figure.update_layout(
-        layout(_titled(title, answers, shown), "seconds since the first request", "", **more)
+        layout(_titled(title, answers, shown), gettext("seconds since the first request"), "", **more)
     )
     return Picture(figure, _counts(title, answers))
 
@@ -122,15 +122,15 @@ def _moment(at: float, names: list[str]) -> go.Scatter:
         y=[names[0], names[-1]],
         mode="lines",
         line={"color": INK},
-        name="changed",
+        name=gettext("changed"),
         showlegend=True,
-        hovertemplate="changed at %{x} s<extra></extra>",
+        hovertemplate=gettext("changed at %{x} s<extra></extra>"),
     )
 
 
-def plot_latency(answers: pd.DataFrame, title: str = "How long the answers took") -> Picture:
+def plot_latency(answers: pd.DataFrame, title: str = "") -> Picture:
     """Per service, the share of answers that came within a time: the higher and the more left, the faster."""
-    figure = go.Figure()
+    title, figure = title or gettext("How long the answers took"), go.Figure()
     answered = answers[answers["service"].notna()]
     for name, group in answered.groupby("service", observed=True):
         times = group["total_ms"].sort_values().reset_index(drop=True)
@@ -144,20 +144,29 @@ def plot_latency(answers: pd.DataFrame, title: str = "How long the answers took"
             name=str(name),
         )
     figure.update_layout(
-        layout(title, "milliseconds", "answers within that time, %", yaxis={"range": [0, 102]}, legend=ABOVE)
+        layout(
+            title,
+            gettext("milliseconds"),
+            gettext("answers within that time, %"),
+            yaxis={"range": [0, 102]},
+            legend=ABOVE,
+        )
     )
     medians = answered.groupby("service", observed=True)["total_ms"].median().round(1)
-    lines = [f"{name}: half within {median} ms" for name, median in medians.items()]
+    lines = [
+        gettext("{name}: half within {median} ms", name=name, median=median)
+        for name, median in medians.items()
+    ]
     return Picture(figure, "\n".join([title, *lines]))
 
 
 def _who(answers: pd.DataFrame) -> pd.Series[str]:
     """Who answered each request; errors apart."""
-    return answers["service"].astype("str").fillna(_NOBODY)
+    return answers["service"].astype("str").fillna(gettext(_NOBODY))
 
 
 def _colour(name: str) -> str:
-    return ERROR if name == _NOBODY else colour_of(name)
+    return ERROR if name == gettext(_NOBODY) else colour_of(name)
 
 
 def _thinned(answers: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +185,11 @@ def _evenly(total: int, most: int) -> list[int]:
 
 
 def _titled(title: str, answers: pd.DataFrame, shown: pd.DataFrame) -> str:
-    return title if len(shown) == len(answers) else f"{title} ({len(shown)} of {len(answers)} shown)"
+    return (
+        title
+        if len(shown) == len(answers)
+        else gettext("{title} ({count} of {total} shown)", title=title, count=len(shown), total=len(answers))
+    )
 
 
 def _counts(title: str, answers: pd.DataFrame) -> str:

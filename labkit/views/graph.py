@@ -16,6 +16,7 @@ import pandas as pd
 
 from labkit.kube.api import Api
 from labkit.kube.running import Pod, Running, what_runs
+from labkit.language import gettext, gettext_noop, ngettext
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, calls
@@ -29,12 +30,12 @@ from labkit.views.theme import ERROR, INK, NONE, OTHER, SHADE, colour_of
 
 _SHORT = {cast.SERVICE_EXT.title: "External Service"}
 """Titles that a card is too narrow for."""
-_LEGEND = (
-    "Frames are namespaces, cards are pods. On an arrow: requests, and their share of all its sender sent."
-    "  ✗ errors: 4xx, 5xx or no answer."
+_LEGEND = gettext_noop(
+    "Frames are namespaces, cards are pods. On an arrow: requests, and their share of "
+    "all its sender sent.  ✗ errors: 4xx, 5xx or no answer."
 )
 _NOT_BOTH = "svg[role=img] + img{display:none}"
-_NOTHING = "No request was seen. lab.send() makes some."
+_NOTHING = gettext_noop("No request was seen. lab.send() makes some.")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Mesh:
         rows = _in_order(called)
         self.table = _table(rows, nodes)
         """As that of :class:`Graph`."""
-        title = f"The mesh, {window}"
+        title = gettext("The mesh, {window}", window=window)
         edges = [Edge(*row) for row in rows.itertuples(index=False, name=None)]
         self.drawing = _Composer(nodes, edges, running, learner, wide=wide).drawing(title)
         self.caption = _caption(title, edges, nodes)
@@ -123,12 +124,12 @@ def graph(api: Api, lines: pd.DataFrame, learner: Learner, window: str) -> Graph
 
 def of_requests(number: int) -> str:
     """The window's name where the way of some requests is shown."""
-    return f"the way of {_requests(number)}"
+    return ngettext("the way of {number} request", "the way of {number} requests", number)
 
 
 def of_seconds(seconds: float) -> str:
     """The window's name where everything of some seconds is shown."""
-    return f"the last {seconds:g} seconds"
+    return gettext("the last {seconds:g} seconds", seconds=seconds)
 
 
 def _in_order(called: pd.DataFrame) -> pd.DataFrame:
@@ -158,14 +159,18 @@ def _caption(title: str, edges: Sequence[Edge], nodes: Mapping[str, Node]) -> st
     lines = [
         f"{_name(nodes[edge.source])} → {_name(nodes[edge.destination])}: {_requests(edge.requests)}"
         f"{f' ({_per_cent(edge.share)})' if edge.share < 1 else ''}"
-        f"{f', {edge.errors} with errors' if edge.errors else ''}"
+        f"{', ' + _errors(edge.errors) if edge.errors else ''}"
         for edge in edges
     ]
-    return "\n".join([title, *(lines or [_NOTHING])])
+    return "\n".join([title, *(lines or [gettext(_NOTHING)])])
 
 
 def _requests(number: int) -> str:
-    return f"{number} request{'s' * (number != 1)}"
+    return ngettext("{number} request", "{number} requests", number)
+
+
+def _errors(number: int) -> str:
+    return ngettext("{number} with errors", "{number} with errors", number)
 
 
 def _per_cent(share: float) -> str:
@@ -201,7 +206,7 @@ class _Composer:
             drawing.shapes += _node(node, self._places[key])
         for edge in self._edges:
             drawing.shapes += self._edge(edge)
-        legend = _LEGEND if self._edges else _NOTHING
+        legend = gettext(_LEGEND if self._edges else _NOTHING)
         drawing.shapes.append(Words(12, height - 14, legend, 10, INK, align="left"))
         return drawing
 
@@ -238,17 +243,21 @@ class _Composer:
     def _told(self, edge: Edge) -> str:
         lines = [
             f"<b>{_name(self._nodes[edge.source])} → {_name(self._nodes[edge.destination])}</b>",
-            f"{_requests(edge.requests)}, {_per_cent(edge.share)} of what was sent from there",
-            f"{edge.errors} with errors",
-            f"half of them within {edge.p50_ms:.0f} ms",
-            *([f"for {', '.join(edge.about)}"] if edge.about else []),
+            gettext(
+                "{requests}, {per_cent} of what was sent from there",
+                requests=_requests(edge.requests),
+                per_cent=_per_cent(edge.share),
+            ),
+            _errors(edge.errors),
+            gettext("half of them within {p50_ms:.0f} ms", p50_ms=edge.p50_ms),
+            *([gettext("for {about}", about=", ".join(edge.about))] if edge.about else []),
         ]
         return "<br>".join(lines)
 
 
 def _listed(names: list[str], x: float, y: float) -> Iterator[Words]:
     """The VirtualServices of our namespace, above ServiceA."""
-    shown = names if len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
+    shown = names if len(names) <= 4 else [*names[:3], gettext("and {count} more", count=len(names) - 3)]
     yield Words(x, y, "VirtualService", 9.5, INK, bold=True, align="left")
     for n, name in enumerate(shown, start=1):
         yield Words(x, y + 13 * n, fitted(name, CARD + 26, 9.5), 9.5, INK, align="left")
@@ -280,7 +289,7 @@ def _plain(node: Node, place: Place) -> Iterator[Box | Words | Note]:
         yield Words(place.x, place.y, node.title, 12, bold=True)
         return
     top = f"✗ {node.title}" if stopped else node.title
-    below = fitted(node.about.partition(".svc.")[0], CARD - 8, 10) if stopped else node.kind.value
+    below = fitted(node.about.partition(".svc.")[0], CARD - 8, 10) if stopped else gettext(node.kind.value)
     room = CARD - 6
     yield Words(
         place.x, place.y - 9, fitted(top, room, 10, bold=True), 10, colour if stopped else INK, bold=True
@@ -331,10 +340,14 @@ def _bottom_line(node: Node, x: float, y: float) -> Iterator[Words]:
     """What is wrong; else by which name it is called."""
     troubles = sorted({pod.trouble for pod in node.pods if pod.trouble})
     if troubles:
-        told = f"✗ {node.ready} of {len(node.pods)} ready" if len(node.pods) > 1 else f"✗ {troubles[0]}"
+        told = (
+            gettext("✗ {ready} of {count} ready", ready=node.ready, count=len(node.pods))
+            if len(node.pods) > 1
+            else f"✗ {troubles[0]}"
+        )
         yield Words(x, y, fitted(told, CARD - 2, 10, bold=True), 10, ERROR, bold=True)
     elif node.again:
-        yield Words(x, y, "same pod, from inside", 10, INK)
+        yield Words(x, y, gettext("same pod, from inside"), 10, INK)
     elif names := node.gateways or tuple(name.partition(":")[0] for name in node.services):
         more = f" +{len(names) - 1}" if len(names) > 1 else ""
         kind = "Gateway " if node.gateways and not more and len(names[0]) < 14 else ""
@@ -343,10 +356,20 @@ def _bottom_line(node: Node, x: float, y: float) -> Iterator[Words]:
 
 
 def _told_of(node: Node) -> str:
-    states = [f"pod {pod.name}: {pod.trouble or 'ready'}" for pod in node.pods]
-    services = [f"Service {name}" for name in node.services]
-    gateways = [f"Gateway {name}" for name in node.gateways]
-    return "<br>".join([f"<b>{node.name}</b> in {node.namespace}", *states, *services, *gateways])
+    states = [
+        gettext("pod {pod}: {trouble}", pod=pod.name, trouble=pod.trouble or gettext("ready"))
+        for pod in node.pods
+    ]
+    services = [gettext("Service {name}", name=name) for name in node.services]
+    gateways = [gettext("Gateway {name}", name=name) for name in node.gateways]
+    return "<br>".join(
+        [
+            gettext("<b>{name}</b> in {namespace}", name=node.name, namespace=node.namespace),
+            *states,
+            *services,
+            *gateways,
+        ]
+    )
 
 
 # -------------------------------------------------------------------------------------------- labels

@@ -14,6 +14,7 @@ from enum import Enum
 import pandas as pd
 
 from labkit.kube.running import Pod, Running
+from labkit.language import gettext, gettext_noop
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, GONE, OUTSIDE, STOPPED
@@ -22,11 +23,11 @@ from labkit.traffic.calls import AGAIN, CLIENT, GONE, OUTSIDE, STOPPED
 class Kind(Enum):
     """What a node is."""
 
-    CLIENT = "client"
-    WORKLOAD = "workload"
-    OUTSIDE = "outside the cluster"
-    GONE = "no longer there"
-    STOPPED = "stopped"
+    CLIENT = gettext_noop("client")
+    WORKLOAD = gettext_noop("workload")
+    OUTSIDE = gettext_noop("outside the cluster")
+    GONE = gettext_noop("no longer there")
+    STOPPED = gettext_noop("stopped")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Node:
     @property
     def name(self) -> str:
         """As the table calls it: its title, and which of two it is."""
-        return f"{self.title} (from inside)" if self.again else self.title
+        return gettext("{title} (from inside)", title=self.title) if self.again else self.title
 
 
 def nodes_of(calls: pd.DataFrame, running: Running, learner: Learner) -> dict[str, Node]:
@@ -140,9 +141,9 @@ def _workload(key: str, pods: tuple[Pod, ...], title: str, running: Running) -> 
 
 
 def _others(calls: pd.DataFrame) -> Iterator[Node]:
-    yield Node(CLIENT, Kind.CLIENT, "client")
+    yield Node(CLIENT, Kind.CLIENT, gettext("client"))
     if (calls["source"] == GONE).any():
-        yield Node(GONE, Kind.GONE, "some pod")
+        yield Node(GONE, Kind.GONE, gettext("some pod"))
     ends = calls.drop_duplicates("destination")[["destination", "about"]].itertuples(index=False)
     for key, about in ends:
         if key.startswith(OUTSIDE):

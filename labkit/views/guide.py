@@ -18,6 +18,7 @@ from labkit import markup
 from labkit.errors import LabkitError
 from labkit.kube.api import Api
 from labkit.kube.ask_istiod import current_revision
+from labkit.language import gettext
 from labkit.scenario.checks import Finding, Observer, find
 from labkit.scenario.hints import explain
 from labkit.scenario.progress import own_work, progress
@@ -60,24 +61,42 @@ class Guide(ActionView):
         row = widgets.HBox(
             [
                 self.button(
-                    "Check", self.check, icon="check", tip="See which promises hold", style="primary"
+                    gettext("Check"),
+                    self.check,
+                    icon="check",
+                    tip=gettext("See which promises hold"),
+                    style="primary",
                 ),
                 self.button(
-                    "Bring me here",
+                    gettext("Bring me here"),
                     self.go,
                     icon="map-marker",
-                    tip="Bring the cluster to this step's beginning",
+                    tip=gettext("Bring the cluster to this step's beginning"),
                 ),
                 self.button(
-                    "Show me the end", self.show_end, icon="step-forward", tip="Apply all of this step for me"
+                    gettext("Show me the end"),
+                    self.show_end,
+                    icon="step-forward",
+                    tip=gettext("Apply all of this step for me"),
                 ),
-                self.button("Refresh", self._look_again, icon="refresh", tip="Look at the cluster again"),
+                self.button(
+                    gettext("Refresh"),
+                    self._look_again,
+                    icon="refresh",
+                    tip=gettext("Look at the cluster again"),
+                ),
             ]
         )
         self.question = widgets.HBox(
             [
-                self.button("Yes, undo it", self._go_on, icon="undo", tip="Go, and undo it", style="warning"),
-                self.button("No, keep it", self._stay, icon="times", tip="Change nothing"),
+                self.button(
+                    gettext("Yes, undo it"),
+                    self._go_on,
+                    icon="undo",
+                    tip=gettext("Go, and undo it"),
+                    style="warning",
+                ),
+                self.button(gettext("No, keep it"), self._stay, icon="times", tip=gettext("Change nothing")),
             ]
         )
         self.question.layout.display = "none"
@@ -105,14 +124,16 @@ class Guide(ActionView):
         self._ask("")
         self.result.value = ""
         found: list[Finding] = []
-        self.say("Checking …")
+        self.say(gettext("Checking …"))
         for finding in find(self._lab, self.step):
             found.append(finding)
             self.result.value = markup.findings(found)
         self.result.value = markup.findings(explain(self._lab.api, self._lab.learner, self.step, found))
         kept = sum(finding.holds for finding in found)
         self.say(
-            f"{kept} of {len(found)} promises hold{'.' if kept < len(found) else ': this step is done.'}"
+            gettext("{kept} of {count} promises hold.", kept=kept, count=len(found))
+            if kept < len(found)
+            else gettext("{kept} of {count} promises hold: this step is done.", kept=kept, count=len(found))
         )
         self.refresh()
 
@@ -132,8 +153,11 @@ class Guide(ActionView):
         self._going = going
         self.result.value = ""
         self._ask(
-            f"This undoes what you have made or changed: {', '.join(own)}. "
-            "It is set aside, and lab.bring_back() brings it back. Go on?"
+            gettext(
+                "This undoes what you have made or changed: {own}. It is set aside, and "
+                "lab.bring_back() brings it back. Go on?",
+                own=", ".join(own),
+            )
         )
 
     def _go(self, *, finished: bool) -> None:
@@ -148,7 +172,7 @@ class Guide(ActionView):
         self._lab.goto(self.step, finished=finished, say=hear)
         done = [words for words in said if not words.endswith("…")]
         self.result.value = markup.lines(markup.coded(words) for words in done)
-        self.say("Done.")
+        self.say(gettext("Done."))
         self.refresh()
 
     def _go_on(self) -> None:
@@ -157,7 +181,7 @@ class Guide(ActionView):
 
     def _stay(self) -> None:
         self._ask("")
-        self.say("Nothing was changed.")
+        self.say(gettext("Nothing was changed."))
 
     def _ask(self, question: str) -> None:
         self.say(question)

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
-
 from labkit.clock import SYSTEM, Clock
+from labkit.views.page_words import Speaking
 
 PAGE = Path(__file__).parent / "page"
 PAUSE = 0.6
@@ -28,18 +27,22 @@ _ONCE = 1.0
 Piece = dict[str, Any]
 
 
-class LiveFigure(anywidget.AnyWidget):
+class LiveFigure(Speaking):
     """A subclass names its page code, as anywidget wants it (``_esm``, ``_css``).
+
+    It may name what that says, too (``_messages``).
 
     *piece* makes what is to be drawn, with True everything; it is called by whichever thread has news.
 
     turned: when the kernel's loop last turned, by the *clock* (``monotonic()``).
     """
 
+    _messages: tuple[str, ...] = ()
+
     def __init__(
         self, piece: Callable[[bool], Piece], turned: Callable[[], float], *, clock: Clock = SYSTEM
     ) -> None:
-        super().__init__()
+        super().__init__(self._messages)
         self._piece, self._turned, self._clock = piece, turned, clock
         self._lock = threading.Lock()
         self._number, self._sent = 0, 0.0

@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit.errors import LabkitError
+from labkit.language import gettext
 from labkit.views.graph import Graph, Mesh
 from labkit.views.live import LiveView
 from labkit.views.live_figure import PAGE, LiveFigure, Piece
@@ -50,7 +51,7 @@ class LiveGraph(LiveView):
         try:
             self.mesh, self._words = self._draw(), ""
         except LabkitError as error:
-            since = f"The picture stands still since {time.strftime('%H:%M:%S')}."
+            since = gettext("The picture stands still since {time}.", time=time.strftime("%H:%M:%S"))
             self._words = self._words or f"✗ {error} {since}"
         self.figure.renew()
 

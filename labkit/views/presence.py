@@ -12,16 +12,18 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
-
 from labkit.clock import SYSTEM, Clock
+from labkit.language import gettext_noop
 from labkit.views.live_figure import PAGE
+from labkit.views.page_words import Speaking
+
+_WORDS = (gettext_noop("The kernel that made this is gone. Run the cell again to go on."),)
 
 PATIENCE = 10
 """Seconds without a sign until nobody is there."""
 
 
-class Presence(anywidget.AnyWidget):
+class Presence(Speaking):
     """Part of a view. ``came`` is called when the view appears (again), ``went`` when nobody has it any more.
 
     Before the first sign nobody is missed: the page may still be loading, or there is none.
@@ -30,7 +32,7 @@ class Presence(anywidget.AnyWidget):
     _esm = (PAGE / "presence.js").read_text()
 
     def __init__(self, came: Callable[[], None], went: Callable[[], None], *, clock: Clock = SYSTEM) -> None:
-        super().__init__()
+        super().__init__(_WORDS)
         self._clock = clock
         self.here, self._silent = False, 0
         self.turned = self._clock.monotonic()

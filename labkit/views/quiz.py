@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit import markup
+from labkit.language import gettext
 from labkit.markup import BAD, GOOD
 from labkit.scenario.learner import Learner
 from labkit.scenario.quizzes import find_quiz
@@ -24,7 +25,11 @@ class QuizView(ActionView):
         self.choices.observe(lambda _: self._think_again(), "value")
         self.head.value = self._card()
         button = self.button(
-            "Answer", self._judge, icon="check", tip="See whether you are right", style="primary"
+            gettext("Answer"),
+            self._judge,
+            icon="check",
+            tip=gettext("See whether you are right"),
+            style="primary",
         )
         self.box = widgets.VBox([self.head, self.choices, widgets.HBox([button]), self.status, self.result])
         self.replace_former()
@@ -36,7 +41,7 @@ class QuizView(ActionView):
     def _judge(self) -> None:
         chosen = self.choices.value
         if chosen is None:
-            self.say("Choose one first.")
+            self.say(gettext("Choose one first."))
             return
         self.say("")
         sign, colour = ("✓", GOOD) if chosen == self.quiz.answer else ("✗", BAD)
@@ -55,7 +60,9 @@ class QuizView(ActionView):
     def still(self) -> dict[str, Any]:
         """The question with its choices."""
         choices = [f"{number}. {text}" for number, text in enumerate(self.quiz.choices, start=1)]
-        words = f"Think first. `lab.quiz({self.quiz.step}).answer(1)` says whether the first is right."
+        words = gettext(
+            "Think first. `lab.quiz({step}).answer(1)` says whether the first is right.", step=self.quiz.step
+        )
         shown = markup.lines([*map(markup.coded, choices), markup.coded(words)])
         return {
             "text/plain": "\n".join([self.quiz.question, *choices, words]),

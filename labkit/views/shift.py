@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from labkit.language import gettext
 from labkit.markup import BAD, verdict
 from labkit.release.copies import COPIES
 from labkit.release.course import Shift, Step
@@ -65,25 +66,27 @@ def as_html(shift: Shift) -> str:
 
 def _heads(shift: Shift) -> list[str]:
     return [
-        f"weight of {shift.to}",
-        "acknowledged",
-        "destination",
-        "requests",
-        "errors",
-        "half within",
-        "95 % within",
+        gettext("weight of {to}", to=shift.to),
+        gettext("acknowledged"),
+        gettext("destination"),
+        gettext("requests"),
+        gettext("errors"),
+        gettext("half within"),
+        gettext("95 % within"),
     ]
 
 
 def _block(step: Step) -> str:
     span = max(1, len(step.all_health))
     mark = f'<b style="color:{BAD}">✗</b> ' if step.reason else ""
-    mirrored = "" if step.mirrored is None else f"<br>{step.mirrored:g} % mirrored"
+    copies = "" if step.mirrored is None else gettext("{percent:g} % mirrored", percent=step.mirrored)
+    mirrored = f"<br>{copies}" if copies else ""
     first = (
         f'<td rowspan="{span}" style="{_CELL}">{mark}<b>{step.weight} %</b>{mirrored}</td>'
         f'<td rowspan="{span}" style="{_CELL}">{step.acknowledged_ms:.0f} ms</td>'
     )
-    rows = [_row(one) for one in step.all_health] or [f'<td colspan="5" style="{_CELL}">no answer</td>']
+    nothing = gettext("no answer")
+    rows = [_row(one) for one in step.all_health] or [f'<td colspan="5" style="{_CELL}">{nothing}</td>']
     joined = "</tr><tr>".join([first + rows[0], *rows[1:]])
     return f'<tbody style="border-top:1px solid var(--jp-border-color2,#ccc)"><tr>{joined}</tr></tbody>'
 
@@ -111,12 +114,12 @@ def plot_shift(shift: Shift) -> Picture:
         _add_weights(figure, shift, start)
         _add_errors(figure, shift, start)
         _add_copied(figure, shift, start)
-    title = f"{shift.to}: " + ("rolled back" if shift.reason else "step by step")
+    title = f"{shift.to}: " + (gettext("rolled back") if shift.reason else gettext("step by step"))
     figure.update_layout(
         layout(
             title,
-            "seconds since the first request",
-            "of the requests, %",
+            gettext("seconds since the first request"),
+            gettext("of the requests, %"),
             yaxis={"range": [-4, 104]},
             legend=ABOVE,
         )
@@ -132,7 +135,7 @@ def _add_share(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
         y=shares,
         mode="markers",
         marker={"color": colour_of(shift.to), "size": 7},
-        name="share observed",
+        name=gettext("share observed"),
     )
 
 
@@ -170,7 +173,7 @@ def _add_weights(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
         y=[weight for _, weight in moments],
         mode="lines",
         line={"shape": "hv", "color": INK},
-        name="weight",
+        name=gettext("weight"),
     )
 
 
@@ -182,7 +185,7 @@ def _add_errors(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
             y=[round(100 * one.error_rate, 1) for _, one in seen],
             mode="markers",
             marker={"symbol": "x", "size": 10, "color": ERROR},
-            name="error rate",
+            name=gettext("error rate"),
         )
 
 
@@ -197,5 +200,5 @@ def _add_copied(figure: go.Figure, shift: Shift, start: pd.Timestamp) -> None:
                 mode="lines",
                 line={"color": colour_of(shift.to), "width": 5},
                 opacity=0.5,
-                name="copied",
+                name=gettext("copied"),
             )

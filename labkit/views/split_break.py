@@ -19,6 +19,7 @@ from labkit.errors import ApiRefused, LabkitError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
 from labkit.kube.destinations import Destination
+from labkit.language import gettext
 from labkit.markup import BAD
 from labkit.release.fault import Fault, end_fault, find_faults, set_fault
 
@@ -38,22 +39,31 @@ class Breaking:
         self._mine: set[Destination] = set()
         self._lock, self._looks = threading.RLock(), 0
         self.whom = widgets.Dropdown(
-            description="Break", tooltip="Whose requests go wrong", layout={"width": "15em", "margin": "2px"}
+            description=gettext("Break"),
+            tooltip=gettext("Whose requests go wrong"),
+            layout={"width": "15em", "margin": "2px"},
         )
         self.whom.style.description_width = "3.5em"
         self.errors = self._button(
-            f"{_ERRORS} of 100 fail",
-            "Let so many of its requests fail",
+            gettext("{errors} of 100 fail", errors=_ERRORS),
+            gettext("Let so many of its requests fail"),
             lambda now: replace(now, errors=_ERRORS),
         )
         self.late = self._button(
-            f"{_DELAY:g} s late", "Let every answer come late", lambda now: replace(now, delay=_DELAY)
+            gettext("{delay:g} s late", delay=_DELAY),
+            gettext("Let every answer come late"),
+            lambda now: replace(now, delay=_DELAY),
         )
-        self.well = self._button("Off", "Let it be well again", lambda _: Fault())
+        self.well = self._button(gettext("Off"), gettext("Let it be well again"), lambda _: Fault())
         self.words = widgets.HTML(layout={"margin": "0 4px", "overflow": "hidden"})
         self.row = widgets.HBox(
             [self.whom, self.errors, self.late, self.well, self.words],
-            layout={"flex_flow": "row wrap", "align_items": "center", "margin": "0", "overflow": "hidden"},
+            layout={
+                "flex_flow": "row wrap",
+                "align_items": "center",
+                "margin": "0",
+                "overflow": "hidden",
+            },
         )
         self._show()
         self._finally = weakref.finalize(self, _end, api, strategy, self._mine)

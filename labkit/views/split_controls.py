@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as widgets
 
+from labkit.language import gettext
 from labkit.markup import BAD, GOOD
 from labkit.views.split_switch import Switch
 
@@ -33,7 +34,7 @@ class Dial:
     """One destination: a slider, and the same number to type."""
 
     def __init__(self, name: str, value: int, colour: str, moved: Moved, *beside: widgets.Widget) -> None:
-        tip = f"Weight of {name}: of 100 requests so many"
+        tip = gettext("Weight of {name}: of 100 requests so many", name=name)
         self.slider = widgets.IntSlider(
             value,
             0,
@@ -84,8 +85,8 @@ class Controls:
             rate,
             1,
             100,
-            description="a second",
-            tooltip="Requests a second, 1 to 100",
+            description=gettext("a second"),
+            tooltip=gettext("Requests a second, 1 to 100"),
             layout={"width": "9.5em", "margin": "2px"},
         )
         self.rate.style.description_width = "4.5em"
@@ -136,8 +137,9 @@ class Controls:
 
     def show_command(self, command: str) -> None:
         """The command, with its manifest."""
+        summary = gettext("The manifest, and the command that applies it")
         self.manifest.value = (
-            f'<details style="{_WORDS}"><summary>The manifest, and the command that applies it</summary>'
+            f'<details style="{_WORDS}"><summary>{summary}</summary>'
             f'<pre style="{_CODE}">{html.escape("$ " + command)}</pre></details>'
             if command
             else ""
@@ -179,10 +181,21 @@ def _presets(names: Sequence[str]) -> list[tuple[str, str, str, int]]:
     if len(names) == 2:
         first, second = names
         return [
-            (f"{100 - c} / {c}", f"{100 - c} of 100 requests to {first}, {c} to {second}", second, c)
+            (
+                f"{100 - c} / {c}",
+                gettext(
+                    "{rest} of 100 requests to {first}, {part} to {second}",
+                    rest=100 - c,
+                    first=first,
+                    part=c,
+                    second=second,
+                ),
+                second,
+                c,
+            )
             for c in _EVERY
         ]
-    return [("all", f"Every request to {name}", name, 100) for name in names]
+    return [(gettext("all"), gettext("Every request to {name}", name=name), name, 100) for name in names]
 
 
 def _of(dial: Dial) -> list[widgets.Widget]:

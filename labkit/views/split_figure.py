@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from labkit.clock import SYSTEM, Clock
+from labkit.language import gettext_noop
 from labkit.views.live_figure import PAGE, LiveFigure, Piece
-from labkit.views.split_tally import FAILED, UNKNOWN
+from labkit.views.split_tally import FAILED, UNKNOWN, titled
 from labkit.views.theme import ERROR, OTHER
 
 
@@ -18,6 +19,21 @@ class SplitFigure(LiveFigure):
 
     _esm = (PAGE / "split.js").read_text()
     _css = (PAGE / "split.css").read_text()
+    _messages = (
+        gettext_noop("no answer"),
+        gettext_noop("{count} of {total}"),
+        gettext_noop("{seen} · weight {weight}"),
+        gettext_noop("{seen} / w. {weight}"),
+        gettext_noop("weight"),
+        gettext_noop("share"),
+        gettext_noop("errors: {errors}"),
+        gettext_noop("errors: none"),
+        gettext_noop("95 % within {ms} ms"),
+        gettext_noop(
+            "Bars: the share of each column above, with its 95 % interval; white marks: the weights."
+        ),
+        gettext_noop("Weights, shares, errors and times of the answers, second by second."),
+    )
 
     def __init__(
         self,
@@ -39,7 +55,7 @@ class SplitFigure(LiveFigure):
         colours = self._colours()
         columns = {**colours, FAILED: ERROR, UNKNOWN: OTHER}
         return {
-            "columns": [{"name": name, "colour": colour} for name, colour in columns.items()],
+            "columns": [{"name": titled(name), "colour": colour} for name, colour in columns.items()],
             "destinations": len(colours),
             "error": ERROR,
             "window": self._window,

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.clock import SYSTEM, Clock
-from labkit.views.split_tally import FAILED, UNKNOWN, Tally
+from labkit.language import gettext, gettext_noop
+from labkit.views.split_tally import FAILED, UNKNOWN, Tally, titled
 from labkit.views.theme import ERROR, OTHER
 
 _SETTLED = 10.0
 """Seconds after a change until there is something to see of what came of it."""
-_AGAIN = "Run this cell again to get its sliders back."
+_AGAIN = gettext_noop("Run this cell again to get its sliders back.")
 
 
 class LeftBehind:
@@ -57,18 +58,30 @@ def bundle(tally: Tally, now: float, colours: Mapping[str, str], words: str) -> 
     at = time.strftime("%H:%M:%S", time.localtime(now))
     names = [*weights, *(name for name in (FAILED, UNKNOWN) if counts[name])]
     every = {**colours, FAILED: ERROR, UNKNOWN: OTHER}
-    rows = "".join(_row(name, every[name], counts[name], total, weights.get(name)) for name in names)
-    told = [f"{name} {counts[name]} of {total}" for name in names]
+    rows = "".join(_row(titled(name), every[name], counts[name], total, weights.get(name)) for name in names)
+    told = [
+        gettext("{name} {count} of {total}", name=titled(name), count=counts[name], total=total)
+        for name in names
+    ]
+    told_when = gettext("At {time}.", time=at)
     return {
-        "text/plain": f"At {at}: {', '.join(told)}. {words}".rstrip(),
+        "text/plain": gettext(
+            "At {time}: {told}. {words}", time=at, told=", ".join(told), words=words
+        ).rstrip(),
         "text/html": f'<div class="labkit-left"><table>{rows}</table>'
-        f"<p>At {at}. {html.escape(words)} {_AGAIN}</p></div>",
+        f"<p>{html.escape(told_when)} {html.escape(words)} {gettext(_AGAIN)}</p></div>",
     }
 
 
 def _row(name: str, colour: str, count: int, total: int, weight: int | None) -> str:
     share = 100 * count / total if total else 0.0
     bar = f'<div style="height:12px;width:{2 * share:.0f}px;background-color:{colour}"></div>'
-    asked = "" if weight is None else f"weight {weight}"
-    cells = [f"<b>{html.escape(name)}</b>", f"{share:.1f} %", f"{count} of {total}", asked, bar]
+    asked = "" if weight is None else gettext("weight {weight}", weight=weight)
+    cells = [
+        f"<b>{html.escape(name)}</b>",
+        f"{share:.1f} %",
+        gettext("{count} of {total}", count=count, total=total),
+        asked,
+        bar,
+    ]
     return f"<tr>{''.join(f'<td style=text-align:left>{cell}</td>' for cell in cells)}</tr>"

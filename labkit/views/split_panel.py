@@ -18,6 +18,7 @@ import pandas as pd
 
 from labkit.clock import SYSTEM, Clock
 from labkit.kube.api import Api
+from labkit.language import gettext
 from labkit.release.attribution import ByAnswer, ByLog, Tell, Told, error_in
 from labkit.release.change import Change
 from labkit.release.held import Held
@@ -33,7 +34,7 @@ from labkit.views.split_doubt import Doubt
 from labkit.views.split_figure import SplitFigure
 from labkit.views.split_left import LeftBehind, bundle
 from labkit.views.split_rule import Made, Release, SteeredRule, listed
-from labkit.views.split_tally import FAILED, Tally
+from labkit.views.split_tally import FAILED, Tally, titled
 from labkit.views.theme import ERROR, colours_of
 
 __all__ = ["Release", "SplitPanel"]
@@ -225,7 +226,10 @@ class SplitPanel(LiveView):
             self._doubt.all_is_well()
         if first:
             made, self.first_answer_ms = first
-            told_words = f"first answer by the new weights after {self.first_answer_ms:.0f} ms"
+            told_words = gettext(
+                "first answer by the new weights after {ms:.0f} ms",
+                ms=self.first_answer_ms,
+            )
             self.controls.show_change(self.rule.told(made), told_words)
         self._show_errors()
         self.figure.renew(at_once=not self.stream.running)
@@ -235,7 +239,7 @@ class SplitPanel(LiveView):
         """What is broken in the mesh, else the newest error that is in sight."""
         with self._lock:
             errors, _ = self.tally.errors(self._now())
-        newest = f"The newest error: {self._newest_error}" if errors else ""
+        newest = gettext("The newest error: {error}", error=self._newest_error) if errors else ""
         self.controls.show_errors(self._doubt.told or newest)
 
     def _note_error(self, rows: pd.DataFrame, told: Sequence[Told]) -> None:
@@ -269,8 +273,12 @@ class SplitPanel(LiveView):
             now = self._now()
             errors, seen = self.tally.errors(now)
             found = self.tally.piece(now, whole=whole)
-        errors_seen = f"{errors} of {seen}" if errors else ""
-        sent = f"{self.stream.sent} of {self.stream.total} sent" if self.stream.sent else ""
+        errors_seen = gettext("{errors} of {seen}", errors=errors, seen=seen) if errors else ""
+        sent = (
+            gettext("{sent} of {total} sent", sent=self.stream.sent, total=self.stream.total)
+            if self.stream.sent
+            else ""
+        )
         return {**found, "at": round(now, 3), "errors": errors_seen, "sent": sent}
 
     def split(self) -> Split:
@@ -287,17 +295,24 @@ class SplitPanel(LiveView):
 
     def _state(self, *, done: bool) -> str:
         if done:
-            return f"All {self.stream.total} requests are sent. Run the cell again for more."
+            return gettext(
+                "All {total} requests are sent. Run the cell again for more.", total=self.stream.total
+            )
         if self.stream.failure:
-            return f"The stream ended: {self.stream.failure}. Run the cell again to go on."
+            return gettext(
+                "The stream ended: {failure}. Run the cell again to go on.", failure=self.stream.failure
+            )
         if self._missed:
-            return "Paused: nobody looks."
+            return gettext("Paused: nobody looks.")
         return ""
 
     # ------------------------------------------------------------------------------------- showing
 
     def __repr__(self) -> str:
-        return f"A panel of widgets: {listed(self.weights) or 'no rule'}. Run its cell to use it."
+        return gettext(
+            "A panel of widgets: {weights}. Run its cell to use it.",
+            weights=listed(self.weights) or gettext("no rule"),
+        )
 
     def left_behind(self) -> dict[str, Any]:
         """Its text; the rest is an output of its own, which is kept up to date."""
@@ -313,7 +328,7 @@ class SplitPanel(LiveView):
         with self._lock:
             now = self._now()
             errors, seen = self.tally.errors(now)
-            words = [f"{errors} of {seen} went wrong."] if errors else []
+            words = [gettext("{errors} of {seen} went wrong.", errors=errors, seen=seen)] if errors else []
             words += [self.rule.problem] if self.rule.problem else []
             return bundle(self.tally, now, colours_of(list(self.tally.weights)), " ".join(words))
 
@@ -326,15 +341,21 @@ class SplitPanel(LiveView):
         has_rule, names = self.rule.held is not None, list(self.rule.names)
         if has_rule:
             print(f"$ {self.command}")
-        title = f"{' and '.join(names)} by their weights" if has_rule else "Who answered: there is no rule"
-        return plot_split(found, title, {**colours_of(names), FAILED: ERROR}).bundle()
+        title = (
+            gettext("{names} by their weights", names=gettext(" and ").join(names))
+            if has_rule
+            else gettext("Who answered: there is no rule")
+        )
+        return plot_split(found, title, {**colours_of(names), titled(FAILED): ERROR}).bundle()
 
 
 def _with_failed(told: Sequence[Told], weights: Mapping[str, int]) -> Split:
     """The shares of all answers: what failed is there as well, where there is any."""
     seen = [FAILED if one.failed else one.name for one in told]
-    counts = {name: seen.count(name) for name in [*weights, FAILED] if name in weights or FAILED in seen}
+    counts = {name: seen.count(name) for name in weights}
+    if FAILED in seen:
+        counts[titled(FAILED)] = seen.count(FAILED)
     if not weights:
-        counts |= {name: seen.count(name) for name in dict.fromkeys(seen) if name}
+        counts |= {name: seen.count(name) for name in dict.fromkeys(seen) if name not in (None, FAILED)}
     left_out = len(seen) - sum(counts.values())
     return split_counts(counts, weights if any(weights.values()) else None, left_out=left_out)

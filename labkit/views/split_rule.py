@@ -13,6 +13,7 @@ from labkit.clock import Clock
 from labkit.errors import LabkitError, UsageError
 from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
+from labkit.language import gettext
 from labkit.release import change
 from labkit.release.attribution import Tell
 from labkit.release.held import Held
@@ -131,7 +132,9 @@ class SteeredRule:
             raise UsageError(self._release.missing)
         if before is None or before.destinations != found.destinations:
             self._adopt(found, self._clock.time())
-            raise UsageError("The rule leads elsewhere than a moment ago: look at it, then set it again.")
+            raise UsageError(
+                gettext("The rule leads elsewhere than a moment ago: look at it, then set it again.")
+            )
         self.problem = None
         return found
 
@@ -163,18 +166,20 @@ class SteeredRule:
         try:
             return self._release.find(), self._release.missing
         except LabkitError as error:
-            return None, f"The cluster does not answer: {error} The panel goes on when it does."
+            return None, gettext(
+                "The cluster does not answer: {error} The panel goes on when it does.", error=error
+            )
 
     def _words_of(self, found: Held) -> str:
         """What has become of the rule since the last look; nothing at the first one."""
         weights = listed(found.weights)
         if self.problem:
-            return f"{weights}: the rule is there again"
+            return gettext("{weights}: the rule is there again", weights=weights)
         if self.held is None:
             return ""
         if self.held.rule.name != found.rule.name:
-            return f"{weights}: by the rule {found.rule.name} now"
-        return f"{weights}: set elsewhere"
+            return gettext("{weights}: by the rule {name} now", weights=weights, name=found.rule.name)
+        return gettext("{weights}: set elsewhere", weights=weights)
 
     # ----------------------------------------------------------------------------------------- shown
 
@@ -215,17 +220,28 @@ def _wanted(held: Held, weights: int | Mapping[str, int]) -> Rule:
     names = held.names
     if not isinstance(weights, Mapping):
         if len(names) != 2:
-            raise UsageError(f"Say whose weight it is, as in panel.set({{{names[-1]!r}: 40}}).")
+            raise UsageError(
+                gettext("Say whose weight it is, as in panel.set({{{name!r}: 40}}).", name=names[-1])
+            )
         weights = {names[1]: weights}
     if unknown := [name for name in weights if name not in names]:
         raise UsageError(
-            f"The rule leads to {' and '.join(names)}, not to {' and '.join(map(str, unknown))}."
+            gettext(
+                "The rule leads to {names}, not to {unknown}.",
+                names=gettext(" and ").join(names),
+                unknown=gettext(" and ").join(map(str, unknown)),
+            )
         )
     if len(weights) == 1:
         ((name, percent),) = weights.items()
         return held.sharing(name, percent)
     if len(weights) < len(names) or sum(weights.values()) != 100:
-        raise UsageError(f"Give the weight of one, or those of {' and '.join(names)}, which make 100.")
+        raise UsageError(
+            gettext(
+                "Give the weight of one, or those of {names}, which make 100.",
+                names=gettext(" and ").join(names),
+            )
+        )
     by_number = sorted(names, key=held.numbers.__getitem__)
     return held.rule.with_weights([weights[name] for name in by_number])
 

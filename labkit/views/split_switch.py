@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
 import traitlets
 
+from labkit.language import gettext, gettext_noop
 from labkit.views.live_figure import PAGE
+from labkit.views.page_words import Speaking
+
+_WORDS = (
+    gettext_noop("Done"),
+    gettext_noop("Start"),
+    gettext_noop("Starting"),
+    gettext_noop("Pause"),
+    gettext_noop("Pausing"),
+)
 
 
-class Switch(anywidget.AnyWidget):
+class Switch(Speaking):
     """*press* is told what is wanted, when that is another thing than what is."""
 
     _esm = (PAGE / "switch.js").read_text()
@@ -28,7 +37,7 @@ class Switch(anywidget.AnyWidget):
     """Nothing is left to start."""
 
     def __init__(self, press: Callable[[bool], None], **traits: Any) -> None:
-        super().__init__(**traits)
+        super().__init__(_WORDS, **traits)
         self._press = press
         self.observe(self._turned, "wanted")
 
@@ -43,9 +52,9 @@ class Switch(anywidget.AnyWidget):
         self.wanted = not self.wanted
 
     @property
-    def words(self) -> str:
+    def face(self) -> str:
         """What stands on it once the page has heard."""
-        return "Done" if self.done else "Pause" if self.running else "Start"
+        return gettext("Done") if self.done else gettext("Pause") if self.running else gettext("Start")
 
     def _turned(self, change: Any) -> None:
         if change["new"] != self.running:

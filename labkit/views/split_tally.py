@@ -11,14 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from labkit.language import gettext, gettext_noop
 from labkit.release.attribution import Told
 from labkit.traffic.split import Split, interval, split_counts
 
-FAILED, UNKNOWN = "failed", "not known who"
+FAILED, UNKNOWN = gettext_noop("failed"), gettext_noop("not known who")
 _MOST_KEPT = 20_000
 _MOST_DOTS = 60
 """Of one piece: more can't be seen falling."""
 _MOST_CHANGES = 50
+
+
+def titled(name: str) -> str:
+    """What stands on the column *name*: a destination's own name, or words."""
+    return gettext(name) if name in (FAILED, UNKNOWN) else name
 
 
 @dataclass

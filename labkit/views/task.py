@@ -12,6 +12,7 @@ import ipywidgets as widgets
 
 from labkit import markup
 from labkit.kube.api import Api
+from labkit.language import gettext
 from labkit.scenario.checks import Finding, Observer, Report
 from labkit.scenario.hints import blame_mesh, explained
 from labkit.scenario.tasks import check_task, find_in_task, find_task
@@ -38,10 +39,24 @@ class TaskView(ActionView):
         row = widgets.HBox(
             [
                 self.button(
-                    "Check", self._check, icon="check", tip="See whether the task is done", style="primary"
+                    gettext("Check"),
+                    self._check,
+                    icon="check",
+                    tip=gettext("See whether the task is done"),
+                    style="primary",
                 ),
-                self.button("Hint", self.show_hint, icon="lightbulb-o", tip="A hint, then a longer one"),
-                self.button("Show a solution", self.show_solution, icon="eye", tip="One way to do it"),
+                self.button(
+                    gettext("Hint"),
+                    self.show_hint,
+                    icon="lightbulb-o",
+                    tip=gettext("A hint, then a longer one"),
+                ),
+                self.button(
+                    gettext("Show a solution"),
+                    self.show_solution,
+                    icon="eye",
+                    tip=gettext("One way to do it"),
+                ),
             ]
         )
         self.box = widgets.VBox([self.head, row, self.status, self.result, self.hint, self.answer])
@@ -54,28 +69,29 @@ class TaskView(ActionView):
     def _check(self) -> None:
         self.result.value = ""
         found: list[Finding] = []
-        self.say("Checking …")
+        self.say(gettext("Checking …"))
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
             self.result.value = markup.findings(found)
         told = blame_mesh(self._lab.api, self._lab.learner, self.task.step, found)
         self.result.value = markup.findings(told)
         done = all(finding.holds for finding in found)
-        self.say("Done! The task is solved." if done else "Not yet. Look at what was seen.")
+        self.say(gettext("Done! The task is solved.") if done else gettext("Not yet. Look at what was seen."))
 
     def show_hint(self) -> None:
         """Show the next hint."""
         self._hints = min(self._hints + 1, len(self.task.hints))
         shown = enumerate(self.task.hints[: self._hints], start=1)
-        self.hint.value = markup.lines(f"<b>hint {n}:</b> {markup.coded(hint)}" for n, hint in shown)
+        told = (markup.coded(gettext("hint {number}: {hint}", number=n, hint=hint)) for n, hint in shown)
+        self.hint.value = markup.lines(f"<b>{words.replace(':', ':</b>', 1)}" for words in told)
 
     def show_solution(self) -> None:
         """Show one solution, as it is typed in a terminal."""
         command = f"$ {html.escape(self.task.command)}"
-        there = f"`lab.apply(lab.task({self.task.step}).task.solution)` does the same."
+        there = gettext("`lab.apply(lab.task({step}).task.solution)` does the same.", step=self.task.step)
         self.answer.value = markup.lines(
             [
-                "One way, to be typed in a terminal:",
+                gettext("One way, to be typed in a terminal:"),
                 f'<pre style="{_PRE}">{command}</pre>',
                 markup.coded(there),
             ]
@@ -83,15 +99,17 @@ class TaskView(ActionView):
 
     def _card(self) -> str:
         return markup.card(
-            markup.heading(f"Task: {self.task.title}"),
+            markup.heading(gettext("Task: {title}", title=self.task.title)),
             f"<div>{markup.coded(self.task.text)}</div>",
         )
 
     def still(self) -> dict[str, Any]:
         """The task's text."""
         step = self.task.step
-        words = f"`lab.task({step}).check()` says whether it is done."
+        words = gettext("`lab.task({step}).check()` says whether it is done.", step=step)
         return {
-            "text/plain": f"Task: {self.task.title}\n{self.task.text}\n{words}",
+            "text/plain": gettext(
+                "Task: {title}\n{text}\n{words}", title=self.task.title, text=self.task.text, words=words
+            ),
             "text/html": self._card() + markup.lines([markup.coded(words)]),
         }

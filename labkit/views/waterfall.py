@@ -10,15 +10,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from labkit.language import gettext, gettext_noop, ngettext
 from labkit.traffic.curl import Answer
 from labkit.traffic.failures import line_failed
 from labkit.views.picture import Picture, as_png, bare
 from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
 
-TITLE = "The journey of one request (faint: waiting for what is further on)"
-_SCALE = "milliseconds since it entered the mesh (access logs count in whole ones)"
+TITLE = gettext_noop("The journey of one request (faint: waiting for what is further on)")
+_SCALE = gettext_noop("milliseconds since it entered the mesh (access logs count in whole ones)")
 _ROW, _FRAME = 30, 120
-_SIDES = {"in": ", inbound", "out": ", outbound", "through": ""}
+_SIDES = {"in": gettext_noop(", inbound"), "out": gettext_noop(", outbound")}
 
 
 class Trace(Picture):
@@ -46,22 +47,40 @@ def _ms(value: Any) -> float:
 
 def _caption(table: pd.DataFrame, *, complete: bool) -> str:
     if table.empty:
-        return "No proxy has written a line about this request: is `accessLogFile` set in the mesh's config?"
+        return gettext(
+            "No proxy has written a line about this request: is `accessLogFile` set in the mesh's config?"
+        )
     passed = [name for n, name in enumerate(table["proxy"]) if n == 0 or name != table["proxy"].iloc[n - 1]]
-    lines, proxies = _count(len(table), "line", "lines"), _count(len(passed), "proxy", "proxies")
-    words = [f"{lines} of {proxies} on the way: {' → '.join(passed)}."]
+    lines, proxies = ngettext("{number} line", "{number} lines", len(table)), _proxies(len(passed))
+    words = [
+        gettext(
+            "{lines} {of_proxies} on the way: {passed}.",
+            lines=lines,
+            of_proxies=proxies,
+            passed=" → ".join(passed),
+        )
+    ]
     for hop in _hops(table[table["meaning"] != ""]):
         flags = f" ({hop.flags})" if pd.notna(hop.flags) else ""
-        words.append(f"{hop.proxy} answered {hop.status}{flags}: {hop.meaning}.")
+        words.append(
+            gettext(
+                "{proxy} answered {status}{flags}: {meaning}.",
+                proxy=hop.proxy,
+                status=hop.status,
+                flags=flags,
+                meaning=hop.meaning,
+            )
+        )
     if not complete:
         words += [
-            f"{hop.proxy} sent it on to {hop.to}: no line of that has come yet." for hop in _silent(table)
+            gettext("{proxy} sent it on to {to}: no line of that has come yet.", proxy=hop.proxy, to=hop.to)
+            for hop in _silent(table)
         ]
     return "\n".join(words)
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+def _proxies(number: int) -> str:
+    return ngettext("of {number} proxy", "of {number} proxies", number)
 
 
 def _silent(table: pd.DataFrame) -> list[Any]:
@@ -75,7 +94,7 @@ def _figure(table: pd.DataFrame) -> go.Figure:
         parts = [part for part in _parts(table) if part.faint == faint]
         figure.add_trace(_bars(table, parts, faint))
     figure.add_trace(_words(table))
-    drawn = layout(TITLE, _SCALE, "", width=760, **_axes(table))
+    drawn = layout(gettext(TITLE), gettext(_SCALE), "", width=760, **_axes(table))
     drawn["margin"]["b"] += 10  # its axis says more than others do
     figure.update_layout(drawn | {"height": _FRAME + _ROW * len(table), "barmode": "overlay", "bargap": 0.3})
     return figure
@@ -95,7 +114,7 @@ def _span(table: pd.DataFrame) -> float:
 
 
 def _label(hop: Any) -> str:
-    return f"{hop.proxy}{_SIDES[hop.direction]}"
+    return f"{hop.proxy}{gettext(_SIDES[hop.direction]) if hop.direction in _SIDES else ''}"
 
 
 @dataclass(frozen=True)
@@ -168,9 +187,10 @@ def _took(hop: Any) -> str:
 
 
 def _hover(hop: Any) -> str:
-    own = "" if pd.isna(hop.own_ms) else f", {hop.own_ms} ms of it here"
+    own = "" if pd.isna(hop.own_ms) else gettext(", {own_ms} ms of it here", own_ms=hop.own_ms)
     why = f"<br>{hop.meaning}" if hop.meaning else ""
-    return f"{hop.proxy} → {hop.to}<br>{_took(hop)}{own}<br>status {hop.status}{why}"
+    status = gettext("status {status}", status=hop.status)
+    return f"{hop.proxy} → {hop.to}<br>{_took(hop)}{own}<br>{status}{why}"
 
 
 # ----------------------------------------------------------------------------------------------- still
@@ -194,8 +214,8 @@ def _still(table: pd.DataFrame) -> bytes:
     axes.set_yticks(list(hops), [_label(hop) for hop in hops.values()], fontsize=9)
     axes.set_ylim(len(table) + 0.6, 0.4)
     axes.set_xlim(0, 1.25 * _span(table))
-    axes.set_title(TITLE, loc="left", fontsize=11, color=INK)
-    axes.set_xlabel(_SCALE, fontsize=9, color=INK)
+    axes.set_title(gettext(TITLE), loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(gettext(_SCALE), fontsize=9, color=INK)
     axes.tick_params(axis="x", labelsize=9)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -16,6 +16,8 @@ _TERMS = """
     ServiceA ServiceB ServiceC
     Control control plane Mesh mesh service
     ms p s x
+    default delay errors noexec seccomp xx
+    DI EnvoyFilter Ready Telemetry UT UTC
 """
 ALLOWED = set(_TERMS.split())
 _NOT_WORDS = [
@@ -27,6 +29,7 @@ _NOT_WORDS = [
     r"\{[^}]*\}",
     r"https?://\S+",
     r"[\w.-]+\.(?:yml|ipynb)\b",
+    r"[\w.]+\([^)]*\)|[\w.]+=|\b[A-Za-z]\w*(?:-[\w.]+)+",
     r"[\w./]*[/=_][\w./=_-]*",
     r"<[^>]*>",
 ]

@@ -230,7 +230,7 @@ def test_the_split_follows(panel, capsys):
 
     panel.controls.switch.click()
     assert not panel.stream.running
-    assert panel.controls.switch.words == "Start"
+    assert panel.controls.switch.face == "Start"
 
 
 def test_weights_set_elsewhere_are_followed_also_while_it_rests(panel, lab):

@@ -31,7 +31,7 @@ def test_a_press_in_the_page_is_told_once_and_answered_by_what_is(machine):
 
     assert machine.asked == [True]
     assert machine.switch.running == machine.switch.wanted == machine.obeys
-    assert machine.switch.words == ("Pause" if machine.obeys else "Start")
+    assert machine.switch.face == ("Pause" if machine.obeys else "Start")
 
 
 def test_a_refusal_goes_back_to_the_page(monkeypatch):
@@ -48,4 +48,4 @@ def test_what_starts_or_ends_it_elsewhere_is_no_press(machine):
     machine.switch.show(running=False, done=True)
 
     assert machine.asked == []
-    assert machine.switch.words == "Done"
+    assert machine.switch.face == "Done"

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from labkit.kube.api import Api
 from labkit.kube.resources import SERVICES
+from labkit.language import gettext
 from labkit.scenario import cast
 from labkit.scenario.checks import Finding, Report
 from labkit.scenario.hints import wanted
@@ -30,7 +31,7 @@ from labkit.scenario.hints.workloads import (
 )
 from labkit.scenario.learner import Learner
 from labkit.scenario.place import made_by_people
-from labkit.scenario.progress import State, progress
+from labkit.scenario.progress import Piece, State, progress
 from labkit.scenario.steps import STEPS
 
 __all__ = ["Fault", "blame_mesh", "explain", "explained", "faults"]
@@ -90,7 +91,7 @@ def _with_hints(findings: Iterable[Finding], known: list[Fault]) -> Iterator[Fin
     for finding in findings:
         fitting = (fault.text for fault in known if _explains(fault, finding))
         hint = "" if finding.holds else next(fitting, finding.hint)
-        yield replace(finding, hint="The same as above." if hint and hint in given else hint)
+        yield replace(finding, hint=gettext("The same as above.") if hint and hint in given else hint)
         given.add(hint)
 
 
@@ -108,7 +109,10 @@ def faults(look: Look, step: int) -> Iterator[Fault]:
     yield from namespace_faults(look, look.learner.home, 0)
     for number in range(1, step + 1):
         yield from _OF_STEP[number](look, step)
-    yield from (Fault(f"A proxy refused its newest rules: {words}", step) for words in look.refusals)
+    yield from (
+        Fault(gettext("A proxy refused its newest rules: {words}", words=words), step)
+        for words in look.refusals
+    )
     yield from _strangers(look, step)
     yield from _unlike_their_manifests(look, step)
 
@@ -119,9 +123,9 @@ def _inbound(look: Look, step: int) -> Iterator[Fault]:
     yield from gateway_faults(look, wanted.gateway_of_a(look.learner), 1)
     yield from rule_faults(look, wanted.rule_of_a(look.learner), 1)
     if step == 1 and look.find(SERVICES, look.learner.home, cast.SERVICE_B.hosts[0]):
-        text = (
-            "The cluster is further than this step: the Service producer-internal-host is there already. "
-            "`lab.goto(1, finished=True)` goes back."
+        text = gettext(
+            "The cluster is further than this step: the Service producer-internal-host is there "
+            "already. `lab.goto(1, finished=True)` goes back."
         )
         yield Fault(text, 1)
 
@@ -170,8 +174,14 @@ def _strangers(look: Look, step: int) -> Iterator[Fault]:
         if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in ours:
             name = f"{resource.kind.lower()} {metadata['name']} -n {metadata['namespace']}"
             yield Fault(
-                f"The {resource.kind} {metadata['name']} in {metadata['namespace']} is not of this step, "
-                f"and may be what gets in the way. `kubectl delete {name}` takes it out.",
+                gettext(
+                    "The {kind} {name} in {namespace} is not of this step, and may be what gets in the "
+                    "way. `kubectl delete {typed}` takes it out.",
+                    kind=resource.kind,
+                    name=metadata["name"],
+                    namespace=metadata["namespace"],
+                    typed=name,
+                ),
                 step,
             )
 
@@ -180,9 +190,19 @@ def _unlike_their_manifests(look: Look, step: int) -> Iterator[Fault]:
     found = progress(look.api, look.learner)
     for number in range(len(STEPS[: step + 1])):
         for piece in found.pieces[number]:
-            apply = f" Apply {piece.file}" if piece.file else ""
             if piece.state is State.CHANGED:
-                differs = f"{piece.title} is not as its manifest says: {piece.note}."
-                yield Fault(f"{differs}{apply and f'{apply} again.'}", number)
+                yield Fault(_differs(piece), number)
             elif piece.state is not State.APPLIED:
-                yield Fault(f"{piece.title} of step {number} is missing.{apply and f'{apply}.'}", number)
+                yield Fault(_is_missing(piece, number), number)
+
+
+def _differs(piece: Piece) -> str:
+    differs = gettext("{piece} is not as its manifest says: {note}.", piece=piece.title, note=piece.note)
+    again = gettext("Apply {file} again.", file=piece.file) if piece.file else ""
+    return f"{differs} {again}".rstrip()
+
+
+def _is_missing(piece: Piece, step: int) -> str:
+    missing = gettext("{piece} of step {step} is missing.", piece=piece.title, step=step)
+    cure = gettext("Apply {file}.", file=piece.file) if piece.file else ""
+    return f"{missing} {cure}".rstrip()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from labkit.errors import LabkitError
 from labkit.kube.mesh_health import node_troubles, proxy_troubles, sync_troubles
 from labkit.kube.resources import SERVICES
+from labkit.language import gettext, gettext_noop
 from labkit.scenario import cast
 from labkit.scenario.checks import Finding
 from labkit.scenario.hints.look import Fault, Look
@@ -19,7 +20,7 @@ from labkit.traffic.journal import Journal
 
 RECENT_SECONDS = 120.0
 """How far back the access logs are read for calls that a check has just seen fail."""
-_DOCTOR = "`labkit doctor`, typed in a terminal, says what it is."
+_DOCTOR = gettext_noop("`labkit doctor`, typed in a terminal, says what it is.")
 
 
 def part_faults(look: Look) -> Iterator[Fault]:
@@ -57,10 +58,14 @@ def _lost(look: Look, call: BrokenCall) -> str:
     journal = Journal(look.api, namespaces=look.learner.places(look.api))
     if not never_arrived(journal.recent(RECENT_SECONDS), caller.app):
         return ""
-    return (
-        f"{call.caller}'s call to {call.url} failed ({call.message}), and its own proxy has no line of it in "
-        "its access log: it was lost between the two, where no rule has a say. This is the mesh itself, or "
-        f"this machine, not something that you applied. {_DOCTOR}"
+    return gettext(
+        "{caller}'s call to {url} failed ({message}), and its own proxy has no line of it in "
+        "its access log: it was lost between the two, where no rule has a say. This is the "
+        "mesh itself, or this machine, not something that you applied. {doctor}",
+        caller=call.caller,
+        url=call.url,
+        message=call.message,
+        doctor=_DOCTOR,
     )
 
 
@@ -69,7 +74,12 @@ def _unresolved(look: Look, call: BrokenCall, caller: cast.Workload) -> str:
     namespace = rest.partition(".")[0] or look.namespace_of(caller)
     if look.find(SERVICES, namespace, name) is None:
         return ""
-    return (
-        f"{call.host} is a Service of {namespace}, and {call.caller} could not resolve its name all the "
-        f"same: the cluster's DNS does not work, and nothing that you applied is to blame. {_DOCTOR}"
+    return gettext(
+        "{host} is a Service of {namespace}, and {caller} could not resolve its name all the "
+        "same: the cluster's DNS does not work, and nothing that you applied is to blame. "
+        "{doctor}",
+        host=call.host,
+        namespace=namespace,
+        caller=call.caller,
+        doctor=_DOCTOR,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from labkit.kube.api import Obj
 from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
+from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule
 from labkit.release.rule import Rule
 from labkit.scenario import cast
@@ -44,29 +45,57 @@ def gateway_faults(look: Look, wanted: WantedGateway, step: int) -> Iterator[Fau
     found = look.find(GATEWAYS, wanted.namespace, wanted.name)
     if found is None:
         other = look.elsewhere(GATEWAYS, wanted.namespace, wanted.name)
-        where = f" It is in {other}, and belongs to {wanted.namespace}." if other else ""
+        where = (
+            gettext(" It is in {other}, and belongs to {namespace}.", other=other, namespace=wanted.namespace)
+            if other
+            else ""
+        )
         yield Fault(
-            f"There is no Gateway {wanted.name} in {wanted.namespace}, so no port of the "
-            f"{wanted.proxy.title} is open for it.{where} Apply {wanted.file}.",
+            gettext(
+                "There is no Gateway {wanted} in {namespace}, so no port of the {title} is open for "
+                "it.{where} Apply {file}.",
+                wanted=wanted.name,
+                namespace=wanted.namespace,
+                title=wanted.proxy.title,
+                where=where,
+                file=wanted.file,
+            ),
             step,
         )
         return
-    yield from (Fault(f"{text} Apply {wanted.file} again.", step) for text in _gateway(look, found, wanted))
+    yield from (
+        Fault(gettext("{text} Apply {file} again.", text=text, file=wanted.file), step)
+        for text in _gateway(look, found, wanted)
+    )
 
 
 def _gateway(look: Look, found: Obj, wanted: WantedGateway) -> Iterator[str]:
     selector = found["spec"].get("selector") or {}
     chosen = [pod["metadata"].get("labels") or {} for pod in look.pods(cast.SYSTEM, selector)]
     if wanted.proxy.app not in [labels.get("app") for labels in chosen]:
-        pairs = ", ".join(f"{key}={value}" for key, value in selector.items()) or "nothing"
-        yield f"The Gateway {wanted.name} selects {pairs}: the {wanted.proxy.title} has other labels."
+        pairs = ", ".join(f"{key}={value}" for key, value in selector.items()) or gettext("nothing")
+        yield gettext(
+            "The Gateway {wanted} selects {pairs}: the {title} has other labels.",
+            wanted=wanted.name,
+            pairs=pairs,
+            title=wanted.proxy.title,
+        )
     servers = found["spec"].get("servers") or []
     if not any(server["port"]["number"] == 80 for server in servers):
-        ports = ", ".join(str(server["port"]["number"]) for server in servers) or "none"
-        yield f"The Gateway {wanted.name} opens port {ports}, and requests come to 80."
+        ports = ", ".join(str(server["port"]["number"]) for server in servers) or gettext("none")
+        yield gettext(
+            "The Gateway {wanted} opens port {ports}, and requests come to 80.",
+            wanted=wanted.name,
+            ports=ports,
+        )
     hosts = [host.rpartition("/")[2] for server in servers for host in server.get("hosts") or []]
     if not any(_covers(host, wanted.host) for host in hosts):
-        yield f"The Gateway {wanted.name} takes requests for {', '.join(hosts)}, not for {wanted.host}."
+        yield gettext(
+            "The Gateway {wanted} takes requests for {hosts}, not for {host}.",
+            wanted=wanted.name,
+            hosts=", ".join(hosts),
+            host=wanted.host,
+        )
 
 
 def _covers(pattern: str, host: str) -> bool:
@@ -95,8 +124,18 @@ def _acting(look: Look, wanted: WantedRule) -> Obj | None:
 
 def _no_rule(look: Look, wanted: WantedRule) -> str:
     other = look.elsewhere(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
-    where = f" It is in {other}, and belongs to {wanted.namespace}." if other else ""
-    return f"There is no VirtualService {wanted.name} in {wanted.namespace}.{where} Apply {wanted.file}."
+    where = (
+        gettext(" It is in {other}, and belongs to {namespace}.", other=other, namespace=wanted.namespace)
+        if other
+        else ""
+    )
+    return gettext(
+        "There is no VirtualService {wanted} in {namespace}.{where} Apply {file}.",
+        wanted=wanted.name,
+        namespace=wanted.namespace,
+        where=where,
+        file=wanted.file,
+    )
 
 
 def _reach(found: Obj, wanted: WantedRule) -> Iterator[str]:
@@ -105,13 +144,25 @@ def _reach(found: Obj, wanted: WantedRule) -> Iterator[str]:
     for gateway in wanted.gateways:
         if gateway not in gateways:
             yield (
-                f"{name} speaks for {', '.join(gateways)}, not for {gateway}: what comes that way "
-                f"knows no route. Apply {wanted.file} again."
+                gettext(
+                    "{name} speaks for {gateways}, not for {gateway}: what comes that way knows no "
+                    "route. Apply {file} again.",
+                    name=name,
+                    gateways=", ".join(gateways),
+                    gateway=gateway,
+                    file=wanted.file,
+                )
             )
     hosts = [full(host, namespace) if host != "*" else host for host in found["spec"].get("hosts") or []]
     host = wanted.host if wanted.host == "*" else full(wanted.host, namespace)
     if not any(_covers(one, host) for one in hosts):
-        yield f"{name} is about {', '.join(hosts)}, not about {wanted.host}. Apply {wanted.file} again."
+        yield gettext(
+            "{name} is about {hosts}, not about {host}. Apply {file} again.",
+            name=name,
+            hosts=", ".join(hosts),
+            host=wanted.host,
+            file=wanted.file,
+        )
     if wanted.path:
         yield from _path(found, wanted)
 
@@ -124,13 +175,23 @@ def _gateway_name(gateway: str, namespace: str) -> str:
 def _path(found: Obj, wanted: WantedRule) -> Iterator[str]:
     fitting = [http for http in found["spec"].get("http") or [] if _takes(http, wanted.path)]
     if not fitting:
-        paths = ", ".join(_paths(found)) or "no path"
+        paths = ", ".join(_paths(found)) or gettext("no path")
         yield (
-            f"{wanted.name} has a rule for {paths}, and none for {wanted.path}. Apply {wanted.file} again; "
-            "paths are compared letter by letter."
+            gettext(
+                "{wanted} has a rule for {paths}, and none for {path}. Apply {file} again; paths are "
+                "compared letter by letter.",
+                wanted=wanted.name,
+                paths=paths,
+                path=wanted.path,
+                file=wanted.file,
+            )
         )
     elif (fitting[0].get("rewrite") or {}).get("uri") != "/":
-        yield f"{wanted.name} does not rewrite {wanted.path} to /, the only path the service knows."
+        yield gettext(
+            "{wanted} does not rewrite {path} to /, the only path the service knows.",
+            wanted=wanted.name,
+            path=wanted.path,
+        )
 
 
 def _takes(http: Obj, path: str) -> bool:
@@ -151,10 +212,21 @@ def _destinations(look: Look, found: Obj) -> Iterator[str]:
         host = full(destination["host"], namespace)
         port = (destination.get("port") or {}).get("number")
         if host not in look.hosts:
-            yield f"{name} sends to {destination['host']}, a host the mesh does not know.{_meant(look, host)}"
+            yield gettext(
+                "{name} sends to {host}, a host the mesh does not know.{meant}",
+                name=name,
+                host=destination["host"],
+                meant=_meant(look, host),
+            )
         elif port and port not in look.hosts[host]:
             known = ", ".join(map(str, look.hosts[host]))
-            yield f"{name} sends to port {port} of {destination['host']}, which has {known}."
+            yield gettext(
+                "{name} sends to port {port} of {host}, which has {known}.",
+                name=name,
+                port=port,
+                host=destination["host"],
+                known=known,
+            )
 
 
 def _all_destinations(found: Obj) -> list[dict[str, Any]]:
@@ -165,15 +237,27 @@ def _all_destinations(found: Obj) -> list[dict[str, Any]]:
 def _meant(look: Look, host: str) -> str:
     short = host.partition(".")[0]
     same = [known for known in look.hosts if known.partition(".")[0] == short]
-    return f" There is {same[0]}: check the namespace in the name." if same else " Is its Service applied?"
+    return (
+        gettext(" There is {same}: check the namespace in the name.", same=same[0])
+        if same
+        else gettext(" Is its Service applied?")
+    )
 
 
 def _faults_on_purpose(found: Obj) -> Iterator[str]:
     for http in found["spec"].get("http") or []:
         for kind, what in (http.get("fault") or {}).items():
-            status = f" with status {what['httpStatus']}" if "httpStatus" in what else ""
-            doing = "aborts requests itself" if kind == "abort" else "holds requests back"
-            yield f"{found['metadata']['name']} {doing}{status}: it has `fault.{kind}`. Take that out."
+            status = (
+                gettext(" with status {status}", status=what["httpStatus"]) if "httpStatus" in what else ""
+            )
+            doing = gettext("aborts requests itself") if kind == "abort" else gettext("holds requests back")
+            yield gettext(
+                "{name} {doing}{status}: it has `fault.{kind}`. Take that out.",
+                name=found["metadata"]["name"],
+                doing=doing,
+                status=status,
+                kind=kind,
+            )
 
 
 def _rivals(look: Look, found: Obj, wanted: WantedRule) -> Iterator[str]:
@@ -184,8 +268,13 @@ def _rivals(look: Look, found: Obj, wanted: WantedRule) -> Iterator[str]:
         if _speaks_for(rule, wanted) and (not wanted.path or _takes_first(rule, wanted.path)):
             name = rule["metadata"]["name"]
             yield (
-                f"{name} is about the same requests and older than {wanted.name}, so it wins: "
-                f"`kubectl delete virtualservice {name} -n {rule['metadata']['namespace']}`."
+                gettext(
+                    "{name} is about the same requests and older than {wanted}, so it wins: `kubectl "
+                    "delete virtualservice {name} -n {namespace}`.",
+                    name=name,
+                    wanted=wanted.name,
+                    namespace=rule["metadata"]["namespace"],
+                )
             )
 
 
@@ -208,11 +297,19 @@ def legs_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
     if found is None:
         return
     for gateway, host, leg in (
-        (MESH, cast.EGRESS.hosts[0], "from sidecars to the egress gateway"),
-        (cast.EGRESS.name, cast.INGRESS.hosts[0], "from the egress gateway to the host itself"),
+        (MESH, cast.EGRESS.hosts[0], gettext("from sidecars to the egress gateway")),
+        (cast.EGRESS.name, cast.INGRESS.hosts[0], gettext("from the egress gateway to the host itself")),
     ):
         if not any(_leads(http, gateway, host) for http in found["spec"].get("http") or []):
-            yield Fault(f"{wanted.name} lacks the leg {leg}. Apply {wanted.file} again.", step)
+            yield Fault(
+                gettext(
+                    "{wanted} lacks the leg {leg}. Apply {file} again.",
+                    wanted=wanted.name,
+                    leg=leg,
+                    file=wanted.file,
+                ),
+                step,
+            )
 
 
 def _leads(http: Obj, gateway: str, host: str) -> bool:
@@ -235,8 +332,21 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
         return
     shares = _shares_of(acting)
     if shares != dict(wanted):
-        cure = f"Apply {rule.file}." if acting.name == rule.name else "Set these weights in it."
-        yield Fault(f"{acting.name} sends {_shares(shares)}; this step has {_shares(wanted)}. {cure}", step)
+        cure = (
+            gettext("Apply {file}.", file=rule.file)
+            if acting.name == rule.name
+            else gettext("Set these weights in it.")
+        )
+        yield Fault(
+            gettext(
+                "{acting} sends {shares}; this step has {wanted}. {cure}",
+                acting=acting.name,
+                shares=_shares(shares),
+                wanted=_shares(wanted),
+                cure=cure,
+            ),
+            step,
+        )
 
 
 def _shares_of(rule: Rule) -> dict[str, float]:
@@ -249,5 +359,8 @@ def _shares_of(rule: Rule) -> dict[str, float]:
 
 
 def _shares(weights: Mapping[str, float]) -> str:
-    parts = [f"{share:g} of 100 to {cast.TITLES.get(host, host)}" for host, share in weights.items()]
-    return " and ".join(parts) or "nothing anywhere"
+    parts = [
+        gettext("{share:g} of 100 to {name}", share=share, name=cast.TITLES.get(host, host))
+        for host, share in weights.items()
+    ]
+    return gettext(" and ").join(parts) or gettext("nothing anywhere")

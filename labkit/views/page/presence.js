@@ -3,11 +3,12 @@ const PAUSE = 3000; // milliseconds; each sign costs the page more than itself
 
 export default {
   render({ model, el }) {
+    const word = (english) => model.get("words")[english] ?? english;
     const beat = () => {
       try {
         model.send({ here: true });
       } catch {
-        end("The kernel that made this is gone. Run the cell again to go on.");
+        end(word("The kernel that made this is gone. Run the cell again to go on."));
       }
     };
     const timer = setInterval(beat, PAUSE);

@@ -192,8 +192,8 @@ function writeHeads(heads, known) {
       title.title = name;
     }
     write(big, known.total ? percent(share) : "–");
-    const seen = !known.total ? "no answer" : narrow ? `${count}` : `${count} of ${known.total}`;
-    write(small, weight === null ? seen : narrow ? `${seen} / w. ${weight}` : `${seen} · weight ${weight}`);
+    const seen = !known.total ? known.say("no answer") : narrow ? `${count}` : known.say("{count} of {total}", { count, total: known.total });
+    write(small, weight === null ? seen : known.say(narrow ? "{seen} / w. {weight}" : "{seen} · weight {weight}", { seen, weight }));
   });
 }
 
@@ -206,26 +206,31 @@ function nameSliders(box) {
 }
 
 const KEY = { dash: 'stroke-dasharray="5 3"', line: "", thin: "" };
-function legend(parent, colours) {
+function legend(parent, colours, say) {
   const key = (how, width, colour) =>
     `<svg viewBox="0 0 18 8" aria-hidden="true"><path d="M0 4H18" stroke="${colour}" stroke-width="${width}" ${KEY[how]}/></svg>`;
   const part = (sign, words) => { const node = make(parent, "span", ""); node.innerHTML = sign; return node.appendChild(document.createTextNode(words)); };
-  part(key("dash", 1.5, "currentColor"), "weight");
-  part(key("line", 2.5, "currentColor"), "share");
-  const errors = part(key("line", 7, colours.error), "errors"), times = part(key("thin", 1.2, "currentColor"), "95 % within");
+  part(key("dash", 1.5, "currentColor"), say("weight"));
+  part(key("line", 2.5, "currentColor"), say("share"));
+  const errors = part(key("line", 7, colours.error), ""), times = part(key("thin", 1.2, "currentColor"), "");
   const sent = part("", "");
   return (known) => {
     sent.data = known.sent ?? "";
     const newest = [...known.seconds].filter(([, row]) => row[2] !== null).sort((a, b) => b[0] - a[0])[0];
-    errors.data = known.errors ? `errors: ${known.errors}` : "errors: none";
-    times.data = newest ? `95 % within ${Math.round(newest[1][2])} ms` : "95 % within … ms";
+    errors.data = known.errors ? say("errors: {errors}", { errors: known.errors }) : say("errors: none");
+    times.data = say("95 % within {ms} ms", { ms: newest ? Math.round(newest[1][2]) : "…" });
   };
 }
+
+// A message in the learner's language, by its English, with values in its {places}.
+const speaker = (words) => (english, values = {}) =>
+  (words[english] ?? english).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 
 export default () => {
   const known = blank(), views = new Set();
   return {
     initialize({ model }) {
+      known.say = speaker(model.get("words"));
       const hear = (piece) => {
         if (piece.number === undefined) return;
         learn(known, piece, performance.now());
@@ -239,9 +244,9 @@ export default () => {
       const heads = make(el, "div", "heads"), fall = make(el, "canvas", "fall"), words = make(el, "div", "legend");
       const strip = make(el, "canvas", "strip");
       fall.setAttribute("role", "img");
-      fall.setAttribute("aria-label", "Bars: the share of each column above, with its 95 % interval; white marks: the weights.");
+      fall.setAttribute("aria-label", known.say("Bars: the share of each column above, with its 95 % interval; white marks: the weights."));
       strip.setAttribute("role", "img");
-      strip.setAttribute("aria-label", "Weights, shares, errors and times of the answers, second by second.");
+      strip.setAttribute("aria-label", known.say("Weights, shares, errors and times of the answers, second by second."));
       const say = (what) => {
         try {
           model.send(what);
@@ -255,7 +260,7 @@ export default () => {
         const moves = known.columns.length && drawFall(fall, known, colours, now);
         if (known.number && known.number !== drawn) {
           drawn = known.number;
-          tell ??= legend(words, colours);
+          tell ??= legend(words, colours, known.say);
           writeHeads(heads, known);
           tell(known);
           drawStrip(strip, known, colours);

@@ -3,17 +3,18 @@
 const PATIENCE = 1000; // milliseconds
 
 const face = (model, late) => {
-  if (model.get("done")) return ["check", "Done"];
+  const word = (english) => model.get("words")[english] ?? english;
+  if (model.get("done")) return ["check", word("Done")];
   const wanted = model.get("wanted");
-  if (late && wanted !== model.get("running")) return ["hourglass", wanted ? "Starting" : "Pausing"];
-  return wanted ? ["pause", "Pause"] : ["play", "Start"];
+  if (late && wanted !== model.get("running")) return ["hourglass", wanted ? word("Starting") : word("Pausing")];
+  return wanted ? ["pause", word("Pause")] : ["play", word("Start")];
 };
 
 export default {
   render({ model, el }) {
     const button = el.appendChild(document.createElement("button")), icon = document.createElement("i");
     button.className = "jupyter-button widget-button mod-primary";
-    button.style.width = "6em";
+    button.style.minWidth = "6em";
     let waiting;
     const show = (late) => {
       const [sign, words] = face(model, late);
