@@ -129,7 +129,7 @@ class Lab(Shifting):
 
     def manifest(self, manifest: str | Path) -> Source:
         """A manifest of the scenario by its file name, or any other by its path; shows itself as YAML."""
-        return steps.find_manifest(manifest, self.learner)
+        return steps.shown_manifest(manifest, self.learner)
 
     def apply(
         self, manifest: str | Path | Source, *, namespace: str | None = None, timeout: float = 120.0

@@ -20,6 +20,7 @@ from labkit.kube import sessions
 from labkit.kube.api import Api
 from labkit.kube.pod_socket import Relay, open_socket
 from labkit.kube.proxies import Proxy
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse
@@ -143,7 +144,9 @@ class AdminConnection:
                 answer = self._http.getresponse()
                 return answer.status, answer.read()
         except (HTTPException, OSError) as error:
-            raise ConnectionLost(f"The connection to the proxy broke off: {error}") from error
+            raise ConnectionLost(
+                gettext("The connection to the proxy broke off: {error}", error=error)
+            ) from error
 
     def close(self) -> None:
         """End it."""

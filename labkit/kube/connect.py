@@ -24,6 +24,7 @@ from labkit.kube.agreement import guard
 from labkit.kube.api import Api
 from labkit.kube.forward_proxy import forward_proxy
 from labkit.kube.injection import with_label_of_this_mesh
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
@@ -131,7 +132,7 @@ def _load(kubeconfig: Path | None, context: str | None, *, shared: bool) -> Api:
     except (ConfigException, OSError) as error:
         raise NotRunning(_no_config(kubeconfig, context, str(error))) from error
     except Exception as error:  # the client takes a file's shape for granted
-        why = f"it is no kubeconfig ({error})"
+        why = gettext("it is no kubeconfig ({error})", error=error)
         raise NotRunning(_no_config(kubeconfig, context, why)) from error
     chosen = next((entry for entry in contexts if entry["name"] == context), current)
     return Api(
@@ -170,8 +171,12 @@ def _made(make: type[ApiClient], configuration: Configuration) -> ApiClient:
             return make(configuration)
     except ImportError as error:  # PySocks
         raise NotRunning(
-            f"{configuration.host} is behind the proxy {configuration.proxy}, and this Python knows no "
-            "SOCKS: `pip install 'urllib3[socks]'`, or set NO_PROXY where the cluster can do without."
+            gettext(
+                "{host} is behind the proxy {proxy}, and this Python knows no SOCKS: `pip install "
+                "'urllib3[socks]'`, or set NO_PROXY where the cluster can do without.",
+                host=configuration.host,
+                proxy=configuration.proxy,
+            )
         ) from error
 
 
@@ -186,8 +191,11 @@ def _in_cluster() -> Api:
         load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     except ConfigException as error:
         raise NotRunning(
-            f"This process is no pod of a cluster with a service account ({error}); "
-            "choose a context of a kubeconfig instead."
+            gettext(
+                "This process is no pod of a cluster with a service account ({error}); choose a "
+                "context of a kubeconfig instead.",
+                error=error,
+            )
         ) from error
     configuration.proxy = None
     client = _made(ApiClient, configuration)
@@ -214,6 +222,10 @@ def _keep_tls_in_memory(client: ApiClient) -> None:
 
 
 def _no_config(kubeconfig: Path | None, context: str | None, why: str) -> str:
-    place = str(kubeconfig) if kubeconfig else "the default kubeconfig"
-    wanted = f"the context {context!r} in {place}" if context else place
-    return f"Can't use {wanted}: {why}. `kubectl config get-contexts` lists what is there."
+    place = str(kubeconfig) if kubeconfig else gettext("the default kubeconfig")
+    wanted = gettext("the context {context!r} in {place}", context=context, place=place) if context else place
+    return gettext(
+        "Can't use {wanted}: {why}. `kubectl config get-contexts` lists what is there.",
+        wanted=wanted,
+        why=why,
+    )

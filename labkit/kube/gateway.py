@@ -17,6 +17,7 @@ from labkit.errors import ApiRefused, ClusterError, LabkitError
 from labkit.kube.api import Api, Obj
 from labkit.kube.port_forward import HOST, PortForward
 from labkit.kube.resources import NODES, SERVICES
+from labkit.language import gettext
 
 NAMESPACE, NAME, PORT_NAME = "istio-system", "istio-ingressgateway", "http2"
 
@@ -66,8 +67,12 @@ def find_gateway(api: Api, *, connect_seconds: float = 1.0) -> GatewayAddress:
     service = api.find(SERVICES.path(NAMESPACE, NAME))
     if service is None:
         raise ClusterError(
-            f"There is no Service {NAME} in {NAMESPACE}: Istio is not installed. "
-            "Try `labkit istio install -y`."
+            gettext(
+                "There is no Service {name} in {namespace}: Istio is not installed. Try `labkit "
+                "istio install -y`.",
+                name=NAME,
+                namespace=NAMESPACE,
+            )
         )
     candidates = _candidates(api, service)
     return _reached(candidates, connect_seconds) or _forwarded(api, service, candidates, connect_seconds)
@@ -109,7 +114,13 @@ def _http_port(service: Obj) -> Obj:
     for port in ports:
         if port.get("name") == PORT_NAME:
             return port
-    raise ClusterError(f"The Service {NAME} has no port {PORT_NAME}: was Istio installed in another way?")
+    raise ClusterError(
+        gettext(
+            "The Service {name} has no port {port_name}: was Istio installed in another way?",
+            name=NAME,
+            port_name=PORT_NAME,
+        )
+    )
 
 
 def _node_addresses(api: Api) -> list[str]:

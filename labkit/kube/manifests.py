@@ -16,6 +16,7 @@ import yaml
 
 from labkit.errors import ManifestError
 from labkit.kube.api import Obj
+from labkit.language import gettext
 
 
 class _Loader(yaml.SafeLoader):
@@ -25,7 +26,7 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                problem = f'the key "{key.value}" is there twice'
+                problem = gettext('the key "{value}" is there twice', value=key.value)
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
@@ -43,7 +44,7 @@ class Manifest:
     @property
     def place(self) -> str:
         """For messages: ``serviceA-gw.yml, line 1``."""
-        return f"{self.origin}, line {self.line}"
+        return gettext("{origin}, line {line}", origin=self.origin, line=self.line)
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +62,7 @@ class Source:
     @property
     def name(self) -> str:
         """File name, or ``YAML text``."""
-        return self.path.name if self.path else "YAML text"
+        return self.path.name if self.path else gettext("YAML text")
 
     def __repr__(self) -> str:
         return f"# {self.name}\n{self.text}"
@@ -81,7 +82,7 @@ def read(source: str | Path, folders: Sequence[Path] = ()) -> Source:
     try:
         return Source(path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"Can't read {path}: {error}") from error
+        raise ManifestError(gettext("Can't read {path}: {error}", path=path, error=error)) from error
 
 
 def _locate(path: Path, folders: Sequence[Path]) -> Path:
@@ -93,8 +94,18 @@ def _locate(path: Path, folders: Sequence[Path]) -> Path:
         return wanted[0]
     known = [each.name for folder in folders for each in folder.rglob("*.yml")]
     near = get_close_matches(path.name, known, n=1)
-    next_step = f"Did you mean {near[0]!r}?" if near else "Check its name, or give the YAML itself."
-    raise ManifestError(f"There is no manifest {path.name!r}, here or among the lab's own. {next_step}")
+    next_step = (
+        gettext("Did you mean {near!r}?", near=near[0])
+        if near
+        else gettext("Check its name, or give the YAML itself.")
+    )
+    raise ManifestError(
+        gettext(
+            "There is no manifest {path!r}, here or among the lab's own. {next_step}",
+            path=path.name,
+            next_step=next_step,
+        )
+    )
 
 
 def parse(source: Source) -> list[Manifest]:
@@ -112,7 +123,7 @@ def parse(source: Source) -> list[Manifest]:
     finally:
         loader.dispose()
     if not found:
-        raise ManifestError(f"{source.name} holds no object.")
+        raise ManifestError(gettext("{source} holds no object.", source=source.name))
     return found
 
 
@@ -120,18 +131,31 @@ def _unreadable(error: yaml.YAMLError, source: Source) -> ManifestError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     if mark is None:
-        return ManifestError(f"{source.name} is not YAML: {problem}")
+        return ManifestError(gettext("{source} is not YAML: {problem}", source=source.name, problem=problem))
     lines = source.text.splitlines()
     shown = lines[mark.line] if mark.line < len(lines) else ""
     return ManifestError(
-        f"{source.name}, line {mark.line + 1}, column {mark.column + 1}: this is not YAML, {problem}:\n"
-        f"    {shown}\nCheck the indentation there and just above."
+        gettext(
+            "{source}, line {line}, column {column}: this is not YAML, {problem}:\n    "
+            "{shown}\nCheck the indentation there and just above.",
+            source=source.name,
+            line=mark.line + 1,
+            column=mark.column + 1,
+            problem=problem,
+            shown=shown,
+        )
     )
 
 
 def _objects(document: Any, origin: str, line: int) -> list[Manifest]:
     if not isinstance(document, dict):
-        raise ManifestError(f"{origin}, line {line}: that is no object with apiVersion, kind and metadata.")
+        raise ManifestError(
+            gettext(
+                "{origin}, line {line}: that is no object with apiVersion, kind and metadata.",
+                origin=origin,
+                line=line,
+            )
+        )
     if document.get("kind") == "List":
         return [one for item in document.get("items") or [] for one in _objects(item, origin, line)]
     missing = [field for field in ("apiVersion", "kind") if not document.get(field)]
@@ -139,5 +163,12 @@ def _objects(document: Any, origin: str, line: int) -> list[Manifest]:
     if not isinstance(metadata, dict) or not metadata.get("name"):
         missing.append("metadata.name")
     if missing:
-        raise ManifestError(f"{origin}, line {line}: the manifest lacks {', '.join(missing)}.")
+        raise ManifestError(
+            gettext(
+                "{origin}, line {line}: the manifest lacks {missing}.",
+                origin=origin,
+                line=line,
+                missing=", ".join(missing),
+            )
+        )
     return [Manifest(cast(Obj, document), origin, line)]

@@ -10,6 +10,7 @@ import yaml
 from labkit.errors import ApiRefused, ClusterError
 from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
 from labkit.kube.resources import CONFIG_MAPS, SIDECARS, TELEMETRIES
+from labkit.language import gettext
 
 ENVOY_PROVIDER = "envoy"
 """Istio's built-in provider of access logs: to standard output, in the mesh's format."""
@@ -23,8 +24,12 @@ def mesh_config(api: Api, name: str = NAME) -> dict[str, Any]:
     found = api.find(CONFIG_MAPS.path(NAMESPACE, name))
     if found is None:
         raise ClusterError(
-            f"There is no ConfigMap {name} in {NAMESPACE}: Istio is not installed. "
-            "Try `labkit istio install -y`."
+            gettext(
+                "There is no ConfigMap {name} in {namespace}: Istio is not installed. Try `labkit "
+                "istio install -y`.",
+                name=name,
+                namespace=NAMESPACE,
+            )
         )
     return cast(dict[str, Any], yaml.safe_load(found.get("data", {}).get(KEY) or "") or {})
 
@@ -37,7 +42,9 @@ def outbound_mode(api: Api) -> OutboundMode:
 
 def _checked(mode: str) -> str:
     if mode not in ("REGISTRY_ONLY", "ALLOW_ANY"):
-        raise ClusterError(f"outboundTrafficPolicy.mode is REGISTRY_ONLY or ALLOW_ANY, not {mode!r}.")
+        raise ClusterError(
+            gettext("outboundTrafficPolicy.mode is REGISTRY_ONLY or ALLOW_ANY, not {mode!r}.", mode=mode)
+        )
     return mode
 
 

@@ -13,6 +13,7 @@ from labkit.errors import ConnectionLost
 from labkit.kube.api import Api
 from labkit.kube.refusals import refused
 from labkit.kube.resources import PODS
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage
@@ -47,7 +48,9 @@ async def open_socket(
     except WSServerHandshakeError as error:
         raise refused(error.status, error.message.encode(), path) from error
     except (ClientError, OSError) as error:
-        raise ConnectionLost(f"No connection to {pod} by way of {api.host}: {error}") from error
+        raise ConnectionLost(
+            gettext("No connection to {pod} by way of {host}: {error}", pod=pod, host=api.host, error=error)
+        ) from error
     for _ in ("data", "error"):
         await socket.receive()  # the port's number
     return socket

@@ -19,6 +19,7 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.conditions import is_serving
 from labkit.kube.pod_socket import Relay, is_data, open_socket
 from labkit.kube.resources import PODS
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse
@@ -128,7 +129,9 @@ class PortForward:
         for pod in pods if self._selector else []:
             if is_serving(pod):
                 return pod["metadata"]["name"], _target_port(self._port, pod)
-        raise _NoPodError(f"No pod of the Service {self._service} is ready. See lab.pods().")
+        raise _NoPodError(
+            gettext("No pod of the Service {service} is ready. See lab.pods().", service=self._service)
+        )
 
 
 class _NoPodError(ClusterError):
@@ -144,4 +147,10 @@ def _target_port(port: Obj, pod: Obj) -> int:
         for each in container.get("ports") or []:
             if each.get("name") == target:
                 return int(each["containerPort"])
-    raise ClusterError(f"No container of pod {pod['metadata']['name']} has a port named {target}.")
+    raise ClusterError(
+        gettext(
+            "No container of pod {name} has a port named {target}.",
+            name=pod["metadata"]["name"],
+            target=target,
+        )
+    )

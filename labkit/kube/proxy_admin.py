@@ -27,6 +27,7 @@ from labkit.kube.api import Api
 from labkit.kube.proxies import CONTAINER, Proxy
 from labkit.kube.refusals import refused
 from labkit.kube.resources import PODS
+from labkit.language import gettext
 
 _PROTOCOL = "v4.channel.k8s.io"
 _OUTPUT, _COMPLAINT, _END = 1, 2, 3
@@ -57,7 +58,14 @@ def ask_with_size(api: Api, proxy: Proxy, page: str) -> tuple[Any, int]:
     try:
         return json.loads(body or b"{}"), len(body)
     except ValueError as error:
-        raise AdminRefused(f"{_name(proxy)} answered {page!r} with what is no JSON: {error}") from error
+        raise AdminRefused(
+            gettext(
+                "{name} answered {page!r} with what is no JSON: {error}",
+                name=_name(proxy),
+                page=page,
+                error=error,
+            )
+        ) from error
 
 
 def _answer(api: Api, proxy: Proxy, page: str) -> bytes:
@@ -81,7 +89,15 @@ def _by_port(api: Api, proxy: Proxy, page: str) -> bytes:
     status, body = kept.get(proxy, page)
     if status != 200:
         why = _text(body).partition("\n")[0]  # Envoy lists all its pages behind it
-        raise AdminRefused(f"{_name(proxy)} answered {page!r} with {status}: {why}")
+        raise AdminRefused(
+            gettext(
+                "{name} answered {page!r} with {status}: {why}",
+                name=_name(proxy),
+                page=page,
+                status=status,
+                why=why,
+            )
+        )
     return body
 
 
@@ -115,8 +131,12 @@ def run(api: Api, proxy: Proxy, command: list[str]) -> bytes:
         streams = thread.submit(asyncio.run, _streams(api, proxy, command)).result()
     status = json.loads(streams[_END] or b"{}")
     if status.get("status") != "Success":
-        why = _text(streams[_COMPLAINT]) or status.get("message") or "it broke off"
-        raise AdminRefused(f"{_name(proxy)}: `{' '.join(command)}` failed: {why}")
+        why = _text(streams[_COMPLAINT]) or status.get("message") or gettext("it broke off")
+        raise AdminRefused(
+            gettext(
+                "{name}: `{command}` failed: {why}", name=_name(proxy), command=" ".join(command), why=why
+            )
+        )
     return bytes(streams[_OUTPUT])
 
 
@@ -148,22 +168,38 @@ async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, b
     except WSServerHandshakeError as error:
         raise refused(error.status, error.message.encode(), path) from error
     except TimeoutError as error:
-        raise AdminRefused(f"{_name(proxy)} gave no answer within {_PATIENCE:.0f} s.") from error
+        raise AdminRefused(
+            gettext("{name} gave no answer within {patience:.0f} s.", name=_name(proxy), patience=_PATIENCE)
+        ) from error
     except (ClientError, OSError) as error:
-        raise ConnectionLost(f"No connection to {proxy.pod} by way of {api.host}: {error}") from error
+        raise ConnectionLost(
+            gettext(
+                "No connection to {pod} by way of {host}: {error}", pod=proxy.pod, host=api.host, error=error
+            )
+        ) from error
     return streams
 
 
 def _sentence(proxy: Proxy, refusal: ApiRefused) -> str:
     name = _name(proxy)
     if refusal.code in (401, 403):
-        return (
-            f"{name} can't be asked: running commands in its pod is not allowed. Ask the administrator of "
-            f"the cluster for the permission `create pods/exec` in the namespace {proxy.namespace}."
+        return gettext(
+            "{name} can't be asked: running commands in its pod is not allowed. Ask the "
+            "administrator of the cluster for the permission `create pods/exec` in the namespace "
+            "{namespace}.",
+            name=name,
+            namespace=proxy.namespace,
         )
     if refusal.code == 404:
-        return f"{name} can't be asked: it is gone. Run the cell again; lab.pods() shows what is there now."
-    return f"{name} can't be asked now: {refusal} See lab.pods(), and try again in a moment."
+        return gettext(
+            "{name} can't be asked: it is gone. Run the cell again; lab.pods() shows what is there now.",
+            name=name,
+        )
+    return gettext(
+        "{name} can't be asked now: {refusal} See lab.pods(), and try again in a moment.",
+        name=name,
+        refusal=refusal,
+    )
 
 
 def _text(said: bytes | bytearray) -> str:
@@ -171,4 +207,4 @@ def _text(said: bytes | bytearray) -> str:
 
 
 def _name(proxy: Proxy) -> str:
-    return f"The proxy of pod {proxy.pod} in {proxy.namespace}"
+    return gettext("The proxy of pod {pod} in {namespace}", pod=proxy.pod, namespace=proxy.namespace)

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from labkit.envoy_reasons import reason_first
 from labkit.kube.api import Obj
 from labkit.kube.ways import RuleName, Wanted, Way, ways
+from labkit.language import gettext
 
 _COUNTS = "stats?format=json&filter=" + quote(
     r"^(cluster_manager\.(cluster_(added|modified|removed)|cds\.update_rejected)"
@@ -126,7 +127,7 @@ class ProxyView:
         if not any(count for name, count in self._counts.items() if name.endswith(_REJECTED)):
             return []
         states = [one["error_state"] for one in self._listeners("&mask=error_state") if "error_state" in one]
-        return [reason_first(str(state.get("details") or "it gives no reason")) for state in states]
+        return [reason_first(str(state.get("details") or gettext("it gives no reason"))) for state in states]
 
     def _read(self, names: Sequence[str]) -> None:
         """The route configurations *names*: one by one where they are few, else all there are."""

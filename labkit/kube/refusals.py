@@ -14,19 +14,24 @@ from typing import Any
 import urllib3.exceptions as http
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
+from labkit.language import gettext, gettext_noop
 
 _NEXT_STEPS = {
-    401: "Log in again, or take a fresh kubeconfig: the token of this one is not accepted.",
-    403: "Ask the administrator of the cluster for this permission, or use a cluster of your own.",
-    429: "The API server is busy: try again in a moment.",
+    401: gettext_noop("Log in again, or take a fresh kubeconfig: the token of this one is not accepted."),
+    403: gettext_noop(
+        "Ask the administrator of the cluster for this permission, or use a cluster of your own."
+    ),
+    429: gettext_noop("The API server is busy: try again in a moment."),
 }
 
 
 def refused(code: int, body: bytes, thing: str) -> ApiRefused:
     """The error for an answer of status *code*; *body* is usually a ``metav1.Status``."""
     status = _status(body)
-    message = str(status.get("message") or body.decode(errors="replace").strip() or f"HTTP {code}")
-    sentences = [message, _NEXT_STEPS.get(code, "")]
+    message = str(
+        status.get("message") or body.decode(errors="replace").strip() or gettext("HTTP {code}", code=code)
+    )
+    sentences = [message, gettext(_NEXT_STEPS[code]) if code in _NEXT_STEPS else ""]
     return ApiRefused(
         "\n".join(sentence for sentence in sentences if sentence),
         code=code,
@@ -56,9 +61,21 @@ def _connection_error(error: http.HTTPError, host: str) -> LabkitError:
     cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
     match cause:
         case http.NewConnectionError() | http.ConnectTimeoutError():
-            return ConnectionLost(f"Nothing answers at {host}. Is the cluster up? `labkit up` starts yours.")
+            return ConnectionLost(
+                gettext("Nothing answers at {host}. Is the cluster up? `labkit up` starts yours.", host=host)
+            )
         case http.ReadTimeoutError() | http.TimeoutError():
-            return ConnectionLost(f"The API server at {host} was too slow to answer. Try again in a moment.")
+            return ConnectionLost(
+                gettext("The API server at {host} was too slow to answer. Try again in a moment.", host=host)
+            )
         case http.SSLError():
-            return ClusterError(f"The certificate of {host} is not the one the kubeconfig expects: {cause}")
-    return ConnectionLost(f"The connection to the API server at {host} broke off. Try again in a moment.")
+            return ClusterError(
+                gettext(
+                    "The certificate of {host} is not the one the kubeconfig expects: {cause}",
+                    host=host,
+                    cause=cause,
+                )
+            )
+    return ConnectionLost(
+        gettext("The connection to the API server at {host} broke off. Try again in a moment.", host=host)
+    )

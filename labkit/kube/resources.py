@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from labkit.errors import ManifestError
 from labkit.kube.api import Api, Obj
+from labkit.language import gettext
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,12 @@ def find_resource(api: Api, api_version: str, kind: str) -> Resource:
             group, _, version = api_version.rpartition("/")
             return Resource(group, version, kind, entry["name"], bool(entry["namespaced"]))
     raise ManifestError(
-        f'The cluster knows no kind "{kind}" in version "{api_version}". '
-        "Check both for a typing error; `kubectl api-resources` lists what it knows."
+        gettext(
+            'The cluster knows no kind "{kind}" in version "{api_version}". Check both for a '
+            "typing error; `kubectl api-resources` lists what it knows.",
+            kind=kind,
+            api_version=api_version,
+        )
     )
 
 

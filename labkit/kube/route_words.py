@@ -9,14 +9,21 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from labkit.language import gettext, gettext_noop
+
 Json = dict[str, Any]
 
 PASSTHROUGH, BLACK_HOLE = "PassthroughCluster", "BlackHoleCluster"
-_ANY = "any path"
-_SIGNS = {"exact": "=", "prefix": "starts with", "suffix": "ends with", "contains": "has"}
+_ANY = gettext_noop("any path")
+_SIGNS = {
+    "exact": "=",
+    "prefix": gettext_noop("starts with"),
+    "suffix": gettext_noop("ends with"),
+    "contains": gettext_noop("has"),
+}
 _BLIND = {
-    PASSTHROUGH: "wherever the caller wants",
-    BLACK_HOLE: "nowhere: the connection is closed",
+    PASSTHROUGH: gettext_noop("wherever the caller wants"),
+    BLACK_HOLE: gettext_noop("nowhere: the connection is closed"),
 }
 _REDIRECTS = {"MOVED_PERMANENTLY": 301, "FOUND": 302, "SEE_OTHER": 303}
 _REDIRECTS |= {"TEMPORARY_REDIRECT": 307, "PERMANENT_REDIRECT": 308}
@@ -30,7 +37,7 @@ def matched(match: Json) -> str:
     words += [_named("parameter", one) for one in match.get("query_parameters") or []]
     words += [f"{one['key']} = {_value(one)}" for one in match.get("filter_state") or []]
     some = [word for word in words if word]
-    return " and ".join(some) or _ANY
+    return gettext(" and ").join(some) or gettext(_ANY)
 
 
 def _value(state: Json) -> str:
@@ -40,23 +47,25 @@ def _value(state: Json) -> str:
 def reached(chain: Json) -> str:
     """Which connections a filter chain of no HTTP takes: ``any bytes to port 15001``."""
     match: Json = chain.get("filter_chain_match") or {}
-    words = [f"to port {match['destination_port']}"] if "destination_port" in match else []
-    words += [
-        f"to {one['address_prefix']}/{one.get('prefix_len', 0)}" for one in match.get("prefix_ranges") or []
-    ]
-    words += [f"to TLS host {name}" for name in match.get("server_names") or []]
-    return " ".join(["any bytes", *words])
+    words = [gettext("to port {port}", port=match["destination_port"])] if "destination_port" in match else []
+    words += [gettext("to {address}", address=_range(one)) for one in match.get("prefix_ranges") or []]
+    words += [gettext("to TLS host {name}", name=name) for name in match.get("server_names") or []]
+    return " ".join([gettext("any bytes"), *words])
+
+
+def _range(addresses: Json) -> str:
+    return f"{addresses['address_prefix']}/{addresses.get('prefix_len', 0)}"
 
 
 def _path(match: Json) -> str:
     if "path" in match:
-        return f"path = {match['path']}"
+        return gettext("path = {path}", path=match["path"])
     if folder := match.get("path_separated_prefix"):
-        return f"path = {folder} or below"
+        return gettext("path = {folder} or below", folder=folder)
     if "safe_regex" in match:
-        return f"path fits {match['safe_regex']['regex']}"
+        return gettext("path fits {regex}", regex=match["safe_regex"]["regex"])
     prefix = match.get("prefix", "/")
-    return "" if prefix == "/" else f"path starts with {prefix}"
+    return "" if prefix == "/" else gettext("path starts with {prefix}", prefix=prefix)
 
 
 def _header(header: Json) -> str:
@@ -69,13 +78,17 @@ def _header(header: Json) -> str:
 
 def _named(kind: str, one: Json) -> str:
     """*one* is a header or a parameter; its value is asked for in one of many ways."""
-    what = f"not {kind} {one['name']}" if one.get("invert_match") else f"{kind} {one['name']}"
+    what = (
+        gettext("not {kind} {name}", kind=kind, name=one["name"])
+        if one.get("invert_match")
+        else f"{kind} {one['name']}"
+    )
     wanted: Json = one.get("string_match") or {}
     for way, sign in _SIGNS.items():
         if way in wanted:
-            return f"{what} {sign} {wanted[way]}"
+            return f"{what} {gettext(sign)} {wanted[way]}"
     if "safe_regex" in wanted:
-        return f"{what} fits {wanted['safe_regex']['regex']}"
+        return gettext("{what} fits {regex}", what=what, regex=wanted["safe_regex"]["regex"])
     return what
 
 
@@ -83,7 +96,7 @@ def destinations(route: Json) -> Iterator[tuple[str, str, int | None]]:
     """Where *route* leads: destination in words, Envoy's cluster, weight (None for a copy)."""
     action: Json = route.get("route") or {}
     if answer := route.get("direct_response"):
-        yield f"answers {answer['status']}", "", 100
+        yield gettext("answers {status}", status=answer["status"]), "", 100
     elif redirect := route.get("redirect"):
         yield _redirected(redirect), "", 100
     elif weighted := action.get("weighted_clusters"):
@@ -93,20 +106,22 @@ def destinations(route: Json) -> Iterator[tuple[str, str, int | None]]:
         name = str(action.get("cluster") or action.get("cluster_header") or "")
         yield destination(name), name, 100
     for mirror in action.get("request_mirror_policies") or []:
-        yield f"{destination(mirror['cluster'])}, a copy", mirror["cluster"], None
+        copy = gettext("{destination}, a copy", destination=destination(mirror["cluster"]))
+        yield copy, mirror["cluster"], None
 
 
 def destination(cluster: str) -> str:
     """``outbound|80|v2|service-c-srv.dev.svc.cluster.local`` → ``service-c-srv.dev:80, subset v2``."""
     if words := _BLIND.get(cluster.partition("|")[0]):
-        return words
+        return gettext(words)
     direction, *rest = cluster.split("|")
     if len(rest) != 3:
         return cluster
     port, subset, host = rest
     if direction == "inbound":
-        return f"its own container, port {port}"
-    return f"{short(host)}:{port}{f', subset {subset}' if subset else ''}"
+        return gettext("its own container, port {port}", port=port)
+    there = f"{short(host)}:{port}"
+    return gettext("{service}, subset {subset}", service=there, subset=subset) if subset else there
 
 
 def short(host: str) -> str:
@@ -118,7 +133,7 @@ def _redirected(redirect: Json) -> str:
     code = _REDIRECTS.get(redirect.get("response_code", "MOVED_PERMANENTLY"), 301)
     where = f"{redirect.get('host_redirect', '')}{redirect.get('path_redirect', '')}"
     scheme = "https://" if redirect.get("https_redirect") else ""
-    return f"sends elsewhere ({code}): {scheme}{where}"
+    return gettext("sends elsewhere ({code}): {scheme}{where}", code=code, scheme=scheme, where=where)
 
 
 def rewrite(route: Json) -> str:
@@ -126,11 +141,11 @@ def rewrite(route: Json) -> str:
     action: Json = route.get("route") or {}
     words = []
     if "prefix_rewrite" in action:
-        words.append(f"path → {action['prefix_rewrite']}")
+        words.append(gettext("path → {path}", path=action["prefix_rewrite"]))
     elif "regex_rewrite" in action:
-        words.append(f"path → {action['regex_rewrite']['substitution']}")
+        words.append(gettext("path → {path}", path=action["regex_rewrite"]["substitution"]))
     if "host_rewrite_literal" in action:
-        words.append(f"host → {action['host_rewrite_literal']}")
+        words.append(gettext("host → {host}", host=action["host_rewrite_literal"]))
     return ", ".join(words)
 
 

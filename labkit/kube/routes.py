@@ -46,6 +46,7 @@ from labkit.kube.route_words import (
     short,
 )
 from labkit.kube.tables import Table
+from labkit.language import gettext
 
 _POLICIES = {"block_all": "REGISTRY_ONLY", "allow_any": "ALLOW_ANY"}
 _CATCH_ALLS = {BLACK_HOLE: "REGISTRY_ONLY", PASSTHROUGH: "ALLOW_ANY"}
@@ -74,7 +75,7 @@ class Row:
     @property
     def is_for_others(self) -> bool:
         """Whether it is the last resort for what nothing else matches."""
-        return self.host == "any other"
+        return self.host == gettext("any other")
 
 
 def routes(
@@ -88,7 +89,13 @@ def routes(
     """
     proxies = [proxy for proxy in find_proxies(api, [namespace]) if proxy.app == app]
     if not proxies:
-        raise WaitFailed(f"No pod labelled app={app} with a proxy is in {namespace} now. See lab.pods().")
+        raise WaitFailed(
+            gettext(
+                "No pod labelled app={app} with a proxy is in {namespace} now. See lab.pods().",
+                app=app,
+                namespace=namespace,
+            )
+        )
     answers = ask_all(api, proxies, "config_dump")
     for proxy, answer in answers.items():
         if not isinstance(answer, AdminRefused):
@@ -112,7 +119,7 @@ def _is_of_interest(row: Row, known: Collection[str]) -> bool:
     if row.port in _OWN_PORTS:
         return False
     if row.is_for_others:
-        return row.match in ("any path", "any bytes", "anything else")
+        return row.match in (gettext("any path"), gettext("any bytes"), gettext("anything else"))
     if row.rule:
         return True
     return row.cluster.startswith("inbound|") or row.host.rpartition(".")[2] in known
@@ -191,13 +198,23 @@ def _http_rows(configuration: Json, port: str, direction: str) -> Iterator[Row]:
     for host in configuration.get("virtual_hosts") or []:
         for route in host.get("routes") or []:
             yield from _ways(route, host, port, direction)
-            open_end = open_end and (host["domains"] != ["*"] or matched(route["match"]) != "any path")
+            open_end = open_end and (
+                host["domains"] != ["*"] or matched(route["match"]) != gettext("any path")
+            )
     if open_end and configuration:
         yield _unmatched(direction, port)
 
 
 def _unmatched(direction: str, port: str) -> Row:
-    return Row(direction, port, "any other", "anything else", "answers 404", 100, *[""] * 5)
+    return Row(
+        direction,
+        port,
+        gettext("any other"),
+        gettext("anything else"),
+        gettext("answers {status}", status=404),
+        100,
+        *[""] * 5,
+    )
 
 
 def _ways(route: Json, host: Json, port: str, direction: str) -> Iterator[Row]:
@@ -207,7 +224,7 @@ def _ways(route: Json, host: Json, port: str, direction: str) -> Iterator[Row]:
         yield Row(
             direction,
             port if direction != "in" else _inbound_port(cluster) or port,
-            "any other" if policy else _host(host["domains"], direction),
+            gettext("any other") if policy else _host(host["domains"], direction),
             matched(route["match"]),
             where,
             weight,
@@ -221,12 +238,16 @@ def _ways(route: Json, host: Json, port: str, direction: str) -> Iterator[Row]:
 
 def _host(domains: list[str], direction: str) -> str:
     """Its full name is the first one; all hosts are ``*``, and what arrives at a pod is for the pod."""
-    return "any" if direction == "in" or domains == ["*"] else short(domains[0])
+    return gettext("any") if direction == "in" or domains == ["*"] else short(domains[0])
 
 
 def _inbound_port(cluster: str) -> str:
     """Requests arrive at the port the service listens on, wherever the proxy has its socket."""
     return cluster.split("|")[1] if cluster.startswith("inbound|") else ""
+
+
+def _host_of(cluster: str) -> str:
+    return short(cluster.rpartition("|")[2]) if "|" in cluster else gettext("any")
 
 
 def _tcp_rows(settings: Json, port: str, listener: str, match: str) -> Iterator[Row]:
@@ -236,8 +257,8 @@ def _tcp_rows(settings: Json, port: str, listener: str, match: str) -> Iterator[
         policy = _CATCH_ALLS.get(name, "") if listener == "virtualOutbound" else ""
         yield Row(
             direction="in" if name.startswith("inbound|") or listener == "virtualInbound" else "out",
-            port="other" if policy else port,
-            host="any other" if policy else "any" if "|" not in name else short(name.rpartition("|")[2]),
+            port=gettext("other") if policy else port,
+            host=gettext("any other") if policy else _host_of(name),
             match=match,
             destination=destination(name),
             weight=int(one.get("weight", 100)),

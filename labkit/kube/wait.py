@@ -15,14 +15,21 @@ from labkit.kube.api import Api, Obj
 from labkit.kube.conditions import is_true
 from labkit.kube.resources import DEPLOYMENTS, PODS, Resource
 from labkit.kube.watch import Watches
+from labkit.language import gettext, gettext_noop
 
 _HOPELESS = {
-    "ImagePullBackOff": "Check the image's name. Where its registry can't be reached from the cluster, "
-    "`--image-prefix` says where the lab's own images are.",
-    "InvalidImageName": "Check the image's name.",
-    "ErrImageNeverPull": "The image is not on the node, and imagePullPolicy forbids to fetch it.",
-    "CreateContainerConfigError": "Check what the container refers to.",
-    "CrashLoopBackOff": "Its log says why: `kubectl logs {pod} -c {container} -n {namespace} --previous`.",
+    "ImagePullBackOff": gettext_noop(
+        "Check the image's name. Where its registry can't be reached from the cluster, "
+        "`--image-prefix` says where the lab's own images are."
+    ),
+    "InvalidImageName": gettext_noop("Check the image's name."),
+    "ErrImageNeverPull": gettext_noop(
+        "The image is not on the node, and imagePullPolicy forbids to fetch it."
+    ),
+    "CreateContainerConfigError": gettext_noop("Check what the container refers to."),
+    "CrashLoopBackOff": gettext_noop(
+        "Its log says why: `kubectl logs {pod} -c {container} -n {namespace} --previous`."
+    ),
 }
 """Reasons a container waits for that no more waiting cures, and what to do about each."""
 
@@ -87,7 +94,7 @@ class _Rollouts:
         else:
             known[key] = obj
         if gone and not pods and key in self.wanted:
-            raise WaitFailed(f"The Deployment {key[1]} was deleted while it was rolled out.")
+            raise WaitFailed(gettext("The Deployment {key} was deleted while it was rolled out.", key=key[1]))
         self._fail_if_hopeless()
 
     def _fail_if_hopeless(self) -> None:
@@ -99,7 +106,11 @@ class _Rollouts:
                 if self._passing and reason in _PASSING:
                     self._passing(f"{key[1]}: {problem}")
                     continue
-                raise WaitFailed(f"The Deployment {key[1]} can't be rolled out: {problem}")
+                raise WaitFailed(
+                    gettext(
+                        "The Deployment {key} can't be rolled out: {problem}", key=key[1], problem=problem
+                    )
+                )
 
     def _pods_of(self, deployment: Obj) -> list[Obj]:
         """Pods of the newest template: an older one may well be broken, its pods are on their way out."""
@@ -123,16 +134,28 @@ class _Rollouts:
 
     def sentence(self, timeout: float) -> str:
         reports = [self._report(key) for key in self.pending()]
-        return f"After {timeout:.0f} s there is still no end of the rollout of {'; '.join(reports)}"
+        return gettext(
+            "After {timeout:.0f} s there is still no end of the rollout of {reports}",
+            timeout=timeout,
+            reports="; ".join(reports),
+        )
 
     def _report(self, key: tuple[str, str]) -> str:
         deployment = self.deployments.get(key)
         if deployment is None:
-            return f"{key[1]} (there is no such Deployment in {key[0]})"
+            return gettext(
+                "{name} (there is no such Deployment in {namespace})", name=key[1], namespace=key[0]
+            )
         status = deployment.get("status") or {}
         ready, wanted = status.get("availableReplicas", 0), deployment["spec"].get("replicas", 1)
-        states = ", ".join(_state(pod) for pod in self._pods_of(deployment)) or "no pod yet"
-        return f"{key[1]} ({ready} of {wanted} available; {states})"
+        states = ", ".join(_state(pod) for pod in self._pods_of(deployment)) or gettext("no pod yet")
+        return gettext(
+            "{key} ({ready} of {wanted} available; {states})",
+            key=key[1],
+            ready=ready,
+            wanted=wanted,
+            states=states,
+        )
 
 
 def _is_leaving(pod: Obj) -> bool:
@@ -152,13 +175,23 @@ def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[tuple[str, str]]
             yield "ProgressDeadlineExceeded", str(condition.get("message"))
     for pod in pods:
         for container, waiting in _waiting(pod):
-            reason, message = waiting.get("reason", ""), waiting.get("message") or "no further message"
+            reason = waiting.get("reason", "")
+            message = waiting.get("message") or gettext("no further message")
             if reason == "ErrImagePull" and any(words in message for words in _NO_SUCH_IMAGE):
                 reason = "ImagePullBackOff"  # where it is about to go
             if reason in _HOPELESS:
                 names = {"container": container, **_names(pod)}
-                cure = _HOPELESS[reason].format(**names)
-                yield reason, f"container {container} is in {reason}: {message}\n{cure}"
+                cure = gettext(_HOPELESS[reason], **names)
+                yield (
+                    reason,
+                    gettext(
+                        "container {container} is in {reason}: {message}\n{cure}",
+                        container=container,
+                        reason=reason,
+                        message=message,
+                        cure=cure,
+                    ),
+                )
 
 
 def _names(pod: Obj) -> dict[str, str]:
@@ -177,9 +210,9 @@ def _state(pod: Obj) -> str:
     waiting = _not_placed(pod) or ", ".join(
         f"{name} {state.get('reason', 'waiting')}" for name, state in _waiting(pod)
     )
-    return (
-        f"pod {pod['metadata']['name']} {status.get('phase', 'Unknown')}{f' ({waiting})' if waiting else ''}"
-    )
+    phase = status.get("phase", "Unknown")
+    state = f"{phase} ({waiting})" if waiting else phase
+    return gettext("pod {name} {state}", name=pod["metadata"]["name"], state=state)
 
 
 def wait_for_pods(api: Api, *, timeout: float) -> list[str]:
@@ -238,7 +271,13 @@ def wait_until_gone(
                 if event.type == "DELETED":
                     return
                 there = True
-    raise WaitTimeout(f"{resource.title(name)} is still being deleted after {timeout:.0f} s.")
+    raise WaitTimeout(
+        gettext(
+            "{resource} is still being deleted after {timeout:.0f} s.",
+            resource=resource.title(name),
+            timeout=timeout,
+        )
+    )
 
 
 def _is_called(obj: Obj, name: str, uid: str) -> bool:

@@ -41,7 +41,7 @@ class Change:
     @property
     def sentence(self) -> str:
         """``applied → acknowledged by 4 proxies in 23 ms``."""
-        return f"applied → {self.acknowledged}"
+        return gettext("applied → {acknowledged}", acknowledged=self.acknowledged)
 
 
 def manifest(rule: Rule) -> Source:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from labkit.kube.destinations import Destination
 from labkit.kube.proxies import Proxy
-from labkit.language import gettext
+from labkit.language import gettext, ngettext
 from labkit.traffic.failures import failed_answers, failed_lines
 
 
@@ -42,8 +42,10 @@ class Health:
 
     def __str__(self) -> str:
         if not self.requests:
-            return f"{self.destination} none"
-        errors = f"{self.errors or 'no'} error{'s' * (self.errors != 1)}"
+            return gettext("{destination} none", destination=self.destination)
+        errors = gettext("no errors")
+        if self.errors:
+            errors = ngettext("{number} error", "{number} errors", self.errors)
         return gettext(
             "{destination} {requests}, {errors}, 95 % within {p95_ms:g} ms",
             destination=self.destination,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 
 HOME = "dev-service-mesh"
 """The namespace of ServiceA, ServiceB and ServiceC."""
@@ -107,4 +108,6 @@ def find_workload(name: str) -> Workload:
         if wanted in (one.casefold() for one in names):
             return workload
     known = ", ".join(workload.name for workload in WORKLOADS)
-    raise UsageError(f"The scenario has no workload {name!r}. It has {known}.")
+    raise UsageError(
+        gettext("The scenario has no workload {name!r}. It has {known}.", name=name, known=known)
+    )

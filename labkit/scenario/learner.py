@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from labkit.errors import UsageError
 from labkit.kube.api import Api
+from labkit.language import gettext
 from labkit.scenario import cast
 
 LEARNER_LABEL = "labkit/learner"
@@ -36,8 +37,12 @@ class Learner:
         fits = re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", self.name) and len(self.name) <= _LONGEST
         if self.name and not fits:
             raise UsageError(
-                f"LABKIT_USER (or user=) is {self.name!r}, which can't be part of a namespace's name: "
-                f"use at most {_LONGEST} small letters, digits and dashes."
+                gettext(
+                    "LABKIT_USER (or user=) is {name!r}, which can't be part of a namespace's name: use "
+                    "at most {longest} small letters, digits and dashes.",
+                    name=self.name,
+                    longest=_LONGEST,
+                )
             )
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from labkit.errors import UsageError
 from labkit.kube.api import Api
 from labkit.kube.resources import NAMESPACES
+from labkit.language import gettext
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 
 
@@ -23,6 +24,10 @@ def refuse_any_host_beside_a_class(api: Api, learner: Learner) -> None:
         return
     shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
     raise UsageError(
-        f"A class works on this cluster ({shown}), each under a host name of their own. Without one your "
-        "rules would be for any host, theirs as well: set LABKIT_USER to a name of your own, and start again."
+        gettext(
+            "A class works on this cluster ({shown}), each under a host name of their own. "
+            "Without one your rules would be for any host, theirs as well: set LABKIT_USER to a "
+            "name of your own, and start again.",
+            shown=shown,
+        )
     )

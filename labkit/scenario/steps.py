@@ -15,6 +15,7 @@ from labkit.language import gettext, gettext_noop
 from labkit.scenario.cast import EXTERNAL, HOME
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
+from labkit.scenario.wording import with_its_remark_said
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,12 @@ def find_manifest(manifest: str | Path, learner: Learner) -> Source:
     if source.path is None or namespace_of(source.path) is None:
         return source
     return replace(source, typed=f"$(labkit manifest {source.name})")
+
+
+def shown_manifest(manifest: str | Path, learner: Learner) -> Source:
+    """As :func:`find_manifest`; one of the book's says what it is in the language that is spoken."""
+    found = find_manifest(manifest, learner)
+    return with_its_remark_said(found) if found.path and namespace_of(found.path) is not None else found
 
 
 def typed_manifest(name: str, learner: Learner) -> Path:

@@ -1,13 +1,19 @@
-"""The words of quizzes and tasks: ``texts/*.yml`` in English, said in the language that is spoken."""
+"""The words that are no code's: of quizzes and tasks (``texts/*.yml``), and what a manifest says of itself.
+
+They stand in English, and are said in the language that is spoken.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from labkit.kube.manifests import Source
 from labkit.language import gettext
 
 TEXTS = Path(__file__).with_name("texts")
@@ -26,6 +32,22 @@ def wordings(read: dict[str, Any]) -> Iterator[str]:
     for key, value in read.items():
         if key not in _NO_WORDS:
             yield from map(_one_line, _texts(value))
+
+
+def remark(text: str) -> str:
+    """What a manifest says of itself: the comment it begins with."""
+    return "\n".join(line[2:] for line in takewhile(lambda line: line.startswith("# "), text.splitlines()))
+
+
+def with_its_remark_said(source: Source) -> Source:
+    """*source*, one of the book's manifests, with its remark in the language that is spoken."""
+    english = remark(source.path.read_text(encoding="utf-8")) if source.path else ""
+    said = gettext(english) if english else ""
+    return replace(source, text=source.text.replace(_commented(english), _commented(said), 1))
+
+
+def _commented(words: str) -> str:
+    return "\n".join(f"# {line}" for line in words.splitlines())
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 from labkit.traffic.exchange import Columns, exchange
 from labkit.traffic.numbers import whole
 from labkit.traffic.target import Headers, Target
@@ -58,7 +59,11 @@ def send(
     requests, concurrency = whole("requests", requests), whole("concurrency", concurrency)
     if requests < 1 or concurrency < 1:
         raise UsageError(
-            f"send() needs at least 1 request and a concurrency of 1, not {requests} and {concurrency}."
+            gettext(
+                "send() needs at least 1 request and a concurrency of 1, not {requests} and {concurrency}.",
+                requests=requests,
+                concurrency=concurrency,
+            )
         )
     target = Target.of(where, headers)
     over = threading.Event()

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import idna
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -23,12 +24,12 @@ _KEPT = "!#$%&'()*+,/:;=?@[]~"
 def url_as_sent(url: str) -> str:
     """*url* in ASCII; UsageError for control characters, and for a host that is no name."""
     if not isinstance(url, str) or _CONTROL.search(url):
-        raise UsageError(f"A URL is a text without control characters, not {url!r}.")
+        raise UsageError(gettext("A URL is a text without control characters, not {url!r}.", url=url))
     try:
         parts = urlsplit(str(url))
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{url!r} is no URL: {error}.") from error
+        raise UsageError(gettext("{url!r} is no URL: {error}.", url=url, error=error)) from error
     if url.isascii() and " " not in url:
         return str(url)
     host = host_as_sent(parts.hostname or "")
@@ -47,7 +48,7 @@ def host_as_sent(host: str) -> str:
     try:
         return idna.encode(name, uts46=True).decode() + colon + port
     except idna.IDNAError as error:
-        raise UsageError(f"{host!r} is no host name: {error}.") from error
+        raise UsageError(gettext("{host!r} is no host name: {error}.", host=host, error=error)) from error
 
 
 def header_lines(headers: Mapping[str, object] | None) -> list[str]:
@@ -57,18 +58,32 @@ def header_lines(headers: Mapping[str, object] | None) -> list[str]:
     or no value of a header.
     """
     if headers is not None and not isinstance(headers, Mapping):
-        raise UsageError(f'Headers are given as {{"Host": "external.example"}}, not as {headers!r}.')
+        raise UsageError(
+            gettext(
+                'Headers are given as {{"Host": "external.example"}}, not as {headers!r}.', headers=headers
+            )
+        )
     return [_line(name, value) for name, value in (headers or {}).items()]
 
 
 def _line(name: object, value: object) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a header: letters, digits and dashes, as in `X-My-Header`.")
+        raise UsageError(
+            gettext(
+                "{name!r} is no name of a header: letters, digits and dashes, as in `X-My-Header`.", name=name
+            )
+        )
     if value is None:
         return f"{name}:"
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     if _CONTROL.sub("", text.replace("\t", "")) != text.replace("\t", ""):
-        raise UsageError(f"The header {name} can't have a value with control characters: {text!r}.")
+        raise UsageError(
+            gettext(
+                "The header {name} can't have a value with control characters: {text!r}.",
+                name=name,
+                text=text,
+            )
+        )
     if name.lower() == "host":
         text = host_as_sent(text)
     return f"{name}: {text}" if text.strip() else f"{name};"

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.kube.running import Pod, Running, Service
+from labkit.language import gettext, gettext_noop
 from labkit.traffic.failures import line_failed
 from labkit.traffic.response_flags import flags_of
 
@@ -230,22 +231,23 @@ def _why(seen: Seen) -> tuple[str, str]:
     flags = flags_of(seen.flags)
     code = f"{seen.code} " if seen.code else ""
     if seen.cluster == "BlackHoleCluster" or seen.route == "block_all":
-        return f"{code}unknown host", seen.authority
+        return code + gettext("unknown host"), seen.authority
     if "NR" in flags:
-        return f"{code}no route", seen.path or seen.authority
-    words = next((_WORDS[flag] for flag in sorted(flags) if flag in _WORDS), "sent nowhere")
+        return code + gettext("no route"), seen.path or seen.authority
+    words = gettext(next((_WORDS[flag] for flag in sorted(flags) if flag in _WORDS), _NOWHERE))
     return f"{code}{words}", _host(seen)
 
 
+_NOWHERE = gettext_noop("sent nowhere")
 _WORDS = {
-    "DC": "caller gave up",
-    "FI": "fault rule",
-    "NC": "no such subset",
-    "RL": "rate limited",
-    "UAEX": "not allowed",
-    "UF": "not reached",
-    "UH": "no ready pod",
+    "DC": gettext_noop("caller gave up"),
+    "FI": gettext_noop("fault rule"),
+    "NC": gettext_noop("no such subset"),
+    "RL": gettext_noop("rate limited"),
+    "UAEX": gettext_noop("not allowed"),
+    "UF": gettext_noop("not reached"),
+    "UH": gettext_noop("no ready pod"),
     "UO": "overflow",
-    "UT": "timed out",
+    "UT": gettext_noop("timed out"),
 }
 """Envoy's response flags, in words."""

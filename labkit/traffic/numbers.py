@@ -7,6 +7,7 @@ import operator
 from typing import SupportsFloat
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 
 LONGEST_SECONDS = 86_400.0
 
@@ -18,13 +19,15 @@ def whole(name: str, value: object) -> int:
             raise TypeError
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise UsageError(f"{name} is a whole number such as 30, not {value!r}.") from None
+        raise UsageError(
+            gettext("{name} is a whole number such as 30, not {value!r}.", name=name, value=value)
+        ) from None
 
 
 def number(name: str, value: object) -> float:
     """*value* as a finite number; UsageError for anything else."""
     if isinstance(value, bool) or not isinstance(value, SupportsFloat) or not math.isfinite(float(value)):
-        raise UsageError(f"{name} is a number such as 0.5, not {value!r}.")
+        raise UsageError(gettext("{name} is a number such as 0.5, not {value!r}.", name=name, value=value))
     return float(value)
 
 
@@ -33,6 +36,10 @@ def milliseconds(timeout: object) -> int:
     seconds = number("timeout", timeout)
     if not 0 < seconds <= LONGEST_SECONDS:
         raise UsageError(
-            f"timeout is a number of seconds above 0, at most {LONGEST_SECONDS:.0f}, not {timeout!r}."
+            gettext(
+                "timeout is a number of seconds above 0, at most {longest_seconds:.0f}, not {timeout!r}.",
+                longest_seconds=LONGEST_SECONDS,
+                timeout=timeout,
+            )
         )
     return max(1, round(seconds * 1000))

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 from labkit.traffic.curl import Answer
 
 Requests: TypeAlias = Answer | pd.DataFrame
@@ -22,7 +23,9 @@ def marks(of: Requests) -> tuple[list[str], dt.datetime]:
     if isinstance(of, Answer):
         return [of.tag] * bool(of.tag), of.sent_at
     if not isinstance(of, pd.DataFrame) or "status" not in of:
-        raise UsageError(f"of= takes what lab.curl() or lab.send() gave back, not {_named(of)}.")
+        raise UsageError(
+            gettext("of= takes what lab.curl() or lab.send() gave back, not {named}.", named=_named(of))
+        )
     if "tag" not in of:
         return [], dt.datetime.now(dt.UTC)
     answered = of[of["status"].notna() & (of["tag"] != "")]
@@ -32,4 +35,4 @@ def marks(of: Requests) -> tuple[list[str], dt.datetime]:
 
 
 def _named(thing: object) -> str:
-    return "another frame" if isinstance(thing, pd.DataFrame) else repr(thing)
+    return gettext("another frame") if isinstance(thing, pd.DataFrame) else repr(thing)

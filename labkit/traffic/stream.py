@@ -18,6 +18,7 @@ import pandas as pd
 
 from labkit.clock import SYSTEM, Clock
 from labkit.errors import LabkitError, UsageError
+from labkit.language import gettext
 from labkit.traffic.answers import send, to_frame
 from labkit.traffic.as_sent import header_lines
 from labkit.traffic.exchange import Columns
@@ -67,7 +68,13 @@ class Stream:
     @rate.setter
     def rate(self, rate: float) -> None:
         if not 0 < number("rate", rate) <= MOST_PER_SECOND:
-            raise UsageError(f"A rate is more than 0 and at most {MOST_PER_SECOND:.0f} a second, not {rate}.")
+            raise UsageError(
+                gettext(
+                    "A rate is more than 0 and at most {most_per_second:.0f} a second, not {rate}.",
+                    most_per_second=MOST_PER_SECOND,
+                    rate=rate,
+                )
+            )
         self._state.rate = rate
 
     @property

@@ -29,14 +29,15 @@ from typing import Any
 import pandas as pd
 
 from labkit.kube.tables import Listing
+from labkit.language import gettext, gettext_noop
 from labkit.traffic.response_flags import flags_of, why
 
 COLUMNS = (
     *("hop", "within", "proxy", "direction", "to", "start_ms", "duration_ms"),
     *("own_ms", "status", "flags", "meaning"),
 )
-NOWHERE = "nowhere"
-_BLIND = {"BlackHoleCluster": NOWHERE, "PassthroughCluster": "outside the mesh"}
+NOWHERE = gettext_noop("nowhere")
+_BLIND = {"BlackHoleCluster": NOWHERE, "PassthroughCluster": gettext_noop("outside the mesh")}
 
 
 def journey(lines: pd.DataFrame, apps: Mapping[str, str], hosts: Mapping[str, str]) -> pd.DataFrame:
@@ -116,8 +117,10 @@ def _direction(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 def _target(row: dict[str, Any], apps: Mapping[str, str], hosts: Mapping[str, str]) -> str:
     cluster = row["upstream_cluster"]
     if cluster is None:
-        return NOWHERE
+        return gettext(NOWHERE)
     if _is_inbound(row):
         return apps.get(row["app"], row["app"])
     host = str(cluster).rpartition("|")[2]
-    return _BLIND.get(host) or hosts.get(host.partition(".")[0], host)
+    if host in _BLIND:
+        return gettext(_BLIND[host])
+    return hosts.get(host.partition(".")[0], host)

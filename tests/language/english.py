@@ -16,7 +16,9 @@ _TERMS = """
     ServiceA ServiceB ServiceC
     Control control plane Mesh mesh service
     ms p s x
-    default delay errors noexec seccomp xx
+    ConfigMap LABKIT_USER NO_PROXY Python SOCKS TLS apiVersion imagePullPolicy kind kubeconfig metadata mode
+    outboundTrafficPolicy timeout
+    default delay errors exportTo headless noexec seccomp xx
     DI EnvoyFilter Ready Telemetry UT UTC
 """
 ALLOWED = set(_TERMS.split())

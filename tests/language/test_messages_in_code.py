@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import labkit
-from labkit.cli.texts.messages import messages, template
+from labkit.cli.texts.messages import messages
 from labkit.views.live_figure import PAGE
+
+from .asked import asked_for
 
 PACKAGE = Path(labkit.__file__).parent
 FUNCTIONS = ("gettext", "ngettext", "gettext_noop")
@@ -27,7 +29,7 @@ def handed_over():
 
 def test_each_is_extracted():
     """Not so where it stands within an f-string, or among what is handed to another of these functions."""
-    extracted = {message.id for message in messages(template("messages"))}
+    extracted = {message.id for message in messages(asked_for("messages"))}
     known = extracted | {one[0] for one in extracted if isinstance(one, tuple)}
     assert [(place, said) for place, said in handed_over() if said not in known] == []
 
@@ -42,7 +44,7 @@ def test_a_message_is_never_made_of_parts():
 
 @pytest.mark.parametrize("page", sorted(PAGE.glob("*.js")), ids=lambda path: path.name)
 def test_the_pages_words_are_handed_over(page):
-    extracted = {message.id for message in messages(template("messages"))}
+    extracted = {message.id for message in messages(asked_for("messages"))}
     said = re.findall(
         r'\b(?:word|say)\((?:\w+ \? )?"([^"]+)"(?: : "([^"]+)")?', page.read_text(encoding="utf-8")
     )

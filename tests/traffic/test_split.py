@@ -84,7 +84,7 @@ def test_answers_are_split_by_service():
 
     assert found.counts == {"B": 2, "C": 1}
     assert found.left_out == 1
-    assert "1 requests were answered by no destination" in str(found)
+    assert "1 request was answered by no destination" in str(found)
 
 
 def test_logs_are_split_by_destination():

@@ -1,6 +1,7 @@
 """What there is to translate, and what of it a language's catalogues have.
 
-A message is what the code hands to gettext, a text of ``scenario/texts``, or a piece of a notebook's prose.
+A message is what the code hands to gettext, a text of ``scenario/texts``, what a manifest says
+of itself, or a piece of a notebook's prose.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from labkit import book
 from labkit.cli.texts.prose import pieces
 from labkit.language import catalogue_file
 from labkit.language.reading import read_catalogue
-from labkit.scenario.wording import TEXTS, wordings
+from labkit.scenario.wording import TEXTS, remark, wordings
 
 CATALOGUES = ("messages", "notebooks")
+_METHODS = [("embedded/**", "ignore"), ("services/**", "ignore"), ("**.py", "python")]
+"""The cluster and its services know no learner: what they say is Kubernetes' and Istio's."""
 _KEYWORDS = {"gettext": None, "ngettext": (1, 2), "gettext_noop": None}
 _NOTHING_SAID = tuple(
     f'"{name}: '
@@ -49,12 +52,15 @@ def template(name: str) -> Catalog:
 
 
 def _of_code() -> Iterator[tuple[str, str | tuple[str, ...], None]]:
-    found = extract_from_dir(_PACKAGE, [("**.py", "python")], keywords=_KEYWORDS)
+    found = extract_from_dir(_PACKAGE, _METHODS, keywords=_KEYWORDS)
     for place, _, message, _, _ in found:
         yield f"labkit/{place}", message, None
     for file in sorted(TEXTS.glob("*.yml")):
         for words in wordings(yaml.safe_load(file.read_text(encoding="utf-8"))):
             yield f"labkit/scenario/texts/{file.name}", words, None
+    for file in sorted(book.manifests().rglob("*.yml")):
+        if words := remark(file.read_text(encoding="utf-8")):
+            yield f"manifests/{file.relative_to(book.manifests())}", words, None
 
 
 def _of_notebooks() -> Iterator[tuple[str, str, str]]:
