@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from labkit.errors import UsageError
+from labkit.errors import ApiRefused, UsageError
 from labkit.kube.api import Api
-from labkit.kube.resources import NAMESPACES
+from labkit.kube.resources import NAMESPACES, VIRTUAL_SERVICES
+from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 
 
@@ -25,4 +26,25 @@ def refuse_any_host_beside_a_class(api: Api, learner: Learner) -> None:
     raise UsageError(
         f"A class works on this cluster ({shown}), each under a host name of their own. Without one your "
         "rules would be for any host, theirs as well: set LABKIT_USER to a name of your own, and start again."
+    )
+
+
+def told_of_any_host(api: Api, learner: Learner) -> str:
+    """A sentence for one of a class, where somebody without a name has rules for any host; else nothing.
+
+    Nothing, too, where one may not look.
+    """
+    if not learner.name:
+        return ""
+    try:
+        rules = api.items(VIRTUAL_SERVICES.path(cast.HOME))
+    except ApiRefused:
+        return ""
+    named = [one["metadata"]["name"] for one in rules if "*" in (one.get("spec") or {}).get("hosts", [])]
+    if not named:
+        return ""
+    return (
+        f"! Somebody works here without a name: VirtualService {named[0]} in {cast.HOME} is for any host, "
+        f"and answers requests for {learner.host} as long as no rule of yours does. Whoever it belongs to "
+        "takes it away by `labkit reset`."
     )
