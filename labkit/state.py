@@ -22,7 +22,7 @@ def folder() -> Path:
 
 
 def write(path: Path, text: str) -> None:
-    """Make the file *path* with *text* in it; it, and each folder that is made for it, is its owner's alone."""
+    """Make the file *path* with *text* in it; it, and folders made for it, are their owner's alone."""
     for missing in reversed([one for one in path.parents if not one.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     path.unlink(missing_ok=True)
