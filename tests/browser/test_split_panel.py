@@ -149,7 +149,7 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
     assert not page.get_by_text(LEFT).is_visible(), "the widgets are there"
 
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.get_by_text("The kernel that made this is gone").wait_for()
+    page.get_by_text("The kernel that made this is gone").first.wait_for()
     assert ask(page, THREADS) == "0"
     assert page.problems == []
 
@@ -162,7 +162,7 @@ def test_a_saved_page_shows_what_was_there_when_its_kernel_is_gone(book, page):
     wait_until(lambda: ask(page, IS_RUNNING) == "False")
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.get_by_text("The kernel that made this is gone").wait_for()
+    page.get_by_text("The kernel that made this is gone").first.wait_for()
     page.reload()
     page.get_by_text(LEFT).wait_for()
     left = page.locator(".labkit-left").inner_text()
