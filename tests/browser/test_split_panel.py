@@ -57,7 +57,10 @@ FOCUSED = """() => {
 }"""
 ELSEWHERE = """
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.scenario.splitting import give
+from labkit.scenario.splitting import held_rule
+def give(percent):
+    held = held_rule(lab.api, lab.namespace)
+    held.write(lab.api, held.sharing('ServiceC', percent))
 name = 'producer-internal-host-vs'
 at = VIRTUAL_SERVICES.path(lab.namespace, name)
 def put(rule, name):
@@ -246,10 +249,10 @@ def test_it_fits_one_screen(book, page):
 def test_what_happens_elsewhere_shows_at_once(desk, book, page):
     see_answers(page)
     ask(page, ELSEWHERE)
-    ask(page, "give(lab.api, 'ServiceC', 25)")
+    ask(page, "give(25)")
     tells(page, "ServiceB 75, ServiceC 25: set elsewhere")
     assert numbers(page) == ["75", "25"]
-    ask(page, "give(lab.api, 'ServiceC', 60)")
+    ask(page, "give(60)")
     page.get_by_role("button", name="90 / 10").click()  # whatever the panel has heard of by then
     wait_until(
         lambda: numbers(page) == ["90", "10"] and ask(page, "print(lab.weights()['ServiceC'])") == "10.0"
