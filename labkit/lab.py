@@ -51,7 +51,7 @@ from labkit.scenario import cast, steps
 from labkit.scenario.checks import Report, Verified, check, verify
 from labkit.scenario.hints import explained
 from labkit.scenario.learner import Learner
-from labkit.scenario.neighbours import refuse_any_host_beside_a_class
+from labkit.scenario.neighbours import refuse_any_host_beside_a_class, told_of_any_host
 from labkit.scenario.place import bring_to, make_up_for
 from labkit.scenario.set_aside import bring_back, kept_aside
 from labkit.shifting import Shifting
@@ -111,6 +111,8 @@ class Lab(Shifting):
         if not self.api.shared:
             offer_kubectl(self.api.kubeconfig)
         istio.ensure(self.api)
+        if told := told_of_any_host(self.api, self.learner):
+            print(told)
 
     def __enter__(self) -> Lab:
         return self

@@ -44,6 +44,11 @@ class Shifting(ABC):
     def _url(self, path: str) -> Target:
         """Where requests for *path* go."""
 
+    @property
+    def _here(self) -> tuple[Api, str, tuple[str, ...]]:
+        """Where the rule is looked for."""
+        return self.api, self.namespace, self.learner.namespaces
+
     def split(self, frame: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Split:
         """How *frame*'s requests were shared out: by who answered, or by a log's destinations; those of the
         rule under the names that the panel and the shift have for them.
@@ -52,7 +57,7 @@ class Shifting(ABC):
         """
         from labkit.scenario.splitting import sessions_of, shared_out, the_rule
 
-        rule = the_rule(self.api, self.namespace)
+        rule = the_rule(*self._here)
         found = shared_out(frame, rule, self._sent.journal, weights)
         found = replace(found, note=sessions_of(self.api, rule, self.namespace)) if rule else found
         if found.total and found.fits is not False:
@@ -63,7 +68,7 @@ class Shifting(ABC):
         """The weights asked for, by service: what the rule for it says now. None where there is none."""
         from labkit.scenario.splitting import the_rule, weights_of
 
-        rule = the_rule(self.api, self.namespace)
+        rule = the_rule(*self._here)
         return weights_of(rule) if rule else None
 
     def split_panel(
@@ -86,7 +91,7 @@ class Shifting(ABC):
         from labkit.views.split_panel import Release, SplitPanel
 
         release = Release(
-            find=partial(held_rule, self.api, self.namespace, headers=as_received(headers)),
+            find=partial(held_rule, *self._here, headers=as_received(headers)),
             tell=lambda held: who_answers(held) or ByLog(self._sent.journal, held.destinations),
             missing=gettext(
                 "No rule shares out the requests for {host} in {namespace}: lab.goto(3) makes one.",
@@ -126,7 +131,7 @@ class Shifting(ABC):
         from labkit.scenario.splitting import destination_called, names_of, needed_rule
         from labkit.views.shift import Course
 
-        rule = needed_rule(self.api, self.namespace, headers=as_received(headers))
+        rule = needed_rule(*self._here, headers=as_received(headers))
         target, new = destination_called(rule, to, self.namespace)
         found = shift(
             self.api,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from labkit import book
+from labkit import book, state
 from labkit.cli import images
 from labkit.cli.kernels import QUIET
 from labkit.cli.language import environment as told
@@ -120,8 +120,6 @@ def _before_the_usual(context: str, namespace: str) -> str:
     import yaml
     from kubernetes.config import list_kube_config_contexts
 
-    from labkit.kube import embedded
-
     contexts, _ = list_kube_config_contexts()  # type: ignore[no-untyped-call]
     entry = next(one["context"] for one in contexts if one["name"] == context)
     kept = {"cluster": entry["cluster"], "user": entry["user"], "namespace": namespace}
@@ -131,10 +129,8 @@ def _before_the_usual(context: str, namespace: str) -> str:
         "current-context": context,
         "contexts": [{"name": context, "context": kept}],
     }
-    folder = embedded.home() / "contexts"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', context)}.yml"
-    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    file = state.folder() / "contexts" / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', context)}.yml"
+    state.write(file, yaml.safe_dump(config, sort_keys=False))
     usual = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     return f"{file}{os.pathsep}{usual}"
 

@@ -8,11 +8,11 @@ agreed is kept in a file of the learner's, by the identity of the cluster (the U
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
 
+from labkit import state
 from labkit.errors import NotAgreed
 from labkit.kube.api import Api
 from labkit.kube.resources import NAMESPACES
@@ -80,8 +80,7 @@ def signs_of_production(api: Api, ours: Collection[str] = ()) -> list[str]:
 
 
 def _file() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "labkit-agreed.json"
+    return state.users_folder() / "labkit-agreed.json"
 
 
 def _known() -> dict[str, str]:

@@ -31,13 +31,24 @@ async def open_socket(
 
     Whether anything listens there is said later, on the stream for what went wrong.
     """
+    socket = await open_channels(api, session, PODS.path(namespace, pod), f"portforward?ports={port}")
+    for _ in ("data", "error"):
+        await socket.receive()  # the port's number
+    return socket
+
+
+async def open_channels(api: Api, session: ClientSession, pod: str, what: str) -> ClientWebSocketResponse:
+    """A WebSocket for *what* of the pod at the path *pod*, a subresource with its query.
+
+    ApiRefused where that is not allowed, ConnectionLost where it fails.
+    """
     from aiohttp import ClientError, WSServerHandshakeError
 
-    path = f"{PODS.path(namespace, pod)}/portforward"
+    path = f"{pod}/{what.partition('?')[0]}"
     headers, tls = await asyncio.to_thread(api.credentials)
     try:
-        socket = await session.ws_connect(
-            f"{api.host}{path}?ports={port}",
+        return await session.ws_connect(
+            f"{api.host}{pod}/{what}",
             headers=headers,
             proxy=api.forward_proxy,
             protocols=(_PROTOCOL,),
@@ -48,12 +59,10 @@ async def open_socket(
     except WSServerHandshakeError as error:
         raise refused(error.status, error.message.encode(), path) from error
     except (ClientError, OSError) as error:
+        name = pod.rpartition("/")[2]
         raise ConnectionLost(
-            gettext("No connection to {pod} by way of {host}: {error}", pod=pod, host=api.host, error=error)
+            gettext("No connection to {pod} by way of {host}: {error}", pod=name, host=api.host, error=error)
         ) from error
-    for _ in ("data", "error"):
-        await socket.receive()  # the port's number
-    return socket
 
 
 class Relay:

@@ -24,12 +24,11 @@ from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
 from labkit.kube import sessions
 from labkit.kube.admin_connections import ADMIN_PORT, AdminConnections
 from labkit.kube.api import Api
+from labkit.kube.pod_socket import open_channels
 from labkit.kube.proxies import CONTAINER, Proxy
-from labkit.kube.refusals import refused
 from labkit.kube.resources import PODS
 from labkit.language import gettext
 
-_PROTOCOL = "v4.channel.k8s.io"
 _OUTPUT, _COMPLAINT, _END = 1, 2, 3
 _PATIENCE = 20.0
 _AT_ONCE = 16
@@ -141,32 +140,21 @@ def run(api: Api, proxy: Proxy, command: list[str]) -> bytes:
 
 
 async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, bytearray]:
-    from aiohttp import ClientError, WSServerHandshakeError
+    from aiohttp import ClientError
 
-    headers, tls = await asyncio.to_thread(api.credentials)
     words = [("container", CONTAINER), ("stdout", "true"), ("stderr", "true")]
     query = urlencode([*words, *(("command", word) for word in command)])
-    path = f"{PODS.path(proxy.namespace, proxy.pod)}/exec"
+    pod = PODS.path(proxy.namespace, proxy.pod)
     streams: dict[int, bytearray] = defaultdict(bytearray)
     try:
         async with (
             asyncio.timeout(_PATIENCE),
             sessions.session() as session,
-            session.ws_connect(
-                f"{api.host}{path}?{query}",
-                headers=headers,
-                proxy=api.forward_proxy,
-                protocols=(_PROTOCOL,),
-                ssl=tls or True,
-                compress=0,
-                max_msg_size=0,
-            ) as socket,
+            await open_channels(api, session, pod, f"exec?{query}") as socket,
         ):
             async for message in socket:
                 if isinstance(message.data, bytes) and message.data:
                     streams[message.data[0]] += message.data[1:]
-    except WSServerHandshakeError as error:
-        raise refused(error.status, error.message.encode(), path) from error
     except TimeoutError as error:
         raise AdminRefused(
             gettext("{name} gave no answer within {patience:.0f} s.", name=_name(proxy), patience=_PATIENCE)
@@ -174,7 +162,10 @@ async def _streams(api: Api, proxy: Proxy, command: list[str]) -> Mapping[int, b
     except (ClientError, OSError) as error:
         raise ConnectionLost(
             gettext(
-                "No connection to {pod} by way of {host}: {error}", pod=proxy.pod, host=api.host, error=error
+                "The connection to {pod} by way of {host} broke off: {error}",
+                pod=proxy.pod,
+                host=api.host,
+                error=error,
             )
         ) from error
     return streams

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from labkit.errors import UsageError
+from labkit.errors import ApiRefused, UsageError
 from labkit.kube.api import Api
-from labkit.kube.resources import NAMESPACES
+from labkit.kube.resources import NAMESPACES, VIRTUAL_SERVICES
 from labkit.language import gettext
+from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 
 
@@ -30,4 +31,28 @@ def refuse_any_host_beside_a_class(api: Api, learner: Learner) -> None:
             "name of your own, and start again.",
             shown=shown,
         )
+    )
+
+
+def told_of_any_host(api: Api, learner: Learner) -> str:
+    """A sentence for one of a class, where somebody without a name has rules for any host; else nothing.
+
+    Nothing, too, where one may not look.
+    """
+    if not learner.name:
+        return ""
+    try:
+        rules = api.items(VIRTUAL_SERVICES.path(cast.HOME))
+    except ApiRefused:
+        return ""
+    named = [one["metadata"]["name"] for one in rules if "*" in (one.get("spec") or {}).get("hosts", [])]
+    if not named:
+        return ""
+    return gettext(
+        "! Somebody works here without a name: VirtualService {rule} in {namespace} is for any host, and "
+        "answers requests for {host} as long as no rule of yours does. Whoever it belongs to takes it away "
+        "by `labkit reset`.",
+        rule=named[0],
+        namespace=cast.HOME,
+        host=learner.host,
     )

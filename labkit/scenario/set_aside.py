@@ -9,7 +9,6 @@ on, so that the newest of the others is what comes back next.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from labkit import state
 from labkit.errors import UsageError
-from labkit.kube import embedded
 from labkit.kube.api import Api, Obj
 from labkit.kube.export import all_in, exported
 from labkit.kube.manifests import Source, parse, read
@@ -75,9 +74,7 @@ def _made_by_somebody(api: Api, namespace: str) -> Iterator[Found]:
 
 def _export(api: Api, learner: Learner, found: Sequence[Found]) -> SetAside:
     time = dt.datetime.now(dt.UTC)
-    folder = _folder(api, learner)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{time:%Y-%m-%dT%H%M%S.%fZ}.yml"
+    file = _folder(api, learner) / f"{time:%Y-%m-%dT%H%M%S.%fZ}.yml"
     titles = sorted({resource.title(obj["metadata"]["name"]) for resource, obj in found})
     head = gettext(
         "# Set aside on {time:%Y-%m-%d at %H:%M:%S} UTC by lab.goto(): {titles}\n",
@@ -85,8 +82,7 @@ def _export(api: Api, learner: Learner, found: Sequence[Found]) -> SetAside:
         titles=", ".join(titles),
     )
     objects = [exported(*one) for one in sorted(found, key=lambda one: one[0].kind != "Namespace")]
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(head + yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True))
+    state.write(file, head + yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True))
     return SetAside(file, tuple(titles))
 
 
@@ -94,7 +90,7 @@ def _folder(api: Api, learner: Learner) -> Path:
     """Where this cluster's files are: by its context's name and *learner*'s, in the embedded one's home."""
     name = re.sub(r"[^\w.-]+", "-", "-".join(filter(None, (api.context, learner.name)))) or "cluster"
     own = api.kubeconfig.parent if api.kubeconfig and not api.shared else None
-    return (own or embedded.home()) / FOLDER / name
+    return (own or state.folder()) / FOLDER / name
 
 
 # ----------------------------------------------------------------------------------------- bringing back

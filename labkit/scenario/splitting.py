@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
 from labkit.errors import UsageError
-from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
 from labkit.language import gettext
 from labkit.release.attribution import ByAnswer, ByLog
-from labkit.release.change import Change, make_change
 from labkit.release.finding import Calls, find_rule
 from labkit.release.health import number_of
 from labkit.release.held import Held, held, unique
-from labkit.release.rule import Rule, as_hundredths, share_out
+from labkit.release.rule import Rule
 from labkit.release.sessions import sessions
 from labkit.scenario import cast
 from labkit.scenario.learner import Learner
@@ -33,23 +31,24 @@ _GREET = {*SERVICES, cast.SERVICE_EXT.title}
 """Whose greetings stand in ServiceA's answers (its own stands in each)."""
 
 
-def the_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule | None:
+def the_rule(
+    api: Api, namespace: str, places: Collection[str] = (), *, headers: Mapping[str, str] | None = None
+) -> Rule | None:
     """The rule for calls from *namespace* to :data:`HOST`, whatever it is called and wherever it lives; None
-    where none leads anywhere."""
+    where none leads anywhere.
+
+    places: where it may live, for who may not look everywhere.
+    """
     calls = Calls(HOST, namespace, PORT, headers or {}, {"app": cast.SERVICE_A.app})
-    found = find_rule(api, calls, places=_of_the_same_lab(namespace))
+    found = find_rule(api, calls, places=places)
     return found if found and found.destinations else None
 
 
-def _of_the_same_lab(home: str) -> list[str]:
-    """The namespaces of the lab in which ServiceA, ServiceB and ServiceC are in *home*."""
-    learner = home.removeprefix(cast.HOME)
-    return [f"{one}{learner}" for one in cast.NAMESPACES] if home.startswith(cast.HOME) else []
-
-
-def needed_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Rule:
+def needed_rule(
+    api: Api, namespace: str, places: Collection[str] = (), *, headers: Mapping[str, str] | None = None
+) -> Rule:
     """As :func:`the_rule`; UsageError where there is none."""
-    found = the_rule(api, namespace, headers=headers)
+    found = the_rule(api, namespace, places, headers=headers)
     if found is None:
         raise UsageError(
             gettext("Nothing is split yet, so nothing can be shifted: lab.goto(3) brings you there.")
@@ -79,38 +78,14 @@ def weights_of(rule: Rule) -> dict[str, float]:
     return found
 
 
-def parts_now(api: Api, namespace: str = cast.HOME) -> dict[str, int] | None:
-    """The rule's weights by name, as whole parts of 100 (somebody may have written 3 and 1); or None."""
-    rule = the_rule(api, namespace)
-    if rule is None:
-        return None
-    names = names_of(rule)
-    found = dict.fromkeys(names.values(), 0)
-    for destination, part in zip(rule.destinations, as_hundredths(rule), strict=True):
-        found[names[destination]] += part
-    return found
-
-
-def give(
-    api: Api, name: str, percent: int, *, namespace: str = cast.HOME, strategy: Strategy | None = None
-) -> Change:
-    """Let the destination called *name* have *percent* of 100 requests; the others share the rest as before.
-
-    Where the rule does not have it yet, it joins. Raises UsageError, ApiRefused, WaitTimeout.
-    """
-    rule = needed_rule(api, namespace)
-    destination, new = destination_called(rule, name, namespace)
-    wide = rule if new is None else rule.joined_by(new)
-    wanted = wide.with_weights(share_out(wide, wide.destinations.index(destination), percent))
-    return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy)
-
-
-def held_rule(api: Api, namespace: str, *, headers: Mapping[str, str] | None = None) -> Held | None:
+def held_rule(
+    api: Api, namespace: str, places: Collection[str] = (), *, headers: Mapping[str, str] | None = None
+) -> Held | None:
     """The rule with a name for each destination, as :func:`the_rule`.
 
     One with a single destination that is of this course has the other one beside it, without any weight.
     """
-    rule = the_rule(api, namespace, headers=headers)
+    rule = the_rule(api, namespace, places, headers=headers)
     if rule is None:
         return None
     wide = rule
@@ -162,7 +137,7 @@ def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Des
 
     Raises UsageError for what is neither.
     """
-    rule = the_rule(api, namespace)
+    rule = the_rule(api, namespace, learner.namespaces)
     if rule is not None:
         return destination_called(rule, name, namespace)[0]
     found = learner.workload(name)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labkit import book
+from labkit import book, state
 from labkit.errors import StepError
-from labkit.kube import embedded
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
 from labkit.language import gettext, gettext_noop
@@ -120,10 +119,8 @@ def typed_manifest(name: str, learner: Learner) -> Path:
     plain, source = read(Path(name), [folder()]), find_manifest(Path(name), learner)
     if source.path is None or source.text == plain.text:
         return (source.path or Path(name)).resolve()
-    copies = embedded.home() / "manifests"
-    copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copy = copies / source.name
-    copy.write_text(source.text, encoding="utf-8")
+    copy = state.folder() / "manifests" / source.name
+    state.write(copy, source.text)
     return copy
 
 

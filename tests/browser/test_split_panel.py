@@ -57,7 +57,10 @@ FOCUSED = """() => {
 }"""
 ELSEWHERE = """
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.scenario.splitting import give
+from labkit.scenario.splitting import held_rule
+def give(percent):
+    held = held_rule(lab.api, lab.namespace)
+    held.write(lab.api, held.sharing('ServiceC', percent))
 name = 'producer-internal-host-vs'
 at = VIRTUAL_SERVICES.path(lab.namespace, name)
 def put(rule, name):
@@ -149,7 +152,7 @@ def test_a_page_that_is_left_comes_back_and_a_kernel_that_is_gone_is_told(desk, 
     assert not page.get_by_text(LEFT).is_visible(), "the widgets are there"
 
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.get_by_text("The kernel that made this is gone").wait_for()
+    page.get_by_text("The kernel that made this is gone").first.wait_for()
     assert ask(page, THREADS) == "0"
     assert page.problems == []
 
@@ -162,7 +165,7 @@ def test_a_saved_page_shows_what_was_there_when_its_kernel_is_gone(book, page):
     wait_until(lambda: ask(page, IS_RUNNING) == "False")
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.get_by_text("The kernel that made this is gone").wait_for()
+    page.get_by_text("The kernel that made this is gone").first.wait_for()
     page.reload()
     page.get_by_text(LEFT).wait_for()
     left = page.locator(".labkit-left").inner_text()
@@ -246,10 +249,10 @@ def test_it_fits_one_screen(book, page):
 def test_what_happens_elsewhere_shows_at_once(desk, book, page):
     see_answers(page)
     ask(page, ELSEWHERE)
-    ask(page, "give(lab.api, 'ServiceC', 25)")
+    ask(page, "give(25)")
     tells(page, "ServiceB 75, ServiceC 25: set elsewhere")
     assert numbers(page) == ["75", "25"]
-    ask(page, "give(lab.api, 'ServiceC', 60)")
+    ask(page, "give(60)")
     page.get_by_role("button", name="90 / 10").click()  # whatever the panel has heard of by then
     wait_until(
         lambda: numbers(page) == ["90", "10"] and ask(page, "print(lab.weights()['ServiceC'])") == "10.0"

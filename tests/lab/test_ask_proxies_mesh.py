@@ -13,7 +13,8 @@ from labkit.kube.resources import PODS, VIRTUAL_SERVICES
 from labkit.kube.running import GATEWAYS
 from labkit.kube.wait import wait_for_rollouts, wait_until_gone
 from labkit.scenario import cast
-from labkit.scenario.splitting import give
+
+from ..shares import give
 
 pytestmark = pytest.mark.slow
 

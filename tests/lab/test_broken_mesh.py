@@ -20,8 +20,9 @@ from labkit.release import shift as release
 from labkit.scenario import place
 from labkit.scenario.checks import Finding
 from labkit.scenario.hints import blame_mesh, explain
-from labkit.scenario.splitting import give, parts_now
 from labkit.traffic import answers as traffic
+
+from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow
 

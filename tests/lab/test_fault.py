@@ -9,7 +9,8 @@ from labkit.kube.resources import ENVOY_FILTERS, VIRTUAL_SERVICES
 from labkit.release.fault import Fault
 from labkit.scenario import cast
 from labkit.scenario.progress import own_work
-from labkit.scenario.splitting import give, parts_now
+
+from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow
 

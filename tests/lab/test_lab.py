@@ -1,8 +1,10 @@
 """The one object a notebook holds."""
 
 import datetime as dt
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -193,7 +195,7 @@ def test_apply_prints_what_kubectl_would(split_lab, capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("$ kubectl apply --server-side --force-conflicts -n dev-service-mesh -f ")
-    assert lines[0].endswith("service-c-srv.yml")
+    assert lines[0].endswith(" -f $(labkit manifest service-c-srv.yml)")
     assert lines[1] == "service/service-c-srv serverside-applied"
     assert lines[2].startswith("acknowledged by 4 proxies in ")
     assert len(applied.acknowledged.proxies) == 4
@@ -202,8 +204,9 @@ def test_apply_prints_what_kubectl_would(split_lab, capsys):
 def test_the_printed_command_does_the_same(split_lab, cluster, capsys):
     split_lab.apply("service-c-srv.yml")
     command, line, *_ = capsys.readouterr().out.splitlines()
+    env = cluster.env | {"PATH": f"{Path(sys.executable).parent}:{cluster.env['PATH']}"}
 
-    assert cluster.kubectl(*command.split()[2:]).splitlines() == [line]
+    assert cluster.run("sh", "-c", command.removeprefix("$ "), env=env).stdout.splitlines() == [line]
 
 
 def test_a_warning_is_shown(split_lab, capsys):

@@ -11,8 +11,10 @@ from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, VIRTUAL_SERVICES
 from labkit.release.change import make_change
 from labkit.release.note import Before, patch_to_note
 from labkit.scenario import cast
-from labkit.scenario.splitting import give, needed_rule, parts_now
+from labkit.scenario.splitting import needed_rule
 from labkit.views.shift import as_html
+
+from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow
 

@@ -64,3 +64,18 @@ def test_going_elsewhere_leaves_the_other_where_they_are(learners):
     assert bob.check(1)
     assert bob.weights() is None
     assert ann.weights() == {"ServiceB": 50, "ServiceC": 50}
+
+
+def test_one_of_a_class_hears_of_rules_for_any_host(learners, cluster, capsys):
+    with Lab(kubeconfig=cluster.kubeconfig, user="") as nameless:
+        assert capsys.readouterr().out == ""
+        nameless.goto(1, finished=True)
+        capsys.readouterr()
+        with Lab(kubeconfig=cluster.kubeconfig, user="ann"):
+            told = capsys.readouterr().out
+        nameless.reset()
+        capsys.readouterr()
+    assert told.startswith("! Somebody works here without a name: VirtualService ")
+    assert "dev-service-mesh is for any host, and answers requests for ann.lab.test" in told
+    with Lab(kubeconfig=cluster.kubeconfig, user="ann"):
+        assert capsys.readouterr().out == ""

@@ -9,7 +9,8 @@ import pytest
 from labkit import Lab
 from labkit.errors import ConnectionLost, StepError
 from labkit.kube.resources import DEPLOYMENTS, VIRTUAL_SERVICES
-from labkit.scenario.splitting import give, parts_now
+
+from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ from labkit.kube.api import MERGE_PATCH
 from labkit.kube.resources import DEPLOYMENTS, DESTINATION_RULES, ENVOY_FILTERS, SERVICES, VIRTUAL_SERVICES
 from labkit.release.fault import Fault, find_faults
 from labkit.scenario import cast
-from labkit.scenario.splitting import give, parts_now
+
+from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow
 RULE = "producer-internal-host-vs"

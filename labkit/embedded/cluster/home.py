@@ -31,6 +31,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from labkit import state
 from labkit.embedded.cluster import files
 from labkit.embedded.store import aside
 
@@ -52,11 +53,6 @@ _OURS = (
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
 
 
-def user_state_folder() -> Path:
-    """``$XDG_STATE_HOME``, or ``~/.local/state``."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-
-
 @dataclass(frozen=True)
 class Home:
     """Where one cluster keeps everything."""
@@ -66,8 +62,7 @@ class Home:
     @classmethod
     def current(cls) -> Home:
         """The home that ``LABKIT_HOME`` names, or the user's default one."""
-        chosen = os.environ.get("LABKIT_HOME")
-        return cls((Path(chosen).expanduser() if chosen else user_state_folder() / "labkit").absolute())
+        return cls(state.folder())
 
     @property
     def kubeconfig(self) -> Path:
@@ -189,7 +184,7 @@ class Home:
 
 def homes_folder() -> Path:
     """The record of every home of this user that was ever used and not cleaned away."""
-    return user_state_folder() / "labkit-homes"
+    return state.users_folder() / "labkit-homes"
 
 
 def known_homes() -> list[Home]:
