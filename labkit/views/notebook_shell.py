@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-WORDS = "Stopped: this cell did not come to its end. Run it again, or go on with the next one."
+from labkit.language import gettext, gettext_noop
+
+WORDS = gettext_noop("Stopped: this cell did not come to its end. Run it again, or go on with the next one.")
 
 
 def tell_shortly() -> None:
@@ -46,6 +48,6 @@ def _tell(
     traceback: TracebackType,
     tb_offset: int | None = None,
 ) -> list[str]:
-    error._render_traceback_ = lambda: [WORDS]  # type: ignore[attr-defined]  # IPython's own way to say it
+    error._render_traceback_ = lambda: [gettext(WORDS)]  # type: ignore[attr-defined]  # IPython's own way to say it
     shell.showtraceback((kind, error, traceback))
     return [WORDS]
