@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from labkit.kube.acknowledgement import Acknowledgement, ProxyState
+from labkit.language import gettext
 from labkit.release.course import Shift, Step
 from labkit.release.health import Health
 from labkit.release.limits import Limits
@@ -20,6 +21,7 @@ from labkit.traffic.response_flags import LAST_RESORTS, MEANINGS, meaning, why
 from labkit.traffic.split import split_counts
 from labkit.views import banner
 from labkit.views.figures import plot_answers, plot_latency, plot_split
+from labkit.views.graph import _LEGEND
 from labkit.views.quiz import QuizView
 
 from .english import english
@@ -105,6 +107,11 @@ def test_figures_of_answers():
     answers.attrs["halfway"] = times[1]
     for picture in (plot_answers(answers), plot_latency(answers)):
         assert [words for words in figure_words(picture) if english(words)] == []
+
+
+def test_the_pictures_legend_has_room():
+    """It stands on one line below the picture, which is made for the English one."""
+    assert len(gettext(_LEGEND)) <= len(_LEGEND)
 
 
 def test_a_course():
