@@ -80,9 +80,14 @@ def _finding(found: Found, *, evidence: bool) -> str:
         seen = html.escape(gettext("seen: {seen}", seen=found.seen))
         told.append(f'<div style="margin-left:1.4em;{SOFT}">{seen}</div>')
     if found.hint and not found.holds:
-        hint = coded(gettext("hint: {hint}", hint=found.hint)).replace(":", ":</b>", 1)
-        told.append(f'<div style="margin-left:1.4em"><b>{hint}</div>')
+        hint = labelled(gettext("hint:"), found.hint)
+        told.append(f'<div style="margin-left:1.4em">{hint}</div>')
     return "".join([*told, "</div>"])
+
+
+def labelled(label: str, words: str) -> str:
+    """*words* with a *label* before them that stands out."""
+    return f"<b>{html.escape(label)}</b> {coded(words)}"
 
 
 def coded(words: str) -> str:

@@ -96,7 +96,7 @@ class Finding:
         if not self.holds:
             lines += [
                 "    " + gettext("seen: {seen}", seen=self.seen),
-                *(["    " + gettext("hint: {hint}", hint=self.hint)] if self.hint else []),
+                *(["    " + gettext("hint:") + f" {self.hint}"] if self.hint else []),
             ]
         return "\n".join(lines)
 

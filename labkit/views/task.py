@@ -82,8 +82,9 @@ class TaskView(ActionView):
         """Show the next hint."""
         self._hints = min(self._hints + 1, len(self.task.hints))
         shown = enumerate(self.task.hints[: self._hints], start=1)
-        told = (markup.coded(gettext("hint {number}: {hint}", number=n, hint=hint)) for n, hint in shown)
-        self.hint.value = markup.lines(f"<b>{words.replace(':', ':</b>', 1)}" for words in told)
+        self.hint.value = markup.lines(
+            markup.labelled(gettext("hint {number}:", number=n), hint) for n, hint in shown
+        )
 
     def show_solution(self) -> None:
         """Show one solution, as it is typed in a terminal."""
