@@ -3,6 +3,7 @@ and a keyboard alone is enough."""
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -36,12 +37,11 @@ def book(desk, opened):
 
 
 def test_axe_finds_no_serious_fault(book, page):
-    sync_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
     book.run_all()
     wrong = {}
     for index in range(1, len(CELLS)):
         book.show(index).locator(".jp-OutputArea-output:visible").first.wait_for()
-        found = sync_playwright.Axe().run(page, context=VIEWS, options=RULES).response["violations"]
+        found = Axe().run(page, context=VIEWS, options=RULES).response["violations"]
         for each in found:
             if each["impact"] in SERIOUS and each["id"] not in NOT_OURS:
                 wrong |= {(each["id"], node["html"][:300]): node["failureSummary"] for node in each["nodes"]}
