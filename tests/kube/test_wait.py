@@ -1,6 +1,7 @@
 """Rollouts: done, hopeless, or too slow; deletions; all by watching."""
 
 import queue
+import re
 import threading
 import time
 
@@ -72,6 +73,35 @@ def test_done_already(story, api):
     story([deployment(1)])
 
     wait_for_rollouts(api, [("ns", "d")], timeout=5)
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        'Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": failed to '
+        'call webhook: Post "https://istiod.istio-system.svc:443/inject": context deadline exceeded',
+        'pods "d-1-" is forbidden: error looking up service account ns/default: '
+        'serviceaccount "default" not found',
+    ],
+)
+def test_pods_that_are_made_again_are_waited_for(story, api, why):
+    """The ReplicaSet's controller tries again where that is not the pod's fault."""
+    refused = [{"type": "ReplicaFailure", "status": "True", "message": why}]
+    told = story([deployment(0, conditions=refused)])
+    told.tell(DEPLOYMENTS, "MODIFIED", deployment(1))
+    wait_for_rollouts(api, [("ns", "d")], timeout=5)
+
+    story([deployment(0, conditions=refused)])
+    with pytest.raises(WaitTimeout, match=re.escape(why)):
+        wait_for_rollouts(api, [("ns", "d")], timeout=0.3)
+
+
+def test_pods_that_are_never_made(story, api):
+    why = 'pods "d-1-" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0'
+    story([deployment(0, conditions=[{"type": "ReplicaFailure", "status": "True", "message": why}])])
+
+    with pytest.raises(WaitFailed, match="exceeded quota"):
+        wait_for_rollouts(api, [("ns", "d")], timeout=5)
 
 
 def test_done_later(story, api):
