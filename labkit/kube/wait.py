@@ -265,13 +265,15 @@ def _is_hopeless(pod: Obj) -> bool:
 
 
 def wait_until_gone(
-    api: Api, resource: Resource, namespace: str, name: str, *, uid: str = "", timeout: float = 60.0
+    api: Api, resource: Resource, namespace: str, name: str, *, uid: str = "", timeout: float = 180.0
 ) -> None:
     """Wait until an object is deleted and its finalizers are done; WaitTimeout after *timeout* seconds.
 
+    A namespace goes after its pods, each of which may take the half minute that it is given to end.
+
     uid: the object's; another of the same name is not waited for. By default every one of that name is meant.
     """
-    there = False
+    there, last = False, {}
     with Watches(api, resource.path(namespace)) as watches:
         for event in watches.until(time.monotonic() + timeout):
             if event.type == "SYNCED":
@@ -281,14 +283,20 @@ def wait_until_gone(
             elif _is_called(event.object, name, uid):
                 if event.type == "DELETED":
                     return
-                there = True
-    raise WaitTimeout(
-        gettext(
-            "{resource} is still being deleted after {timeout:.0f} s.",
-            resource=resource.title(name),
-            timeout=timeout,
-        )
+                there, last = True, event.object
+    said = gettext(
+        "{resource} is still being deleted after {timeout:.0f} s.",
+        resource=resource.title(name),
+        timeout=timeout,
     )
+    raise WaitTimeout(" ".join([said, *_what_remains(last)]))
+
+
+def _what_remains(obj: Obj) -> list[str]:
+    """What a Namespace says that is being deleted: what is in it, and who still has to let go."""
+    found = (obj.get("status") or {}).get("conditions") or []
+    remaining = (one for one in found if "Remaining" in one["type"] and one["status"] == "True")
+    return [str(one.get("message") or one["type"]) for one in remaining]
 
 
 def _is_called(obj: Obj, name: str, uid: str) -> bool:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from labkit.errors import WaitFailed, WaitTimeout
-from labkit.kube.resources import DEPLOYMENTS, PODS
+from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
 from labkit.kube.wait import is_rolled_out, wait_for_pods, wait_for_rollouts, wait_until_gone
 
 
@@ -230,6 +230,29 @@ def test_still_there(story, api):
 
     with pytest.raises(WaitTimeout, match="pod/d-1 is still being deleted"):
         wait_until_gone(api, PODS, "ns", "d-1", timeout=0.3)
+
+
+def test_a_namespace_says_what_is_still_in_it(server, api):
+    said = "Some resources are remaining: pods. has 1 resource instances"
+    conditions = [
+        {
+            "type": "NamespaceDeletionDiscoveryFailure",
+            "status": "False",
+            "message": "All resources discovered",
+        },
+        {"type": "NamespaceContentRemaining", "status": "True", "message": said},
+    ]
+    namespace = {"metadata": {"name": "ns"}, "status": {"phase": "Terminating", "conditions": conditions}}
+    listed = {"metadata": {"resourceVersion": "7"}, "items": [namespace]}
+    server.answer("GET", NAMESPACES.path(), listed)
+    changes = queue.Queue()
+    server.answer("WATCH", NAMESPACES.path(), changes)
+
+    with pytest.raises(WaitTimeout) as told:
+        wait_until_gone(api, NAMESPACES, "", "ns", timeout=0.3)
+    changes.put(None)
+
+    assert str(told.value).endswith(f"is still being deleted after 0 s. {said}")
 
 
 def test_a_watch_that_ends_is_opened_again(story, server, api):
