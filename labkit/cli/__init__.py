@@ -61,6 +61,7 @@ Environment:
   LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
   LABKIT_USER     your name in a class: namespaces, host name and routes of your own on a shared cluster
   LABKIT_IMAGES   where images of the lab's own services are, for clusters that can't pull the scenario's
+  LABKIT_SCENARIO the folder of another scenario than the book
   LABKIT_LANGUAGE  what the book and the lab speak (default: the locale's language, else English)
   LABKIT_ENVOY    another Envoy than the one that came with labkit
 """

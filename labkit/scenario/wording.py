@@ -13,18 +13,35 @@ from typing import Any
 
 import yaml
 
+from labkit.errors import StepError
 from labkit.kube.manifests import Source
 from labkit.language import gettext
+from labkit.scenario.data import Scenario
 
-TEXTS = Path(__file__).with_name("texts")
-_NO_WORDS = ("solution", "namespace")
+_NO_WORDS = ("solution", "namespace", "host", "checks")
 """What is a manifest or a name, and the same in every language."""
 
 
-def read_text(name: str) -> dict[str, Any]:
-    """The text *name*, each of its wordings on one line and in the language that is spoken."""
-    read = yaml.safe_load((TEXTS / name).read_text(encoding="utf-8"))
+def read_text(file: Path) -> dict[str, Any]:
+    """The text in *file*, each of its wordings on one line and in the language that is spoken."""
+    read = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {key: value if key in _NO_WORDS else _said(value) for key, value in read.items()}
+
+
+def text_of(scenario: Scenario, kind: str, step: int) -> Path:
+    """The file of the ``quiz`` or ``task`` of *step*; StepError where the scenario has none."""
+    file = scenario.folder / "texts" / f"{kind}-{step}.yml"
+    if not file.is_file():
+        raise StepError(
+            gettext(
+                "Step {step} of {title} has no {kind}: there is no {file}.",
+                step=step,
+                title=scenario.said(scenario.title),
+                kind=kind,
+                file=file,
+            )
+        )
+    return file
 
 
 def wordings(read: dict[str, Any]) -> Iterator[str]:
