@@ -263,7 +263,9 @@ class Lab(Shifting):
         frame of answers and a frame of access-log lines can be joined. (It is found by our mark in the
         User-Agent: requests whose *headers* have another are not found.)
         """
-        return self._sent.send(
+        from labkit.scenario.splitting import by_title
+
+        answers = self._sent.send(
             self._url(path),
             requests=requests,
             concurrency=concurrency,
@@ -271,6 +273,7 @@ class Lab(Shifting):
             timeout=timeout,
             halfway=halfway,
         )
+        return by_title(self.learner.scenario, answers)
 
     def access_log(self, workload: str, of: Requests | None = None) -> pd.DataFrame:
         """The access log of a workload's proxies, see :mod:`labkit.traffic.access_log`.

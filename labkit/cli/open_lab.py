@@ -48,7 +48,7 @@ def lab(
 
     first = _writable(scenario.chapters(language), scenario)[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
-    learner = Learner.here(scenario=scenario.folder)
+    learner = Learner.here(scenario=scenario)
     config = _look_at(context, learner) if context else _bring_up_own(learner)
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
     options += [] if browser and not _of_a_hub(os.environ) else ["--no-browser"]

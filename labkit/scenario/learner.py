@@ -52,7 +52,7 @@ class Learner:
 
     @classmethod
     def here(
-        cls, name: str | None = None, images: str | None = None, scenario: str | Path | None = None
+        cls, name: str | None = None, images: str | None = None, scenario: Scenario | str | Path | None = None
     ) -> Learner:
         """The learner of that *name*; where it is not said, the one whom ``LABKIT_USER`` names. So with
         *images* and ``LABKIT_IMAGES``: an empty text is an answer, too. *scenario*: its folder, by default
@@ -60,7 +60,7 @@ class Learner:
         return cls(
             os.environ.get("LABKIT_USER", "") if name is None else name,
             os.environ.get("LABKIT_IMAGES", "") if images is None else images,
-            chosen_scenario(scenario),
+            scenario if isinstance(scenario, Scenario) else chosen_scenario(scenario),
         )
 
     # ------------------------------------------------------------------------------------ namespaces

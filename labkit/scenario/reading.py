@@ -26,7 +26,7 @@ from labkit.scenario.fields import Field, Record, read_fields
 from labkit.scenario.promises import Function, Logged, Pods, read_promise
 
 NAME = "scenario.yaml"
-_BOOK = Path(__file__).parent.with_name("book")
+_BOOK = Path(__file__).resolve().parent.with_name("book")
 _FILES = _BOOK.parent.parent
 """Where the book's notebooks and manifests are in a checkout."""
 _KEYS = (
@@ -55,13 +55,19 @@ def chosen_scenario(folder: str | Path | None = None) -> Scenario:
 
     Raises ScenarioError with file, line and key where something is wrong in it.
     """
+    where = chosen_folder(folder)
+    return the_book() if where == _BOOK else read_scenario(where)
+
+
+def chosen_folder(folder: str | Path | None = None) -> Path:
+    """*folder*, else that of ``LABKIT_SCENARIO``, else the book's; where it really is."""
     named = str(folder or os.environ.get("LABKIT_SCENARIO") or "")
-    return read_scenario(Path(named).expanduser()) if named else the_book()
+    return Path(named).expanduser().resolve() if named else _BOOK
 
 
 def read_scenario(folder: Path) -> Scenario:
     """The scenario in *folder*; ScenarioError with file, line and key where something is wrong in it."""
-    folder = folder.absolute()
+    folder = folder.resolve()
     file = folder / NAME
     if not file.is_file():
         where = gettext("{folder} is no scenario: it has no {name}.", folder=folder, name=NAME)

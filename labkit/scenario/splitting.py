@@ -113,10 +113,10 @@ def who_answers(scenario: Scenario, held: Held) -> ByAnswer | None:
     """Tells the destinations apart by what answers say; None where answers can't tell."""
     greeting = {one.title: one.greets for one in scenario.cast if one.greets}
     titles = [name_of(scenario, Destination(one.host)) for one in held.destinations.values()]
-    greets = {
-        greeting[title]: name for title, name in zip(titles, held.names, strict=True) if title in greeting
-    }
-    return ByAnswer(greets) if len(greets) == len(held.names) else None
+    named = {title: name for title, name in zip(titles, held.names, strict=True) if title in greeting}
+    if len(named) < len(held.names):
+        return None
+    return ByAnswer({who: name for title, name in named.items() for who in (title, greeting[title])})
 
 
 def destination_called(
@@ -177,6 +177,14 @@ def _called(scenario: Scenario, one: Destination) -> set[str]:
 # ------------------------------------------------------------------------------------------ who got it
 
 
+def by_title(scenario: Scenario, answers: pd.DataFrame) -> pd.DataFrame:
+    """*answers*, those who answered called by their titles where they greet under another name."""
+    others = {one.greets: one.title for one in scenario.cast if one.greets not in ("", one.title)}
+    if others:
+        answers["service"] = answers["service"].cat.rename_categories(others)
+    return answers
+
+
 def shared_out(
     scenario: Scenario,
     frame: pd.DataFrame,
@@ -213,7 +221,8 @@ def _by_answers(scenario: Scenario, answers: pd.DataFrame, rule: Rule, journal: 
     tell = who_answers(scenario, held_now) or ByLog(journal, held_now.destinations)
     told = tell(answers)
     # Whom the rule does not name may have answered all the same: before it was changed, or by another one.
-    titles = {one.greets: one.title for one in scenario.cast if one.greets}
+    greet = [one for one in scenario.cast if one.greets]
+    titles = {who: one.title for one in greet for who in (one.greets, one.title)}
     others = [titles.get(name) for name in answers["service"].astype("object")]
     names = [None if one.failed else one.name or other for one, other in zip(told, others, strict=True)]
     return pd.Series(names, index=answers.index, dtype="object")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 from labkit import state
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse, read
-from labkit.scenario.data import Step
+from labkit.scenario.data import Scenario, Step
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
+from labkit.scenario.reading import chosen_folder
 from labkit.scenario.wording import with_its_remark_said
 
 
@@ -38,7 +40,7 @@ def find_manifest(manifest: str | Path, learner: Learner) -> Source:
     source = personal(read(manifest, [learner.scenario.manifests]), learner)
     if source.path is None or learner.scenario.namespace_of(source.path) is None:
         return source
-    return replace(source, typed=f"$(labkit manifest {source.name})")
+    return replace(source, typed=f"$(labkit manifest {_where(learner.scenario)}{source.name})")
 
 
 def shown_manifest(manifest: str | Path, learner: Learner) -> Source:
@@ -56,6 +58,12 @@ def typed_manifest(name: str, learner: Learner) -> Path:
     copy = state.folder() / "manifests" / source.name
     state.write(copy, source.text)
     return copy
+
+
+def _where(scenario: Scenario) -> str:
+    """What tells a command of it, where it is neither the book nor what ``LABKIT_SCENARIO`` names."""
+    known = chosen_folder()
+    return "" if scenario.folder == known else f"--scenario {shlex.quote(str(scenario.folder))} "
 
 
 def _placed(obj: Obj, namespace: str) -> Obj:
