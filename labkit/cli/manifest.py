@@ -1,4 +1,4 @@
-"""``labkit manifest``: where a manifest of the scenario is, for ``kubectl apply -f $(labkit manifest NAME)``."""
+"""``labkit manifest``: where a manifest is, for ``kubectl apply -f $(labkit manifest NAME)``."""
 
 from __future__ import annotations
 

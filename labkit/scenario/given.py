@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import yaml
 
 from labkit.kube.api import Obj
@@ -13,6 +15,8 @@ from labkit.scenario.personal import personal
 _HEAD = """\
 # Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
 # the namespaces is istio.io/rev=REVISION instead of istio-injection=enabled.
+# To take all of it back, this learner's namespaces with what is in them, and nobody else's:
+#   {command} | kubectl delete --ignore-not-found -f -
 """
 
 
@@ -20,7 +24,9 @@ def given(user: str, learner: Learner) -> str:
     """The *learner*'s namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
     namespaces = namespaces_of_the_book(learner)
     names = [namespace["metadata"]["name"] for namespace in namespaces]
-    return f"{_HEAD}{yaml.safe_dump_all(namespaces, sort_keys=False)}---\n{roles(user, names)}"
+    command = f"LABKIT_USER={shlex.quote(learner.name)} labkit look --roles {shlex.quote(user)}"
+    made = yaml.safe_dump_all(namespaces, sort_keys=False)
+    return f"{_HEAD.format(command=command)}{made}---\n{roles(user, names)}"
 
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:
