@@ -6,7 +6,7 @@
 
     lab = Lab()                                  # finds the cluster, or starts it
     lab.goto(3)                                  # where step 3 begins
-    lab.apply("service-c-deployment.yml")        # kubectl's lines, the rollout, the proxies
+    lab.apply("NAME.yml")                        # kubectl's lines, the rollout, the proxies
     answers = lab.send("/service-a", requests=1000, concurrency=8)
     lab.split(answers)                           # shares, intervals, the test against the weights
     lab.access_log("service-a", of=answers)      # what ServiceA's proxy wrote about them

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from labkit.errors import LabkitError, StepError, UsageError
-from labkit.language import ENGLISH, gettext
+from labkit.language import ENGLISH, gettext, gettext_of, spoken
 from labkit.scenario.cast import EGRESS, INGRESS, SYSTEM, Workload
 from labkit.scenario.promises import Promise
 
@@ -207,7 +207,11 @@ class Scenario:
 
     def said(self, words: str) -> str:
         """*words* of the scenario's own, in the language that is spoken."""
-        return gettext(words) if words else ""
+        return gettext_of(self.catalogue_file(spoken()), words) if words else ""
+
+    def catalogue_file(self, language: str) -> Path:
+        """Where translations into *language* are, if the scenario has some of its own."""
+        return self.folder / "language" / f"{language}.po"
 
     def wordings(self) -> list[str]:
         """All words in ``scenario.yaml`` that a learner reads, in English."""
@@ -217,7 +221,8 @@ class Scenario:
 
     def chapters(self, language: str = ENGLISH) -> list[Path]:
         """The notebooks in *language*, in order, else the English ones; LabkitError where there are none."""
-        folder = self.notebooks if language == ENGLISH else self.notebooks / language
+        translated = self.notebooks / language
+        folder = translated if language != ENGLISH and translated.is_dir() else self.notebooks
         found = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
         if not found:
             raise LabkitError(gettext("There are no notebooks in {folder}.", folder=folder))

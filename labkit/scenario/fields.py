@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -129,10 +128,7 @@ class Record:
         self.whole, self._fields = whole, fields
         for name, each in fields.items():
             if name not in keys:
-                near = get_close_matches(name, keys, 1)
-                meant = gettext("did you mean {near}?", near=near[0]) if near else ""
-                known = gettext("known here: {keys}", keys=", ".join(keys))
-                each.refuse(gettext("is no key of this: {known}", known=meant.rstrip("?") or known))
+                each.refuse(gettext("is not known here, expected one of {keys}", keys=", ".join(keys)))
 
     def __contains__(self, key: str) -> bool:
         return key in self._fields

@@ -51,7 +51,7 @@ class Quiz:
 def find_quiz(step: int, learner: Learner = Learner()) -> Quiz:  # noqa: B008 - frozen
     """The question of *step*, as it is for *learner*; StepError where there is no such step."""
     number = learner.scenario.find_step(step).number
-    read = read_text(text_of(learner.scenario, "quiz", number))
+    read = read_text(text_of(learner.scenario, "quiz", number), learner.scenario.said)
     own = partial(personal_text, learner=learner)
     not_so = {choice: own(words) for choice, words in read["not_so"].items()}
     choices = tuple(map(own, read["choices"]))

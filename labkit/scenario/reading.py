@@ -4,6 +4,7 @@
     manifests/STEP/     what a step applies
     notebooks/          what a learner works through: 00-….ipynb, 01-….ipynb, …
     texts/              quiz-N.yml and task-N.yml: questions and tasks of step N, if it has any
+    language/LANG.po    its words in another language (`labkit texts --scenario FOLDER LANG`)
     checks.py, tasks.py what can't be said as data, if there is anything: small functions
 
 The book is the first one. ``Lab(scenario=FOLDER)`` or ``LABKIT_SCENARIO`` take another; ``labkit new`` makes

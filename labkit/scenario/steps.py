@@ -47,7 +47,7 @@ def shown_manifest(manifest: str | Path, learner: Learner) -> Source:
     """As :func:`find_manifest`; one of the scenario's says what it is in the language that is spoken."""
     found = find_manifest(manifest, learner)
     own = found.path and learner.scenario.namespace_of(found.path) is not None
-    return with_its_remark_said(found) if own else found
+    return with_its_remark_said(found, learner.scenario.said) if own else found
 
 
 def typed_manifest(name: str, learner: Learner) -> Path:

@@ -45,7 +45,7 @@ class Task:
 def find_task(step: int, learner: Learner) -> Task:
     """The task of *step* as it is for *learner*; StepError where there is no such step."""
     number = learner.scenario.find_step(step).number
-    read = read_text(text_of(learner.scenario, "task", number))
+    read = read_text(text_of(learner.scenario, "task", number), learner.scenario.said)
     host = str(read.get("host") or "")
 
     def own(words: str) -> str:

@@ -92,6 +92,19 @@ def collect(language: str) -> Iterator[str]:
         yield f"{file}: {left_to_do(catalogue)} of {len(catalogue)} to translate."
 
 
+def collect_own(scenario: Scenario, language: str) -> str:
+    """Bring the catalogue of *scenario*'s own words up to date, beside its data; says what is left to do."""
+    file = scenario.catalogue_file(language)
+    catalogue = read_catalogue(file, language) if file.exists() else Catalog(locale=language)
+    made = Catalog(charset="utf-8")
+    for place, message, context in of_scenario(scenario):
+        made.add(message, locations=[(place, 0)], context=context)
+    catalogue.update(made, no_fuzzy_matching=True)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(written(catalogue), encoding="utf-8")
+    return f"{file}: {left_to_do(catalogue)} of {len(catalogue)} to translate."
+
+
 def left_to_do(catalogue: Catalog) -> int:
     """How many of its messages are not translated, or were and have changed since."""
     return sum(not is_translated(message) for message in messages(catalogue))
