@@ -76,7 +76,7 @@ class Field:
         """``true`` or ``false``."""
         value = self._plain()
         if not isinstance(value, bool):
-            self.expect(gettext("true or false"))
+            self.expect(gettext("`true` or `false`"))
         return value
 
     def _plain(self) -> object:

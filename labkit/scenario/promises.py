@@ -101,7 +101,7 @@ def _pods(given: Field, path: str) -> Promise:
 def _answers(given: Field, path: str) -> Promise:
     read = given.record(*_REQUEST, "is", "contains", "status", "promise")
     if not any(key in read for key in ("is", "contains", "status")):
-        given.refuse(gettext("lacks what is promised: is, contains or status"))
+        given.refuse(gettext("lacks what is promised: `is`, `contains` or `status`"))
     return Answers(
         *_request(read, path),
         whole=read.get("is", Field.text, ""),

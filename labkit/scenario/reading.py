@@ -193,7 +193,7 @@ def _sharing(given: Field, cast: tuple[Workload, ...], steps: tuple[Step, ...]) 
 def _member(given: Field, cast: tuple[Workload, ...]) -> Workload:
     found = {one.name: one for one in cast}
     if given.text() not in found:
-        given.expect(gettext("one of the cast: {names}", names=", ".join(found)))
+        given.expect(gettext("one of the `cast`: {names}", names=", ".join(found)))
     return found[given.text()]
 
 
@@ -203,7 +203,7 @@ def _sharer(given: Field, cast: tuple[Workload, ...]) -> str:
     found = next((one for one in cast if one.name == name), None)
     if found is None or not found.hosts:
         names = ", ".join(one.name for one in cast if one.hosts)
-        given.expect(gettext("one of the cast with a host: {names}", names=names))
+        given.expect(gettext("one of the `cast` with a host: {names}", names=names))
     return f"{found.title} {subset}".rstrip()
 
 
@@ -225,7 +225,7 @@ def _picture(given: Field) -> dict[tuple[str, str], Cell]:
         if not slash or len(cell) != 2 or not (0 <= cell[0] <= _LAST_COLUMN and cell[1] >= 0):
             each.refuse(
                 gettext(
-                    "is not as expected: NAMESPACE/APP: [column from 0 to {last}, row]", last=_LAST_COLUMN
+                    "is not as expected: `NAMESPACE/APP`: [column from 0 to {last}, row]", last=_LAST_COLUMN
                 )
             )
         found[namespace, app] = (cell[0], cell[1])
@@ -256,7 +256,7 @@ def _judge(read: Record, made: Scenario) -> None:
             if isinstance(promise, Function) and promise.name not in functions:
                 each.refuse(
                     gettext(
-                        "names the function {name}, which checks.py beside it does not have",
+                        "names the function {name}, which `checks.py` beside it does not have",
                         name=promise.name,
                     )
                 )
@@ -277,7 +277,9 @@ def _known_here(promise: Pods | Logged, given: Field, made: Scenario) -> None:
     for name in names:
         if name not in known:
             given.refuse(
-                gettext("names {name}, expected one of the cast: {names}", name=name, names=", ".join(known))
+                gettext(
+                    "names {name}, expected one of the `cast`: {names}", name=name, names=", ".join(known)
+                )
             )
 
 

@@ -41,7 +41,7 @@ WRONG = [
     (
         "caller: shop",
         "caller: shopp",
-        r"split.caller is 'shopp', expected one of the cast: shop, catalogue, stock",
+        r"split.caller is 'shopp', expected one of the `cast`: shop, catalogue, stock",
     ),
     ("[catalogue v1, catalogue v2]", "[catalogue v1]", r"split.between is a list, expected two or more"),
     ("  step: 3", "  step: 9", r"split.step is '9', expected a step from 0 to 4"),
@@ -59,9 +59,9 @@ WRONG = [
     (
         "- pods: [shop]",
         "- pods: [shop, till]",
-        r"steps\[1\].checks\[0\] names till, expected one of the cast",
+        r"steps\[1\].checks\[0\] names till, expected one of the `cast`",
     ),
-    ("only_the_old", "only_the_new", r"names the function only_the_new_catalogue_runs, which checks.py"),
+    ("only_the_old", "only_the_new", r"names the function only_the_new_catalogue_runs, which `checks.py`"),
     (
         "{path: /service-ext, is",
         "{path: /service-ext, was",
@@ -151,7 +151,8 @@ def test_its_own_words_in_another_language(folder):
     (folder / "language").mkdir()
     (folder / "language" / "ru.po").write_text(
         'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
-        'msgid "The stock"\nmsgstr "Склад"\n\nmsgid "Who gets the new catalogue?"\nmsgstr "Кому новый каталог?"\n'
+        'msgid "The stock"\nmsgstr "Склад"\n\n'
+        'msgid "Who gets the new catalogue?"\nmsgstr "Кому новый каталог?"\n'
     )
     scenario = read_scenario(folder)
     speak("ru")
