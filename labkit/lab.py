@@ -104,7 +104,8 @@ class Lab(Shifting):
     ) -> None:
         speak(chosen(language))
         self.learner = Learner.here(user, images, scenario)
-        know(self.learner.scenario.colours)
+        sharing = self.learner.scenario.sharing
+        know(self.learner.scenario.colours, sharing.between if sharing else ())
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
         refuse_any_host_beside_a_class(self.api, self.learner)
         self.namespace = namespace or self.learner.home

@@ -94,7 +94,7 @@ class Scenario:
     usual: tuple[Usual, ...] = ()
     inside_calls: InsideCalls | None = None
     picture: Mapping[tuple[str, str], Cell] = field(default_factory=dict)
-    """Where a workload stands in the picture of the mesh, by namespace and label ``app``."""
+    """Where a workload stands in the picture of the mesh, by namespace and label ``app`` or Deployment."""
 
     # --------------------------------------------------------------------------------------- the cast
 
@@ -146,13 +146,12 @@ class Scenario:
 
     def _usual_places(self) -> dict[tuple[str, str], Cell]:
         caller = self.find_workload(self.sharing.caller) if self.sharing else self.cast[0]
-        others = [one for one in self.cast if one is not caller]
-        inside = [one for one in others if one.namespace == caller.namespace]
-        outside = [one for one in others if one.namespace != caller.namespace]
+        others = [(one.namespace, name) for one in self.cast if one is not caller for name in one.deployments]
+        inside = [each for each in others if each[0] == caller.namespace]
+        outside = [each for each in others if each[0] != caller.namespace]
+        cells: list[Cell] = [(3, 0), (3, 2), (3, 1), (2, 2)]
         found: dict[tuple[str, str], Cell] = {(caller.namespace, caller.app): (2, 1)}
-        for ours, cells in ((inside, [(3, 0), (3, 2), (3, 1), (2, 2)]), (outside, [(4, 0)])):
-            found |= {(one.namespace, one.app): cell for one, cell in zip(ours, cells, strict=False)}
-        return found
+        return found | dict(zip(inside, cells, strict=False)) | dict(zip(outside, [(4, 0)], strict=False))
 
     # -------------------------------------------------------------------------------------- the steps
 

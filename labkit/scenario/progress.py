@@ -145,12 +145,13 @@ def _works(api: Api, learner: Learner) -> Iterator[tuple[int, Callable[[], Piece
     for step in steps:
         if step.egress_gateway:
             yield step.number, partial(_istio_part, api, cast.EGRESS.title, cast.EGRESS.deployment)
-    versions = [
-        _Version(step.number, source.name, obj)
+    given = [
+        (step.number, source.name, obj)
         for step in steps
         for source in sources(step, learner)
         for obj in objects_of(step, source, learner)
     ]
+    versions = [_Version(order, *each) for order, each in enumerate(given)]
     for one in versions:
         others = [other for other in versions if other is not one and _key(other.obj) == _key(one.obj)]
         yield one.step, partial(_piece, api, one, others)
@@ -158,8 +159,10 @@ def _works(api: Api, learner: Learner) -> Iterator[tuple[int, Callable[[], Piece
 
 @dataclass(frozen=True)
 class _Version:
-    """One object as one step has it."""
+    """One object as one manifest of a step has it."""
 
+    order: int
+    """Which of all that are applied it is."""
     step: int
     file: str
     obj: Obj
@@ -204,7 +207,7 @@ def _piece(api: Api, version: _Version, others: Iterable[_Version]) -> Piece:
         return Piece(name, State.APPLIED, version.file, _waiting(there))
     for other in others:
         if is_as(there, imagined(api, other.obj)):
-            later = other.step > version.step
+            later = other.order > version.order
             note = (
                 gettext("as step {step} has it", step=other.step)
                 if later

@@ -103,7 +103,7 @@ def _fixed(node: Node, known: Mapping[tuple[str, str], Cell], learner: Learner) 
     if node.kind is Kind.GONE:
         gone = (one for one in learner.scenario.workloads if node.title in one.hosts)
         return next((known.get((learner.own(one.namespace), one.app)) for one in gone), None)
-    return known.get((node.namespace, node.app))
+    return known.get((node.namespace, node.workload)) or known.get((node.namespace, node.app))
 
 
 def _columns(node: Node, called: Collection[str], home: str) -> tuple[int, ...]:

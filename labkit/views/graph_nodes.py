@@ -15,7 +15,7 @@ import pandas as pd
 
 from labkit.kube.running import Pod, Running
 from labkit.language import gettext, gettext_noop
-from labkit.scenario.cast import EGRESS, INGRESS
+from labkit.scenario.cast import EGRESS, INGRESS, Workload
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, GONE, OUTSIDE, STOPPED
 
@@ -65,6 +65,11 @@ class Node:
         return self.pods[0].labels.get("app", "") if self.pods else ""
 
     @property
+    def workload(self) -> str:
+        """The Deployment, or what else made its pods."""
+        return self.pods[0].workload if self.pods else ""
+
+    @property
     def ready(self) -> int:
         """How many of its pods are ready."""
         return sum(not pod.trouble for pod in self.pods)
@@ -111,17 +116,19 @@ def _has_sidecar(pod: Pod) -> bool:
 
 def _titles(pods: dict[str, tuple[Pod, ...]], learner: Learner) -> dict[str, str]:
     """Key → what people call it; with the namespace where two would be called the same."""
-    known = {(learner.own(one.namespace), one.app): one.title for one in learner.scenario.workloads}
+    known = {(learner.own(one.namespace), one.app): one for one in learner.scenario.workloads}
     found = {key: _title(some[0], known) for key, some in pods.items()}
     names = list(found.values())
     return {key: title if names.count(title) == 1 else key for key, title in found.items()}
 
 
-def _title(pod: Pod, known: Mapping[tuple[str, str], str]) -> str:
-    title = known.get((pod.namespace, pod.labels.get("app", "")))
-    if pod.is_gateway and not title:
+def _title(pod: Pod, known: Mapping[tuple[str, str], Workload]) -> str:
+    workload = known.get((pod.namespace, pod.labels.get("app", "")))
+    if pod.is_gateway and not workload:
         return INGRESS.title if pod.lets_in else EGRESS.title
-    return title or pod.workload
+    if workload and len(workload.deployments) > 1:
+        return f"{workload.title} {pod.labels.get('version', '')}".rstrip()
+    return workload.title if workload else pod.workload
 
 
 def _workload(

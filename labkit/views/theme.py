@@ -30,9 +30,10 @@ _known: dict[str, str] = {}
 """Title of a service → its colour, of every scenario that was opened in this process."""
 
 
-def know(colours: Mapping[str, str]) -> None:
-    """Have services their scenario's *colours* from now on, by title."""
+def know(colours: Mapping[str, str], others: Sequence[str] = ()) -> None:
+    """Have services their scenario's *colours* from now on, by title, and *others* of what is left."""
     _known.update(colours)
+    _known.update(colours_of(others))
 
 
 def known_colours() -> Mapping[str, str]:
