@@ -82,3 +82,14 @@ def egress_rule(learner: Learner) -> WantedRule:
         (MESH,) if learner.name else (MESH, "istio-egressgateway"),
         INGRESS_HOST,
     )
+
+
+def rules(learner: Learner, step: int) -> list[WantedRule]:
+    """All those that there are when *step* is done."""
+    of_step = {
+        1: rule_of_a(learner),
+        2: split_rule(learner, max(step, 2)),
+        4: external_rule(learner),
+        5: egress_rule(learner),
+    }
+    return [rule for number, rule in of_step.items() if number <= step]
