@@ -335,7 +335,7 @@ class Lab(Shifting):
         keep = partial(kept_aside, self.api, self.learner)
         with mesh_first(self.api, self._places):
             moves = bring_to(self.api, self.learner, step, finished=finished, say=say, keep=keep)
-        self._gateway = None
+        self._gateway = self.api.last_refusal = None
         self._sent.forget()
         done = gettext("To get here: {moves}.", moves=moves) if moves and not say else ""
         here = self._ends_here(moves.step) if finished else self._begins_here(moves.step)

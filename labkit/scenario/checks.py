@@ -78,6 +78,8 @@ class Finding:
     """Deployments it is about, where it is about pods alone."""
     steps: tuple[int, ...] = ()
     """Steps whose pieces it depends on; empty for all up to its own."""
+    about: str = ""
+    """Which of a task's promises it is, where a hint tells them apart."""
 
     def __str__(self) -> str:
         lines = [f"{'✓' if self.holds else '✗'} {self.promise}"]

@@ -21,20 +21,19 @@ def function_of(scenario: Scenario, module: str, name: str) -> Callable[..., Any
 
     Raises ScenarioError where there is none, or the file can't be executed.
     """
-    found = getattr(_module(scenario, module), name, None)
+    found = getattr(module_of(scenario, module), name, None)
     if not callable(found):
         file = scenario.folder / f"{module}.py"
         raise ScenarioError(gettext("{file} has no function {name}.", file=file, name=name))
     return found  # type: ignore[no-any-return]
 
 
-def _module(scenario: Scenario, name: str) -> ModuleType:
+def module_of(scenario: Scenario, name: str) -> ModuleType | None:
+    """``checks``, ``tasks`` or ``hints`` of the scenario; None where it has none of these."""
     if scenario is the_book():
         return importlib.import_module(f"labkit.book.{name}")
     file = scenario.folder / f"{name}.py"
-    if not file.is_file():
-        raise ScenarioError(gettext("There is no {file}.", file=file))
-    return _executed(file)
+    return _executed(file) if file.is_file() else None
 
 
 def _executed(file: Path) -> ModuleType:

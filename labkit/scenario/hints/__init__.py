@@ -6,6 +6,9 @@ rule could have a say), its settings, namespaces, pods, Services, Gateways, rule
 proxies refused, what is none of the lesson's, and what differs from its manifest. The first fault that has
 to do with the promise is its hint; one at a time is how faults are mended. While the mesh itself is broken
 nothing else is said: rules and weights can't be judged then.
+
+A task's hints come the same way: what the step is built of, but for what the task is to change, and then
+what the learner has made of that (:mod:`labkit.scenario.hints.tasks`).
 """
 
 from __future__ import annotations
@@ -14,17 +17,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from labkit.kube.api import Api
-from labkit.language import gettext
+from labkit.language import gettext, gettext_noop
 from labkit.scenario.checks import Finding, Report
 from labkit.scenario.hints.look import Fault, Look
 from labkit.scenario.hints.mesh import part_faults, way_faults
-from labkit.scenario.hints.of_manifests import manifest_faults, versions
+from labkit.scenario.hints.of_manifests import as_it_ends, manifest_faults, rules_of, versions
+from labkit.scenario.hints.routing import purpose_faults
+from labkit.scenario.hints.tasks import refusal_faults, task_hints
 from labkit.scenario.hints.workloads import istio_faults, settings_faults
 from labkit.scenario.learner import Learner
 from labkit.scenario.place import made_by_people
 from labkit.scenario.progress import Piece, State, progress
 
-__all__ = ["Fault", "blame_mesh", "explain", "explained", "faults"]
+__all__ = ["Fault", "explain", "explain_task", "explained", "faults", "task_faults"]
 
 _MAY_BE_IN_THE_WAY = (
     "AuthorizationPolicy",
@@ -38,30 +43,31 @@ _MAY_BE_IN_THE_WAY = (
 
 
 def explained(api: Api, learner: Learner, report: Report) -> Report:
-    """*report*, each broken promise with the hint that fits the cluster as it is; a task's keeps its own.
+    """*report*, each broken promise with the hint that fits the cluster as it is.
 
     learner: whose part of the cluster is looked at.
     """
-    explain_it = blame_mesh if report.task else explain
+    explain_it = explain_task if report.task else explain
     return replace(report, findings=tuple(explain_it(api, learner, report.step, report.findings)))
 
 
 def explain(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
     """The *findings* of *step*, each broken one with its hint."""
-    return _explained(Look(api, learner), findings, step)
+    look = Look(api, learner)
+    return _explained(look, findings, faults(look, step))
 
 
-def blame_mesh(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
-    """The *findings* about *step* with hints of their own: they stand unless the mesh itself is broken."""
-    return _explained(Look(api, learner), findings, None)
+def explain_task(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
+    """The *findings* of the task of *step*, each broken one with its hint."""
+    look = Look(api, learner)
+    return _explained(look, findings, task_faults(look, step))
 
 
-def _explained(look: Look, findings: Iterable[Finding], step: int | None) -> list[Finding]:
+def _explained(look: Look, findings: Iterable[Finding], of_lesson: Iterable[Fault]) -> list[Finding]:
     found = list(findings)
     if all(finding.holds for finding in found):
         return found
-    known = _of_mesh(look, found) or ([] if step is None else list(faults(look, step)))
-    return list(_with_hints(found, known))
+    return list(_with_hints(found, _of_mesh(look, found) or list(of_lesson)))
 
 
 def _of_mesh(look: Look, findings: list[Finding]) -> list[Fault]:
@@ -83,6 +89,8 @@ def _with_hints(findings: Iterable[Finding], known: list[Fault]) -> Iterator[Fin
 def _explains(fault: Fault, finding: Finding) -> bool:
     if fault.of_mesh:
         return True
+    if fault.about and fault.about != finding.about:
+        return False
     if finding.workloads:
         return fault.workload is not None and fault.workload in ("", *finding.workloads)
     return not finding.steps or fault.step in finding.steps
@@ -90,16 +98,47 @@ def _explains(fault: Fault, finding: Finding) -> bool:
 
 def faults(look: Look, step: int) -> Iterator[Fault]:
     """Everything in the configuration that keeps the promises of *step* from holding, the root first."""
+    yield from _foundation(look, step)
+    yield from purpose_faults(look, rules_of(look.learner, step), step)
+    yield from as_it_ends(look, step)
+    yield from _refused_by_proxies(look, step)
+    yield from _strangers(look, step)
+    yield from _unlike_their_manifests(look, step)
+
+
+def task_faults(look: Look, step: int) -> Iterator[Fault]:
+    """What keeps the task of *step* from being done: what it builds on first, then what was made of it."""
+    task = task_hints(look.learner, step)
+    if step:
+        yield from (fault for fault in _foundation(look, step) if not task.changes(fault))
+    yield from refusal_faults(look, step)
+    yield from task.faults(look)
+    on_purpose = purpose_faults(look, rules_of(look.learner, step), step)
+    yield from (fault for fault in on_purpose if not task.changes(fault))
+    yield from _refused_by_proxies(look, step)
+    yield from _strangers(look, step)
+    if task.complete:
+        yield Fault(gettext(_NOT_SEEN_YET, step=step), step)
+
+
+_NOT_SEEN_YET = gettext_noop(
+    "What is applied says what the task asks for, as far as it can be read from it, and the traffic does "
+    "not show it yet. Check again in a moment. If it stays like this, `lab.goto({step}, finished=True)` "
+    "takes your change out, and you make it once more."
+)
+
+
+def _foundation(look: Look, step: int) -> Iterator[Fault]:
+    """What every promise up to those of *step* needs."""
     steps = look.learner.scenario.steps[: step + 1]
     egress = next((each.number for each in steps if each.egress_gateway), None)
     yield from settings_faults(look, egress=egress)
     yield from manifest_faults(look, step)
-    yield from (
-        Fault(gettext("A proxy refused its newest rules: {words}", words=words), step)
-        for words in look.refusals
-    )
-    yield from _strangers(look, step)
-    yield from _unlike_their_manifests(look, step)
+
+
+def _refused_by_proxies(look: Look, step: int) -> Iterator[Fault]:
+    for words in look.refusals:
+        yield Fault(gettext("A proxy refused its newest rules: {words}", words=words), step)
 
 
 def _strangers(look: Look, step: int) -> Iterator[Fault]:

@@ -49,20 +49,29 @@ def versions(learner: Learner, step: int) -> list[Version]:
     ]
 
 
+def rules_of(learner: Learner, step: int) -> list[WantedRule]:
+    """The VirtualServices that there are when *step* is done."""
+    newest = {each.key: each for each in versions(learner, step)}
+    return [wanted_rule(each) for each in newest.values() if each.obj["kind"] == "VirtualService"]
+
+
 def manifest_faults(look: Look, step: int) -> Iterator[Fault]:
     """What keeps the objects of the steps up to *step* from doing what they are for, the root first."""
     known = versions(look.learner, step)
     newest = {each.key: each for each in known}
-    seen = set()
-    for each in known:
-        if each.key not in seen:
-            yield from _faults(look, newest[each.key], each.step)
-        seen.add(each.key)
-        if each.step == step:
-            yield from _weights(look, each)
+    first = {each.key: each.step for each in reversed(known)}
+    for key, each in newest.items():
+        yield from _faults(look, each, first[key])
+
+
+def as_it_ends(look: Look, step: int) -> Iterator[Fault]:
+    """Where the cluster is further than *step*, or its weights are others."""
     for service in look.learner.scenario.steps[step].absent:
         if look.find(SERVICES, look.learner.home, service):
             yield Fault(_further(service, step), step)
+    newest = {each.key: each for each in versions(look.learner, step) if each.step == step}
+    for each in newest.values():
+        yield from _weights(look, each)
 
 
 def _further(service: str, step: int) -> str:
