@@ -186,11 +186,15 @@ class Scenario:
         return step.namespace if step else None
 
     def step_of(self, path: Path) -> Step | None:
-        """The step in whose folder the file *path* lies."""
-        inside = (
-            s for s in self.steps if path.resolve().is_relative_to((self.manifests / s.folder).resolve())
-        )
-        return next(inside, None)
+        """The step that has the file *path*, or in whose folder it lies."""
+        file = path.resolve()
+        for step in self.steps:
+            folder = (self.manifests / step.folder).resolve()
+            if file in (folder / name for name in step.files) or (
+                step.folder and file.is_relative_to(folder)
+            ):
+                return step
+        return None
 
     # ---------------------------------------------------------------------------------- sharing traffic
 

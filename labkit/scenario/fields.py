@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -62,7 +63,7 @@ class Field:
     def number(self) -> float:
         """A number."""
         value = self._plain()
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             self.expect(gettext("a number"))
         return value
 
@@ -85,7 +86,7 @@ class Field:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_object(self._node)
-        except ValueError:
+        except (ValueError, yaml.YAMLError):
             return None
         finally:
             loader.dispose()

@@ -13,7 +13,6 @@ one that works.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from functools import cache
@@ -21,10 +20,11 @@ from pathlib import Path
 
 from labkit.errors import ScenarioError
 from labkit.language import gettext
-from labkit.scenario.cast import EGRESS, INGRESS, Workload
+from labkit.scenario.cast import Workload
 from labkit.scenario.data import Cell, InsideCalls, Scenario, Sharing, Step, Usual
-from labkit.scenario.fields import Field, Record, read_fields
-from labkit.scenario.promises import Function, Logged, Pods, read_promise
+from labkit.scenario.fields import Field, read_fields
+from labkit.scenario.fitting import judge
+from labkit.scenario.promises import read_promise
 
 NAME = "scenario.yaml"
 _BOOK = Path(__file__).resolve().parent.with_name("book")
@@ -88,7 +88,7 @@ def read_scenario(folder: Path) -> Scenario:
         manifests=manifests,
         title=read.field("title").text(),
         home=home,
-        namespaces=names or tuple(dict.fromkeys([home, *(step.namespace for step in steps)])),
+        namespaces=tuple(dict.fromkeys([home, *(names or (one.namespace for one in (*steps, *cast)))])),
         cast=cast,
         steps=steps,
         path=path,
@@ -97,7 +97,7 @@ def read_scenario(folder: Path) -> Scenario:
         inside_calls=read.get("inside_calls", _inside_calls, None),
         picture=read.get("picture", _picture, {}),
     )
-    _judge(read, made)
+    judge(read, made)
     return made
 
 
@@ -233,65 +233,3 @@ def _picture(given: Field) -> dict[tuple[str, str], Cell]:
 
 
 _LAST_COLUMN = 5
-
-
-# --------------------------------------------------------------------------------- what must fit together
-
-
-def _judge(read: Record, made: Scenario) -> None:
-    """Refuse what is right by itself and does not fit the rest."""
-    if not made.steps:
-        read.field("steps").expect(gettext("one step or more"))
-    if not made.cast:
-        read.field("cast").expect(gettext("one workload or more"))
-    _no_name_twice(read.field("cast"), made)
-    functions = _functions(made.folder / "checks.py")
-    for step, given in zip(made.steps, read.field("steps").list(), strict=True):
-        fields = given.fields()
-        if step.namespace not in made.namespaces:
-            fields["namespace"].expect(gettext("one of {names}", names=", ".join(made.namespaces)))
-        for promise, each in zip(step.checks, fields["checks"].list() if step.checks else (), strict=True):
-            if isinstance(promise, Pods | Logged):
-                _known_here(promise, each, made)
-            if isinstance(promise, Function) and promise.name not in functions:
-                each.refuse(
-                    gettext(
-                        "names the function {name}, which `checks.py` beside it does not have",
-                        name=promise.name,
-                    )
-                )
-
-
-def _no_name_twice(given: Field, made: Scenario) -> None:
-    taken = {name.casefold(): one.name for one in (INGRESS, EGRESS) for name in one.names}
-    for one, each in zip(made.cast, given.fields().values(), strict=True):
-        for name in dict.fromkeys(map(str.casefold, one.names)):
-            if name in taken:
-                each.refuse(gettext("is called {name}, and so is {other}", name=name, other=taken[name]))
-            taken[name] = one.name
-
-
-def _known_here(promise: Pods | Logged, given: Field, made: Scenario) -> None:
-    known = [one.name for one in made.workloads]
-    names = promise.workloads if isinstance(promise, Pods) else (promise.workload,)
-    for name in names:
-        if name not in known:
-            given.refuse(
-                gettext(
-                    "names {name}, expected one of the `cast`: {names}", name=name, names=", ".join(known)
-                )
-            )
-
-
-def _functions(file: Path) -> set[str]:
-    """The functions at the top of *file*, if there is one; it is not executed for that."""
-    if not file.is_file():
-        return set()
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        said = gettext(
-            "{file}, line {line}: this is not Python: {why}.", file=file, line=error.lineno, why=error.msg
-        )
-        raise ScenarioError(said) from error
-    return {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}

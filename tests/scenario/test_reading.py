@@ -79,6 +79,13 @@ WRONG = [
     ),
     ("request: /books", "request: /books\nrequest: /", r"line 4: request is there twice"),
     ("title: The bookshop", "title: {", r"this is not YAML"),
+    (
+        "home: bookshop",
+        "home: bookshop\nnamespaces: [bookshop]",
+        r"cast.stock.namespace is 'stock', expected one of",
+    ),
+    ("  step: 3", "  step: .inf", r"split.step is '.inf', expected a number"),
+    ("  step: 3", "  step: !!python/tuple 3", r"split.step is '3', expected a number"),
 ]
 
 
