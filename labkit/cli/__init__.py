@@ -27,7 +27,8 @@ COMMANDS = {
     "istio": ("istio", "Install Istio, with istioctl's flags."),
     "run": ("run", "Execute the notebooks on a cluster of their own."),
     "lab": ("open_lab", "Open the first notebook in JupyterLab."),
-    "manifest": ("manifest", "Print the path of one of the book's manifests."),
+    "new": ("new", "Write a small scenario to begin one's own from."),
+    "manifest": ("manifest", "Print the path of one of the scenario's manifests."),
     "reset": ("reset", "Remove what the lab made in a cluster."),
     "look": ("look", "Say what another cluster has and lacks."),
     "doctor": ("doctor", "Say what this machine lacks."),
@@ -61,6 +62,7 @@ Environment:
   LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
   LABKIT_USER     your name in a class: namespaces, host name and routes of your own on a shared cluster
   LABKIT_IMAGES   where images of the lab's own services are, for clusters that can't pull the scenario's
+  LABKIT_SCENARIO the folder of another scenario than the book
   LABKIT_LANGUAGE  what the book and the lab speak (default: the locale's language, else English)
   LABKIT_ENVOY    another Envoy than the one that came with labkit
 """

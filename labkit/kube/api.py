@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
@@ -79,6 +80,16 @@ class Reply:
         return cast(Obj, json.loads(self.body))
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """What the API server did not take: the object, its reason, and when."""
+
+    thing: str
+    reason: str
+    time: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    """As ``managedFields`` say it."""
+
+
 class Api:
     """A connection to one cluster. Safe to use from several threads."""
 
@@ -104,6 +115,8 @@ class Api:
         """Whether it is somebody's cluster: then the lab keeps to its own namespaces."""
         self.adapt: Callable[[Api, Obj], Obj] = lambda _, obj: obj
         """What becomes of an object on its way to this cluster."""
+        self.last_refusal: Refusal | None = None
+        """What was applied last over this connection, if it was refused."""
         self.namespace = namespace
         self.context = context
         self.kubeconfig = kubeconfig

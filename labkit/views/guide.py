@@ -19,10 +19,10 @@ from labkit.errors import LabkitError
 from labkit.kube.api import Api
 from labkit.kube.ask_istiod import current_revision
 from labkit.language import gettext
-from labkit.scenario.checks import Finding, Observer, find
+from labkit.scenario.checking import find
+from labkit.scenario.checks import Finding, Observer
 from labkit.scenario.hints import explain
 from labkit.scenario.progress import own_work, progress
-from labkit.scenario.steps import find_step
 from labkit.views import banner
 from labkit.views.actions import ActionView
 from labkit.views.live import running_cell
@@ -48,7 +48,7 @@ class Guide(ActionView):
 
     def __init__(self, lab: Guided, step: int) -> None:
         super().__init__()
-        self._lab, self.step = lab, find_step(step).number
+        self._lab, self.step = lab, lab.learner.scenario.find_step(step).number
         self._seen = ""
         self._going: Callable[[], None] | None = None
         self._shell: Any = None

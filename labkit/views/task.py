@@ -14,7 +14,7 @@ from labkit import markup
 from labkit.kube.api import Api
 from labkit.language import gettext
 from labkit.scenario.checks import Finding, Observer, Report
-from labkit.scenario.hints import blame_mesh, explained
+from labkit.scenario.hints import explain_task, explained
 from labkit.scenario.tasks import check_task, find_in_task, find_task
 from labkit.views.actions import ActionView
 
@@ -73,7 +73,7 @@ class TaskView(ActionView):
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
             self.result.value = markup.findings(found)
-        told = blame_mesh(self._lab.api, self._lab.learner, self.task.step, found)
+        told = explain_task(self._lab.api, self._lab.learner, self.task.step, found)
         self.result.value = markup.findings(told)
         done = all(finding.holds for finding in found)
         self.say(gettext("Done! The task is solved.") if done else gettext("Not yet. Look at what was seen."))
