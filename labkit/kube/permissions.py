@@ -52,6 +52,15 @@ IN_THE_LAB = (
 FOR_FAULTS = (Permission(_CHANGE, "networking.istio.io", "envoyfilters"),)
 """Beside those: to break a service of the learner's own. No step needs it."""
 
+FOR_THE_RECORD = (
+    Permission(("get", "list", "watch", "create", "patch"), "", "configmaps"),
+    Permission(("create",), "", "serviceaccounts/token"),
+)
+"""In the namespace of the learner's record: to keep it, and to have the cluster sign a report of it."""
+
+KEYS = ("/openid/v1/jwks",)
+"""URLs where the cluster says by which keys its signatures are verified."""
+
 IN_ISTIO_SYSTEM = (
     Permission(_LOOK, "apps", "deployments"),
     Permission(_LOOK, "", "services"),
@@ -105,14 +114,16 @@ def _is_allowed(api: Api, permission: Permission, namespace: str, name: str = ""
     return bool(api.request("POST", _REVIEWS, body=review).object["status"]["allowed"])
 
 
-def roles(subject: str, namespaces: Sequence[str], system: str = "istio-system") -> str:
-    """The least a learner needs in *namespaces*, as YAML; *subject* is the user's name.
+def roles(subject: str, namespaces: Sequence[str], record: str, system: str = "istio-system") -> str:
+    """The least a learner needs in *namespaces*, and in that of the *record*, as YAML; *subject* is the
+    user's name.
 
     Making namespaces is not among these rights, nor changing or deleting them.
     """
     objects = [
         *(_role(ns, (*IN_THE_LAB, *FOR_FAULTS)) for ns in namespaces),
-        *(_binding(ns, subject) for ns in namespaces),
+        _role(record, FOR_THE_RECORD),
+        *(_binding(ns, subject) for ns in (*namespaces, record)),
         _role(system, IN_ISTIO_SYSTEM),
         _binding(system, subject),
         _cluster_role(),
@@ -133,7 +144,8 @@ def _role(namespace: str, permissions: Sequence[Permission]) -> Obj:
 
 def _cluster_role() -> Obj:
     rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-    return {**rbac, "metadata": {"name": "labkit-learner"}, "rules": _rules(ON_THE_CLUSTER)}
+    rules = [*_rules(ON_THE_CLUSTER), {"nonResourceURLs": list(KEYS), "verbs": ["get"]}]
+    return {**rbac, "metadata": {"name": "labkit-learner"}, "rules": rules}
 
 
 def _binding(namespace: str, subject: str) -> Obj:

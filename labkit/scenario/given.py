@@ -9,6 +9,7 @@ from labkit.kube.manifests import parse, read
 from labkit.kube.permissions import roles
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
+from labkit.scenario.recorded import namespace_object, record_namespace
 from labkit.scenario.steps import folder
 
 _HEAD = """\
@@ -21,7 +22,8 @@ def given(user: str, learner: Learner) -> str:
     """The *learner*'s namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
     namespaces = namespaces_of_the_book(learner)
     names = [namespace["metadata"]["name"] for namespace in namespaces]
-    return f"{_HEAD}{yaml.safe_dump_all(namespaces, sort_keys=False)}---\n{roles(user, names)}"
+    made = yaml.safe_dump_all([*namespaces, namespace_object(learner)], sort_keys=False)
+    return f"{_HEAD}{made}---\n{roles(user, names, record_namespace(learner))}"
 
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:
