@@ -17,7 +17,7 @@ from labkit.language import gettext
 from labkit.record.entries import Entry, read_all
 from labkit.record.shelf import data_of
 from labkit.record.story import Standing, standing
-from labkit.scenario.learner import LEARNER_LABEL
+from labkit.scenario.learner import LEARNER_LABEL, can_be_called
 from labkit.scenario.recorded import RECORD, learner_of
 
 
@@ -54,9 +54,11 @@ def _is_record(metadata: Obj) -> bool:
 def _whose(obj: Obj, path: str) -> str | None:
     """Whose a record is, by its namespace; whose a namespace is, by its label."""
     metadata = obj.get("metadata") or {}
-    if path.startswith(CONFIG_MAPS.path()):
-        return learner_of(str(metadata.get("namespace"))) if _is_record(metadata) else None
-    return (metadata.get("labels") or {}).get(LEARNER_LABEL) or None
+    if path == CONFIG_MAPS.path():
+        name = learner_of(str(metadata.get("namespace"))) if _is_record(metadata) else None
+    else:
+        name = (metadata.get("labels") or {}).get(LEARNER_LABEL) or None
+    return name if name is not None and can_be_called(name) else None
 
 
 _PATHS = (CONFIG_MAPS.path(), NAMESPACES.path())

@@ -32,6 +32,7 @@ Drawing: TypeAlias = Callable[[Mapping[str, Any]], str]
 """Makes a picture, as a ``data:`` URL, of what a release's entry holds of it; nothing where it can't."""
 
 _KINDS = (
+    (r"\+labkit", "embedded"),
     (r"\+k3s", "k3s"),
     (r"\+rke2", "RKE2"),
     (r"\+k0s", "k0s"),
@@ -49,7 +50,7 @@ class Surroundings:
     kubernetes: str
     istio: str
     kind: str
-    """``embedded``, or what the server's version tells of it."""
+    """``embedded``, ``k3s``, …: what the server's version tells of it."""
     cluster: str
     """Its identity: see :func:`labkit.kube.agreement.identity`."""
     context: str
@@ -58,9 +59,8 @@ class Surroundings:
     def of(cls, api: Api) -> Surroundings:
         """Those of *api*'s cluster; what one may not see is ``unknown``."""
         version = str(api.get("/version").get("gitVersion", "unknown"))
-        kind = "embedded" if not api.shared else _kind(version)
         own = importlib.metadata.version("labkit")
-        return cls(own, version, _istio(api), kind, identity(api), api.context)
+        return cls(own, version, _istio(api), _kind(version), identity(api), api.context)
 
 
 def _kind(version: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,8 +130,3 @@ def changed_parts(signed: Signed, texts: Mapping[str, str]) -> list[str]:
 def _part(digest: str) -> str:
     words = digest.removeprefix(f"{SCHEMA}/").split("/")
     return words[0] if digest.startswith(f"{SCHEMA}/") and len(words) == 2 else ""
-
-
-def fingerprints(keys: Iterable[str]) -> str:
-    """Several, in words."""
-    return ", ".join(keys)

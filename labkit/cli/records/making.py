@@ -155,7 +155,7 @@ def _of_class(documents: Sequence[Document], form: Form) -> str:
             json.dumps({"schema": "labkit-class/1", "learners": documents}, ensure_ascii=False, indent=1)
             + "\n"
         )
-    return class_page(documents, links=True)
+    return class_page(documents)
 
 
 def _into_folder(maker: Maker, documents: Sequence[Document], folder: Path) -> None:

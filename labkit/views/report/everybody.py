@@ -11,8 +11,8 @@ from labkit.views.report.frame import mark, moment, page, section, table, text
 FOLDER = "learners"
 
 
-def class_page(documents: Sequence[Document], links: bool) -> str:
-    """The page. *links*: whether everybody's own report lies in :data:`FOLDER` beside it."""
+def class_page(documents: Sequence[Document]) -> str:
+    """The page; everybody's own report lies in :data:`FOLDER` beside it."""
     title = gettext("The class in the lab")
     caption = ngettext("{number} learner", "{number} learners", len(documents))
     numbers = [step["number"] for step in documents[0]["steps"]] if documents else []
@@ -23,7 +23,7 @@ def class_page(documents: Sequence[Document], links: bool) -> str:
         gettext("Releases"),
         gettext("Last seen"),
     ]
-    rows = [_row(document, links) for document in documents]
+    rows = [_row(document) for document in documents]
     legend = gettext(
         "Check, question and task of each step: the attempt that passed, or a dash where none has yet."
     )
@@ -35,12 +35,11 @@ def class_page(documents: Sequence[Document], links: bool) -> str:
     return page(title, body)
 
 
-def _row(document: Document, links: bool) -> list[str]:
+def _row(document: Document) -> list[str]:
     about, grade = document["about"], grades(document)
     name = about["learner"] or gettext("a learner without a name")
-    shown = f'<a href="{FOLDER}/{file_name(about["learner"])}.html">{text(name)}</a>' if links else text(name)
     return [
-        shown,
+        f'<a href="{FOLDER}/{text(file_name(about["learner"]))}.html">{text(name)}</a>',
         text("–" if about["step"] is None else about["step"]),
         *(_cell(grade, step["number"], step["number"] in about["done"]) for step in document["steps"]),
         text(f"{grade['releases_done']} / {grade['releases']}"),
@@ -50,8 +49,9 @@ def _row(document: Document, links: bool) -> list[str]:
 
 def _cell(grade: dict[str, object], number: int, done: bool) -> str:
     passed = [grade[f"{part}_{number}"] or "–" for part in ("check", "quiz", "task")]
-    words = " · ".join(map(str, passed))
-    return mark(True, words) if done else f'<span class="soft">{text(words)}</span>'
+    words = " · ".join(map(str, passed)) if set(passed) != {"–"} else "–"
+    shown = mark(True, words) if done else f'<span class="soft">{text(words)}</span>'
+    return f'<span class="attempts">{shown}</span>'
 
 
 def file_name(learner: str) -> str:

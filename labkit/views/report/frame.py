@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from labkit.language import gettext, spoken
+from labkit.markup import coded
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _STYLE = """
@@ -31,7 +32,8 @@ section { border-top: 1px solid var(--line); } .wide { overflow-x: auto; }
 .good { color: var(--good); } .bad { color: var(--bad); } .soft { color: var(--soft); }
 .mark { font-weight: 700; } ul { padding-left: 1.2rem; margin: .25rem 0; } li { overflow-wrap: anywhere; }
 summary { cursor: pointer; } details { margin: .25rem 0; } a { color: inherit; }
-img { max-width: 100%; height: auto; } footer { margin-top: 2rem; font-size: .9rem; color: var(--soft); }
+.mark, .attempts { white-space: nowrap; } img { max-width: 100%; height: auto; }
+footer { margin-top: 2rem; font-size: .9rem; color: var(--soft); }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } .wide { overflow: visible; }
   section, figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
   :root { --ink: #000; --soft: #444; --ground: #fff; --line: #999; --good: #00694d; --bad: #a33c00; } }
@@ -53,6 +55,11 @@ def page(title: str, body: Iterable[str], slots: str = "") -> str:
 def text(value: object) -> str:
     """*value* as HTML that shows it."""
     return html.escape(str(value))
+
+
+def said(words: object) -> str:
+    """*words* of the lab as HTML; what stands in `backticks` as code."""
+    return coded(str(words))
 
 
 def mark(good: bool, words: str = "") -> str:

@@ -8,14 +8,14 @@ from typing import Any
 from labkit.language import gettext, ngettext
 from labkit.record.envelope import SLOTS
 from labkit.record.report import Document
-from labkit.views.report.frame import facts, mark, moment, page, section, table, text
+from labkit.views.report.frame import facts, mark, moment, page, said, section, table, text
 
 
 def report_page(document: Document) -> str:
     """The page, with empty slots for the document and its signature."""
     about = document["about"]
-    name = about["learner"] or gettext("a learner without a name")
-    title = gettext("What {name} did in the lab", name=name)
+    name = about["learner"]
+    title = gettext("What {name} did in the lab", name=name) if name else gettext("What was done in the lab")
     body = [
         f"<header><h1>{text(title)}</h1>{_about(about)}</header>\n<main>",
         _overview(document),
@@ -23,7 +23,7 @@ def report_page(document: Document) -> str:
         *([_releases(document["releases"])] if document["releases"] else []),
         *([_journal(document["journal"])] if document["journal"] else []),
         "</main>",
-        f"<footer><p>{text(_what_it_proves())}</p></footer>",
+        f"<footer><p>{said(_what_it_proves())}</p></footer>",
     ]
     return page(title, body, SLOTS)
 
@@ -44,7 +44,7 @@ def _about(about: dict[str, Any]) -> str:
 
 
 def _condensed(one: dict[str, Any]) -> str:
-    counts = ", ".join(f"{text}: {number}" for text, number in one["counts"].items())
+    counts = ", ".join(f"{what}: {number}" for what, number in one["counts"].items())
     return gettext(
         "The record grew large: what was between {since} and {until} is only counted ({counts}).",
         since=one["since"][:16].replace("T", " "),
@@ -92,7 +92,7 @@ def _attempts(attempts: Sequence[dict[str, Any]], good: str) -> str:
         if passed
         else ngettext("{number} attempt", "{number} attempts", len(attempts))
     )
-    return mark(bool(passed), words)
+    return f'<span class="attempts">{mark(bool(passed), words)}</span>'
 
 
 # -------------------------------------------------------------------------------------------------- a step
@@ -128,16 +128,16 @@ def _observed(attempt: dict[str, Any]) -> str:
 
 def _promise(one: dict[str, Any]) -> str:
     seen = gettext("seen: {seen}", seen=one["seen"])
-    return f'{text(one["promise"])}: {mark(one["holds"])}<br><span class="soft">{text(seen)}</span>'
+    return f'{said(one["promise"])}: {mark(one["holds"])}<br><span class="soft">{text(seen)}</span>'
 
 
 def _answers(answers: Sequence[dict[str, Any]]) -> str:
     def told(one: dict[str, Any]) -> str:
         verdict = mark(one["right"], gettext("right") if one["right"] else gettext("wrong"))
         words = f"{one['answer']}. {one['words']}"
-        return f"<li>{text(words)}: {verdict} <span class='soft'>{moment(one['time'])}</span></li>"
+        return f"<li>{said(words)}: {verdict} <span class='soft'>{moment(one['time'])}</span></li>"
 
-    return f"<p>{text(answers[-1]['question'])}</p><ul>{''.join(map(told, answers))}</ul>"
+    return f"<p>{said(answers[-1]['question'])}</p><ul>{''.join(map(told, answers))}</ul>"
 
 
 # ------------------------------------------------------------------------------------------------ releases
