@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
@@ -46,6 +48,10 @@ _PATIENCE = urllib3.Retry(
     raise_on_status=False,
 )
 """A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
+_NO_WEBHOOK = b"failed calling webhook"
+"""In the message of a 500: who had to be asked first (istiod, of its rules) was too slow, or is restarted."""
+_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before each further attempt then."""
 
 
 class Closable(Protocol):
@@ -155,10 +161,16 @@ class Api:
             self.guard_changes(method, path)
         if isinstance(body, dict):
             body = self.adapt(self, body)
+        send = partial(self._send, method, path, query, body, content_type, accept, timeout, stream=False)
         with translated(self.host):
-            response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+            response = send()
             if response.status == 401 and self._log_in_again():
-                response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+                response = send()
+            for pause in _PAUSES if method in _PATIENCE.allowed_methods else ():
+                if response.status != 500 or _NO_WEBHOOK not in response.data:
+                    break
+                time.sleep(pause)
+                response = send()
         if response.status >= 400:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import yaml
 
 from labkit.kube.api import Obj
@@ -15,6 +17,8 @@ from labkit.scenario.steps import folder
 _HEAD = """\
 # Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
 # the namespaces is istio.io/rev=REVISION instead of istio-injection=enabled.
+# To take all of it back, this learner's namespaces with what is in them, and nobody else's:
+#   {command} | kubectl delete --ignore-not-found -f -
 """
 
 
@@ -22,8 +26,9 @@ def given(user: str, learner: Learner) -> str:
     """The *learner*'s namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
     namespaces = namespaces_of_the_book(learner)
     names = [namespace["metadata"]["name"] for namespace in namespaces]
+    command = f"LABKIT_USER={shlex.quote(learner.name)} labkit look --roles {shlex.quote(user)}"
     made = yaml.safe_dump_all([*namespaces, namespace_object(learner)], sort_keys=False)
-    return f"{_HEAD}{made}---\n{roles(user, names, record_namespace(learner))}"
+    return f"{_HEAD.format(command=command)}{made}---\n{roles(user, names, record_namespace(learner))}"
 
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:

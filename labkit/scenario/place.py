@@ -61,6 +61,9 @@ _SWEPT = {
 }
 """Kinds a learner may have made something of; versions that Istio 1.20 serves, and the newest still does."""
 
+_PROXIES = 120.0
+"""Seconds for all proxies: as for the pods they are in, all of which may be new."""
+
 Key = tuple[str, str, str]
 """(kind, namespace, name)."""
 
@@ -138,7 +141,7 @@ def bring_to(
     _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
     _wait_for_leaving_pods(api, learner)
-    wait_for_proxies(api)
+    wait_for_proxies(api, timeout=_PROXIES)
     moves.seconds = time.perf_counter() - started
     said = str(moves)
     say(f"{said[0].upper()}{said[1:]}.")

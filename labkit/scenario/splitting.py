@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from labkit.errors import UsageError
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import Destination
+from labkit.kube.resources import PODS
 from labkit.language import gettext
 from labkit.release.attribution import ByAnswer, ByLog
 from labkit.release.finding import Calls, find_rule
@@ -39,9 +41,18 @@ def the_rule(
 
     places: where it may live, for who may not look everywhere.
     """
-    calls = Calls(HOST, namespace, PORT, headers or {}, {"app": cast.SERVICE_A.app})
+    labels = cache(partial(_callers_labels, api, namespace))
+    calls = Calls(HOST, namespace, PORT, headers or {}, labels)
     found = find_rule(api, calls, places=places)
     return found if found and found.destinations else None
+
+
+def _callers_labels(api: Api, namespace: str) -> dict[str, str]:
+    """What the labels of ServiceA's pods have in common; its own one where there are none."""
+    app = {"app": cast.SERVICE_A.app}
+    pods = api.items(PODS.path(namespace), labelSelector=f"app={cast.SERVICE_A.app}")
+    each = [(pod["metadata"].get("labels") or {}).items() for pod in pods]
+    return dict(set.intersection(*map(set, each))) if each else app
 
 
 def needed_rule(

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from labkit import book
+from labkit.kube.permissions import role_of
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +123,7 @@ def test_a_learner_breaks_a_service_of_her_own(bench, anna):
     assert done.splitlines()[-1] == "ServiceB is well."
     assert bench.get("envoyfilters", "-A")["items"] == []
 
-    role = bench.get("role", "labkit-learner", "-n", MINE)
+    role = bench.get("role", role_of(ANNA), "-n", MINE)
     role["rules"] = [rule for rule in role["rules"] if rule["resources"] != ["envoyfilters"]]
     bench.kubectl("replace", "-f", "-", input=json.dumps(role))
 
@@ -137,8 +138,34 @@ def test_the_roles_decide(bench, anna):
     assert ANNA in bench.run("kubectl", "auth", "whoami", env=anna).stdout
     refused = bench.run("kubectl", "get", "pods", "-n", "default", check=False, env=anna)
     assert f'User "{ANNA}" cannot list resource "pods"' in refused.stderr
-    bench.kubectl("delete", "rolebinding", f"labkit-{ANNA}", "-n", MINE)
+    bench.kubectl("delete", "rolebinding", role_of(ANNA), "-n", MINE)
 
     look = bench.labkit("look", "--context", "school", env=anna, check=False).stdout
 
     assert "✗ permissions" in " ".join(look.split())
+
+
+def test_who_goes_takes_nobodys_rights_along(bench, anna, terminal):
+    """The undo that is printed at the head, typed: the rest of the class works on."""
+    boris = ANNA.replace("anna", "boris")
+    printed = terminal.type(f"LABKIT_USER=boris labkit look --roles {boris}").out
+    bench.kubectl("apply", "-f", "-", input=printed)
+    undo = next(line.removeprefix("#   ") for line in printed.splitlines() if line.startswith("#   "))
+
+    terminal.type(undo.replace("boris", "anna"))
+
+    assert _may(bench, ANNA) == ["no"] * 3
+    assert _may(bench, boris) == ["yes"] * 3
+    assert f"namespace/{MINE}\n" not in bench.kubectl("get", "namespaces", "-o", "name")
+
+
+def _may(bench, user):
+    """Whether *user* may do one thing of each kind of place: Istio's, the learner's own, the cluster."""
+    home = f"dev-service-mesh-{user.rpartition(':')[2]}"
+    asked = (
+        ("get", "pods", "-n", "istio-system"),
+        ("patch", "virtualservices", "-n", home),
+        ("list", "nodes"),
+    )
+    words = ("auth", "can-i", f"--as={user}")
+    return [bench.kubectl(*words, *each, check=False).splitlines()[-1] for each in asked]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from labkit import Lab
@@ -167,6 +168,22 @@ def test_the_roles_are_objects_the_api_takes(cluster, api):
     done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=roles("anna", ["default"]))
 
     assert done.count("created (server dry run)") == 6
+
+
+def test_roles_of_two_have_nothing_in_common():
+    """Names that the API would not take become others, which differ where the users do."""
+    users = (
+        "anna",
+        "anna-x",
+        "https://login/anna",
+        "https:-/login/anna",
+        "system:serviceaccount:school:anna",
+    )
+    made = [obj for user in users for obj in yaml.safe_load_all(roles(user, ["default"]))]
+    keys = [(obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in made]
+
+    assert len(set(keys)) == len(keys) == 6 * len(users)
+    assert not any(set("/%") & set(name) for *_, name in keys)
 
 
 @pytest.mark.parametrize(("said", "home"), [({}, f"{cast.HOME}-anna"), ({"LABKIT_USER": ""}, cast.HOME)])
