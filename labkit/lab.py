@@ -47,6 +47,7 @@ from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.kube.ways import RuleName
 from labkit.language import chosen, gettext, speak
+from labkit.record.keeping import Record
 from labkit.scenario import steps
 from labkit.scenario.cast import SYSTEM
 from labkit.scenario.checking import check
@@ -113,6 +114,7 @@ class Lab(Shifting):
         self._places = self.learner.places(self.api)
         journal = Journal(self.api, namespaces=self._places, authorities=self.learner.authorities)
         self._sent = Sent(journal)
+        self.record = Record(self.api, self.learner)
         self._gateway: GatewayAddress | None = None
         tell_shortly()
         if not self.api.shared:
@@ -129,6 +131,7 @@ class Lab(Shifting):
 
     def close(self) -> None:
         """Give back the connections. The cluster runs on; closing twice is fine."""
+        self.record.close()
         self.api.close()
 
     def __repr__(self) -> str:
@@ -319,10 +322,11 @@ class Lab(Shifting):
 
     def check(self, step: int) -> Report:
         """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
-        return explained(self.api, self.learner, check(self, step))
+        return self.record.report(explained(self.api, self.learner, check(self, step)))
 
     def verify(self, statement: str, holds: object) -> Verified:
         """The *statement* with a ✓ where it *holds*; NotVerified, with a ✗, where it does not."""
+        self.record.statement(statement, holds)
         return verify(statement, holds)
 
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
@@ -337,6 +341,7 @@ class Lab(Shifting):
             moves = bring_to(self.api, self.learner, step, finished=finished, say=say, keep=keep)
         self._gateway = self.api.last_refusal = None
         self._sent.forget()
+        self.record.way(moves.step, finished=finished, moves=str(moves), set_aside=moves.kept)
         done = gettext("To get here: {moves}.", moves=moves) if moves and not say else ""
         here = self._ends_here(moves.step) if finished else self._begins_here(moves.step)
         for words in (moves.kept, done, here):
@@ -357,8 +362,11 @@ class Lab(Shifting):
 
         What of it has been changed meanwhile is set aside in its turn.
         """
+        titles = []
         for title in bring_back(self.api, self.learner, file):
             print(gettext("{title} brought back", title=title))
+            titles.append(title)
+        self.record.brought_back(titles)
         print(self.wait())
 
     def guide(self, step: int) -> Guide:
@@ -377,7 +385,7 @@ class Lab(Shifting):
         """A question about *step* to think about before trying."""
         from labkit.views.quiz import QuizView
 
-        return QuizView(step, self.learner)
+        return QuizView(step, self.learner, self.record.answer)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""

@@ -18,6 +18,7 @@ from labkit.kube.acknowledgement import Strategy
 from labkit.kube.api import Api
 from labkit.kube.mesh_health import first_trouble
 from labkit.language import gettext
+from labkit.record.keeping import Record
 from labkit.scenario.data import Scenario
 from labkit.scenario.learner import Learner
 from labkit.traffic.sent import Sent
@@ -37,6 +38,7 @@ class Shifting(ABC):
     learner: Learner
     namespace: str
     """Where the rule is."""
+    record: Record
     _sent: Sent
     _strategy: Strategy
     _places: tuple[str, ...]
@@ -134,27 +136,31 @@ class Shifting(ABC):
         from labkit.release.limits import Limits
         from labkit.release.shift import shift
         from labkit.scenario.splitting import destination_called, names_of, needed_rule
+        from labkit.views.report.pictures import kept
         from labkit.views.shift import Course
 
         scenario = self.learner.scenario
         rule = needed_rule(*self._here, headers=as_received(headers))
         target, new = destination_called(scenario, rule, to or scenario.shared().between[-1], self.namespace)
-        found = shift(
-            self.api,
-            partial(self._url, scenario.path),
-            self._sent.journal,
-            rule,
-            to=target,
-            new=new,
-            names=names_of(scenario, rule, target),
-            steps=steps,
-            shadow=shadow,
-            requests=requests,
-            rate=rate,
-            headers=headers,
-            caller=self.namespace,
-            limits=Limits(error_rate, p95_ms),
-        )
+        names = names_of(scenario, rule, target)
+        with self.record.release(names[target], kept) as done:
+            found = shift(
+                self.api,
+                partial(self._url, scenario.path),
+                self._sent.journal,
+                rule,
+                to=target,
+                new=new,
+                names=names,
+                steps=steps,
+                shadow=shadow,
+                requests=requests,
+                rate=rate,
+                headers=headers,
+                caller=self.namespace,
+                limits=Limits(error_rate, p95_ms),
+            )
+            done.append(found)
         return Course(found)
 
     def fault(self, of: str | None = None, *, errors: int = 0, delay: float = 0.0) -> Broken:

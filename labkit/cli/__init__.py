@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import keyword
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ COMMANDS = {
     "lab": ("open_lab", "Open the first notebook in JupyterLab."),
     "new": ("new", "Write a small scenario to begin one's own from."),
     "manifest": ("manifest", "Print the path of one of the scenario's manifests."),
+    "report": ("records", "Write what a learner did as a signed page or as JSON; verify such a file."),
+    "class": ("records", "Show who of a class is where, and stuck at what, live."),
     "reset": ("reset", "Remove what the lab made in a cluster."),
     "look": ("look", "Say what another cluster has and lacks."),
     "doctor": ("doctor", "Say what this machine lacks."),
@@ -48,7 +51,8 @@ class LateGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"labkit.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

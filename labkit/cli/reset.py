@@ -18,6 +18,7 @@ from labkit.scenario.data import Scenario
 def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
     from labkit.kube.connect import connect
+    from labkit.record.leaving import bring_home, comes_home, record_stays
     from labkit.scenario.learner import Learner
     from labkit.scenario.reset import belongings, remove
 
@@ -26,7 +27,10 @@ def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     found = belongings(api, learner)
     for one in found:
         print(one)
-    if not found:
+    goes = comes_home(api, learner)
+    if told := record_stays(api, learner):
+        print(told)
+    if not found and not goes:
         print("Nothing of the lab is there.")
         return
     if not yes and not click.confirm("Remove these, with all that is in them?"):
@@ -36,3 +40,6 @@ def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
             shown.doing(f"removing {one}")
             remove(api, learner, one)
             shown.done(f"Removed {one}")
+        if goes:
+            shown.doing("bringing the record home")
+            shown.done(bring_home(api, learner))

@@ -38,6 +38,8 @@ JSON_PATCH = "application/json-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+_REPEATABLE = ("GET", "PATCH", "PUT", "DELETE")
+"""What does no more when it is done twice."""
 _PATIENCE = urllib3.Retry(
     connect=2,
     read=1,
@@ -45,7 +47,7 @@ _PATIENCE = urllib3.Retry(
     other=0,
     backoff_factor=0.2,
     status_forcelist=(429, 502, 503, 504),
-    allowed_methods=("GET", "PATCH", "PUT", "DELETE"),  # what does no more when it is done twice
+    allowed_methods=_REPEATABLE,
     raise_on_status=False,
 )
 """A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
@@ -179,7 +181,7 @@ class Api:
             response = send()
             if response.status == 401 and self._log_in_again():
                 response = send()
-            for pause in _PAUSES if method in _PATIENCE.allowed_methods else ():
+            for pause in _PAUSES if method in _REPEATABLE else ():
                 if response.status != 500 or _NO_WEBHOOK not in response.data:
                     break
                 time.sleep(pause)

@@ -11,6 +11,7 @@ from labkit.kube.manifests import parse, read
 from labkit.kube.permissions import roles
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
+from labkit.scenario.recorded import namespace_object, record_namespace
 
 _HEAD = """\
 # Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
@@ -25,8 +26,8 @@ def given(user: str, learner: Learner) -> str:
     namespaces = namespaces_of_the_book(learner)
     names = [namespace["metadata"]["name"] for namespace in namespaces]
     command = f"LABKIT_USER={shlex.quote(learner.name)} labkit look --roles {shlex.quote(user)}"
-    made = yaml.safe_dump_all(namespaces, sort_keys=False)
-    return f"{_HEAD.format(command=command)}{made}---\n{roles(user, names)}"
+    made = yaml.safe_dump_all([*namespaces, namespace_object(learner)], sort_keys=False)
+    return f"{_HEAD.format(command=command)}{made}---\n{roles(user, names, record_namespace(learner))}"
 
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:

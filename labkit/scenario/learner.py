@@ -27,6 +27,12 @@ LEARNER_LABEL = "labkit/learner"
 _LONGEST = 20
 
 
+def can_be_called(name: str) -> bool:
+    """Whether a learner can have that *name*; who works alone has an empty one."""
+    fits = re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
+    return not name or (fits is not None and len(name) <= _LONGEST)
+
+
 @dataclass(frozen=True)
 class Learner:
     """One learner, with the names that are theirs; UsageError for a *name* that can't be part of them."""
@@ -39,8 +45,7 @@ class Learner:
     """What is worked through."""
 
     def __post_init__(self) -> None:
-        fits = re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", self.name) and len(self.name) <= _LONGEST
-        if self.name and not fits:
+        if self.name and not can_be_called(self.name):
             raise UsageError(
                 gettext(
                     "LABKIT_USER (or user=) is {name!r}, which can't be part of a namespace's name: use "

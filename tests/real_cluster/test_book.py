@@ -131,7 +131,7 @@ def test_class_of_two(mesh, before, tmp_path, seen):
             seen(f"{name}: {words.splitlines()[-1]}")
         failed = {name: said[name] for name, session in sessions.items() if session.returncode}
         assert not failed, failed
-        mesh.kubectl("delete", "-f", "-", "--wait", input=roles[LEARNERS[0]])
+        mesh.kubectl("delete", "-f", "-", "--wait", "--ignore-not-found", input=roles[LEARNERS[0]])
         assert [_works(mesh, name) for name in LEARNERS] == [["no"] * 2, ["yes"] * 2]
     finally:
         for given in roles.values():
