@@ -24,9 +24,10 @@ from labkit.record.outbox import Outbox
 from labkit.record.report import Surroundings, grades, report_of
 from labkit.record.shelf import Shelf
 from labkit.record.signature import sign
+from labkit.scenario.data import Scenario
 from labkit.scenario.learner import Learner
+from labkit.scenario.reading import chosen_scenario
 from labkit.scenario.recorded import record_namespace
-from labkit.scenario.steps import STEPS
 from labkit.views.report.everybody import FOLDER, class_page, file_name
 from labkit.views.report.one import report_page
 from labkit.views.report.pictures import drawn
@@ -55,9 +56,10 @@ class Maker:
     """Of each step, by its number."""
 
     @classmethod
-    def of(cls, api: Api) -> Maker:
-        """One for the cluster of *api*."""
-        return cls(api, Surroundings.of(api), {step.number: gettext(step.title) for step in STEPS})
+    def of(cls, api: Api, scenario: Scenario) -> Maker:
+        """One for the cluster of *api*, where *scenario* is worked through."""
+        titles = {step.number: scenario.said(step.title) for step in scenario.steps}
+        return cls(api, Surroundings.of(api), titles)
 
     def document(self, learner: str, entries: Sequence[Entry], kept: str = "cluster") -> Document:
         """*learner*'s, as it is now."""
@@ -88,7 +90,7 @@ def make_report(context: str | None, form: Form, output: Path | None) -> None:
     """Write the report of whoever is asking; JSON and CSV go to stdout where no file is named."""
     learner, api = Learner.here(), connect(context=context, start=False)
     entries, kept = _all_of(api, learner)
-    maker = Maker.of(api)
+    maker = Maker.of(api, learner.scenario)
     written, why = maker.text(maker.document(learner.name, entries, kept), form)
     _deliver(written, output or (Path("labkit-report.html") if form is Form.PAGE else None))
     if why:
@@ -138,7 +140,7 @@ def _rows(documents: Sequence[Document]) -> str:
 def make_class_report(context: str | None, form: Form, output: Path | None) -> None:
     """Write everybody's: into a folder with a report of each in it, or what *form* says to stdout."""
     api = connect(context=context, start=False)
-    maker = Maker.of(api)
+    maker = Maker.of(api, chosen_scenario())
     records = the_class(api).records
     if not records:
         raise UsageError(

@@ -15,7 +15,7 @@ from labkit.kube.connect import connect
 from labkit.language import gettext, ngettext
 from labkit.record.classroom import the_class, watched
 from labkit.record.story import Standing
-from labkit.scenario.steps import STEPS
+from labkit.scenario.reading import chosen_scenario
 
 _EVERY = 1.0
 """Seconds between two looks at the clock; what happens is told by watches."""
@@ -26,7 +26,8 @@ _FRAME = 6
 def show(context: str | None, *, once: bool) -> None:
     """Print the class, or show it until Ctrl-C."""
     api = connect(context=context, start=False)
-    console, steps = Console(highlight=False), [step.number for step in STEPS]
+    console = Console(highlight=False)
+    steps = [step.number for step in chosen_scenario().steps]
     if once or not sys.stdout.isatty():
         console.print(wall(the_class(api).standings, _now(), steps))
         return
