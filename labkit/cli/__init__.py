@@ -28,7 +28,8 @@ COMMANDS = {
     "istio": ("istio", "Install Istio, with istioctl's flags."),
     "run": ("run", "Execute the notebooks on a cluster of their own."),
     "lab": ("open_lab", "Open the first notebook in JupyterLab."),
-    "manifest": ("manifest", "Print the path of one of the book's manifests."),
+    "new": ("new", "Write a small scenario to begin one's own from."),
+    "manifest": ("manifest", "Print the path of one of the scenario's manifests."),
     "report": ("records", "Write what a learner did as a signed page or as JSON; verify such a file."),
     "class": ("records", "Show who of a class is where, and stuck at what, live."),
     "reset": ("reset", "Remove what the lab made in a cluster."),
@@ -65,6 +66,7 @@ Environment:
   LABKIT_CONTEXT  a context of your kubeconfig, to use another cluster in notebooks
   LABKIT_USER     your name in a class: namespaces, host name and routes of your own on a shared cluster
   LABKIT_IMAGES   where images of the lab's own services are, for clusters that can't pull the scenario's
+  LABKIT_SCENARIO the folder of another scenario than the book
   LABKIT_LANGUAGE  what the book and the lab speak (default: the locale's language, else English)
   LABKIT_ENVOY    another Envoy than the one that came with labkit
 """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from labkit.cli.progress import progress
+from labkit.cli.scenario import option as scenario_option
+from labkit.scenario.data import Scenario
 
 
 @click.command()
@@ -12,14 +14,15 @@ from labkit.cli.progress import progress
     "--context", help="A context of the kubeconfig; default: LABKIT_CONTEXT, else your own cluster."
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-def reset(context: str | None, yes: bool) -> None:
+@scenario_option
+def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
     from labkit.kube.connect import connect
     from labkit.record.leaving import bring_home, comes_home, record_stays
     from labkit.scenario.learner import Learner
     from labkit.scenario.reset import belongings, remove
 
-    learner = Learner.here()
+    learner = Learner.here(scenario=scenario)
     api = connect(context=context, start=False)
     found = belongings(api, learner)
     for one in found:

@@ -12,7 +12,6 @@ from labkit.kube.permissions import roles
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.recorded import namespace_object, record_namespace
-from labkit.scenario.steps import folder
 
 _HEAD = """\
 # Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
@@ -33,7 +32,7 @@ def given(user: str, learner: Learner) -> str:
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:
     """Every Namespace that some manifest of the book describes, as it is for *learner*."""
-    sources = (personal(read(path), learner) for path in sorted(folder().rglob("*.yml")))
+    sources = (personal(read(path), learner) for path in sorted(learner.scenario.manifests.rglob("*.yml")))
     objects = (manifest.object for source in sources for manifest in parse(source))
     return [obj for obj in objects if obj["kind"] == "Namespace"]
 

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from labkit import book
 from labkit.kube.permissions import role_of
+
+from ..the_book import BOOK
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,7 @@ def test_notebooks_run(bench, anna, tmp_path):
     look = bench.labkit("look", "--context", "school", "--yes", "--production", env=anna).stdout
     assert "✗" not in look
 
-    chosen = [next(book.notebooks().glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
+    chosen = [next(BOOK.notebooks.glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
     where = ("--context", "school", "-o", tmp_path / "out")
     done = bench.labkit("run", *chosen, *where, env=anna, timeout=280)
 

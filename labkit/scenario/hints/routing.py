@@ -38,6 +38,8 @@ class WantedRule:
     gateways: tuple[str, ...]
     host: str = "*"
     path: str = ""
+    at_root: bool = True
+    """Whether the path is rewritten to ``/``."""
 
 
 def gateway_faults(look: Look, wanted: WantedGateway, step: int) -> Iterator[Fault]:
@@ -186,7 +188,7 @@ def _path(found: Obj, wanted: WantedRule) -> Iterator[str]:
                 file=wanted.file,
             )
         )
-    elif (fitting[0].get("rewrite") or {}).get("uri") != "/":
+    elif wanted.at_root and (fitting[0].get("rewrite") or {}).get("uri") != "/":
         yield gettext(
             "{wanted} does not rewrite {path} to /, the only path the service knows.",
             wanted=wanted.name,
@@ -341,8 +343,8 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
             gettext(
                 "{acting} sends {shares}; this step has {wanted}. {cure}",
                 acting=acting.name,
-                shares=_shares(shares),
-                wanted=_shares(wanted),
+                shares=_shares(look, shares),
+                wanted=_shares(look, wanted),
                 cure=cure,
             ),
             step,
@@ -358,9 +360,10 @@ def _shares_of(rule: Rule) -> dict[str, float]:
     return {host: round(share, 1) for host, share in shares.items() if share}
 
 
-def _shares(weights: Mapping[str, float]) -> str:
+def _shares(look: Look, weights: Mapping[str, float]) -> str:
+    titles = look.learner.scenario.titles
     parts = [
-        gettext("{share:g} of 100 to {name}", share=share, name=cast.TITLES.get(host, host))
+        gettext("{share:g} of 100 to {name}", share=share, name=titles.get(host, host))
         for host, share in weights.items()
     ]
     return gettext(" and ").join(parts) or gettext("nothing anywhere")
