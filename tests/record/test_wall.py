@@ -28,7 +28,7 @@ CONFIG_MAPS, NAMESPACES = "/api/v1/configmaps", "/api/v1/namespaces"
 
 def shown(standings, room=None, width=100):
     console = Console(file=io.StringIO(), width=width)
-    console.print(wall(standings, NOW, room))
+    console.print(wall(standings, NOW, range(7), room))
     return console.file.getvalue()
 
 

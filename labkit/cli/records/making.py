@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -51,11 +51,17 @@ class Maker:
 
     api: Api
     surroundings: Surroundings
+    titles: Mapping[int, str]
+    """Of each step, by its number."""
+
+    @classmethod
+    def of(cls, api: Api) -> Maker:
+        """One for the cluster of *api*."""
+        return cls(api, Surroundings.of(api), {step.number: gettext(step.title) for step in STEPS})
 
     def document(self, learner: str, entries: Sequence[Entry], kept: str = "cluster") -> Document:
         """*learner*'s, as it is now."""
-        titles = {step.number: gettext(step.title) for step in STEPS}
-        return report_of(learner, entries, titles, self.surroundings, kept=kept, draw=drawn)
+        return report_of(learner, entries, self.titles, self.surroundings, kept=kept, draw=drawn)
 
     def text(self, document: Document, form: Form) -> tuple[str, str]:
         """The file's text; and why it is not signed, where it is not."""
@@ -82,7 +88,7 @@ def make_report(context: str | None, form: Form, output: Path | None) -> None:
     """Write the report of whoever is asking; JSON and CSV go to stdout where no file is named."""
     learner, api = Learner.here(), connect(context=context, start=False)
     entries, kept = _all_of(api, learner)
-    maker = Maker(api, Surroundings.of(api))
+    maker = Maker.of(api)
     written, why = maker.text(maker.document(learner.name, entries, kept), form)
     _deliver(written, output or (Path("labkit-report.html") if form is Form.PAGE else None))
     if why:
@@ -132,7 +138,7 @@ def _rows(documents: Sequence[Document]) -> str:
 def make_class_report(context: str | None, form: Form, output: Path | None) -> None:
     """Write everybody's: into a folder with a report of each in it, or what *form* says to stdout."""
     api = connect(context=context, start=False)
-    maker = Maker(api, Surroundings.of(api))
+    maker = Maker.of(api)
     records = the_class(api).records
     if not records:
         raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -26,15 +26,15 @@ _FRAME = 6
 def show(context: str | None, *, once: bool) -> None:
     """Print the class, or show it until Ctrl-C."""
     api = connect(context=context, start=False)
-    console = Console(highlight=False)
+    console, steps = Console(highlight=False), [step.number for step in STEPS]
     if once or not sys.stdout.isatty():
-        console.print(wall(the_class(api).standings, _now()))
+        console.print(wall(the_class(api).standings, _now(), steps))
         return
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             for found in watched(api, _EVERY):
                 room = max(1, console.height - _FRAME)
-                live.update(wall(found.standings, _now(), room), refresh=True)
+                live.update(wall(found.standings, _now(), steps, room), refresh=True)
     except KeyboardInterrupt:
         return
 
@@ -43,9 +43,14 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def wall(standings: Mapping[str, Standing], now: dt.datetime, room: int | None = None) -> Table:
-    """The table at *now*; with room for so many learners only, those who are stuck longest come first."""
-    table = Table(title=_title(standings), caption=None, expand=False)
+def wall(
+    standings: Mapping[str, Standing], now: dt.datetime, steps: Sequence[int], room: int | None = None
+) -> Table:
+    """The table at *now*; with room for so many learners only, those who are stuck longest come first.
+
+    steps: the numbers of those there are.
+    """
+    table = Table(title=_title(standings))
     for head in (gettext("Learner"), gettext("Step"), gettext("Done")):
         table.add_column(head, no_wrap=True)
     table.add_column(gettext("Stuck at"), overflow="fold")
@@ -53,7 +58,7 @@ def wall(standings: Mapping[str, Standing], now: dt.datetime, room: int | None =
         table.add_column(head, no_wrap=True, justify="right")
     shown = _chosen(standings, now, room)
     for name in shown:
-        table.add_row(*_row(name, standings[name], now))
+        table.add_row(*_row(name, standings[name], now, steps))
     if left := len(standings) - len(shown):
         table.caption = ngettext("and {number} more", "and {number} more", left)
     return table
@@ -71,10 +76,10 @@ def _chosen(standings: Mapping[str, Standing], now: dt.datetime, room: int | Non
     return sorted(standings, key=lambda name: (standings[name].since or now, name))[:room]
 
 
-def _row(name: str, one: Standing, now: dt.datetime) -> Iterator[Text]:
+def _row(name: str, one: Standing, now: dt.datetime, steps: Sequence[int]) -> Iterator[Text]:
     yield _plain(name or gettext("without a name"))
     yield Text("–" if one.step is None else str(one.step))
-    yield Text("".join("●" if step.number in one.done else "○" for step in STEPS))
+    yield Text("".join("●" if step in one.done else "○" for step in steps))
     yield _plain(one.stuck_at)
     yield Text(_span(now, one.since))
     yield Text(_span(now, one.last))
