@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,8 @@ _PATIENCE = urllib3.Retry(
     raise_on_status=False,
 )
 """A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
+
+_IN_A_HURRY = _PATIENCE.new(connect=0, read=0)
 
 
 class Closable(Protocol):
@@ -115,6 +118,7 @@ class Api:
         self._discovered: dict[str, list[Obj]] = {}
         self._kept: dict[str, Closable] = {}
         self._lock = threading.Lock()
+        self._hurry = threading.local()
         self._keeping = threading.RLock()
         """Two threads that ask at once are not to make two; what is made may ask for more."""
 
@@ -176,6 +180,15 @@ class Api:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What this thread asks meanwhile is given up after *seconds* without a word, and not asked again."""
+        before, self._hurry.seconds = getattr(self._hurry, "seconds", None), seconds
+        try:
+            yield
+        finally:
+            self._hurry.seconds = before
+
     def guard_changes(self, method: str, path: str) -> None:
         """Raise NotAgreed where this cluster must not be changed yet; also before others change it for us."""
         if self._guard and not self.agreed:
@@ -232,13 +245,16 @@ class Api:
         headers = {"Accept": accept, "User-Agent": "labkit", **self._authorization()}
         if body is not None:
             headers["Content-Type"] = content_type
+        retries: urllib3.Retry | bool = _PATIENCE
+        if seconds := getattr(self._hurry, "seconds", None):
+            timeout, retries = urllib3.Timeout(connect=seconds, read=seconds), _IN_A_HURRY
         return self._pool.request(
             method,
             self.host + path + _query_string(query),
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
             timeout=timeout,
-            retries=False if "/proxy/" in path else _PATIENCE,  # what a pod answers is not the API's word
+            retries=False if "/proxy/" in path else retries,  # what a pod answers is not the API's word
             preload_content=not stream,
         )
 
