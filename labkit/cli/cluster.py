@@ -175,6 +175,6 @@ def kubeconfig() -> None:
 @click.command()
 def status() -> None:
     """Show nodes, pods, proxies, the gateway and what all of it takes."""
-    from labkit.cli.report import report
+    from labkit.cli.status import report
 
     report()

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
@@ -37,6 +39,8 @@ JSON_PATCH = "application/json-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+_REPEATABLE = ("GET", "PATCH", "PUT", "DELETE")
+"""What does no more when it is done twice."""
 _PATIENCE = urllib3.Retry(
     connect=2,
     read=1,
@@ -44,10 +48,14 @@ _PATIENCE = urllib3.Retry(
     other=0,
     backoff_factor=0.2,
     status_forcelist=(429, 502, 503, 504),
-    allowed_methods=("GET", "PATCH", "PUT", "DELETE"),  # what does no more when it is done twice
+    allowed_methods=_REPEATABLE,
     raise_on_status=False,
 )
 """A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
+_NO_WEBHOOK = b"failed calling webhook"
+"""In the message of a 500: who had to be asked first (istiod, of its rules) was too slow, or is restarted."""
+_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before each further attempt then."""
 
 _IN_A_HURRY = _PATIENCE.new(connect=0, read=0)
 
@@ -172,10 +180,16 @@ class Api:
             self.guard_changes(method, path)
         if isinstance(body, dict):
             body = self.adapt(self, body)
+        send = partial(self._send, method, path, query, body, content_type, accept, timeout, stream=False)
         with translated(self.host):
-            response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+            response = send()
             if response.status == 401 and self._log_in_again():
-                response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+                response = send()
+            for pause in _PAUSES if method in _REPEATABLE else ():
+                if response.status != 500 or _NO_WEBHOOK not in response.data:
+                    break
+                time.sleep(pause)
+                response = send()
         if response.status >= 400:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))

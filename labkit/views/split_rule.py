@@ -216,7 +216,7 @@ class SteeredRule:
 
 
 def listed(weights: Mapping[str, int]) -> str:
-    """``ServiceB 90, ServiceC 10``; of many, those that get anything."""
+    """``Catalogue v1 90, Catalogue v2 10``; of many, those that get anything."""
     if len(weights) > 2:
         weights = {name: weight for name, weight in weights.items() if weight}
     return ", ".join(f"{name} {weight}" for name, weight in weights.items())

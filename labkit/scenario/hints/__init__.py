@@ -17,40 +17,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from labkit.kube.api import Api
-from labkit.kube.resources import SERVICES
 from labkit.language import gettext, gettext_noop
-from labkit.scenario import cast
 from labkit.scenario.checks import Finding, Report
-from labkit.scenario.hints import wanted
 from labkit.scenario.hints.look import Fault, Look
 from labkit.scenario.hints.mesh import part_faults, way_faults
-from labkit.scenario.hints.routing import (
-    gateway_faults,
-    legs_faults,
-    purpose_faults,
-    rule_faults,
-    weight_faults,
-)
-from labkit.scenario.hints.tasks import TASKS, refusal_faults
-from labkit.scenario.hints.workloads import (
-    istio_faults,
-    namespace_faults,
-    service_faults,
-    settings_faults,
-    workload_faults,
-)
+from labkit.scenario.hints.of_manifests import as_it_ends, manifest_faults, rules_of, versions
+from labkit.scenario.hints.routing import purpose_faults
+from labkit.scenario.hints.tasks import refusal_faults, task_hints
+from labkit.scenario.hints.workloads import istio_faults, settings_faults
 from labkit.scenario.learner import Learner
 from labkit.scenario.place import made_by_people
 from labkit.scenario.progress import Piece, State, progress
-from labkit.scenario.steps import STEPS
 
 __all__ = ["Fault", "explain", "explain_task", "explained", "faults", "task_faults"]
 
-_WEIGHTS = {
-    2: {"producer-internal-host": 100.0},
-    3: {"producer-internal-host": 50.0, "service-c-srv": 50.0},
-    6: {"service-c-srv": 100.0},
-}
 _MAY_BE_IN_THE_WAY = (
     "AuthorizationPolicy",
     "PeerAuthentication",
@@ -119,8 +99,8 @@ def _explains(fault: Fault, finding: Finding) -> bool:
 def faults(look: Look, step: int) -> Iterator[Fault]:
     """Everything in the configuration that keeps the promises of *step* from holding, the root first."""
     yield from _foundation(look, step)
-    yield from purpose_faults(look, wanted.rules(look.learner, step), step)
-    yield from _as_it_ends(look, step)
+    yield from purpose_faults(look, rules_of(look.learner, step), step)
+    yield from as_it_ends(look, step)
     yield from _refused_by_proxies(look, step)
     yield from _strangers(look, step)
     yield from _unlike_their_manifests(look, step)
@@ -128,16 +108,17 @@ def faults(look: Look, step: int) -> Iterator[Fault]:
 
 def task_faults(look: Look, step: int) -> Iterator[Fault]:
     """What keeps the task of *step* from being done: what it builds on first, then what was made of it."""
-    task = TASKS[step]
+    task = task_hints(look.learner, step)
     if step:
         yield from (fault for fault in _foundation(look, step) if not task.changes(fault))
     yield from refusal_faults(look, step)
     yield from task.faults(look)
-    on_purpose = purpose_faults(look, wanted.rules(look.learner, step), step)
+    on_purpose = purpose_faults(look, rules_of(look.learner, step), step)
     yield from (fault for fault in on_purpose if not task.changes(fault))
     yield from _refused_by_proxies(look, step)
     yield from _strangers(look, step)
-    yield Fault(gettext(_NOT_SEEN_YET, step=step), step)
+    if task.complete:
+        yield Fault(gettext(_NOT_SEEN_YET, step=step), step)
 
 
 _NOT_SEEN_YET = gettext_noop(
@@ -149,23 +130,10 @@ _NOT_SEEN_YET = gettext_noop(
 
 def _foundation(look: Look, step: int) -> Iterator[Fault]:
     """What every promise up to those of *step* needs."""
-    yield from settings_faults(look, egress=step >= 5)
-    yield from namespace_faults(look, look.learner.home, 0)
-    for number, of_step in _OF_STEP.items():
-        if number <= step:
-            yield from of_step(look, step)
-
-
-def _as_it_ends(look: Look, step: int) -> Iterator[Fault]:
-    """Where the cluster is further than *step*, or its weights are others."""
-    if step == 1 and look.find(SERVICES, look.learner.home, cast.SERVICE_B.hosts[0]):
-        text = gettext(
-            "The cluster is further than this step: the Service producer-internal-host is there "
-            "already. `lab.goto(1, finished=True)` goes back."
-        )
-        yield Fault(text, 1)
-    if step in _WEIGHTS:
-        yield from weight_faults(look, _WEIGHTS[step], wanted.split_rule(look.learner, step), step)
+    steps = look.learner.scenario.steps[: step + 1]
+    egress = next((each.number for each in steps if each.egress_gateway), None)
+    yield from settings_faults(look, egress=egress)
+    yield from manifest_faults(look, step)
 
 
 def _refused_by_proxies(look: Look, step: int) -> Iterator[Fault]:
@@ -173,47 +141,14 @@ def _refused_by_proxies(look: Look, step: int) -> Iterator[Fault]:
         yield Fault(gettext("A proxy refused its newest rules: {words}", words=words), step)
 
 
-def _inbound(look: Look, step: int) -> Iterator[Fault]:
-    yield from workload_faults(look, cast.SERVICE_A, 1, "serviceA-v1-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_A, 1, "serviceA-srv.yml")
-    yield from gateway_faults(look, wanted.gateway_of_a(look.learner), 1)
-    yield from rule_faults(look, wanted.rule_of_a(look.learner), 1)
-
-
-def _outbound(look: Look, step: int) -> Iterator[Fault]:
-    yield from workload_faults(look, cast.SERVICE_B, 2, "service-b-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_B, 2, "producer-internal-host.yml")
-    yield from rule_faults(look, wanted.split_rule(look.learner, step), 2)
-
-
-def _split(look: Look, step: int) -> Iterator[Fault]:
-    yield from workload_faults(look, cast.SERVICE_C, 3, "service-c-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_C, 3, "service-c-srv.yml")
-
-
-def _external(look: Look, step: int) -> Iterator[Fault]:
-    yield from namespace_faults(look, look.learner.external, 4)
-    yield from workload_faults(look, cast.SERVICE_EXT, 4, "service-ext-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_EXT, 4, "service-ext-srv.yml")
-    yield from gateway_faults(look, wanted.external_gateway(look.learner), 4)
-    yield from rule_faults(look, wanted.external_rule(look.learner), 4)
-
-
-def _egress(look: Look, step: int) -> Iterator[Fault]:
-    yield from gateway_faults(look, wanted.egress_gateway(look.learner), 5)
-    yield from rule_faults(look, wanted.egress_rule(look.learner), 5)
-    if not look.learner.name:
-        yield from legs_faults(look, wanted.egress_rule(look.learner), 5)
-
-
-_OF_STEP = {1: _inbound, 2: _outbound, 3: _split, 4: _external, 5: _egress}
-
-
 def _strangers(look: Look, step: int) -> Iterator[Fault]:
-    ours = (look.learner.home, look.learner.external)
+    learner = look.learner
+    ours = {learner.own(each.namespace) for each in learner.scenario.steps}
+    of_steps = {each.key for each in versions(learner, step)}
     for resource, obj in made_by_people(look.api, look.learner):
         metadata = obj["metadata"]
-        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in ours:
+        key = resource.kind, metadata["namespace"], metadata["name"]
+        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in ours and key not in of_steps:
             name = f"{resource.kind.lower()} {metadata['name']} -n {metadata['namespace']}"
             yield Fault(
                 gettext(
@@ -230,7 +165,7 @@ def _strangers(look: Look, step: int) -> Iterator[Fault]:
 
 def _unlike_their_manifests(look: Look, step: int) -> Iterator[Fault]:
     found = progress(look.api, look.learner)
-    for number in range(len(STEPS[: step + 1])):
+    for number in range(step + 1):
         for piece in found.pieces[number]:
             if piece.state is State.CHANGED:
                 yield Fault(_differs(piece), number)

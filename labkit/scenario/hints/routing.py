@@ -13,6 +13,7 @@ from labkit.release.finding import Calls, find_rule, rule_of
 from labkit.release.rule import Rule
 from labkit.scenario import cast
 from labkit.scenario.hints.look import Fault, Look, full
+from labkit.scenario.learner import Learner
 
 MESH = "mesh"
 
@@ -38,6 +39,8 @@ class WantedRule:
     gateways: tuple[str, ...]
     host: str = "*"
     path: str = ""
+    at_root: bool = True
+    """Whether the path is rewritten to ``/``."""
 
 
 def gateway_faults(look: Look, wanted: WantedGateway, step: int) -> Iterator[Fault]:
@@ -195,7 +198,7 @@ def _path(found: Obj, wanted: WantedRule) -> Iterator[str]:
                 file=wanted.file,
             )
         )
-    elif (fitting[0].get("rewrite") or {}).get("uri") != "/":
+    elif wanted.at_root and (fitting[0].get("rewrite") or {}).get("uri") != "/":
         yield gettext(
             "{wanted} does not rewrite {path} to /, the only path the service knows.",
             wanted=wanted.name,
@@ -352,8 +355,8 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
             gettext(
                 "{acting} sends {shares}; this step has {wanted}. {cure}",
                 acting=acting.name,
-                shares=shares_in_words(shares),
-                wanted=shares_in_words(wanted),
+                shares=shares_in_words(shares, look.learner),
+                wanted=shares_in_words(wanted, look.learner),
                 cure=cure,
             ),
             step,
@@ -375,10 +378,11 @@ def rule_shares(virtual_service: Obj) -> dict[str, float]:
     return shares_of(rule) if rule else {}
 
 
-def shares_in_words(weights: Mapping[str, float]) -> str:
-    """``50 of 100 to ServiceB and 50 of 100 to ServiceC``."""
+def shares_in_words(weights: Mapping[str, float], learner: Learner) -> str:
+    """``50 of 100 to Catalogue and 50 of 100 to Newcomer``."""
+    titles = learner.scenario.titles
     parts = [
-        gettext("{share:g} of 100 to {name}", share=share, name=cast.TITLES.get(host, host))
+        gettext("{share:g} of 100 to {name}", share=share, name=titles.get(host, host))
         for host, share in weights.items()
     ]
     return gettext(" and ").join(parts) or gettext("nothing anywhere")

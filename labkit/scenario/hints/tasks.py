@@ -1,7 +1,8 @@
 """What a learner has made of a task: nothing yet, nearly it, elsewhere, or more than was asked for.
 
 A task is judged by what the mesh does (:mod:`labkit.scenario.tasks`); what is said here is why it does not
-do it yet, and what comes next.
+do it yet, and what comes next. What only a scenario itself knows of its tasks is ``TASKS`` in ``hints.py``
+beside the data: from a step's number to its :class:`TaskHints`.
 """
 
 from __future__ import annotations
@@ -9,39 +10,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from labkit.kube.manifests import parse
 from labkit.language import gettext
-from labkit.scenario import cast
+from labkit.scenario.functions import module_of
 from labkit.scenario.hints.look import Fault, Look
-from labkit.scenario.hints.task_legs import slow_outside
-from labkit.scenario.hints.task_places import retired, second_namespace, three_of_b
-from labkit.scenario.hints.task_rules import one_in_four, own_host, second_door
+from labkit.scenario.learner import Learner
+from labkit.scenario.tasks import find_task
+
+
+def _nothing_known(look: Look) -> Iterator[Fault]:
+    return iter(())
 
 
 @dataclass(frozen=True)
 class TaskHints:
     """How one task is looked at."""
 
-    faults: Callable[[Look], Iterator[Fault]]
+    faults: Callable[[Look], Iterator[Fault]] = _nothing_known
     rules: tuple[str, ...] = ()
     """VirtualServices that it has the learner change: it is :attr:`faults` that speak of them."""
     workloads: tuple[str, ...] = ()
     """Deployments, likewise."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is wrong where nothing was found."""
+        return self.faults is not _nothing_known
 
     def changes(self, fault: Fault) -> bool:
         """Whether *fault* is about what the learner is to change."""
         return fault.rule in self.rules or fault.workload in self.workloads
 
 
-TASKS = (
-    TaskHints(second_namespace),
-    TaskHints(second_door, rules=("inbound-to-service-a-vs",)),
-    TaskHints(three_of_b, workloads=(cast.SERVICE_B.deployment,)),
-    TaskHints(one_in_four, rules=("producer-internal-host-vs",)),
-    TaskHints(own_host, rules=("inbound-to-service-ext-vs",)),
-    TaskHints(slow_outside, rules=("outbound-srv-c-to-external-srv-vs",)),
-    TaskHints(retired, workloads=(cast.SERVICE_B.deployment,)),
-)
-"""One for each step."""
+def task_hints(learner: Learner, step: int) -> TaskHints:
+    """How the task of *step* is looked at; by default what its solution has is what is to be changed."""
+    module = module_of(learner.scenario, "hints")
+    known = getattr(module, "TASKS", {}) if module else {}
+    if step in known:
+        found: TaskHints = known[step]
+        return found
+    names: dict[str, list[str]] = {"VirtualService": [], "Deployment": []}
+    for manifest in parse(find_task(step, learner).solution):
+        names.setdefault(manifest.object["kind"], []).append(manifest.object["metadata"]["name"])
+    return TaskHints(rules=tuple(names["VirtualService"]), workloads=tuple(names["Deployment"]))
 
 
 def refusal_faults(look: Look, step: int) -> Iterator[Fault]:
