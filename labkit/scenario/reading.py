@@ -72,7 +72,8 @@ def read_scenario(folder: Path) -> Scenario:
     file = folder / NAME
     if not file.is_file():
         where = gettext("{folder} is no scenario: it has no {name}.", folder=folder, name=NAME)
-        raise ScenarioError(f"{where} {gettext('`labkit new NAME` makes one.')}")
+        how = gettext("`labkit new NAME` makes one.")
+        raise ScenarioError(f"{where} {how}")
     read = read_fields(file).record(*_KEYS)
     home = _namespace(read.field("home"))
     path = read.get("request", _path, "/")
