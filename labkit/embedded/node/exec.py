@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
 from labkit.embedded.node import log_reader
+from labkit.embedded.node.commands import command_in
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.exec_process import Command, ExecProcess
-from labkit.embedded.node.inside import supervisor
 from labkit.embedded.node.pod_worker import PodWorker
-from labkit.embedded.node.programs import NoProgram, find_program
+from labkit.embedded.node.programs import NoProgram
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.node.runs import Run
 from labkit.embedded.objects import name_of, namespace_of
@@ -64,15 +64,10 @@ class Exec:
         return self._process
 
     def _command(self) -> Command:
-        found = self._run.surroundings
-        variables = {"TERM": "xterm"} | dict(found.environment) if self._options.tty else found.environment
-        words = self._options.command
         try:
-            program = find_program(words[0], variables, str(found.directory), found.inside.mounts)
+            return command_in(self._run.surroundings, self._options.command, tty=self._options.tty)
         except NoProgram as error:
             raise _not_started(str(error)) from error
-        argv = supervisor.command_line(found.inside, program, words)
-        return Command(program, argv, variables, found.directory, self._options.tty)
 
     def _container_ended(self, _: asyncio.Future[int]) -> None:
         if self._process:
@@ -80,12 +75,14 @@ class Exec:
 
 
 class Attach:
-    """The output of a container's process from now on, which comes by way of its log."""
+    """A container's process from now on: its output, which comes by way of its log, and its input."""
 
     def __init__(self, worker: PodWorker, options: ExecOptions) -> None:
         """ApiError where the container does not run."""
         self._run = _run_of(worker, options.container)
-        self._chunks = _news(_container_of(worker, options.container))
+        container = _container_of(worker, options.container)
+        self._chunks = _news(container)
+        self._fed_once = options.stdin and bool(container.spec.get("stdinOnce"))
 
     async def start(self) -> None:
         """Nothing to start."""
@@ -97,13 +94,20 @@ class Attach:
         return 0  # an attached client learns that it ended, not how
 
     async def feed(self, data: bytes) -> None:
-        """Drop it: a container's standard input is empty here, as it is without ``stdin: true``."""
+        """Write to its input; a container with neither ``stdin`` nor ``tty`` has none, and it is dropped.
+
+        The end of a client's input is the container's with ``stdinOnce`` only: others may come.
+        """
+        if data or self._fed_once:
+            await self._run.feed(data)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Nothing: there is no terminal."""
+        self._run.resize(columns, rows)
 
     async def close(self) -> None:
-        """Nothing to end: the container runs on."""
+        """The container runs on; with ``stdinOnce`` nobody will write to it any more."""
+        if self._fed_once:
+            await self._run.feed(b"")
 
 
 async def _news(container: Container) -> AsyncIterator[bytes]:

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch, ProcessCommand
+from labkit.embedded.node import volumes
 from labkit.embedded.node.catalogue import BuiltinImage, Image
 from labkit.embedded.node.container_log import ContainerLog
 from labkit.embedded.node.environment import container_environment
 from labkit.embedded.node.inside import supervisor
-from labkit.embedded.node.process import SupervisedProcess
+from labkit.embedded.node.process import Stdin, SupervisedProcess
 from labkit.embedded.node.programs import find_program
 from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run, Surroundings
 from labkit.embedded.node.sandbox import Sandbox
@@ -44,7 +45,7 @@ def start(
     command = image.describe(launch)
     surroundings = _surroundings(sandbox, launch, command)
     argv, variables = command.argv, surroundings.environment
-    supervised = not image.is_proxy and not _is_ours(command)
+    supervised = not image.is_proxy and not (_is_ours(command) and not _has_volumes(launch))
     if supervised:
         argv = _supervised(surroundings, command)
     elif not image.is_proxy:
@@ -57,13 +58,25 @@ def start(
         records=sandbox.node.records,
         what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
         last_word=signal.SIGQUIT if supervised else signal.SIGKILL,
+        stdin=_stdin(launch.container),
     )
     return ProcessRun(process, command, surroundings)
 
 
+def _stdin(container: Obj) -> Stdin:
+    if container.get("tty"):
+        return Stdin.TERMINAL
+    return Stdin.PIPE if container.get("stdin") else Stdin.NONE
+
+
 def _is_ours(command: ProcessCommand) -> bool:
-    """Whether it is Python that the shim is enough for: our own modules start nothing else."""
+    """Whether it is Python that the shim is enough for: our own modules start no other program."""
     return list(command.argv[:2]) == [sys.executable, "-m"] and command.argv[2].startswith("labkit.")
+
+
+def _has_volumes(launch: Launch) -> bool:
+    mounted = [str(each["name"]) for each in launch.container.get("volumeMounts") or []]
+    return any(not name.startswith(volumes.SPECIAL) for name in mounted)
 
 
 def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str]:
@@ -100,6 +113,7 @@ def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> d
         "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
+        **({"TERM": "xterm"} if launch.container.get("tty") else {}),
         **sandbox.service_environment(),
         **launch.environment,
         **command.environment,

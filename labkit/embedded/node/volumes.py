@@ -24,6 +24,8 @@ TMP, VOLUMES, ETC = "tmp", "volumes", "etc"
 DNS_ADDRESS = str(SERVICE_NETWORK[10])
 """The name server that pods are told of."""
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
+SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
+"""How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
 _PACKAGE = Path(__file__).parents[3]
 
 
@@ -39,6 +41,22 @@ def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> li
             place = _volume(client, pod, volume, pod_ip, folder)
             found.append(_mount(each, volume, place))
     return [*found, *_kept_in_sight(found, folder)]
+
+
+def not_mounted(pod: Obj) -> list[str]:
+    """The names of volumes of other kinds, of which its containers see nothing."""
+    found = pod["spec"].get("volumes") or []
+    return [str(each["name"]) for each in found if _is_asked_for(each) and not each.keys() & set(SUPPORTED)]
+
+
+def mounted(pod: Obj) -> list[str]:
+    """The names of volumes that its containers see, where this host lets them."""
+    found = pod["spec"].get("volumes") or []
+    return [str(each["name"]) for each in found if _is_asked_for(each) and each.keys() & set(SUPPORTED)]
+
+
+def _is_asked_for(volume: Obj) -> bool:
+    return not str(volume["name"]).startswith(SPECIAL)
 
 
 def _mount(mount: Obj, volume: Obj, place: Path) -> Mount:

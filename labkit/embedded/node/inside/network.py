@@ -126,7 +126,7 @@ class Network:
             self._remember(made, line)
             self._listener.give(call, made.fileno(), as_=descriptor, keep_on_exec=not flags & os.O_CLOEXEC)
             self._listener.answer(call, error=error)
-            if not line.is_tcp:
+            if not line.is_tcp or target[0].startswith("127."):
                 self.keeper.keep(made, call.thread, descriptor)
 
     def _remember(self, made: socket.socket, line: _Line) -> None:

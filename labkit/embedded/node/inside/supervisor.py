@@ -64,6 +64,18 @@ def command_line(inside: Inside, program: str, argv: Sequence[str]) -> list[str]
     return [*begin, str(os.getpid()), json.dumps(asdict(inside)), program, *argv]
 
 
+def why_not() -> tuple[str, str]:
+    """Why programs of a pod get no network of its own here, and why no files; each empty where they do."""
+    import subprocess  # late: a supervisor needs neither
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as top:
+        begin = [sys.executable, "-I", "-S", "-c", _BEGIN.replace("supervisor", "trial"), _ROOT, top]
+        done = subprocess.run(begin, capture_output=True, text=True, timeout=10)
+    network, files_, *_ = [*done.stdout.splitlines(), "it could not be tried", "it could not be tried"]
+    return network, files_
+
+
 def main() -> None:
     """Does not return."""
     daemon, given, program, *argv = sys.argv[1:]
