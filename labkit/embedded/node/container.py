@@ -26,6 +26,7 @@ from labkit.embedded.node.health import Health
 from labkit.embedded.node.pod_status import ContainerState
 from labkit.embedded.node.runs import Run
 from labkit.embedded.node.sandbox import Sandbox
+from labkit.embedded.node.volumes import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of, timestamp, uid_of
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,10 @@ class Container:
             except ConfigError as error:
                 self._wait_as("CreateContainerConfigError", str(error))
                 self._event("Warning", "Failed", f"Error: {error}")
-                await self._sleep(CONFIG_RETRY)
+            except MountError as error:
+                self._wait_as("ContainerCreating", "")
+                self._event("Warning", "FailedMount", str(error))
+            await self._sleep(CONFIG_RETRY)
         return None
 
     async def _wait_for_image(self, pulls: BackOff) -> None:

@@ -28,7 +28,11 @@ PROGRAMS = "bin"
 
 
 def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
-    """What the image's entry shall know; ConfigError where the container's ``env`` can't be had."""
+    """What the image's entry shall know.
+
+    ConfigError where the container's ``env`` can't be had, MountError where a volume can't.
+    """
+    sandbox.inside(spec)
     variables = container_environment(sandbox.node.client, sandbox.pod, spec, sandbox.pod_ip)
     directory = sandbox.run_dir(spec["name"])
     return Launch(sandbox.pod, spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)

@@ -136,6 +136,7 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
         echo x > /tmp/labkit-test-file; ls /tmp/labkit-test-file; sleep 100
     """
     node.client.create("pods", pod("-c", script, volumes=volumes, volumeMounts=mounts))
+    await node.ready("web")
     said = await node.said("web", "labkit-test-file")
     assert said == "from the mapsecretsecret\nkept\nRead-only file system\n/tmp/labkit-test-file\n"
     assert not Path("/tmp/labkit-test-file").exists()
@@ -147,17 +148,22 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.usefixtures("with_files")
 async def test_a_missing_map_is_waited_for(node: Node) -> None:
+    """The pod is made when the map is."""
     volumes = [{"name": "conf", "configMap": {"name": "m"}}]
     node.client.create(
         "pods", pod("-c", "cat /x/y", volumes=volumes, volumeMounts=[{"name": "conf", "mountPath": "/x"}])
     )
 
-    def waits(seen: Obj) -> bool:
-        status = (seen.get("status", {}).get("containerStatuses") or [{}])[0]
-        return status.get("state", {}).get("waiting", {}).get("message") == 'configmap "m" not found'
-
-    await node.until("web", waits)
+    async with asyncio.timeout(10):
+        async for event in node.client.watch("events"):
+            if event.object.get("reason") == "FailedMount":
+                break
+    assert event.object["message"] == 'MountVolume.SetUp failed for volume "conf" : configmap "m" not found'
+    data = {"y": "now it is there"}
+    node.client.create("configmaps", {"metadata": {"name": "m", "namespace": "default"}, "data": data})
+    await node.until("web", succeeded)
 
 
 async def test_probes_and_hooks_run_in_the_container(node: Node, tmp_path: Path) -> None:
@@ -185,6 +191,7 @@ async def test_what_it_leaves_behind_goes_with_it(node: Node) -> None:
     spec = pod("-c", script)
     spec["spec"]["terminationGracePeriodSeconds"] = 1
     node.client.create("pods", spec)
+    await node.ready("web")
     pid = int((await node.said("web", ".")).split()[0])
     node.client.delete("pods", "web", "default")
     await node.gone("web")
