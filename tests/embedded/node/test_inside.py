@@ -229,8 +229,30 @@ def test_there_python_has_the_shim() -> None:
     assert run(Inside(HERE), *nested(sys.executable, "-c", code)).stdout == "web\n"
 
 
+FILES = """
+set -e
+echo one > /tmp/labkit-a; cat /tmp/labkit-a
+cd /tmp; echo two >> labkit-a; mkdir -p labkit-d/e; mv labkit-a labkit-d/e/b; cat /tmp/labkit-d/e/b
+ls -l labkit-d | grep -c e; touch labkit-d/c; chmod 600 labkit-d/c
+test -d /tmp/labkit-d; test ! -e labkit-a; stat -c %a labkit-d/c; rm -r labkit-d/e; ls labkit-d
+cat /labkit-volume/file; cp /labkit-volume/file copy; cat copy
+tar cf /tmp/labkit.tar -C /tmp copy; tar tf /tmp/labkit.tar
+"""
+
+
 def test_a_host_without_mount_namespaces(tmp_path: Path) -> None:
-    """What is left are variables; the program runs."""
-    inside = Inside(HERE, [Mount(str(tmp_path), "/tmp")], top="/nonexistent")
-    ended = run(inside, "/bin/sh", "-c", "echo $TMPDIR; pwd")
-    assert ended.stdout.splitlines()[0] == str(tmp_path)
+    """Paths are translated then."""
+    tmp, volume = tmp_path / "tmp", tmp_path / "volume"
+    tmp.mkdir()
+    volume.mkdir()
+    (volume / "file").write_text("from the volume\n")
+    mounts = [
+        Mount(str(tmp), "/tmp"),
+        Mount(str(volume), "/labkit-volume"),
+        Mount(str(tmp_path), str(tmp_path)),
+    ]
+    ended = run(Inside(HERE, mounts, top="/nonexistent"), "/bin/sh", "-c", FILES)
+    said = ["one", "one", "two", "1", "600", "c", "from the volume", "from the volume", "copy"]
+    assert (ended.stdout.split("\n"), ended.stderr) == ([*said, ""], "")
+    assert {each.name for each in tmp.iterdir()} == {"labkit-d", "copy", "labkit.tar"}
+    assert not list(Path("/tmp").glob("labkit-[ad]"))
