@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -82,14 +83,14 @@ def read_scenario(folder: Path) -> Scenario:
     steps = tuple(
         _step(number, each, manifests, home, path) for number, each in enumerate(read.field("steps").list())
     )
-    names = read.get("namespaces", _namespaces, ())
+    names = read.get("namespaces", _namespaces, tuple[str, ...]())
     made = Scenario(
         folder=folder,
         notebooks=_folder(folder, "notebooks"),
         manifests=manifests,
         title=read.field("title").text(),
         home=home,
-        namespaces=tuple(dict.fromkeys([home, *(names or (one.namespace for one in (*steps, *cast)))])),
+        namespaces=tuple(dict.fromkeys([home, *(names or _used(steps, cast))])),
         cast=cast,
         steps=steps,
         path=path,
@@ -133,12 +134,19 @@ def _colour(given: Field) -> str:
     return colour
 
 
+def _used(steps: Sequence[Step], cast: Sequence[Workload]) -> list[str]:
+    """The namespaces that they name."""
+    return [*(one.namespace for one in steps), *(one.namespace for one in cast)]
+
+
 def _workload(name: str, given: Field, home: str) -> Workload:
     read = given.record(
         *("title", "namespace", "app", "deployment", "deployments", "hosts", "nicknames"),
         *("greets", "colour", "short"),
     )
-    deployments = read.get("deployments", Field.texts, ()) or (read.field("deployment").text(),)
+    deployments = read.get("deployments", Field.texts, tuple[str, ...]()) or (
+        read.field("deployment").text(),
+    )
     return Workload(
         name=name,
         title=read.get("title", Field.text, name),
