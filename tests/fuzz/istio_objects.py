@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.schemas import custom_schema
+from labkit.embedded.api.types.resources import REGISTRY
+from labkit.embedded.api.types.schemas import custom_schema
 
 ROOT = Path(__file__).parents[2]
 KINDS = {

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labkit.embedded.api import golang
-from labkit.embedded.api.decoding import prune
 from labkit.embedded.api.fieldsets import Path, item_element, show
-from labkit.embedded.api.resources import ResourceType, split_api_version
-from labkit.embedded.api.schemas import Schema
+from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.decoding import prune
+from labkit.embedded.api.types.resources import ResourceType, split_api_version
+from labkit.embedded.api.types.schemas import Schema
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import ApiError, bad_request
 

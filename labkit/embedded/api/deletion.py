@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.api import metadata
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, uid_of
 from labkit.embedded.status import ApiError, conflict, forbidden, invalid
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 from functools import cache
 
-from labkit.embedded.api.resources import REGISTRY, ResourceType, Subresource, split_api_version
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType, Subresource, split_api_version
 from labkit.embedded.objects import Obj
 from labkit.embedded.version import KUBERNETES_VERSION, architecture
 

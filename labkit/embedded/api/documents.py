@@ -10,8 +10,8 @@ from aiohttp import web
 
 from labkit.embedded.api import discovery, openapi, responses
 from labkit.embedded.api.negotiation import JSON, Form, answer_form
-from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import no_such_resource
 
 _HEALTH = ("healthz", "livez", "readyz")

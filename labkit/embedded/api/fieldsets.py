@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from labkit.embedded.api import golang
-from labkit.embedded.api.schemas import Schema
+from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.schemas import Schema
 from labkit.embedded.objects import Obj
 
 Path: TypeAlias = tuple[str, ...]

@@ -17,7 +17,7 @@ from labkit.embedded.api.fieldsets import (
     is_atomic,
     item_element,
 )
-from labkit.embedded.api.schemas import Schema
+from labkit.embedded.api.types.schemas import Schema
 from labkit.embedded.objects import Obj
 
 

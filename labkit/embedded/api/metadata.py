@@ -6,7 +6,7 @@ import datetime as dt
 import random
 import uuid
 
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, timestamp
 from labkit.embedded.status import ApiError, bad_request, conflict, invalid
 

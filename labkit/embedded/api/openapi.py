@@ -14,9 +14,10 @@ from functools import cache
 from typing import Any
 
 from labkit.embedded.api import openapi_paths, openapi_protobuf
+from labkit.embedded.api.generated import SCHEMAS
 from labkit.embedded.api.openapi_paths import Operation
-from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.schemas import DATA_FILE, OBJECT_META, Schema, documented
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.schemas import OBJECT_META, Schema, documented
 from labkit.embedded.objects import Obj
 from labkit.embedded.version import KUBERNETES_VERSION
 
@@ -30,7 +31,7 @@ _INFO = {"title": "Kubernetes", "version": KUBERNETES_VERSION}
 @cache
 def _digest() -> str:
     """Changes whenever any document may have changed."""
-    content = DATA_FILE.read_bytes() + repr(list(REGISTRY.values())).encode()
+    content = SCHEMAS.read_bytes() + repr(list(REGISTRY.values())).encode()
     return hashlib.sha256(content).hexdigest().upper()
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labkit.embedded.api.patch import accepted_types
-from labkit.embedded.api.resources import ResourceType
-from labkit.embedded.api.schemas import Schema
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.schemas import Schema
 
 _WRITE_QUERY = ("dryRun", "fieldManager", "fieldValidation")
 _LIST_QUERY = (

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from labkit.embedded.api.schemas import Schema
+from labkit.embedded.api.types.schemas import Schema
 
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
 

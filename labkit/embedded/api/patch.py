@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from labkit.embedded.api import golang, strategic
+from labkit.embedded.api import strategic
 from labkit.embedded.api.bodies import LARGEST, check_depth, parse, too_large
-from labkit.embedded.api.decoding import (
+from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.decoding import (
     Decoded,
     FieldValidation,
     TypeMismatchError,
@@ -19,8 +20,8 @@ from labkit.embedded.api.decoding import (
     prune,
     strict_errors,
 )
-from labkit.embedded.api.resources import ResourceType
-from labkit.embedded.api.schemas import Schema, schema_of
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.schemas import Schema, schema_of
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError, bad_request, generic, invalid
 

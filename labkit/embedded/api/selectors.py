@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.validation import names
 from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, labels_of

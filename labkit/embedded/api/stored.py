@@ -6,9 +6,9 @@ that is no reason to lose it.
 
 from __future__ import annotations
 
-from labkit.embedded.api.decoding import prune
-from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.schemas import schema_of
+from labkit.embedded.api.types.decoding import prune
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.api.validation import validate
 from labkit.embedded.objects import Obj
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from labkit.embedded.api import golang
-from labkit.embedded.api.schemas import Schema
+from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.schemas import Schema
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request
 

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable
 
 from labkit.embedded.api.allocation import prepare_service
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store
 

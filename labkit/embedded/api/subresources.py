@@ -9,10 +9,10 @@ from aiohttp import web
 from labkit.embedded.api import patch, responses, validation
 from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.call import Call
-from labkit.embedded.api.decoding import Decoded
 from labkit.embedded.api.options import WriteOptions
-from labkit.embedded.api.schemas import definition
 from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api.types.decoding import Decoded
+from labkit.embedded.api.types.schemas import definition
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.api.writing import Writing, decoded_body, tracker
 from labkit.embedded.objects import Obj, mutable

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from labkit.embedded.api.resources import REGISTRY, ResourceType, Subresource
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType, Subresource
 from labkit.embedded.status import ApiError, generic
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labkit.embedded.api import deletion, metadata, strategy, validation
-from labkit.embedded.api.decoding import prune
 from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.schemas import schema_of
+from labkit.embedded.api.types.decoding import prune
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest, User
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
 from labkit.embedded.status import ApiError, already_exists, bad_request, forbidden, not_found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 
 _POD_SPEC: Obj = {"containers": None}

@@ -16,8 +16,8 @@ from typing import Any
 from labkit.embedded.api import bootstrap, stored
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.server import ApiServer
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.injection import Injection

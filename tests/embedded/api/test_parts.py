@@ -3,9 +3,9 @@
 import pytest
 
 from labkit.embedded.api.negotiation import answer_form
-from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.selectors import field_selector, label_selector
 from labkit.embedded.api.target import resolve
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 
 

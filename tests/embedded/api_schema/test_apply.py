@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labkit.embedded.api.apply import server_side_apply, track_update
 from labkit.embedded.api.fieldsets import decode, encode
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 
 DEPLOYMENT = REGISTRY["deployments.apps"]

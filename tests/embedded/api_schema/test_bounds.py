@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import patch, scalars, strategic
+from labkit.embedded.api import patch, strategic
 from labkit.embedded.api.bodies import DEEPEST, parse, parse_json
-from labkit.embedded.api.decoding import decode
 from labkit.embedded.api.merging import merge
-from labkit.embedded.api.resources import REGISTRY
 from labkit.embedded.api.responses import bounded
-from labkit.embedded.api.schemas import schema_of
+from labkit.embedded.api.types import scalars
+from labkit.embedded.api.types.decoding import decode
+from labkit.embedded.api.types.resources import REGISTRY
+from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.api.validation import cel
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh import durations

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.decoding import decode
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.scalars import amount, quantity
+from labkit.embedded.api.types.decoding import decode
+from labkit.embedded.api.types.resources import REGISTRY
+from labkit.embedded.api.types.scalars import amount, quantity
 from labkit.embedded.status import ApiError
 
 DEPLOYMENT = REGISTRY["deployments.apps"]

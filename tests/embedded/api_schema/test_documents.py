@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import discovery, openapi, schemas
+from labkit.embedded.api import discovery, openapi
 from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.types import schemas
+from labkit.embedded.api.types.resources import REGISTRY
 
 KEYS = list(openapi.v3_index()["paths"])
 
@@ -141,7 +142,7 @@ def test_the_data_file_says_where_it_comes_from() -> None:
 
 def test_the_data_file_is_what_the_package_says() -> None:
     pytest.importorskip("kubernetes_validate")
-    from labkit.embedded.api.schemas import generate
+    from labkit.embedded.api.generated import schemas as generate
 
     definitions = generate.kubernetes_definitions(generate.installed_kubernetes())
     shipped = schemas.documented()["definitions"]

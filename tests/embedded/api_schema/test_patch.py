@@ -17,7 +17,7 @@ from labkit.embedded.api.patch import (
     apply_patch,
     merge_patch,
 )
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 
 DEPLOYMENT = REGISTRY["deployments.apps"]

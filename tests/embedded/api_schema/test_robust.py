@@ -9,13 +9,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.embedded.api import patch, schemas
+from labkit.embedded.api import patch
 from labkit.embedded.api.apply import server_side_apply, track_update
 from labkit.embedded.api.convert import to_storage
-from labkit.embedded.api.decoding import decode
 from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY, ResourceType
 from labkit.embedded.api.table import to_table
+from labkit.embedded.api.types import schemas
+from labkit.embedded.api.types.decoding import decode
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.api.validation import validate
 from labkit.embedded.status import ApiError
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import schemas
-from labkit.embedded.api.decoding import decode
 from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.types import schemas
+from labkit.embedded.api.types.decoding import decode
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.api.validation import cel, check, validate
 from labkit.embedded.status import ApiError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.controllers.readiness import is_ready

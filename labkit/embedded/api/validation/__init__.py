@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labkit.embedded.api.decoding import Decoded, decode
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.decoding import Decoded, decode
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.validation import config, custom, meta, pods, services, workloads
 from labkit.embedded.api.validation.causes import Cause, Causes
 from labkit.embedded.objects import Obj

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from labkit.embedded.api import golang
+from labkit.embedded.api.types import golang
 
 Cause: TypeAlias = tuple[str, str, str]
 """Field, reason and message, as :func:`labkit.embedded.status.invalid` takes them."""

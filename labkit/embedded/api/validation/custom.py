@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labkit.embedded.api import golang
-from labkit.embedded.api.resources import ResourceType
-from labkit.embedded.api.schemas import Schema, schema_of
+from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.schemas import Schema, schema_of
 from labkit.embedded.api.validation import cel
 from labkit.embedded.api.validation.causes import Causes
 from labkit.embedded.objects import Obj

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.validation import names
 from labkit.embedded.api.validation.causes import Causes
 from labkit.embedded.objects import Obj

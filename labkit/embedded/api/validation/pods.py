@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 
-from labkit.embedded.api.scalars import amount
+from labkit.embedded.api.types.scalars import amount
 from labkit.embedded.api.validation import names
 from labkit.embedded.api.validation.causes import Causes
 from labkit.embedded.api.validation.meta import labels

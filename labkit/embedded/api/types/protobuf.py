@@ -4,7 +4,7 @@ kubectl from 1.32 on writes (``create namespace``, ``auth can-i``, a typed clien
 protobuf and does not fall back to JSON. Answers stay JSON, which every client accepts.
 
 A body is the magic ``k8s\\0`` and a ``runtime.Unknown``: apiVersion, kind and the object's bytes.
-Which field has which number is data (``messages.json.gz``, made by :mod:`.generate`). Protobuf
+Which field has which number is data (made by ``generated.messages``). Protobuf
 writes every plain field, also an unset one, so zero values are dropped unless Go has a pointer there.
 """
 
@@ -17,14 +17,13 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from labkit.embedded.api.generated import MESSAGES
 from labkit.embedded.objects import Obj, micro_timestamp, timestamp
 from labkit.embedded.status import ApiError, bad_request
 
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
-DATA_FILE = Path(__file__).with_name("messages.json.gz")
 _MAGIC = b"k8s\x00"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -60,7 +59,7 @@ def _unknown(api_version: str, kind: str) -> ApiError:
 
 @cache
 def _messages() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(gzip.decompress(DATA_FILE.read_bytes()))
+    content: dict[str, Any] = json.loads(gzip.decompress(MESSAGES.read_bytes()))
     return content
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.embedded.api import golang
 from labkit.embedded.api.bodies import join, parse
-from labkit.embedded.api.resources import REGISTRY, ResourceType, split_api_version
-from labkit.embedded.api.scalars import FORMATS
-from labkit.embedded.api.schemas import Schema, definition, schema_of
+from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType, split_api_version
+from labkit.embedded.api.types.scalars import FORMATS
+from labkit.embedded.api.types.schemas import Schema, definition, schema_of
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import bad_request
 

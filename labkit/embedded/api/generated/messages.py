@@ -1,4 +1,4 @@
-"""Makes ``messages.json.gz``: ``python -m labkit.embedded.api.protobuf.generate API APIMACHINERY``.
+"""Makes ``messages.json.gz``: ``python -m labkit.embedded.api.generated.messages API APIMACHINERY``.
 
 The two arguments are folders of the published Go modules ``k8s.io/api`` and ``k8s.io/apimachinery``
 (Apache-2.0; ``go mod download`` puts them on disk). Their structs' tags say for each field its JSON
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.embedded.api.protobuf import DATA_FILE
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.generated import MESSAGES
+from labkit.embedded.api.types.resources import REGISTRY
 
 _META = "k8s.io/apimachinery/pkg/apis/meta/v1"
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.M | re.S)
@@ -153,7 +153,7 @@ def main() -> None:
         "messages": messages(Source(chosen.api, chosen.apimachinery), list(roots.values())),
     }
     data = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
-    DATA_FILE.write_bytes(gzip.compress(data, 9, mtime=0))
+    MESSAGES.write_bytes(gzip.compress(data, 9, mtime=0))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The schema of every kind served, from one data file (made by :mod:`.generate`).
+"""The schema of every kind served, from one data file (made by ``generated.schemas``).
 
 Decoding, server-side apply, strategic merge and OpenAPI all need the same facts: which fields a
 type has, of what type, and how its lists and maps merge. They are loaded once, without their
@@ -11,21 +11,20 @@ from __future__ import annotations
 import gzip
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from labkit.embedded.api.resources import ResourceType
+from labkit.embedded.api.generated import SCHEMAS
+from labkit.embedded.api.types.resources import ResourceType
 
 Schema: TypeAlias = dict[str, Any]
 """An OpenAPI schema; at run time without ``$ref`` and descriptions. Read-only."""
 
-DATA_FILE = Path(__file__).with_name("schemas.json.gz")
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 def documented() -> Schema:
     """The data file as it is: descriptions, references, ``kinds`` and ``provenance``."""
-    content: Schema = json.loads(gzip.decompress(DATA_FILE.read_bytes()))
+    content: Schema = json.loads(gzip.decompress(SCHEMAS.read_bytes()))
     return content
 
 
@@ -61,7 +60,7 @@ def _with_object_meta(schema: Schema) -> Schema:
 
 @cache
 def _linked() -> Schema:
-    content = json.loads(gzip.decompress(DATA_FILE.read_bytes()), object_hook=_without_description)
+    content = json.loads(gzip.decompress(SCHEMAS.read_bytes()), object_hook=_without_description)
     definitions = content["definitions"]
     for name, schema in definitions.items():
         if "properties" in schema:

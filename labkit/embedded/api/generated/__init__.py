@@ -1,0 +1,8 @@
+"""Data that nobody should write by hand, and what makes it out of published packages."""
+
+from pathlib import Path
+
+SCHEMAS = Path(__file__).with_name("schemas.json.gz")
+"""The OpenAPI schema of every kind served; see :mod:`.schemas`."""
+MESSAGES = Path(__file__).with_name("messages.json.gz")
+"""The protobuf message of every built-in kind that is written; see :mod:`.messages`."""
