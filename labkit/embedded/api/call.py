@@ -8,11 +8,11 @@ from functools import cached_property
 
 from aiohttp import web
 
-from labkit.embedded.api import options
 from labkit.embedded.api.access.gate import Requester
-from labkit.embedded.api.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.present import Presenter
-from labkit.embedded.api.target import Target
+from labkit.embedded.api.request import options
+from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
+from labkit.embedded.api.request.target import Target
 
 
 @dataclass(frozen=True)

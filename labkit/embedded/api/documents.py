@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import discovery, openapi, responses
-from labkit.embedded.api.negotiation import JSON, Form, answer_form
-from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api import discovery, openapi
+from labkit.embedded.api.request import responses
+from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
+from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import no_such_resource
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import options, responses
 from labkit.embedded.api.access.gate import Gate
 from labkit.embedded.api.access.reviews import Reviews
 from labkit.embedded.api.access.token_requests import TokenRequests
@@ -17,8 +16,9 @@ from labkit.embedded.api.logs import Logs
 from labkit.embedded.api.open_streams import OpenStreams
 from labkit.embedded.api.port_forward import PortForward
 from labkit.embedded.api.proxy import Proxy
+from labkit.embedded.api.request import options, responses
+from labkit.embedded.api.request.target import Target, not_allowed, not_offered
 from labkit.embedded.api.subresources import Subresources
-from labkit.embedded.api.target import Target, not_allowed, not_offered
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.api.watching import Watches
 from labkit.embedded.api.writing import Writing

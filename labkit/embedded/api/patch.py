@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labkit.embedded.api import strategic
-from labkit.embedded.api.bodies import LARGEST, check_depth, parse, too_large
+from labkit.embedded.api.request.bodies import LARGEST, check_depth, parse, too_large
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import (
     Decoded,

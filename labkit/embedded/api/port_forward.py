@@ -19,9 +19,9 @@ from labkit.embedded.api.call import Call
 from labkit.embedded.api.connections import Connect, Connection, ForwardError, copy
 from labkit.embedded.api.open_streams import OpenStreams, wants_spdy
 from labkit.embedded.api.port_forward_spdy import PORT_FORWARD, TUNNEL, forward_spdy, tunnel
+from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.spdy import SpdyConnection
 from labkit.embedded.api.streams import V4, Streams, WebSocketStreams
-from labkit.embedded.api.target import not_allowed
 from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj, name_of, namespace_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import bodies, documents, responses
+from labkit.embedded.api import documents
 from labkit.embedded.api.access import attributes, openid
 from labkit.embedded.api.access.escalation import NoEscalation
 from labkit.embedded.api.access.gate import Gate, Requester
@@ -17,10 +17,11 @@ from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
-from labkit.embedded.api.incoming import body_of
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.api.negotiation import JSON
-from labkit.embedded.api.target import Target, resolve
+from labkit.embedded.api.request import bodies, responses
+from labkit.embedded.api.request.incoming import body_of
+from labkit.embedded.api.request.negotiation import JSON
+from labkit.embedded.api.request.target import Target, resolve
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError, bad_request
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import patch, responses, validation
+from labkit.embedded.api import patch, validation
 from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.call import Call
-from labkit.embedded.api.options import WriteOptions
-from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api.request import responses
+from labkit.embedded.api.request.options import WriteOptions
+from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.types.decoding import Decoded
 from labkit.embedded.api.types.schemas import definition
 from labkit.embedded.api.verbs import Verbs

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api import patch, strategic
-from labkit.embedded.api.bodies import DEEPEST, parse, parse_json
 from labkit.embedded.api.merging import merge
-from labkit.embedded.api.responses import bounded
+from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json
+from labkit.embedded.api.request.responses import bounded
 from labkit.embedded.api.types import scalars
 from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY

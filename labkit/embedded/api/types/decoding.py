@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.embedded.api.bodies import join, parse
+from labkit.embedded.api.request.bodies import join, parse
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType, split_api_version
 from labkit.embedded.api.types.scalars import FORMATS

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.embedded.api import yaml_bounds
+from labkit.embedded.api.request import yaml_bounds
 from labkit.embedded.status import ApiError, bad_request
 
 LARGEST = 3 * 1024 * 1024

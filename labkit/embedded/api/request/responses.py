@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
-from labkit.embedded.api.negotiation import YAML, Form
+from labkit.embedded.api.request.negotiation import YAML, Form
 from labkit.embedded.status import ApiError
 
 _COMPRESSED_FROM = 128 * 1024  # bytes, as the real server; below, the client is faster without

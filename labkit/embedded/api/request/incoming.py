@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from labkit.embedded.api import bodies, responses
-from labkit.embedded.api.negotiation import JSON
+from labkit.embedded.api.request import bodies, responses
+from labkit.embedded.api.request.negotiation import JSON
 from labkit.embedded.api.types import protobuf
 from labkit.embedded.status import ApiError
 
