@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labkit.embedded.addresses import API_SERVICE_IP
-from labkit.embedded.api import crds
 from labkit.embedded.api.access import reconciliation
+from labkit.embedded.api.kinds import crds
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj
 

@@ -7,7 +7,7 @@ server does.
 
 from __future__ import annotations
 
-from labkit.embedded.api import crds
+from labkit.embedded.api.kinds import crds
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.objects import Obj
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from labkit.embedded.api.convert import from_storage
+from labkit.embedded.api.kinds.table import Include, partial_metadata, partial_metadata_list, to_table
 from labkit.embedded.api.listing import Page
 from labkit.embedded.api.request.negotiation import Form
 from labkit.embedded.api.request.target import Target
-from labkit.embedded.api.table import Include, partial_metadata, partial_metadata_list, to_table
 from labkit.embedded.objects import Obj
 
 _TYPE = ("kind", "apiVersion")

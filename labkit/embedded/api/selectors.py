@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from labkit.embedded.api.kinds.validation import names
 from labkit.embedded.api.types.resources import ResourceType
-from labkit.embedded.api.validation import names
 from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, labels_of
 from labkit.embedded.status import ApiError, bad_request

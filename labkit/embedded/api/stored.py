@@ -6,10 +6,10 @@ that is no reason to lose it.
 
 from __future__ import annotations
 
+from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.api.types.schemas import schema_of
-from labkit.embedded.api.validation import validate
 from labkit.embedded.objects import Obj
 
 _FORM = ("FieldValueRequired", "FieldValueTypeInvalid")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api import patch, strategic
+from labkit.embedded.api.kinds.validation import cel
 from labkit.embedded.api.merging import merge
 from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json
 from labkit.embedded.api.request.responses import bounded
@@ -19,7 +20,6 @@ from labkit.embedded.api.types import scalars
 from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.api.types.schemas import schema_of
-from labkit.embedded.api.validation import cel
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh import durations
 from labkit.embedded.mesh.validation import admission as istio_validation

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api import discovery, openapi
-from labkit.embedded.api.defaults import apply_defaults
+from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.types import schemas
 from labkit.embedded.api.types.resources import REGISTRY
 

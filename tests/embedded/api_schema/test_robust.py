@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from labkit.embedded.api import patch
 from labkit.embedded.api.apply import server_side_apply, track_update
 from labkit.embedded.api.convert import to_storage
-from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.table import to_table
+from labkit.embedded.api.kinds.defaults import apply_defaults
+from labkit.embedded.api.kinds.table import to_table
+from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.types import schemas
 from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
-from labkit.embedded.api.validation import validate
 from labkit.embedded.status import ApiError
 
 TYPES = [each for each in REGISTRY.values() if each.persisted]

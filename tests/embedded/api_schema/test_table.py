@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api.durations import human_duration
-from labkit.embedded.api.table import columns_of, to_table
+from labkit.embedded.api.kinds.durations import human_duration
+from labkit.embedded.api.kinds.table import columns_of, to_table
 from labkit.embedded.api.types.resources import REGISTRY
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)

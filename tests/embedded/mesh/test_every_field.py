@@ -10,8 +10,8 @@ import itertools
 import pytest
 import yaml
 
+from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.types.resources import REGISTRY
-from labkit.embedded.api.validation import validate
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh.model import WATCHED, MeshState, Proxy, node_id
 from labkit.embedded.mesh.translate import translate

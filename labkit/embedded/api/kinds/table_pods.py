@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from labkit.embedded.api.durations import parse_time, since
+from labkit.embedded.api.kinds.durations import parse_time, since
 from labkit.embedded.objects import Obj, condition_of, is_terminating
 
 _COMPLETED = {

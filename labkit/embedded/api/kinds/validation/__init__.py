@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from labkit.embedded.api.kinds.validation import config, custom, meta, pods, services, workloads
+from labkit.embedded.api.kinds.validation.causes import Cause, Causes
 from labkit.embedded.api.types.decoding import Decoded, decode
 from labkit.embedded.api.types.resources import ResourceType
-from labkit.embedded.api.validation import config, custom, meta, pods, services, workloads
-from labkit.embedded.api.validation.causes import Cause, Causes
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, invalid
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from labkit.embedded.api.validation import names
-from labkit.embedded.api.validation.causes import Causes
-from labkit.embedded.api.validation.meta import matches, selector
-from labkit.embedded.api.validation.pods import template
+from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.kinds.validation.causes import Causes
+from labkit.embedded.api.kinds.validation.meta import matches, selector
+from labkit.embedded.api.kinds.validation.pods import template
 from labkit.embedded.objects import Obj
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.kinds.validation.causes import Causes
 from labkit.embedded.api.types.resources import ResourceType
-from labkit.embedded.api.validation import names
-from labkit.embedded.api.validation.causes import Causes
 from labkit.embedded.objects import Obj
 
 _ANNOTATIONS_LIMIT = 256 * 1024

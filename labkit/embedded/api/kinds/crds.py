@@ -6,7 +6,7 @@ asked for, so the stored objects are without and get them on the way out.
 
 from __future__ import annotations
 
-from labkit.embedded.api.table import Column, columns_of
+from labkit.embedded.api.kinds.table import Column, columns_of
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.api.types.schemas import custom_schema
 from labkit.embedded.objects import Obj

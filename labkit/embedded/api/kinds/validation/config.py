@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.embedded.api.validation import names
-from labkit.embedded.api.validation.causes import Causes
+from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.kinds.validation.causes import Causes
 from labkit.embedded.objects import Obj, namespace_of
 
 _SIZE_LIMIT = 1024 * 1024

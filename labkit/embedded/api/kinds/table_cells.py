@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from typing import Any
 
-from labkit.embedded.api.durations import since
+from labkit.embedded.api.kinds.durations import since
 from labkit.embedded.objects import Obj, condition_of, labels_of
 
 _SHOWN = 3  # endpoints a cell shows before "+ n more..."

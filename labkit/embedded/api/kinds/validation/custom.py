@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from labkit.embedded.api.kinds.validation import cel
+from labkit.embedded.api.kinds.validation.causes import Causes
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import Schema, schema_of
-from labkit.embedded.api.validation import cel
-from labkit.embedded.api.validation.causes import Causes
 from labkit.embedded.objects import Obj
 
 _BLOCKING = {

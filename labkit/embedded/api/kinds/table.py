@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from labkit.embedded.api import table_cells, table_pods
+from labkit.embedded.api.kinds import table_cells, table_pods
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from labkit.embedded.api.allocation import prepare_service
+from labkit.embedded.api.kinds.allocation import prepare_service
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 
+from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.kinds.validation.causes import Causes
+from labkit.embedded.api.kinds.validation.meta import labels
 from labkit.embedded.api.types.scalars import amount
-from labkit.embedded.api.validation import names
-from labkit.embedded.api.validation.causes import Causes
-from labkit.embedded.api.validation.meta import labels
 from labkit.embedded.objects import Obj
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from labkit.embedded.api.validation import names
-from labkit.embedded.api.validation.causes import Causes
-from labkit.embedded.api.validation.meta import labels
-from labkit.embedded.api.validation.pods import PROTOCOLS
+from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.kinds.validation.causes import Causes
+from labkit.embedded.api.kinds.validation.meta import labels
+from labkit.embedded.api.kinds.validation.pods import PROTOCOLS
 from labkit.embedded.objects import Obj
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
