@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit.embedded.api.patch import accepted_types
+from labkit.embedded.api.merge.patch import accepted_types
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import Schema
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import patch
 from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.kinds import validation
+from labkit.embedded.api.merge import patch
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.options import WriteOptions
 from labkit.embedded.api.request.target import not_allowed

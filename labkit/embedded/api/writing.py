@@ -6,10 +6,11 @@ from typing import cast
 
 from aiohttp import web
 
-from labkit.embedded.api import apply, metadata, patch
+from labkit.embedded.api import metadata
 from labkit.embedded.api.call import Call
 from labkit.embedded.api.convert import to_storage
 from labkit.embedded.api.listing import Lister, Page
+from labkit.embedded.api.merge import apply, patch
 from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.negotiation import JSON, YAML, body_type, unsupported_body
 from labkit.embedded.api.types.decoding import Decoded, FieldValidation, decode

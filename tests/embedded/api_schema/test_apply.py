@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.apply import server_side_apply, track_update
-from labkit.embedded.api.fieldsets import decode, encode
+from labkit.embedded.api.merge.apply import server_side_apply, track_update
+from labkit.embedded.api.merge.fieldsets import decode, encode
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 

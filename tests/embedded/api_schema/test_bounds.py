@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import patch, strategic
 from labkit.embedded.api.kinds.validation import cel
-from labkit.embedded.api.merging import merge
+from labkit.embedded.api.merge import patch, strategic
+from labkit.embedded.api.merge.merging import merge
 from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json
 from labkit.embedded.api.request.responses import bounded
 from labkit.embedded.api.types import scalars

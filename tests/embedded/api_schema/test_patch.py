@@ -10,13 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.patch import (
-    JSON_PATCH,
-    MERGE_PATCH,
-    STRATEGIC_PATCH,
-    apply_patch,
-    merge_patch,
-)
+from labkit.embedded.api.merge.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch, merge_patch
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 

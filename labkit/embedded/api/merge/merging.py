@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from labkit.embedded.api.fieldsets import (
+from labkit.embedded.api.merge.fieldsets import (
     MISSING,
     FieldSet,
     child_schema,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labkit.embedded.api.fieldsets import Path, item_element, show
+from labkit.embedded.api.merge.fieldsets import Path, item_element, show
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.resources import ResourceType, split_api_version

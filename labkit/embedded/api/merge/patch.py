@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from labkit.embedded.api import strategic
+from labkit.embedded.api.merge import strategic
 from labkit.embedded.api.request.bodies import LARGEST, check_depth, parse, too_large
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import (

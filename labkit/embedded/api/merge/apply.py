@@ -11,14 +11,21 @@ import copy
 import datetime as dt
 import json
 
-from labkit.embedded.api import managed
-from labkit.embedded.api.applied import canonical, checked
-from labkit.embedded.api.fieldsets import Comparison, FieldSet, Path, compare, fields_of, with_named_parents
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.kinds.strategy import metadata_of_status
 from labkit.embedded.api.kinds.zero import zero_object
-from labkit.embedded.api.managed import Manager, Managers, Owned
-from labkit.embedded.api.merging import merge, remove
+from labkit.embedded.api.merge import managed
+from labkit.embedded.api.merge.applied import canonical, checked
+from labkit.embedded.api.merge.fieldsets import (
+    Comparison,
+    FieldSet,
+    Path,
+    compare,
+    fields_of,
+    with_named_parents,
+)
+from labkit.embedded.api.merge.managed import Manager, Managers, Owned
+from labkit.embedded.api.merge.merging import merge, remove
 from labkit.embedded.api.request.bodies import parse
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import Decoded, FieldValidation, prune

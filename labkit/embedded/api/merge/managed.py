@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from labkit.embedded.api.fieldsets import Comparison, FieldSet, Path, decode, encode, outside, show
+from labkit.embedded.api.merge.fieldsets import Comparison, FieldSet, Path, decode, encode, outside, show
 from labkit.embedded.api.types import golang
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError
