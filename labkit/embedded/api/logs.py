@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from labkit.embedded.api.call import Call
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.target import not_allowed
-from labkit.embedded.api.verbs import Verbs
 from labkit.embedded.interfaces import LogOptions, PodRuntime
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import bad_request, invalid

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from labkit.embedded.api.access.impersonation import PREFIX
-from labkit.embedded.api.call import Call
-from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.integers import unsigned
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj

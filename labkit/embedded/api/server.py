@@ -14,10 +14,10 @@ from labkit.embedded.api.access import attributes, openid
 from labkit.embedded.api.access.escalation import NoEscalation
 from labkit.embedded.api.access.gate import Gate, Requester
 from labkit.embedded.api.access.keys import SigningKey
-from labkit.embedded.api.call import Call
 from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.request import bodies, responses
 from labkit.embedded.api.request.incoming import body_of
 from labkit.embedded.api.request.negotiation import JSON

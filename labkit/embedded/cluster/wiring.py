@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from labkit.embedded.api import bootstrap, stored
+from labkit.embedded.api import bootstrap
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.objects import stored
 from labkit.embedded.api.server import ApiServer
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.cluster.certificates import Certificates

@@ -2,9 +2,9 @@
 
 import pytest
 
+from labkit.embedded.api.objects.selectors import field_selector, label_selector
 from labkit.embedded.api.request.negotiation import answer_form
 from labkit.embedded.api.request.target import resolve
-from labkit.embedded.api.selectors import field_selector, label_selector
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.embedded.api.convert import from_storage, to_storage
+from labkit.embedded.api.objects.convert import from_storage, to_storage
 from labkit.embedded.api.types.resources import REGISTRY
 
 CORE, NEW = REGISTRY["events"], REGISTRY["events.events.k8s.io"]

@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.embedded.api.convert import to_storage
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.kinds.table import to_table
 from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.merge import patch
 from labkit.embedded.api.merge.apply import server_side_apply, track_update
+from labkit.embedded.api.objects.convert import to_storage
 from labkit.embedded.api.types import schemas
 from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.embedded.api import stored
+from labkit.embedded.api.objects import stored
 from labkit.embedded.store import Store, database
 from labkit.embedded.store.aside import FOLDER, Aside
 

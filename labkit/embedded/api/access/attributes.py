@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from labkit.embedded.api.objects.selectors import name_selected
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.target import Target
-from labkit.embedded.api.selectors import name_selected
 from labkit.embedded.objects import Obj
 
 _VERBS = {

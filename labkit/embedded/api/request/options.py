@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.embedded.api.deletion import DeleteOptions
+from labkit.embedded.api.objects.deletion import DeleteOptions
 from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request, invalid

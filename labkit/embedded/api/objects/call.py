@@ -9,7 +9,7 @@ from functools import cached_property
 from aiohttp import web
 
 from labkit.embedded.api.access.gate import Requester
-from labkit.embedded.api.present import Presenter
+from labkit.embedded.api.objects.present import Presenter
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.request.target import Target

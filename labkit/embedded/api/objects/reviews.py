@@ -14,9 +14,9 @@ from labkit.embedded.api.access import attributes, users
 from labkit.embedded.api.access.authentication import INVALID
 from labkit.embedded.api.access.gate import Gate
 from labkit.embedded.api.access.keys import BadTokenError
-from labkit.embedded.api.call import Call
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.writing import decoded_body
 from labkit.embedded.api.request import responses
-from labkit.embedded.api.writing import decoded_body
 from labkit.embedded.interfaces import User
 from labkit.embedded.objects import Obj, namespace_of, timestamp
 from labkit.embedded.status import bad_request, invalid

@@ -12,9 +12,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from labkit.embedded.api.objects.selectors import selection
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.target import Target
-from labkit.embedded.api.selectors import selection
 from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request, expired

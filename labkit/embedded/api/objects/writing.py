@@ -6,16 +6,16 @@ from typing import cast
 
 from aiohttp import web
 
-from labkit.embedded.api import metadata
-from labkit.embedded.api.call import Call
-from labkit.embedded.api.convert import to_storage
-from labkit.embedded.api.listing import Lister, Page
 from labkit.embedded.api.merge import apply, patch
+from labkit.embedded.api.objects import metadata
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.convert import to_storage
+from labkit.embedded.api.objects.listing import Lister, Page
+from labkit.embedded.api.objects.verbs import Track, Verbs, Written
 from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.negotiation import JSON, YAML, body_type, unsupported_body
 from labkit.embedded.api.types.decoding import Decoded, FieldValidation, decode
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
-from labkit.embedded.api.verbs import Track, Verbs, Written
 from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
 from labkit.embedded.status import invalid, not_found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.embedded.api import metadata
+from labkit.embedded.api.objects import metadata
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, uid_of
 from labkit.embedded.status import ApiError, conflict, forbidden, invalid

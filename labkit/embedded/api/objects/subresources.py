@@ -7,16 +7,16 @@ from collections.abc import Callable
 from aiohttp import web
 
 from labkit.embedded.api.access.token_requests import TokenRequests
-from labkit.embedded.api.call import Call
 from labkit.embedded.api.kinds import validation
 from labkit.embedded.api.merge import patch
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.api.objects.writing import Writing, decoded_body, tracker
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.options import WriteOptions
 from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.types.decoding import Decoded
 from labkit.embedded.api.types.schemas import definition
-from labkit.embedded.api.verbs import Verbs
-from labkit.embedded.api.writing import Writing, decoded_body, tracker
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import conflict, invalid
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api.listing import revision_asked, too_new
-from labkit.embedded.api.present import Presenter
+from labkit.embedded.api.objects.listing import revision_asked, too_new
+from labkit.embedded.api.objects.present import Presenter
+from labkit.embedded.api.objects.selectors import Selection, selection
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.responses import encode
-from labkit.embedded.api.selectors import Selection, selection
 from labkit.embedded.objects import Obj, at_revision, namespace_of
 from labkit.embedded.status import ApiError, expired, invalid
 from labkit.embedded.store import Change, Store

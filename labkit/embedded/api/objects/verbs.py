@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from labkit.embedded.api import deletion, metadata
 from labkit.embedded.api.kinds import strategy, validation
 from labkit.embedded.api.kinds.defaults import apply_defaults
+from labkit.embedded.api.objects import deletion, metadata
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.api.types.schemas import schema_of
