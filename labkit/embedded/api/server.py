@@ -9,11 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import documents
 from labkit.embedded.api.access import attributes, openid
 from labkit.embedded.api.access.escalation import NoEscalation
 from labkit.embedded.api.access.gate import Gate, Requester
 from labkit.embedded.api.access.keys import SigningKey
+from labkit.embedded.api.describe import documents
 from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import discovery, openapi
+from labkit.embedded.api.describe import discovery, openapi
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.types import schemas
 from labkit.embedded.api.types.resources import REGISTRY

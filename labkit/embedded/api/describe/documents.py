@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import discovery, openapi
+from labkit.embedded.api.describe import discovery, openapi
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.request.target import not_allowed

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from labkit.embedded.api import openapi_paths, openapi_protobuf
+from labkit.embedded.api.describe import openapi_paths, openapi_protobuf
+from labkit.embedded.api.describe.openapi_paths import Operation
 from labkit.embedded.api.generated import SCHEMAS
-from labkit.embedded.api.openapi_paths import Operation
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.api.types.schemas import OBJECT_META, Schema, documented
 from labkit.embedded.objects import Obj
