@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from labkit.embedded.api import streams
-from labkit.embedded.api.spdy import SpdyConnection
-from labkit.embedded.api.takeover import RawConnection
+from labkit.embedded.api.streams import channels as streams
+from labkit.embedded.api.streams.spdy import SpdyConnection
+from labkit.embedded.api.streams.takeover import RawConnection
 from labkit.embedded.status import bad_request
 
 SPDY = "SPDY/3.1"

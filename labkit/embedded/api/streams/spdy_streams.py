@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
-from labkit.embedded.api.spdy import Arrived, Opened, SpdyConnection
-from labkit.embedded.api.streams import Stream
+from labkit.embedded.api.streams.channels import Stream
+from labkit.embedded.api.streams.spdy import Arrived, Opened, SpdyConnection
 
 _PATIENCE = 30.0  # seconds for a client to open its streams, as a kubelet waits
 
 
 class SpdyStreams:
-    """:class:`~labkit.embedded.api.streams.Streams` in a SPDY connection."""
+    """:class:`~labkit.embedded.api.streams.channels.Streams` in a SPDY connection."""
 
     def __init__(self, connection: SpdyConnection) -> None:
         self._connection = connection

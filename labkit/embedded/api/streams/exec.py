@@ -14,15 +14,15 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api.logs import container_of
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.verbs import Verbs
-from labkit.embedded.api.open_streams import OpenStreams, wants_spdy
 from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.target import not_allowed
-from labkit.embedded.api.spdy import SpdyConnection
-from labkit.embedded.api.spdy_streams import SpdyStreams
-from labkit.embedded.api.streams import V4, V5, Stream, Streams, WebSocketStreams
+from labkit.embedded.api.streams.channels import V4, V5, Stream, Streams, WebSocketStreams
+from labkit.embedded.api.streams.logs import container_of
+from labkit.embedded.api.streams.open_streams import OpenStreams, wants_spdy
+from labkit.embedded.api.streams.spdy import SpdyConnection
+from labkit.embedded.api.streams.spdy_streams import SpdyStreams
 from labkit.embedded.interfaces import ExecOptions, ExecSession, PodRuntime
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import ApiError, bad_request

@@ -15,14 +15,14 @@ from functools import partial
 
 from aiohttp import web
 
-from labkit.embedded.api.connections import Connect, Connection, ForwardError, copy
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.verbs import Verbs
-from labkit.embedded.api.open_streams import OpenStreams, wants_spdy
-from labkit.embedded.api.port_forward_spdy import PORT_FORWARD, TUNNEL, forward_spdy, tunnel
 from labkit.embedded.api.request.target import not_allowed
-from labkit.embedded.api.spdy import SpdyConnection
-from labkit.embedded.api.streams import V4, Streams, WebSocketStreams
+from labkit.embedded.api.streams.channels import V4, Streams, WebSocketStreams
+from labkit.embedded.api.streams.connections import Connect, Connection, ForwardError, copy
+from labkit.embedded.api.streams.open_streams import OpenStreams, wants_spdy
+from labkit.embedded.api.streams.port_forward_spdy import PORT_FORWARD, TUNNEL, forward_spdy, tunnel
+from labkit.embedded.api.streams.spdy import SpdyConnection
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import ApiError, bad_request

@@ -14,8 +14,8 @@ from functools import partial
 
 from aiohttp import WSMsgType, web
 
-from labkit.embedded.api.connections import Connect, Connection, ForwardError, copy
-from labkit.embedded.api.spdy import Arrived, Opened, SpdyConnection
+from labkit.embedded.api.streams.connections import Connect, Connection, ForwardError, copy
+from labkit.embedded.api.streams.spdy import Arrived, Opened, SpdyConnection
 
 PORT_FORWARD = "portforward.k8s.io"
 TUNNEL = f"SPDY/3.1+{PORT_FORWARD}"
