@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from labkit.embedded.api.admission.priorities import priorities
 from labkit.embedded.api.admission.service_accounts import ServiceAccounts
 from labkit.embedded.api.merge.patch import merge_patch
-from labkit.embedded.api.objects.deletion import DeleteOptions
 from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.interfaces import AdmissionPlugin, WatchEvent
 from labkit.embedded.objects import Obj, has_labels, labels_of, mutable
 from labkit.embedded.status import ApiError

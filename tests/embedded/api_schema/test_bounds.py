@@ -15,9 +15,9 @@ from labkit.embedded.api.kinds.validation import cel
 from labkit.embedded.api.merge import patch, strategic
 from labkit.embedded.api.merge.merging import merge
 from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json
+from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.request.responses import bounded
 from labkit.embedded.api.types import scalars
-from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionRequest

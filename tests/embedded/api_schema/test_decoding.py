@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.types.decoding import decode
+from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.api.types.scalars import amount, quantity
 from labkit.embedded.status import ApiError

@@ -15,8 +15,8 @@ from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.merge import patch
 from labkit.embedded.api.merge.apply import server_side_apply, track_update
 from labkit.embedded.api.objects.convert import to_storage
+from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.types import schemas
-from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.status import ApiError
 

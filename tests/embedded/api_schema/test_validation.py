@@ -10,8 +10,8 @@ import pytest
 
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.kinds.validation import cel, check, validate
+from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.types import schemas
-from labkit.embedded.api.types.decoding import decode
 from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
 

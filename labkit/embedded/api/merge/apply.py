@@ -27,8 +27,9 @@ from labkit.embedded.api.merge.fieldsets import (
 from labkit.embedded.api.merge.managed import Manager, Managers, Owned
 from labkit.embedded.api.merge.merging import merge, remove
 from labkit.embedded.api.request.bodies import parse
+from labkit.embedded.api.request.decode import Decoded, FieldValidation
 from labkit.embedded.api.types import golang
-from labkit.embedded.api.types.decoding import Decoded, FieldValidation, prune
+from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import Schema, schema_of
 from labkit.embedded.objects import Obj, annotations_of, timestamp

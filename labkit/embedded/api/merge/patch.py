@@ -11,15 +11,9 @@ from typing import Any
 
 from labkit.embedded.api.merge import strategic
 from labkit.embedded.api.request.bodies import LARGEST, check_depth, parse, too_large
+from labkit.embedded.api.request.decode import Decoded, FieldValidation, strict_errors
 from labkit.embedded.api.types import golang
-from labkit.embedded.api.types.decoding import (
-    Decoded,
-    FieldValidation,
-    TypeMismatchError,
-    go_type,
-    prune,
-    strict_errors,
-)
+from labkit.embedded.api.types.decoding import TypeMismatchError, go_type, prune
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import Schema, schema_of
 from labkit.embedded.objects import Obj, mutable

@@ -6,36 +6,16 @@ collector's business; here only the finalizer that asks for it is recorded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.api.objects import metadata
+from labkit.embedded.api.request.options import FOREGROUND, ORPHAN, DeleteOptions
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, uid_of
-from labkit.embedded.status import ApiError, conflict, forbidden, invalid
+from labkit.embedded.status import ApiError, conflict, forbidden
 
-FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-_PROPAGATIONS = {"Foreground": FOREGROUND, "Background": "", "Orphan": ORPHAN}
 _PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 _DEFAULT_GRACE = 30
-
-
-@dataclass(frozen=True)
-class DeleteOptions:
-    """``metav1.DeleteOptions``, from a body, a query, or inside."""
-
-    propagation: str = "Background"
-    grace_seconds: int | None = None
-    uid: str = ""
-    resource_version: str = ""
-    dry_run: bool = False
-
-    def __post_init__(self) -> None:
-        if self.propagation not in _PROPAGATIONS:
-            allowed = ", ".join(f'"{each}"' for each in (*_PROPAGATIONS, "nil"))
-            message = f'Unsupported value: "{self.propagation}": supported values: {allowed}'
-            cause = ("propagationPolicy", "FieldValueNotSupported", message)
-            raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
 
 
 def begin(kind: ResourceType, obj: Obj, options: DeleteOptions) -> Obj | None:
@@ -96,8 +76,8 @@ def _grace(kind: ResourceType, obj: Obj, options: DeleteOptions) -> int:
 
 
 def _finalizers(obj: Obj, options: DeleteOptions) -> list[str]:
-    asked = _PROPAGATIONS[options.propagation]
-    return [*_kept_finalizers(obj), asked] if asked else _kept_finalizers(obj)
+    kept = _kept_finalizers(obj)
+    return [*kept, options.finalizer] if options.finalizer else kept
 
 
 def _kept_finalizers(obj: Obj) -> list[str]:

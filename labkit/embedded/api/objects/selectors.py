@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.request.options import FIELD_TERM
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj, labels_of
@@ -191,15 +192,6 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 _EVENT_ALIASES = {"regarding.": "involvedObject.", "reportingController": "reportingComponent"}
 _DEFAULTS = {"spec.schedulerName": "default-scheduler"}
-_FIELD_TERM = re.compile(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)")
-
-
-def name_selected(text: str) -> str:
-    """The one name that a field selector leaves possible (``metadata.name=a``), if it does."""
-    matches = (_FIELD_TERM.fullmatch(term) for term in text.split(","))
-    wanted = [each[3].strip() for each in matches if each and each[1] == "metadata.name" and each[2] != "!="]
-    name = wanted[0] if wanted else ""
-    return "" if name in (".", "..") or set(name) & set("/%") else name
 
 
 def field_selector(kind: ResourceType, text: str) -> Predicate:
@@ -211,7 +203,7 @@ def field_selector(kind: ResourceType, text: str) -> Predicate:
 
 
 def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, str]:
-    match = _FIELD_TERM.fullmatch(term)
+    match = FIELD_TERM.fullmatch(term)
     if not match:
         raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
     name, operator, value = match.groups()

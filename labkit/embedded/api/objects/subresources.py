@@ -13,9 +13,9 @@ from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.objects.writing import Writing, decoded_body, tracker
 from labkit.embedded.api.request import responses
+from labkit.embedded.api.request.decode import Decoded
 from labkit.embedded.api.request.options import WriteOptions
 from labkit.embedded.api.request.target import not_allowed
-from labkit.embedded.api.types.decoding import Decoded
 from labkit.embedded.api.types.schemas import definition
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import conflict, invalid

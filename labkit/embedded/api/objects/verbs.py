@@ -13,6 +13,7 @@ from typing import Literal
 from labkit.embedded.api.kinds import strategy, validation
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.objects import deletion, metadata
+from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.api.types.schemas import schema_of
@@ -123,7 +124,7 @@ class Verbs:
         resource: str,
         name: str,
         namespace: str = "",
-        options: deletion.DeleteOptions = deletion.DeleteOptions(),  # noqa: B008 - frozen
+        options: DeleteOptions = DeleteOptions(),  # noqa: B008 - frozen
     ) -> Written:
         """Remove an object, or mark it where finalizers or a grace period come first."""
         kind = self.type_of(resource)

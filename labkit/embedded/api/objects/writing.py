@@ -13,8 +13,8 @@ from labkit.embedded.api.objects.convert import to_storage
 from labkit.embedded.api.objects.listing import Lister, Page
 from labkit.embedded.api.objects.verbs import Track, Verbs, Written
 from labkit.embedded.api.request import options, responses
+from labkit.embedded.api.request.decode import Decoded, FieldValidation, decode
 from labkit.embedded.api.request.negotiation import JSON, YAML, body_type, unsupported_body
-from labkit.embedded.api.types.decoding import Decoded, FieldValidation, decode
 from labkit.embedded.api.types.resources import REGISTRY, ResourceType
 from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
 from labkit.embedded.status import invalid, not_found

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.embedded.api.request import yaml_bounds
+from labkit.embedded.api.types.decoding import join
 from labkit.embedded.status import ApiError, bad_request
 
 LARGEST = 3 * 1024 * 1024
@@ -141,11 +142,6 @@ def _paths(value: Any, path: str, repeated: dict[int, list[str]]) -> list[str]:
     for key, each in value.items():
         found += _paths(each, join(path, key), repeated)
     return found
-
-
-def join(path: str, key: str) -> str:
-    """``spec`` and ``replicas`` → ``spec.replicas``."""
-    return f"{path}.{key}" if path else key
 
 
 def parse_yaml(data: bytes) -> Body:

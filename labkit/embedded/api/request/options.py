@@ -7,14 +7,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.embedded.api.objects.deletion import DeleteOptions
 from labkit.embedded.integers import unsigned
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request, invalid
 
 FIELD_VALIDATION = ("Ignore", "Strict", "Warn")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_PROPAGATIONS = {"Foreground": FOREGROUND, "Background": "", "Orphan": ORPHAN}
 _LONGEST_MANAGER = 128
 _TRUE = ("true", "1", "")
+FIELD_TERM = re.compile(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)")
+"""One term of a field selector: field, operator, value."""
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
@@ -79,6 +82,29 @@ def _dry_run(values: list[str], verb: str) -> bool:
     return bool(values)
 
 
+@dataclass(frozen=True)
+class DeleteOptions:
+    """``metav1.DeleteOptions``, from a body, a query, or inside."""
+
+    propagation: str = "Background"
+    grace_seconds: int | None = None
+    uid: str = ""
+    resource_version: str = ""
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.propagation not in _PROPAGATIONS:
+            allowed = ", ".join(f'"{each}"' for each in (*_PROPAGATIONS, "nil"))
+            message = f'Unsupported value: "{self.propagation}": supported values: {allowed}'
+            cause = ("propagationPolicy", "FieldValueNotSupported", message)
+            raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
+
+    @property
+    def finalizer(self) -> str:
+        """What stays on the object until its dependents are dealt with, if anything."""
+        return _PROPAGATIONS[self.propagation]
+
+
 def delete_options(query: Mapping[str, str], given: Obj) -> DeleteOptions:
     """Of the body, *given* (decoded), with the query's values for what it leaves out."""
     preconditions: Obj = given.get("preconditions") or {}
@@ -106,3 +132,11 @@ def _unsupported(verb: str, name: str, value: str | list[str], supported: tuple[
 
 def _refused(verb: str, name: str, reason: str, message: str) -> ApiError:
     return invalid(f"{verb}Options", "meta.k8s.io", "", [(name, reason, message)])
+
+
+def name_selected(text: str) -> str:
+    """The one name that a field selector leaves possible (``metadata.name=a``), if it does."""
+    matches = (FIELD_TERM.fullmatch(term) for term in text.split(","))
+    wanted = [each[3].strip() for each in matches if each and each[1] == "metadata.name" and each[2] != "!="]
+    name = wanted[0] if wanted else ""
+    return "" if name in (".", "..") or set(name) & set("/%") else name

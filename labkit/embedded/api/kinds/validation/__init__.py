@@ -11,12 +11,11 @@ from collections.abc import Callable
 
 from labkit.embedded.api.kinds.validation import config, custom, meta, pods, services, workloads
 from labkit.embedded.api.kinds.validation.causes import Cause, Causes
-from labkit.embedded.api.types.decoding import Decoded, decode
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, invalid
 
-__all__ = ["Cause", "Decoded", "check", "decode", "refusal", "validate", "validate_scale"]
+__all__ = ["Cause", "check", "refusal", "validate", "validate_scale"]
 
 _RBAC = "rbac.authorization.k8s.io"
 _BY_TYPE: dict[str, Callable[[Causes, Obj, Obj | None], None]] = {
