@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api.describe import discovery, openapi
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.types import schemas
-from labkit.embedded.api.types.resources import REGISTRY
 
-KEYS = list(openapi.v3_index()["paths"])
+REGISTRY = catalogue.registry()
+OPENAPI = openapi.OpenApi(REGISTRY)
+
+KEYS = list(OPENAPI.v3_index()["paths"])
 
 
 def document(key: str) -> Any:
-    body = openapi.v3(key)
+    body = OPENAPI.v3(key)
     assert body
     return json.loads(body)
 
@@ -64,21 +67,21 @@ def test_every_kind_of_every_version_is_documented_and_patchable() -> None:
 
 
 def test_v2_is_whole_in_json() -> None:
-    content = json.loads(openapi.v2_json())
+    content = json.loads(OPENAPI.v2_json())
     assert references(content) <= {f"#/definitions/{name}" for name in content["definitions"]}
     served = {(t.group, version, t.kind) for t in REGISTRY.values() for version in t.versions}
     assert served <= kinds(content["definitions"])
 
 
 def test_v2_protobuf_holds_every_definition() -> None:
-    body = openapi.v2_protobuf()
-    for name in json.loads(openapi.v2_json())["definitions"]:
+    body = OPENAPI.v2_protobuf()
+    for name in json.loads(OPENAPI.v2_json())["definitions"]:
         assert name.encode() in body
 
 
 def test_unknown_group_versions_have_no_document() -> None:
-    assert openapi.v3("apis/apps/v9") is None
-    assert openapi.v3("apis/nope/v1") is None
+    assert OPENAPI.v3("apis/apps/v9") is None
+    assert OPENAPI.v3("apis/nope/v1") is None
 
 
 def test_weight_is_described() -> None:
@@ -93,10 +96,10 @@ def test_weight_is_described() -> None:
 def test_old_and_aggregated_discovery_agree() -> None:
     for group, versions in REGISTRY.groups().items():
         for version in versions:
-            old = discovery.resource_list(group, version)
+            old = discovery.resource_list(REGISTRY, group, version)
             assert old
             names = {each["name"] for each in old["resources"]}
-            items = discovery.aggregated("/apis" if group else "/api", "v2")["items"]
+            items = discovery.aggregated(REGISTRY, "/apis" if group else "/api", "v2")["items"]
             (found,) = [each for each in items if each["metadata"].get("name", "") == group]
             (entry,) = [each for each in found["versions"] if each["version"] == version]
             new = {each["resource"] for each in entry["resources"]} | {
@@ -108,10 +111,10 @@ def test_old_and_aggregated_discovery_agree() -> None:
 
 
 def test_preferred_versions_come_first() -> None:
-    found = discovery.group("networking.istio.io")
+    found = discovery.group(REGISTRY, "networking.istio.io")
     assert found
     assert [each["version"] for each in found["versions"]] == ["v1", "v1beta1", "v1alpha3"]
-    assert discovery.group("nope.io") is None
+    assert discovery.group(REGISTRY, "nope.io") is None
 
 
 @pytest.mark.parametrize(

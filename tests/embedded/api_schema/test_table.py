@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.kinds.durations import human_duration
 from labkit.embedded.api.kinds.table import columns_of, to_table
-from labkit.embedded.api.types.resources import REGISTRY
+
+REGISTRY = catalogue.registry()
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = 60, 3600, 86400

@@ -8,19 +8,21 @@ from typing import Any
 
 import pytest
 
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.kinds.validation import cel, check, validate
 from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.types import schemas
-from labkit.embedded.api.types.resources import REGISTRY
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 
 def complete(obj: dict[str, Any]) -> Any:
     type_ = REGISTRY.find_kind(obj["apiVersion"], obj["kind"])
     assert type_
     version = obj["apiVersion"].rpartition("/")[2]
-    decoded = decode(json.dumps(obj).encode(), type_, version).object
+    decoded = decode(json.dumps(obj).encode(), REGISTRY, type_, version).object
     apply_defaults(decoded)
     return decoded, type_
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
 
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType, Subresource, split_api_version
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType, Subresource, split_api_version
 from labkit.embedded.objects import Obj
 from labkit.embedded.version import KUBERNETES_VERSION, architecture
 
@@ -39,30 +39,30 @@ def core_versions(address: str) -> Obj:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [client]}
 
 
-def group_list() -> Obj:
+def group_list(registry: Registry) -> Obj:
     """``/apis``."""
-    groups = [_group(name) for name in REGISTRY.groups() if name]
+    groups = [_group(registry, name) for name in registry.groups() if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def group(name: str) -> Obj | None:
+def group(registry: Registry, name: str) -> Obj | None:
     """``/apis/{name}``; ``None`` for a group that is not served."""
-    if not name or name not in REGISTRY.groups():
+    if not name or name not in registry.groups():
         return None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(registry, name)}
 
 
-def _group(name: str) -> Obj:
-    versions = [{"groupVersion": f"{name}/{each}", "version": each} for each in REGISTRY.groups()[name]]
+def _group(registry: Registry, name: str) -> Obj:
+    versions = [{"groupVersion": f"{name}/{each}", "version": each} for each in registry.groups()[name]]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def resource_list(group_name: str, version: str) -> Obj | None:
+def resource_list(registry: Registry, group_name: str, version: str) -> Obj | None:
     """``/api/v1`` and ``/apis/{group}/{version}``; ``None`` where nothing is served."""
-    types = REGISTRY.of(group_name, version)
+    types = registry.of(group_name, version)
     if not types:
         return None
-    resources = [entry for each in types for entry in _resource_entries(each, version)]
+    resources = [entry for each in types for entry in _resource_entries(registry, each, version)]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -71,7 +71,7 @@ def resource_list(group_name: str, version: str) -> Obj | None:
     }
 
 
-def _resource_entries(type_: ResourceType, version: str) -> list[Obj]:
+def _resource_entries(registry: Registry, type_: ResourceType, version: str) -> list[Obj]:
     entry: Obj = {
         "name": type_.plural,
         "singularName": type_.singular,
@@ -84,7 +84,7 @@ def _resource_entries(type_: ResourceType, version: str) -> list[Obj]:
     if type_.categories:
         entry["categories"] = list(type_.categories)
     if type_.persisted:
-        entry["storageVersionHash"] = _storage_hash(type_)
+        entry["storageVersionHash"] = _storage_hash(registry[type_.stored_as])
     return [entry, *(_subresource_entry(type_, each) for each in type_.subresources)]
 
 
@@ -99,9 +99,8 @@ def _subresource_entry(type_: ResourceType, sub: Subresource) -> Obj:
     return entry | ({"group": sub.group, "version": sub.version} if sub.version else {})
 
 
-def _storage_hash(type_: ResourceType) -> str:
+def _storage_hash(stored: ResourceType) -> str:
     """Equal for types that share their storage."""
-    stored = REGISTRY[type_.stored_as]
     text = f"{stored.group}/{stored.storage_version}/{stored.kind}"
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
@@ -122,26 +121,29 @@ def aggregated_content_type(version: str) -> str:
     return _AGGREGATED_TYPE.format(version=version)
 
 
-@cache
-def aggregated(root: str, version: str) -> Obj:
+def aggregated(registry: Registry, root: str, version: str) -> Obj:
     """``/api`` or ``/apis`` (*root*) in aggregated form; *version* is ``v2`` or ``v2beta1``. Read-only."""
-    names = [name for name in REGISTRY.groups() if bool(name) == (root == "/apis")]
+    return registry.derived(("aggregated", root, version), lambda: _aggregated(registry, root, version))
+
+
+def _aggregated(registry: Registry, root: str, version: str) -> Obj:
+    names = [name for name in registry.groups() if bool(name) == (root == "/apis")]
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",
         "metadata": {},
-        "items": [_aggregated_group(name) for name in names],
+        "items": [_aggregated_group(registry, name) for name in names],
     }
 
 
-def _aggregated_group(name: str) -> Obj:
+def _aggregated_group(registry: Registry, name: str) -> Obj:
     versions = [
         {
             "version": version,
-            "resources": [_aggregated_resource(each, version) for each in REGISTRY.of(name, version)],
+            "resources": [_aggregated_resource(each, version) for each in registry.of(name, version)],
             "freshness": "Current",
         }
-        for version in REGISTRY.groups()[name]
+        for version in registry.groups()[name]
     ]
     return {"metadata": {"name": name} if name else {}, "versions": versions}
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from labkit.embedded.api.describe import openapi_paths, openapi_protobuf
 from labkit.embedded.api.describe.openapi_paths import Operation
 from labkit.embedded.api.generated import SCHEMAS
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import OBJECT_META, Schema, documented
 from labkit.embedded.objects import Obj
 from labkit.embedded.version import KUBERNETES_VERSION
@@ -28,29 +28,67 @@ _ALWAYS = (_META + "Status", _META + "DeleteOptions", _META + "Patch", _META + "
 _INFO = {"title": "Kubernetes", "version": KUBERNETES_VERSION}
 
 
-@cache
-def _digest() -> str:
-    """Changes whenever any document may have changed."""
-    content = SCHEMAS.read_bytes() + repr(list(REGISTRY.values())).encode()
+class OpenApi:
+    """The documents of what a registry holds."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def _digest(self) -> str:
+        """Changes whenever any document may have changed."""
+        return self._registry.derived("openapi digest", lambda: _digest(self._registry))
+
+    def _hash_of(self, key: str) -> str:
+        return hashlib.sha256((self._digest() + key).encode()).hexdigest().upper()
+
+    def v3_index(self) -> Obj:
+        """``/openapi/v3``: where each group version's document is; the hash lets clients cache for ever."""
+        found = {
+            key: {"serverRelativeURL": f"/openapi/v3/{key}?hash={self._hash_of(key)}"}
+            for group, versions in self._registry.groups().items()
+            for key in (_key(group, version) for version in versions)
+        }
+        return {"paths": found}
+
+    def v2_etag(self) -> str:
+        """The ETag of both forms of ``/openapi/v2``."""
+        return f'"{self._digest()}"'
+
+    def v3_etag(self, key: str) -> str:
+        """The ETag of ``/openapi/v3/{key}``, the hash in its URL."""
+        return f'"{self._hash_of(key)}"'
+
+    def v3(self, key: str) -> bytes | None:
+        """``/openapi/v3/{key}``, such as ``apis/apps/v1``; ``None`` where there is no such group version."""
+        group, version = _split(key)
+        types = self._registry.of(group, version)
+        if not types or _key(group, version) != key:
+            return None
+        return self._registry.derived(("openapi v3", key), lambda: _v3_document(types, version))
+
+    def v2_json(self) -> bytes:
+        """``/openapi/v2`` as JSON."""
+        return self._registry.derived("openapi v2", lambda: _dump(_v2_document(self._registry)))
+
+    def v2_protobuf(self) -> bytes:
+        """``/openapi/v2`` as gnostic's protobuf, the only form older kubectl asks for."""
+        return self._registry.derived(
+            "openapi v2 protobuf", lambda: openapi_protobuf.document(_v2_document(self._registry))
+        )
+
+
+def _digest(registry: Registry) -> str:
+    content = SCHEMAS.read_bytes() + repr(list(registry.values())).encode()
     return hashlib.sha256(content).hexdigest().upper()
-
-
-def v3_index() -> Obj:
-    """``/openapi/v3``: where each group version's document is; the hash lets clients cache for ever."""
-    found = {
-        key: {"serverRelativeURL": f"/openapi/v3/{key}?hash={_hash_of(key)}"}
-        for group, versions in REGISTRY.groups().items()
-        for key in (_key(group, version) for version in versions)
-    }
-    return {"paths": found}
 
 
 def _key(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-def _hash_of(key: str) -> str:
-    return hashlib.sha256((_digest() + key).encode()).hexdigest().upper()
+def _split(key: str) -> tuple[str, str]:
+    parts = key.split("/")
+    return (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
 
 
 def wants_protobuf(accept: str) -> bool:
@@ -58,23 +96,11 @@ def wants_protobuf(accept: str) -> bool:
     return "application/com.github.proto-openapi.spec.v2" in accept
 
 
-def v2_etag() -> str:
-    """The ETag of both forms of ``/openapi/v2``."""
-    return f'"{_digest()}"'
+def _dump(document: Schema) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def v3_etag(key: str) -> str:
-    """The ETag of ``/openapi/v3/{key}``, the hash in its URL."""
-    return f'"{_hash_of(key)}"'
-
-
-@cache
-def v3(key: str) -> bytes | None:
-    """``/openapi/v3/{key}``, such as ``apis/apps/v1``; ``None`` where there is no such group version."""
-    group, version = _split(key)
-    types = REGISTRY.of(group, version)
-    if not types or _key(group, version) != key:
-        return None
+def _v3_document(types: list[ResourceType], version: str) -> bytes:
     schemas = _schemas(types, version)
     document = {
         "openapi": "3.0.0",
@@ -85,34 +111,13 @@ def v3(key: str) -> bytes | None:
     return _dump(document)
 
 
-def _split(key: str) -> tuple[str, str]:
-    parts = key.split("/")
-    return (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
-
-
-def _dump(document: Schema) -> bytes:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-@cache
-def v2_json() -> bytes:
-    """``/openapi/v2`` as JSON."""
-    return _dump(_v2_document())
-
-
-@cache
-def v2_protobuf() -> bytes:
-    """``/openapi/v2`` as gnostic's protobuf, the only form older kubectl asks for."""
-    return openapi_protobuf.document(_v2_document())
-
-
-def _v2_document() -> Schema:
+def _v2_document(registry: Registry) -> Schema:
     content = documented()
-    definitions = content["definitions"] | dict(_shared_custom(content))
+    definitions = content["definitions"] | dict(_shared_custom(registry, content))
     document_paths: Schema = {}
-    for group, versions in REGISTRY.groups().items():
+    for group, versions in registry.groups().items():
         for version in versions:
-            types = REGISTRY.of(group, version)
+            types = registry.of(group, version)
             document_paths |= dict(_v2_paths(types, version))
             for each in types:
                 definitions |= dict(_custom(each, version, shared=True)) if each.custom else {}
@@ -198,8 +203,8 @@ def _shared_name(type_: ResourceType) -> str:
     return definition_name(type_, "", {}).replace("..", ".")
 
 
-def _shared_custom(content: Schema) -> Iterator[tuple[str, Schema]]:
-    for type_ in REGISTRY.values():
+def _shared_custom(registry: Registry, content: Schema) -> Iterator[tuple[str, Schema]]:
+    for type_ in registry.values():
         if type_.custom:
             for field, schema in content["custom"][f"{type_.group}/{type_.kind}"]["properties"].items():
                 yield f"{_shared_name(type_)}.{field}", schema

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.embedded.api.generated import MESSAGES
-from labkit.embedded.api.types.resources import REGISTRY
+from labkit.embedded.api.types.resources import BUILT_IN
 
 _META = "k8s.io/apimachinery/pkg/apis/meta/v1"
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.M | re.S)
@@ -116,7 +116,7 @@ def _message(package: str, name: str) -> str:
 
 def kinds() -> dict[str, tuple[str, str]]:
     """apiVersion/kind → the Go struct, of every built-in kind that is written."""
-    built_in = [each for each in REGISTRY.values() if not each.custom and "create" in each.verbs]
+    built_in = [each for each in BUILT_IN if not each.custom and "create" in each.verbs]
     return _EXTRA | {
         f"{each.api_version()}/{each.kind}": (_package(each.group), each.kind) for each in built_in
     }

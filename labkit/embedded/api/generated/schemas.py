@@ -21,7 +21,8 @@ from typing import Any
 import yaml
 
 from labkit.embedded.api.generated import SCHEMAS
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import BUILT_IN, ResourceType
 from labkit.embedded.api.types.schemas import Schema
 
 KUBERNETES = "v1.34.0"
@@ -93,7 +94,7 @@ def _plain(node: Any) -> Any:
 
 def istio_definitions(manifest: Path) -> dict[str, Schema]:
     """The object schema of each Istio kind the registry has, under ``{group}/{kind}``."""
-    types = {each.name: each for each in REGISTRY.values() if each.custom}
+    types = {each.name: each for each in BUILT_IN if each.custom}
     found: dict[str, Schema] = {}
     for document in yaml.safe_load_all(manifest.read_text()):
         if document and (type_ := types.get(document["metadata"]["name"])):
@@ -155,9 +156,10 @@ def custom_name(type_: ResourceType) -> str:
 def built_in_names(definitions: dict[str, Schema]) -> dict[str, str]:
     """``{apiVersion}/{kind}`` → definition, of the built-in kinds served."""
     kinds: dict[str, str] = {}
+    registry = Registry(BUILT_IN)
     for name, schema in definitions.items():
         for each in schema.get("x-kubernetes-group-version-kind", []):
-            type_ = REGISTRY.find_kind(f"{each['group']}/{each['version']}".strip("/"), each["kind"])
+            type_ = registry.find_kind(f"{each['group']}/{each['version']}".strip("/"), each["kind"])
             if type_ and not type_.custom:
                 kinds[f"{type_.api_version(each['version'])}/{type_.kind}"] = name
     return kinds

@@ -6,8 +6,10 @@ asked for, so the stored objects are without and get them on the way out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from labkit.embedded.api.kinds.table import Column, columns_of
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import custom_schema
 from labkit.embedded.objects import Obj
 
@@ -15,9 +17,9 @@ RESOURCE = "customresourcedefinitions.apiextensions.k8s.io"
 _SINCE = "2026-01-01T00:00:00Z"  # of the conditions, which never change
 
 
-def definitions() -> list[Obj]:
-    """One object a custom kind, as stored: without schemas."""
-    return [_definition(each) for each in REGISTRY.values() if each.custom]
+def definitions(types: Iterable[ResourceType]) -> list[Obj]:
+    """One object a custom kind among *types*, as stored: without schemas."""
+    return [_definition(each) for each in types if each.custom]
 
 
 def _definition(type_: ResourceType) -> Obj:
@@ -78,8 +80,7 @@ def _status(type_: ResourceType, names: Obj) -> Obj:
 
 def with_schemas(definition: Obj) -> Obj:
     """*definition* with the schema of each version (undescribed); not changed itself."""
-    schema = {
-        "openAPIV3Schema": {"type": "object", **custom_schema(REGISTRY[definition["metadata"]["name"]])}
-    }
+    own = custom_schema(definition["spec"]["group"], definition["spec"]["names"]["kind"])
+    schema = {"openAPIV3Schema": {"type": "object", **own}}
     versions = [{**each, "schema": schema} for each in definition["spec"]["versions"]]
     return {**definition, "spec": {**definition["spec"], "versions": versions}}

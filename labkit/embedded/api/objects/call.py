@@ -13,6 +13,7 @@ from labkit.embedded.api.objects.present import Presenter
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.request.target import Target
+from labkit.embedded.api.types.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Call:
     target: Target
     query: Mapping[str, str]
     requester: Requester
+    registry: Registry
     body: bytes = b""
     content_type: str = JSON
     """Of the body: never protobuf, which has been turned into JSON."""

@@ -8,7 +8,7 @@ server does.
 from __future__ import annotations
 
 from labkit.embedded.api.kinds import crds
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 
 _EVENT_FIELDS = {
@@ -24,9 +24,8 @@ _EVENT_FIELDS = {
 _CORE_FIELDS = {core: new for new, core in _EVENT_FIELDS.items()}
 
 
-def to_storage(obj: Obj, type_: ResourceType) -> Obj:
-    """*obj*, in any version of *type_*, as it is stored."""
-    stored = REGISTRY[type_.stored_as]
+def to_storage(obj: Obj, type_: ResourceType, stored: ResourceType) -> Obj:
+    """*obj*, in any version of *type_*, as it is stored: as one of *stored*, which may be *type_* itself."""
     renamed = obj if stored is type_ else _renamed(obj, _EVENT_FIELDS)
     return {**renamed, "apiVersion": stored.api_version(), "kind": stored.kind}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.types.decoding import prune
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.objects import Obj
 
@@ -17,9 +18,9 @@ _OWN = ("uid", "creationTimestamp")
 """What the server gives every object, and its parts rely on."""
 
 
-def check(resource: str, obj: Obj) -> None:
+def check(registry: Registry, resource: str, obj: Obj) -> None:
     """ValueError, with the reason, where *obj* can't be served as one of *resource*."""
-    kind = REGISTRY.get(resource)
+    kind = registry.get(resource)
     if kind is None or not kind.persisted or kind.stored_as != resource:
         raise ValueError(f"there is no resource type {resource}")
     given = (obj.get("apiVersion"), obj.get("kind"))

@@ -15,7 +15,8 @@ from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.objects import deletion, metadata
 from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.decoding import prune
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest, User
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
@@ -39,15 +40,15 @@ class Written:
 class Verbs:
     """The API's verbs over one store, with its admission plug-ins (in order)."""
 
-    def __init__(self, store: Store, admission: Sequence[AdmissionPlugin] = ()) -> None:
-        self.store = store
+    def __init__(self, store: Store, registry: Registry, admission: Sequence[AdmissionPlugin] = ()) -> None:
+        self.store, self.registry = store, registry
         self.admission = list(admission)
         self.validating: list[AdmissionPlugin] = []
         """Plug-ins that see the object last, when its own schema holds; they only refuse or warn."""
 
     def type_of(self, resource: str) -> ResourceType:
         """The registered type; ApiError 404 where there is none."""
-        kind = REGISTRY.get(resource)
+        kind = self.registry.get(resource)
         if kind is None:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
         return kind

@@ -15,7 +15,7 @@ from labkit.embedded.api.objects.verbs import Track, Verbs, Written
 from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.decode import Decoded, FieldValidation, decode
 from labkit.embedded.api.request.negotiation import JSON, YAML, body_type, unsupported_body
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
 from labkit.embedded.status import invalid, not_found
 
@@ -34,7 +34,7 @@ class Writing:
         decoded = decoded_body(call, chosen.field_validation)
         written = self._verbs.create(
             _stored(call).name,
-            to_storage(decoded.object, call.target.kind),
+            to_storage(decoded.object, call.target.kind, _stored(call)),
             namespace=call.target.namespace,
             dry_run=chosen.dry_run,
             track=tracker(call, chosen),
@@ -87,7 +87,7 @@ class Writing:
             return self._update(call, decoded, chosen, track=None)
         call.requester.require("create")
         metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
-        stored = to_storage(decoded.object, target.kind)
+        stored = to_storage(decoded.object, target.kind, _stored(call))
         written = self._verbs.create(name, stored, dry_run=chosen.dry_run, user=call.requester.user)
         return _written(call, written, decoded.warnings, status=201)
 
@@ -117,7 +117,7 @@ class Writing:
         target = call.target
         written = self._verbs.update(
             _stored(call).name,
-            to_storage(decoded.object, target.kind),
+            to_storage(decoded.object, target.kind, _stored(call)),
             name=target.name,
             namespace=target.namespace,
             subresource=target.subresource,
@@ -164,7 +164,7 @@ def _check_patch_options(call: Call, chosen: options.WriteOptions) -> None:
 
 
 def _stored(call: Call) -> ResourceType:
-    return REGISTRY[call.target.kind.stored_as]
+    return call.registry[call.target.kind.stored_as]
 
 
 def _written(
@@ -182,6 +182,7 @@ def decoded_body(call: Call, field_validation: str, kind: str = "") -> Decoded:
         raise unsupported_body()
     return decode(
         call.body,
+        call.registry,
         call.target.kind,
         call.target.version,
         content_type=media_type,

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from labkit.embedded.api.request.bodies import parse
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import prune
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType, split_api_version
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType, split_api_version
 from labkit.embedded.api.types.schemas import Schema, definition, schema_of
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import bad_request
@@ -31,6 +32,7 @@ class Decoded:
 
 def decode(
     data: bytes,
+    registry: Registry,
     type_: ResourceType,
     version: str = "",
     *,
@@ -46,7 +48,7 @@ def decode(
     version = version or type_.storage_version
     own = schema_of(type_, version)
     schema = own if not kind or kind == type_.kind else _subresource_schema(kind)
-    obj, seen = _check_header(body.value, type_, version, kind)
+    obj, seen = _check_header(body.value, registry, type_, version, kind)
     try:
         problems = [f'duplicate field "{path}"' for path in body.duplicates]
         pruned, unknown = prune(obj, schema, custom=type_.custom and schema is own)
@@ -75,7 +77,9 @@ def strict_errors(problems: list[str], field_validation: FieldValidation) -> lis
     return problems if field_validation == "Warn" else []
 
 
-def _check_header(value: Any, type_: ResourceType, version: str, kind: str) -> tuple[Obj, str]:
+def _check_header(
+    value: Any, registry: Registry, type_: ResourceType, version: str, kind: str
+) -> tuple[Obj, str]:
     """The object with its apiVersion and kind, and the kind the client wrote."""
     if not isinstance(value, dict):
         found = golang.json_type(value)
@@ -94,15 +98,15 @@ def _check_header(value: Any, type_: ResourceType, version: str, kind: str) -> t
     seen = value.get("kind") or wanted
     if seen != wanted:
         number = split_api_version(str(given))[1]
-        why = _unconvertible(str(given), seen, type_)
+        why = _unconvertible(registry, str(given), seen, type_)
         raise bad_request(f'{seen} in version "{number}" cannot be handled as a {wanted}: {why}')
     return {**value, "apiVersion": given, "kind": seen}, seen
 
 
-def _unconvertible(api_version: str, seen: str, type_: ResourceType) -> str:
+def _unconvertible(registry: Registry, api_version: str, seen: str, type_: ResourceType) -> str:
     """Go's packages of kinds are named as the groups; ``core`` is the one without a name."""
     group, version = split_api_version(api_version)
-    if not any((kind.group, kind.kind) == (group, seen) for kind in REGISTRY.values()):
+    if not any((kind.group, kind.kind) == (group, seen) for kind in registry.values()):
         return "it is another kind"
     package = type_.group.partition(".")[0] or "core"
     return f"converting ({version}.{seen}) to ({package}.{type_.kind}): unknown conversion"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from labkit.embedded.api.types.resources import REGISTRY, ResourceType, Subresource
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType, Subresource
 from labkit.embedded.status import ApiError, generic
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
@@ -44,13 +45,13 @@ class Target:
         return self.kind.name == "pods" and self.subresource in _NOT_OFFERED
 
 
-def resolve(path: str) -> Target | None:
+def resolve(registry: Registry, path: str) -> Target | None:
     """The target of *path* (still percent-encoded); None where no such resource is served."""
     raw = path.removeprefix("/").split("/")
     group, version, at = _split_group(raw)
     namespace, at = _split_namespace(raw, at)
     plural, name, subresource = (unquote(each) for each in [*raw[at : at + 3], "", "", ""][:3])
-    kind = REGISTRY.find(group, version, plural)
+    kind = registry.find(group, version, plural)
     if kind is None or not _fits(kind, namespace, name):
         return None
     rest = "".join(f"/{each}" for each in raw[at + 3 :])

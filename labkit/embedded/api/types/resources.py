@@ -1,15 +1,11 @@
-"""Every resource type the API serves, as data.
-
-Discovery, OpenAPI, tables, validation and the HTTP handlers all read this one registry, so a type
-is added in one place. A type may have several versions of one schema with one storage (the Istio
+"""Resource types, as data. A type may have several versions of one schema with one storage (the Istio
 kinds), or share its storage with a type of another group (events); see :mod:`.convert`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from typing import Any
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CREATE_ONLY = ("create",)
@@ -49,6 +45,8 @@ class ResourceType:
     """The :attr:`name` of the type that owns the storage, where it is another one."""
     custom: bool = False
     """Whether a real cluster serves it from a CustomResourceDefinition."""
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What has been worked out from this type, such as its schemas; it goes with the type."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "storage_version", self.storage_version or self.versions[0])
@@ -267,55 +265,5 @@ _ISTIO = (
 )
 
 
-class Registry(Mapping[str, ResourceType]):
-    """All types by name (``pods``, ``deployments.apps``), with the look-ups a request needs."""
-
-    def __init__(self, types: Iterable[ResourceType]) -> None:
-        self._by_name = MappingProxyType({each.name: each for each in types})
-        self._by_kind = {(each.group, each.kind): each for each in self.values()}
-
-    def __getitem__(self, name: str) -> ResourceType:
-        return self._by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def find(self, group: str, version: str, plural: str) -> ResourceType | None:
-        """The type served at ``/apis/{group}/{version}/…/{plural}``."""
-        found = self._by_name.get(qualified(plural, group))
-        return found if found and version in found.versions else None
-
-    def find_kind(self, api_version: str, kind: str) -> ResourceType | None:
-        """The type of an object with this apiVersion and kind."""
-        group, version = split_api_version(api_version)
-        found = self._by_kind.get((group, kind))
-        return found if found and version in found.versions else None
-
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Group → its versions, preferred first; in the order of a real server's ``/apis``."""
-        versions: dict[str, dict[str, None]] = {}
-        for each in self.values():
-            versions.setdefault(each.group, {}).update(dict.fromkeys(each.versions))
-        return {group: tuple(sorted(found, key=version_priority)) for group, found in versions.items()}
-
-    def of(self, group: str, version: str) -> list[ResourceType]:
-        """The types of one group version, by plural."""
-        found = [each for each in self.values() if each.group == group and version in each.versions]
-        return sorted(found, key=lambda each: each.plural)
-
-
-def version_priority(version: str) -> tuple[int, int, int]:
-    """Sort key of Kubernetes' version order: v1, v1beta1, v1alpha3, v1alpha1."""
-    major, stage, minor = version[1:], 0, 0
-    for rank, word in ((1, "beta"), (2, "alpha")):
-        if word in version:
-            major, _, number = version[1:].partition(word)
-            stage, minor = rank, int(number)
-    return (stage, -int(major), -minor)
-
-
-REGISTRY = Registry((*_CORE, *_APPS, *_REVIEWS, *_MORE, *_ISTIO))
-"""Every type this API serves."""
+BUILT_IN = (*_CORE, *_APPS, *_REVIEWS, *_MORE, *_ISTIO)
+"""Every type this API serves from the start."""

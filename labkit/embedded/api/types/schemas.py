@@ -28,17 +28,24 @@ def documented() -> Schema:
     return content
 
 
-@cache
 def schema_of(type_: ResourceType, version: str = "") -> Schema:
     """The schema of a whole object of *type_* (of its storage version unless *version* is given)."""
+    version = version or type_.storage_version
+    if version not in type_.derived:
+        type_.derived[version] = _schema_of(type_, version)
+    found: Schema = type_.derived[version]
+    return found
+
+
+def _schema_of(type_: ResourceType, version: str) -> Schema:
     if type_.custom:
-        return _with_object_meta(custom_schema(type_))
+        return _with_object_meta(custom_schema(type_.group, type_.kind))
     return definition(_linked()["kinds"][f"{type_.api_version(version)}/{type_.kind}"])
 
 
-def custom_schema(type_: ResourceType) -> Schema:
+def custom_schema(group: str, kind: str) -> Schema:
     """The schema in a custom kind's CustomResourceDefinition: spec and status."""
-    found: Schema = _linked()["custom"][f"{type_.group}/{type_.kind}"]
+    found: Schema = _linked()["custom"][f"{group}/{kind}"]
     return found
 
 
