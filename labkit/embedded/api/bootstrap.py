@@ -17,7 +17,7 @@ def ensure(client: Client, host: str, port: int) -> None:
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
     reconciliation.ensure(client)
-    for definition in crds.definitions(catalogue.registry().values()):
+    for definition in crds.definitions(catalogue.BUILT_IN):
         _ensure(client, crds.RESOURCE, definition)
     known = client.find("services", _META["name"], _META["namespace"]) or {}
     _ensure(client, "services", _service(port, known.get("spec", {}).get("clusterIP") or API_SERVICE_IP))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api.kinds import catalogue
-from labkit.embedded.api.kinds.validation import cel
+from labkit.embedded.api.kinds.common import cel
 from labkit.embedded.api.merge import patch, strategic
 from labkit.embedded.api.merge.merging import merge
 from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json

@@ -9,7 +9,6 @@ import pytest
 
 from labkit.embedded.api.describe import discovery, openapi
 from labkit.embedded.api.kinds import catalogue
-from labkit.embedded.api.kinds.defaults import apply_defaults
 from labkit.embedded.api.types import schemas
 
 REGISTRY = catalogue.registry()
@@ -22,6 +21,12 @@ def document(key: str) -> Any:
     body = OPENAPI.v3(key)
     assert body
     return json.loads(body)
+
+
+def complete(obj: dict[str, Any]) -> None:
+    type_ = REGISTRY.find_kind(obj["apiVersion"], obj["kind"])
+    assert type_
+    catalogue.of(type_).default(obj)
 
 
 def references(node: Any) -> set[str]:
@@ -156,7 +161,7 @@ def test_defaults_of_a_deployment() -> None:
     containers = [{"name": "c", "image": "c", "readinessProbe": {"httpGet": {"port": 1}}}]
     spec = {"template": {"spec": {"containers": containers}}}
     obj: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
-    apply_defaults(obj)
+    complete(obj)
     assert obj["spec"]["strategy"] == {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"},
@@ -182,7 +187,7 @@ def test_defaults_of_a_deployment() -> None:
 )
 def test_pull_policy_follows_the_tag(image: str, policy: str) -> None:
     obj: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"image": image}]}}
-    apply_defaults(obj)
+    complete(obj)
     assert obj["spec"]["containers"][0]["imagePullPolicy"] == policy
 
 
@@ -193,7 +198,7 @@ def test_defaults_are_idempotent() -> None:
             "kind": kind,
             "spec": {"containers": [{"image": "a"}], "ports": [{"port": 1}]},
         }
-        apply_defaults(obj)
+        complete(obj)
         again = json.loads(json.dumps(obj))
-        apply_defaults(again)
+        complete(again)
         assert again == obj

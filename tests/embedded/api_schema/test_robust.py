@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.embedded.api.kinds import catalogue
-from labkit.embedded.api.kinds.defaults import apply_defaults
-from labkit.embedded.api.kinds.table import to_table
 from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.merge import patch
 from labkit.embedded.api.merge.apply import server_side_apply, track_update
 from labkit.embedded.api.objects.convert import to_storage
+from labkit.embedded.api.objects.table import to_table
 from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.types import schemas
 from labkit.embedded.api.types.resources import ResourceType
@@ -82,9 +81,9 @@ def test_a_body_is_refused_or_can_be_used(random: Random) -> None:
         obj = decode(body, REGISTRY, type_, version).object
     except ApiError:
         return
-    apply_defaults(obj)
+    catalogue.of(type_).default(obj)
     again = decode(json.dumps(obj).encode(), REGISTRY, type_, version).object
-    apply_defaults(again)
+    catalogue.of(type_).default(again)
     assert again == obj
     kept = to_storage(obj, type_, REGISTRY[type_.stored_as])
     json.dumps(validate(kept, stored))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api.kinds import catalogue
-from labkit.embedded.api.kinds.defaults import apply_defaults
-from labkit.embedded.api.kinds.validation import cel, check, validate
+from labkit.embedded.api.kinds.common import cel
+from labkit.embedded.api.kinds.validation import check, validate
 from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.types import schemas
 from labkit.embedded.status import ApiError
@@ -23,7 +23,7 @@ def complete(obj: dict[str, Any]) -> Any:
     assert type_
     version = obj["apiVersion"].rpartition("/")[2]
     decoded = decode(json.dumps(obj).encode(), REGISTRY, type_, version).object
-    apply_defaults(decoded)
+    catalogue.of(type_).default(decoded)
     return decoded, type_
 
 

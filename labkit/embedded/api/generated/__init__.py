@@ -1,4 +1,7 @@
-"""Data that nobody should write by hand, and what makes it out of published packages."""
+"""Data that nobody should write by hand, and what makes it out of published packages.
+
+``python -m labkit.embedded.api.regenerate`` makes it again.
+"""
 
 from pathlib import Path
 

@@ -8,16 +8,15 @@ served kinds reach is kept.
 
 from __future__ import annotations
 
-import argparse
-import gzip
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from labkit.embedded.api.generated import MESSAGES
-from labkit.embedded.api.types.resources import BUILT_IN
+from labkit.embedded.api.generated import modules
+from labkit.embedded.api.generated.served import Served
+from labkit.embedded.api.generated.versions import API_MACHINERY, KUBERNETES_API
 
 _META = "k8s.io/apimachinery/pkg/apis/meta/v1"
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.M | re.S)
@@ -114,9 +113,9 @@ def _message(package: str, name: str) -> str:
     return f"{package.removeprefix('k8s.io/').removeprefix('apimachinery/pkg/apis/')}.{name}"
 
 
-def kinds() -> dict[str, tuple[str, str]]:
-    """apiVersion/kind → the Go struct, of every built-in kind that is written."""
-    built_in = [each for each in BUILT_IN if not each.custom and "create" in each.verbs]
+def kinds(served: Sequence[Served]) -> dict[str, tuple[str, str]]:
+    """apiVersion/kind → the Go struct, of every built-in kind among *served* that is written."""
+    built_in = [each for each in served if not each.custom and "create" in each.verbs]
     return _EXTRA | {
         f"{each.api_version()}/{each.kind}": (_package(each.group), each.kind) for each in built_in
     }
@@ -141,20 +140,16 @@ def messages(source: Source, roots: list[tuple[str, str]]) -> dict[str, dict[str
     return dict(sorted(found.items()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("api", type=Path)
-    parser.add_argument("apimachinery", type=Path)
-    chosen = parser.parse_args()
-    roots = kinds()
-    content = {
+def catalogue(served: Sequence[Served], api: Path, machinery: Path) -> dict[str, Any]:
+    """The content of the data file, of the Go modules in these folders."""
+    roots = kinds(served)
+    return {
         "provenance": "structs of the Go modules k8s.io/api and k8s.io/apimachinery, Apache-2.0",
         "kinds": {kind: _message(*root) for kind, root in sorted(roots.items())},
-        "messages": messages(Source(chosen.api, chosen.apimachinery), list(roots.values())),
+        "messages": messages(Source(api, machinery), list(roots.values())),
     }
-    data = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
-    MESSAGES.write_bytes(gzip.compress(data, 9, mtime=0))
 
 
-if __name__ == "__main__":
-    main()
+def content(served: Sequence[Served]) -> dict[str, Any]:
+    """The data file as it is made today, of the versions that are named."""
+    return catalogue(served, modules.downloaded(KUBERNETES_API), modules.downloaded(API_MACHINERY))

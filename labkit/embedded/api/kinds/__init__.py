@@ -1,1 +1,1 @@
-"""What is particular to a kind: columns, defaults, zero values, preparation, validation."""
+"""The kinds, a file each: type, columns, defaults, zero values, preparation and validation together."""

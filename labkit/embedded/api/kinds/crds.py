@@ -8,21 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from labkit.embedded.api.kinds.table import Column, columns_of
-from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.kinds.common.columns import Column
+from labkit.embedded.api.kinds.custom import EVERY_METADATA
+from labkit.embedded.api.kinds.kind import Kind
+from labkit.embedded.api.types.resources import READ_ONLY, ResourceType
 from labkit.embedded.api.types.schemas import custom_schema
 from labkit.embedded.objects import Obj
 
-RESOURCE = "customresourcedefinitions.apiextensions.k8s.io"
+DEFINITION = Kind(
+    ResourceType(
+        "apiextensions.k8s.io",
+        ("v1",),
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "customresourcedefinition",
+        namespaced=False,
+        short_names=("crd", "crds"),
+        categories=("api-extensions",),
+        verbs=READ_ONLY,
+    ),
+    keeps_status=True,
+    metadata_of_status=EVERY_METADATA,
+)
+RESOURCE = DEFINITION.type.name
 _SINCE = "2026-01-01T00:00:00Z"  # of the conditions, which never change
 
 
-def definitions(types: Iterable[ResourceType]) -> list[Obj]:
-    """One object a custom kind among *types*, as stored: without schemas."""
-    return [_definition(each) for each in types if each.custom]
+def definitions(kinds: Iterable[Kind]) -> list[Obj]:
+    """One object a custom kind among *kinds*, as stored: without schemas."""
+    return [_definition(each) for each in kinds if each.type.custom]
 
 
-def _definition(type_: ResourceType) -> Obj:
+def _definition(kind: Kind) -> Obj:
+    type_ = kind.type
     names = {
         "plural": type_.plural,
         "singular": type_.singular,
@@ -36,7 +54,7 @@ def _definition(type_: ResourceType) -> Obj:
         "group": type_.group,
         "names": names,
         "scope": "Namespaced" if type_.namespaced else "Cluster",
-        "versions": [_version(type_, each) for each in type_.versions],
+        "versions": [_version(kind, each) for each in type_.versions],
         "conversion": {"strategy": "None"},
     }
     return {
@@ -48,13 +66,13 @@ def _definition(type_: ResourceType) -> Obj:
     }
 
 
-def _version(type_: ResourceType, version: str) -> Obj:
+def _version(kind: Kind, version: str) -> Obj:
     return {
         "name": version,
         "served": True,
-        "storage": version == type_.storage_version,
+        "storage": version == kind.type.storage_version,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(each) for each in columns_of(type_)[1:]],
+        "additionalPrinterColumns": [_column(each) for each in kind.columns[1:]],
     }
 
 

@@ -11,8 +11,7 @@ import copy
 import datetime as dt
 import json
 
-from labkit.embedded.api.kinds.defaults import apply_defaults
-from labkit.embedded.api.kinds.strategy import metadata_of_status
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.kinds.zero import zero_object
 from labkit.embedded.api.merge import managed
 from labkit.embedded.api.merge.applied import canonical, checked
@@ -166,7 +165,7 @@ class _Apply:
         result, _ = prune(copy.deepcopy(merged), self.schema, custom=self.type.custom)
         if applier.name == "kubectl" and LAST_APPLIED in annotations_of(result):
             result["metadata"]["annotations"][LAST_APPLIED] = golang.compact(self.config) + "\n"
-        apply_defaults(result)
+        catalogue.of(self.type).default(result)
         return with_managers(result, self.live, managers)
 
 
@@ -234,6 +233,6 @@ def hidden_fields(type_: ResourceType, subresource: str) -> tuple[Path, ...]:
         return (("f:status",),)
     fields = schema_of(type_, type_.storage_version)["properties"]
     top = tuple((f"f:{name}",) for name in fields if name not in ("status", "metadata"))
-    kept = metadata_of_status(type_)
+    kept = catalogue.of(type_).metadata_of_status
     metadata = (_METADATA,) if type_.custom else tuple((*_METADATA, f"f:{each}") for each in kept)
     return (*top, *metadata)

@@ -8,25 +8,16 @@ server does.
 from __future__ import annotations
 
 from labkit.embedded.api.kinds import crds
+from labkit.embedded.api.kinds.events import CORE_NAMES
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 
-_EVENT_FIELDS = {
-    # events.k8s.io/v1: v1
-    "note": "message",
-    "regarding": "involvedObject",
-    "reportingController": "reportingComponent",
-    "deprecatedSource": "source",
-    "deprecatedFirstTimestamp": "firstTimestamp",
-    "deprecatedLastTimestamp": "lastTimestamp",
-    "deprecatedCount": "count",
-}
-_CORE_FIELDS = {core: new for new, core in _EVENT_FIELDS.items()}
+_NEW_NAMES = {core: new for new, core in CORE_NAMES.items()}
 
 
 def to_storage(obj: Obj, type_: ResourceType, stored: ResourceType) -> Obj:
     """*obj*, in any version of *type_*, as it is stored: as one of *stored*, which may be *type_* itself."""
-    renamed = obj if stored is type_ else _renamed(obj, _EVENT_FIELDS)
+    renamed = obj if stored is type_ else _renamed(obj, CORE_NAMES)
     return {**renamed, "apiVersion": stored.api_version(), "kind": stored.kind}
 
 
@@ -37,7 +28,7 @@ def from_storage(obj: Obj, type_: ResourceType, version: str = "") -> Obj:
         return crds.with_schemas(obj)
     if obj.get("apiVersion") == api_version:
         return obj
-    renamed = obj if type_.stored_as == type_.name else _renamed(obj, _CORE_FIELDS)
+    renamed = obj if type_.stored_as == type_.name else _renamed(obj, _NEW_NAMES)
     return {**renamed, "apiVersion": api_version}
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import random
 import uuid
 
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, timestamp
 from labkit.embedded.status import ApiError, bad_request, conflict, invalid
@@ -13,27 +14,11 @@ from labkit.embedded.status import ApiError, bad_request, conflict, invalid
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes: as apimachinery's rand
 _SUFFIX_LENGTH, _LONGEST_BASE = 5, 58
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-_WITHOUT_GENERATION = {
-    "configmaps",
-    "endpoints",
-    "events",
-    "namespaces",
-    "nodes",
-    "secrets",
-    "serviceaccounts",
-    "services",
-    "leases.coordination.k8s.io",
-}
 
 
 def generated_name(base: str) -> str:
     """*base* with the five random letters ``generateName`` stands for."""
     return base[:_LONGEST_BASE] + "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
-
-
-def has_generation(kind: ResourceType) -> bool:
-    """Whether ``metadata.generation`` counts the spec's changes of this type."""
-    return kind.name not in _WITHOUT_GENERATION and kind.group != "rbac.authorization.k8s.io"
 
 
 def fill_new(kind: ResourceType, obj: Obj) -> None:
@@ -47,7 +32,7 @@ def fill_new(kind: ResourceType, obj: Obj) -> None:
     meta["uid"] = str(uuid.uuid4())
     meta["creationTimestamp"] = timestamp()
     meta.pop("generation", None)
-    if has_generation(kind):
+    if catalogue.of(kind).has_generation:
         meta["generation"] = 1
 
 
@@ -110,7 +95,7 @@ def mark_deleted(obj: Obj, grace_seconds: int) -> None:
 
 def bump_generation(kind: ResourceType, obj: Obj, old: Obj) -> None:
     """Count a change of anything but metadata and status."""
-    if has_generation(kind) and _desired(obj) != _desired(old):
+    if catalogue.of(kind).has_generation and _desired(obj) != _desired(old):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from labkit.embedded.api.kinds.table import Include, partial_metadata, partial_metadata_list, to_table
 from labkit.embedded.api.objects.convert import from_storage
 from labkit.embedded.api.objects.listing import Page
+from labkit.embedded.api.objects.table import Include, partial_metadata, partial_metadata_list, to_table
 from labkit.embedded.api.request.negotiation import Form
 from labkit.embedded.api.request.target import Target
 from labkit.embedded.objects import Obj

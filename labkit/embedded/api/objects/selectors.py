@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from labkit.embedded.api.kinds.validation import names
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.common import names
+from labkit.embedded.api.kinds.events import NEW_EVENT, SELECTED_AS
 from labkit.embedded.api.request.options import FIELD_TERM
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.integers import unsigned
@@ -168,29 +170,6 @@ def _ordered(key: str, operator: str, bound: int) -> LabelTest:
 
 # --- fields
 
-_INVOLVED = tuple(
-    f"involvedObject.{each}"
-    for each in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-)
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "pods": (
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "spec.hostNetwork",
-        "status.phase",
-        "status.podIP",
-        "status.nominatedNodeName",
-    ),
-    "events": (*_INVOLVED, "reason", "reportingComponent", "source", "type"),
-    "nodes": ("spec.unschedulable",),
-    "namespaces": ("status.phase",),
-    "secrets": ("type",),
-    "services": ("spec.clusterIP", "spec.type"),
-    "replicasets.apps": ("status.replicas",),
-}
-_EVENT_ALIASES = {"regarding.": "involvedObject.", "reportingController": "reportingComponent"}
 _DEFAULTS = {"spec.schedulerName": "default-scheduler"}
 
 
@@ -207,17 +186,17 @@ def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, s
     if not match:
         raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
     name, operator, value = match.groups()
-    if kind.name == "events.events.k8s.io":
-        for new, old in _EVENT_ALIASES.items():
+    if kind.name == NEW_EVENT.type.name:
+        for new, old in SELECTED_AS.items():
             name = name.replace(new, old)
-    if name not in ("metadata.name", "metadata.namespace", *_FIELDS.get(kind.stored_as, ())):
+    if name not in ("metadata.name", "metadata.namespace", *catalogue.of(kind).fields):
         raise _unknown_field(kind, name)
     return tuple(name.split(".")), operator != "!=", value.strip()
 
 
 def _unknown_field(kind: ResourceType, name: str) -> ApiError:
     """Kinds with fields of their own say it in other words than those without."""
-    if kind.stored_as in _FIELDS and kind.stored_as != "replicasets.apps":
+    if catalogue.of(kind).fields and kind.stored_as != "replicasets.apps":
         return bad_request(f"field label not supported: {name}")
     known = '"metadata.name", "metadata.namespace"'
     return bad_request(f'"{name}" is not a known field selector: only {known}')

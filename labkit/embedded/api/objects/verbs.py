@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from labkit.embedded.api.kinds import strategy, validation
-from labkit.embedded.api.kinds.defaults import apply_defaults
-from labkit.embedded.api.objects import deletion, metadata
+from labkit.embedded.api.kinds import catalogue, validation
+from labkit.embedded.api.objects import deletion, metadata, strategy
 from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.registry import Registry
@@ -169,10 +168,11 @@ class Verbs:
         self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool, user: User | None
     ) -> tuple[Obj, list[str]]:
         """*obj* complete and as plug-ins have changed it; what they added is made canonical, too."""
-        apply_defaults(obj)
+        default = catalogue.of(kind).default
+        default(obj)
         warnings = self._ask(self.admission, kind, obj, old, dry_run, user)
         obj = _canonical(kind, obj)
-        apply_defaults(obj)
+        default(obj)
         return obj, warnings
 
     @staticmethod

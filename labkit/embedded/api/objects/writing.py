@@ -6,6 +6,7 @@ from typing import cast
 
 from aiohttp import web
 
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.merge import apply, patch
 from labkit.embedded.api.objects import metadata
 from labkit.embedded.api.objects.call import Call
@@ -96,7 +97,7 @@ class Writing:
         chosen = options.delete_options(call.query, delete_body(call))
         target = call.target
         written = self._verbs.delete(_stored(call).name, target.name, target.namespace, chosen)
-        if written.gone and target.kind.name not in _RETURNED_WHEN_DELETED:
+        if written.gone and not catalogue.of(target.kind).shown_when_deleted:
             value = deleted_status(target.kind, written.object)
             return responses.answer(call.request, value, form=call.form, warnings=written.warnings)
         return _written(call, written)
@@ -126,9 +127,6 @@ class Writing:
             user=call.requester.user,
         )
         return _written(call, written, decoded.warnings)
-
-
-_RETURNED_WHEN_DELETED = ("pods", "namespaces", "serviceaccounts", "services")
 
 
 def tracker(call: Call, chosen: options.WriteOptions) -> Track:

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from labkit.embedded.api.kinds.validation import names
-from labkit.embedded.api.kinds.validation.causes import Causes
-from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.kinds.common import names
+from labkit.embedded.api.kinds.common.causes import Causes
+from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.objects import Obj
 
 _ANNOTATIONS_LIMIT = 256 * 1024
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
-_NAME_CHECKS: dict[str, Callable[[str], list[str]]] = {
-    "services": names.dns_1035_label,
-    "namespaces": names.dns_label,
-}
 
 
-def name_check(type_: ResourceType) -> Callable[[str], list[str]]:
-    """How names of *type_* are checked."""
-    if type_.group == "rbac.authorization.k8s.io":
-        return names.path_segment
-    return _NAME_CHECKS.get(type_.name, names.dns_subdomain)
-
-
-def metadata(causes: Causes, obj: Obj, type_: ResourceType) -> None:
+def metadata(causes: Causes, obj: Obj, kind: Kind) -> None:
     """Name, namespace, labels, annotations, finalizers and owners."""
     meta = obj.get("metadata", {})
     name = meta.get("name", "")
     if name:
-        causes.invalid_each("metadata.name", name, name_check(type_)(name))
+        causes.invalid_each("metadata.name", name, kind.name_problems(name))
     else:
         causes.required("metadata.name", "name or generateName is required")
     if meta.get("namespace"):
@@ -39,7 +26,7 @@ def metadata(causes: Causes, obj: Obj, type_: ResourceType) -> None:
     _annotations(causes, meta.get("annotations") or {})
     for finalizer in meta.get("finalizers") or ():
         causes.invalid_each("metadata.finalizers", finalizer, names.qualified_name(finalizer))
-    if not type_.custom:
+    if not kind.type.custom:
         _finalizers(causes, meta.get("finalizers") or [])
     _owners(causes, meta.get("ownerReferences") or [])
 

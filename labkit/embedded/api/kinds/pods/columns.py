@@ -6,10 +6,10 @@ the rules of ``k8s.io/kubernetes/pkg/printers``.
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
+from functools import cached_property
 
-from labkit.embedded.api.kinds.durations import parse_time, since
+from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row, wide
+from labkit.embedded.api.kinds.common.durations import parse_time, since
 from labkit.embedded.objects import Obj, condition_of, is_terminating
 
 _COMPLETED = {
@@ -18,31 +18,36 @@ _COMPLETED = {
 }
 
 
-def cells(pod: Obj, now: dt.datetime) -> list[Any]:
-    """The cells of one pod, wide ones included."""
-    ready, total, reason, restarts, last = _summary(pod)
-    restarted = f"{restarts} ({since(last, now)} ago)" if restarts and last else str(restarts)
-    spec, status, meta = pod.get("spec", {}), pod.get("status", {}), pod["metadata"]
-    return [
-        meta["name"],
-        f"{ready}/{total}",
-        reason,
-        restarted,
-        since(meta.get("creationTimestamp"), now),
-        _first_ip(status),
-        spec.get("nodeName") or "<none>",
-        status.get("nominatedNodeName") or "<none>",
-        _readiness_gates(pod),
-    ]
+class PodRow(Row):
+    """A pod at one moment."""
 
+    @cached_property
+    def summary(self) -> tuple[int, int, str, int, str]:
+        """Ready containers, all containers, STATUS, restarts, time of the last restart."""
+        return _summary(self.obj)
 
-def row_conditions(pod: Obj) -> list[Obj]:
-    """Marks the rows of finished pods, which kubectl may hide."""
-    found = _COMPLETED.get(pod.get("status", {}).get("phase", ""))
-    if not found:
-        return []
-    reason, message = found
-    return [{"type": "Completed", "status": "True", "reason": reason, "message": message}]
+    @property
+    def ready(self) -> str:
+        ready, total, *_ = self.summary
+        return f"{ready}/{total}"
+
+    @property
+    def reason(self) -> str:
+        return self.summary[2]
+
+    @property
+    def restarts(self) -> str:
+        *_, restarts, last = self.summary
+        return f"{restarts} ({since(last, self.now)} ago)" if restarts and last else str(restarts)
+
+    @property
+    def conditions(self) -> list[Obj]:
+        """Marks the rows of finished pods, which kubectl may hide."""
+        found = _COMPLETED.get(self.status.get("phase", ""))
+        if not found:
+            return []
+        reason, message = found
+        return [{"type": "Completed", "status": "True", "reason": reason, "message": message}]
 
 
 def _first_ip(status: Obj) -> str:
@@ -148,3 +153,16 @@ def _restarts(statuses: list[Obj]) -> tuple[int, str]:
 def _is_true(pod: Obj, kind: str) -> bool:
     condition = condition_of(pod, kind)
     return bool(condition) and condition.get("status") == "True"  # type: ignore[union-attr]
+
+
+COLUMNS = (
+    NAME,
+    Column("Ready", lambda row: row.ready),
+    Column("Status", lambda row: row.reason),
+    Column("Restarts", lambda row: row.restarts),
+    AGE,
+    wide("IP", lambda row: _first_ip(row.status)),
+    wide("Node", lambda row: row.spec.get("nodeName") or "<none>"),
+    wide("Nominated Node", lambda row: row.status.get("nominatedNodeName") or "<none>"),
+    wide("Readiness Gates", lambda row: _readiness_gates(row.obj)),
+)

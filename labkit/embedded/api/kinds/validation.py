@@ -7,43 +7,20 @@ by istiod's own rules in the mesh's validation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from labkit.embedded.api.kinds.validation import config, custom, meta, pods, services, workloads
-from labkit.embedded.api.kinds.validation.causes import Cause, Causes
+from labkit.embedded.api.kinds import catalogue, workloads
+from labkit.embedded.api.kinds.common import meta
+from labkit.embedded.api.kinds.common.causes import Cause, Causes
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, invalid
-
-__all__ = ["Cause", "check", "refusal", "validate", "validate_scale"]
-
-_RBAC = "rbac.authorization.k8s.io"
-_BY_TYPE: dict[str, Callable[[Causes, Obj, Obj | None], None]] = {
-    "pods": pods.pod,
-    "deployments.apps": workloads.deployment,
-    "replicasets.apps": workloads.replica_set,
-    "services": services.service,
-    "endpoints": services.endpoints,
-    "endpointslices.discovery.k8s.io": services.endpoint_slice,
-    "configmaps": config.config_map,
-    "secrets": config.secret,
-    "events": config.event,
-    "leases.coordination.k8s.io": config.lease,
-    f"roles.{_RBAC}": config.role,
-    f"clusterroles.{_RBAC}": config.role,
-    f"rolebindings.{_RBAC}": config.role_binding,
-    f"clusterrolebindings.{_RBAC}": config.role_binding,
-}
 
 
 def validate(obj: Obj, type_: ResourceType, old: Obj | None = None) -> list[Cause]:
     """What is wrong with *obj* (storage form), which replaces *old* if given; nothing if empty."""
     causes = Causes()
-    meta.metadata(causes, obj, type_)
-    if type_.custom:
-        custom.custom_object(causes, obj, type_)
-    elif check_kind := _BY_TYPE.get(type_.stored_as):
-        check_kind(causes, obj, old)
+    kind = catalogue.of(type_)
+    meta.metadata(causes, obj, kind)
+    kind.validate(causes, obj, old)
     return causes
 
 
@@ -57,7 +34,7 @@ def check(obj: Obj, type_: ResourceType, old: Obj | None = None) -> None:
 def check_metadata(obj: Obj, type_: ResourceType) -> None:
     """As :func:`check`, of metadata alone: all a write to a status can break."""
     causes = Causes()
-    meta.metadata(causes, obj, type_)
+    meta.metadata(causes, obj, catalogue.of(type_))
     if causes:
         raise refusal(obj, type_, causes)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 
-from labkit.embedded.api.kinds.validation import names
-from labkit.embedded.api.kinds.validation.causes import Causes
-from labkit.embedded.api.kinds.validation.meta import labels
+from labkit.embedded.api.kinds.common import names
+from labkit.embedded.api.kinds.common.causes import Causes
+from labkit.embedded.api.kinds.common.meta import labels
 from labkit.embedded.api.types.scalars import amount
 from labkit.embedded.objects import Obj
 

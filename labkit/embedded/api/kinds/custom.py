@@ -1,4 +1,4 @@
-"""Custom resources against the schema of their CustomResourceDefinition.
+"""Custom resources: their columns, and what their CustomResourceDefinition's schema says against them.
 
 What kube-openapi's validator and the CEL rules say, in their words; see
 ``k8s.io/apiextensions-apiserver/pkg/apiserver/validation``.
@@ -6,11 +6,16 @@ What kube-openapi's validator and the CEL rules say, in their words; see
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from labkit.embedded.api.kinds.validation import cel
-from labkit.embedded.api.kinds.validation.causes import Causes
+from labkit.embedded.api.kinds.common import cel
+from labkit.embedded.api.kinds.common.causes import Causes
+from labkit.embedded.api.kinds.common.columns import NAME, Column, age_of
+from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import Schema, schema_of
@@ -24,9 +29,36 @@ _UNCHECKED = (
     "correct the existing errors to complete validation"
 )
 _NOWHERE = "<nil>"
+_AGE = Column("Age", age_of, "date", path=".metadata.creationTimestamp")
+EVERY_METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
 
 
-def custom_object(causes: Causes, obj: Obj, type_: ResourceType) -> None:
+def custom_kind(type_: ResourceType, columns: Iterable[tuple[str, str]] = (("Age", ""),)) -> Kind:
+    """The kind of a CustomResourceDefinition; *columns* (name, path; Age has none) follow its name."""
+    own = (_column(name, path) if path else _AGE for name, path in columns)
+    return Kind(
+        type_,
+        columns=(NAME, *own),
+        validate=partial(_validate, type_),
+        metadata_of_status=EVERY_METADATA,
+    )
+
+
+def _column(name: str, path: str) -> Column:
+    return Column(name, lambda row: _value(row.obj, path), path=path)
+
+
+def _value(obj: Obj, path: str) -> Any:
+    """What an additional printer column shows; ``None`` (an empty cell) where unset."""
+    value: Any = obj
+    for key in path.strip(".").split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _validate(type_: ResourceType, causes: Causes, obj: Obj, _old: Obj | None) -> None:
     """All of *obj* but its header."""
     schema = schema_of(type_)
     content = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}

@@ -1,20 +1,19 @@
-"""Services and the endpoints behind them."""
+"""What is wrong with a Service."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
-from labkit.embedded.api.kinds.validation import names
-from labkit.embedded.api.kinds.validation.causes import Causes
-from labkit.embedded.api.kinds.validation.meta import labels
-from labkit.embedded.api.kinds.validation.pods import PROTOCOLS
+from labkit.embedded.api.kinds.common import names
+from labkit.embedded.api.kinds.common.addresses import check_address
+from labkit.embedded.api.kinds.common.causes import Causes
+from labkit.embedded.api.kinds.common.meta import labels
+from labkit.embedded.api.kinds.pods.validation import PROTOCOLS
 from labkit.embedded.objects import Obj
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES = ("ClientIP", "None")
 _POLICIES = ("Cluster", "Local")
-_ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
 
 
 def service(causes: Causes, obj: Obj, old: Obj | None) -> None:
@@ -32,7 +31,7 @@ def service(causes: Causes, obj: Obj, old: Obj | None) -> None:
         if spec.get(key):
             causes.one_of(f"spec.{key}", spec[key], _POLICIES)
     for index, address in enumerate(spec.get("externalIPs") or ()):
-        _address(causes, f"spec.externalIPs[{index}]", address)
+        check_address(causes, f"spec.externalIPs[{index}]", address)
     if old is not None:
         _cluster_ip_stays(causes, spec, old.get("spec") or {})
 
@@ -92,35 +91,3 @@ def _cluster_ip_stays(causes: Causes, spec: Obj, old: Obj) -> None:
     before, after = old.get("clusterIP"), spec.get("clusterIP")
     if before and after != before:
         causes.invalid("spec.clusterIPs[0]", spec.get("clusterIPs") or [after], "may not change once set")
-
-
-def _address(causes: Causes, field: str, address: str) -> None:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        causes.invalid(field, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
-
-
-def endpoints(causes: Causes, obj: Obj, _old: Obj | None) -> None:
-    for index, subset in enumerate(obj.get("subsets") or ()):
-        at = f"subsets[{index}]"
-        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
-            causes.required(at, "must specify `addresses` or `notReadyAddresses`")
-        for key in ("addresses", "notReadyAddresses"):
-            for number, address in enumerate(subset.get(key) or ()):
-                _address(causes, f"{at}.{key}[{number}].ip", address.get("ip", ""))
-        for number, port in enumerate(subset.get("ports") or ()):
-            wrong = names.port_number(port.get("port", 0))
-            causes.invalid_each(f"{at}.ports[{number}].port", port.get("port", 0), wrong)
-
-
-def endpoint_slice(causes: Causes, obj: Obj, old: Obj | None) -> None:
-    causes.one_of("addressType", obj.get("addressType"), _ADDRESS_TYPES)
-    if old is not None:
-        causes.immutable("addressType", obj.get("addressType"), old.get("addressType"))
-    for index, endpoint in enumerate(obj.get("endpoints") or ()):
-        if not endpoint.get("addresses"):
-            causes.required(f"endpoints[{index}].addresses", "must contain at least 1 address")
-        for number, address in enumerate(endpoint.get("addresses") or ()):
-            if obj.get("addressType") != "FQDN":
-                _address(causes, f"endpoints[{index}].addresses[{number}]", address)
