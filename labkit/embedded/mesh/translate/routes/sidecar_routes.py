@@ -13,12 +13,17 @@ from labkit.embedded.mesh.hosts import covers, is_wildcard
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service
-from labkit.embedded.mesh.translate import kube_proxy
-from labkit.embedded.mesh.translate.destinations import Destinations, hash_policy
-from labkit.embedded.mesh.translate.domains import domains
-from labkit.embedded.mesh.translate.matches import Source
+from labkit.embedded.mesh.translate.clusters import kube_proxy
 from labkit.embedded.mesh.translate.naming import outbound_cluster, virtual_host
-from labkit.embedded.mesh.translate.routes import allow_any, block_all, outbound_default, routes_of
+from labkit.embedded.mesh.translate.routes.destinations import Destinations, hash_policy
+from labkit.embedded.mesh.translate.routes.domains import domains
+from labkit.embedded.mesh.translate.routes.http_routes import (
+    allow_any,
+    block_all,
+    outbound_default,
+    routes_of,
+)
+from labkit.embedded.mesh.translate.routes.matches import Source
 from labkit.embedded.mesh.translate.view import View, view_of
 from labkit.embedded.mesh.virtual_services import MESH, VirtualService
 

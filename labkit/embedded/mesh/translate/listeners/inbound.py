@@ -15,11 +15,16 @@ from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import service_host
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
-from labkit.embedded.mesh.translate import cluster_policy as policies
 from labkit.embedded.mesh.translate import naming, placement
-from labkit.embedded.mesh.translate.access_log import listener_access_log
-from labkit.embedded.mesh.translate.http_manager import HTTP_INSPECTOR, PLAIN_HTTP, HttpManager, tcp_proxy
-from labkit.embedded.mesh.translate.routes import default_route, inbound_default
+from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
+from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
+from labkit.embedded.mesh.translate.listeners.http_manager import (
+    HTTP_INSPECTOR,
+    PLAIN_HTTP,
+    HttpManager,
+    tcp_proxy,
+)
+from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 PROXY_CONTAINER = "istio-proxy"

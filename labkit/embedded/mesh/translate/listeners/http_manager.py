@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY, MeshConfig
-from labkit.embedded.mesh.translate.access_log import access_log
-from labkit.embedded.mesh.translate.actions import CORS, FAULT
+from labkit.embedded.mesh.translate.listeners.access_log import access_log
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
+from labkit.embedded.mesh.translate.routes.actions import CORS, FAULT
 
 Role = Literal["outbound", "inbound", "gateway"]
 PLAIN_HTTP = {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]}

@@ -12,11 +12,15 @@ from typing import Any
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.mesh_config import MeshConfig
 from labkit.embedded.mesh.model import Resource
-from labkit.embedded.mesh.translate import actions, headers
-from labkit.embedded.mesh.translate.destinations import Destinations, mirror_policies, weighted_clusters
-from labkit.embedded.mesh.translate.matches import Source, applies, is_catch_all, route_match
 from labkit.embedded.mesh.translate.naming import PASSTHROUGH, config_metadata, host_and_port
-from labkit.embedded.mesh.translate.retries import inbound_retry_policy, retry_policy
+from labkit.embedded.mesh.translate.routes import actions, headers
+from labkit.embedded.mesh.translate.routes.destinations import (
+    Destinations,
+    mirror_policies,
+    weighted_clusters,
+)
+from labkit.embedded.mesh.translate.routes.matches import Source, applies, is_catch_all, route_match
+from labkit.embedded.mesh.translate.routes.retries import inbound_retry_policy, retry_policy
 from labkit.embedded.mesh.virtual_services import VirtualService
 
 Rule = Mapping[str, Any]
@@ -156,7 +160,7 @@ def inbound_default(cluster: str, host: str, port: int, *, grpc: bool) -> Resour
 
 
 def allow_any(cluster_ips: list[Resource]) -> Resource:
-    """The catch-all of ALLOW_ANY: on to wherever the caller wanted to go (see :mod:`.kube_proxy`)."""
+    """The catch-all of ALLOW_ANY: on to wherever the caller wanted to go (see ``clusters.kube_proxy``)."""
     route = {"cluster": PASSTHROUGH, **NO_TIMEOUT}
     return _catch_all(*cluster_ips, {"name": "allow_any", "match": {"prefix": "/"}, "route": route})
 

@@ -16,10 +16,11 @@ from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import is_cidr
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
-from labkit.embedded.mesh.translate import kube_proxy, naming, placement
-from labkit.embedded.mesh.translate.access_log import listener_access_log
-from labkit.embedded.mesh.translate.chains import TcpChain, distinct
-from labkit.embedded.mesh.translate.http_manager import (
+from labkit.embedded.mesh.translate import naming, placement
+from labkit.embedded.mesh.translate.clusters import kube_proxy
+from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
+from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
+from labkit.embedded.mesh.translate.listeners.http_manager import (
     HTTP_INSPECTOR,
     PLAIN_HTTP,
     TLS_INSPECTOR,
@@ -28,7 +29,7 @@ from labkit.embedded.mesh.translate.http_manager import (
     fallthrough_cluster,
     tcp_proxy,
 )
-from labkit.embedded.mesh.translate.tcp_routes import tcp_chains
+from labkit.embedded.mesh.translate.listeners.tcp_routes import tcp_chains
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 ANY_ADDRESS = "0.0.0.0"

@@ -9,9 +9,9 @@ from typing import Any
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.services import Service
-from labkit.embedded.mesh.translate import headers as header_operations
-from labkit.embedded.mesh.translate.actions import fraction
 from labkit.embedded.mesh.translate.naming import outbound_cluster, without_empty
+from labkit.embedded.mesh.translate.routes import headers as header_operations
+from labkit.embedded.mesh.translate.routes.actions import fraction
 
 Given = Mapping[str, Any]
 

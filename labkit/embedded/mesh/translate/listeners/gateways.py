@@ -17,13 +17,13 @@ from labkit.embedded.mesh.hosts import intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import HTTP_FAMILY, parse_protocol
 from labkit.embedded.mesh.translate import naming, placement
-from labkit.embedded.mesh.translate.access_log import listener_access_log
-from labkit.embedded.mesh.translate.chains import TcpChain, distinct
-from labkit.embedded.mesh.translate.destinations import Destinations
-from labkit.embedded.mesh.translate.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
-from labkit.embedded.mesh.translate.inbound import container_ports
-from labkit.embedded.mesh.translate.matches import Source
-from labkit.embedded.mesh.translate.tcp_routes import routed_chains
+from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
+from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
+from labkit.embedded.mesh.translate.listeners.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
+from labkit.embedded.mesh.translate.listeners.inbound import container_ports
+from labkit.embedded.mesh.translate.listeners.tcp_routes import routed_chains
+from labkit.embedded.mesh.translate.routes.destinations import Destinations
+from labkit.embedded.mesh.translate.routes.matches import Source
 from labkit.embedded.objects import Obj, has_labels
 
 _TLS_KINDS = ("TLS", "HTTPS")

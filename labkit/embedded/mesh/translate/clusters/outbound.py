@@ -13,8 +13,8 @@ from typing import Any
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
-from labkit.embedded.mesh.translate import cluster_policy as policies
-from labkit.embedded.mesh.translate.endpoints import load_assignment
+from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
+from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
 from labkit.embedded.mesh.translate.naming import (
     BLACK_HOLE,
     PASSTHROUGH,

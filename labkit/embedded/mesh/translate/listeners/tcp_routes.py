@@ -8,10 +8,10 @@ from typing import Any
 from labkit.embedded.mesh.hosts import covers, is_cidr
 from labkit.embedded.mesh.model import MeshState, Proxy
 from labkit.embedded.mesh.services import Service, ServicePort
-from labkit.embedded.mesh.translate.chains import TcpChain, distinct
-from labkit.embedded.mesh.translate.destinations import Destinations
-from labkit.embedded.mesh.translate.matches import Source, applies
+from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.naming import outbound_cluster
+from labkit.embedded.mesh.translate.routes.destinations import Destinations
+from labkit.embedded.mesh.translate.routes.matches import Source, applies
 from labkit.embedded.mesh.translate.view import view_of
 from labkit.embedded.mesh.virtual_services import MESH, VirtualService
 

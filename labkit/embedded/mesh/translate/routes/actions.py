@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.embedded.mesh.durations import proto, seconds
-from labkit.embedded.mesh.translate.matches import string_match
 from labkit.embedded.mesh.translate.naming import typed, without_empty
+from labkit.embedded.mesh.translate.routes.matches import string_match
 
 FAULT = "envoy.filters.http.fault"
 CORS = "envoy.filters.http.cors"

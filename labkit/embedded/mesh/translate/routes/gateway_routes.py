@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from labkit.embedded.mesh.hosts import intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
-from labkit.embedded.mesh.translate.destinations import Destinations
-from labkit.embedded.mesh.translate.gateways import Port, Server
-from labkit.embedded.mesh.translate.matches import Source, is_catch_all
+from labkit.embedded.mesh.translate.listeners.gateways import Port, Server
 from labkit.embedded.mesh.translate.naming import virtual_host
-from labkit.embedded.mesh.translate.routes import routes_of
-from labkit.embedded.mesh.translate.sidecar_routes import route_configuration
+from labkit.embedded.mesh.translate.routes.destinations import Destinations
+from labkit.embedded.mesh.translate.routes.http_routes import routes_of
+from labkit.embedded.mesh.translate.routes.matches import Source, is_catch_all
+from labkit.embedded.mesh.translate.routes.sidecar_routes import route_configuration
 from labkit.embedded.mesh.virtual_services import VirtualService
 
 

@@ -1,7 +1,7 @@
 """Access logs: Istio's formats, text and JSON, as Envoy writes them.
 
 The operators are Istio's own but for one. In a real pod the inbound cluster dials the pod's own
-address; here it dials the app's private one (see :mod:`.placement`), so the inbound log prints the
+address; here it dials the app's private one (see ``translate.placement``), so the inbound log prints the
 endpoint's *host name*, which is set to the address a real mesh would show.
 """
 
