@@ -13,7 +13,8 @@ from labkit.embedded.mesh.translate.clusters.outbound import (
     outbound_clusters,
     passthrough_cluster,
 )
-from labkit.embedded.mesh.translate.listeners.gateways import gateway_listeners, gateway_ports
+from labkit.embedded.mesh.translate.gateway_servers import gateway_ports
+from labkit.embedded.mesh.translate.listeners.gateways import gateway_listeners
 from labkit.embedded.mesh.translate.listeners.inbound import inbound
 from labkit.embedded.mesh.translate.listeners.insertions import with_insertions
 from labkit.embedded.mesh.translate.listeners.outbound_listeners import outbound_listeners, route_names

@@ -7,13 +7,13 @@ VirtualServices never act here. Container ports that no Service names are passed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import service_host
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
@@ -26,8 +26,6 @@ from labkit.embedded.mesh.translate.listeners.http_manager import (
 )
 from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
 from labkit.embedded.objects import Obj, name_of, namespace_of
-
-PROXY_CONTAINER = "istio-proxy"
 
 
 @dataclass(frozen=True)
@@ -71,16 +69,6 @@ def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
         if number not in placement.PROXY_PORTS:
             found.setdefault(number, _Target(number, name))
     return found
-
-
-def container_ports(pod: Obj, *, of_proxy: bool = False) -> Iterator[tuple[str, int]]:
-    """(name, number) of the TCP ports that the pod's own containers, or its proxy, declare."""
-    for container in (pod.get("spec") or {}).get("containers") or []:
-        if (container.get("name") == PROXY_CONTAINER) is not of_proxy:
-            continue
-        for port in container.get("ports") or []:
-            if port.get("protocol", "TCP") == "TCP":
-                yield str(port.get("name") or ""), int(port["containerPort"])
 
 
 def target_number(port: ServicePort, names: dict[str, int]) -> int:

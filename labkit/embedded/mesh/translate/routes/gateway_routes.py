@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from labkit.embedded.mesh.hosts import intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
-from labkit.embedded.mesh.translate.listeners.gateways import Port, Server
+from labkit.embedded.mesh.translate.gateway_servers import Port, Server
 from labkit.embedded.mesh.translate.naming import virtual_host
 from labkit.embedded.mesh.translate.routes.destinations import Destinations
 from labkit.embedded.mesh.translate.routes.http_routes import routes_of
