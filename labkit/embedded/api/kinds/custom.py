@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Iterable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from labkit.embedded.api.kinds.common import cel
 from labkit.embedded.api.kinds.common.causes import Causes
-from labkit.embedded.api.kinds.common.columns import NAME, Column, age_of
+from labkit.embedded.api.kinds.common.columns import NAME, Column
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.resources import ResourceType
@@ -29,7 +30,7 @@ _UNCHECKED = (
     "correct the existing errors to complete validation"
 )
 _NOWHERE = "<nil>"
-_AGE = Column("Age", age_of, "date", path=".metadata.creationTimestamp")
+_AGE = Column("Age", attrgetter("age"), "date", path=".metadata.creationTimestamp")
 EVERY_METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
 
 

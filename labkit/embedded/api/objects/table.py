@@ -45,8 +45,9 @@ def to_table(
 
 def _row(row: Row, kind: Kind, include: Include) -> Obj:
     shown: Obj = {"cells": [each.cell(row) for each in kind.columns]}
-    if row.conditions:
-        shown["conditions"] = row.conditions
+    conditions = row.conditions
+    if conditions:
+        shown["conditions"] = conditions
     if include != "None":
         shown["object"] = row.obj if include == "Object" else partial_metadata(row.obj)
     return shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from labkit.embedded.api.kinds.common.durations import since
@@ -23,12 +24,9 @@ class Row:
     def __init__(self, obj: Obj, now: dt.datetime) -> None:
         self.obj, self.now = obj, now
         self.meta: Obj = obj["metadata"]
+        self.name = self.meta["name"]
         self.spec: Obj = obj.get("spec", {})
         self.status: Obj = obj.get("status", {})
-
-    @property
-    def name(self) -> Any:
-        return self.meta["name"]
 
     @property
     def age(self) -> str:
@@ -69,12 +67,8 @@ def wide(name: str, cell: Callable[[Any], Any]) -> Column:
     return Column(name, cell, priority=1)
 
 
-def age_of(row: Row) -> str:
-    return row.age
-
-
-NAME = Column("Name", lambda row: row.name, format="name")
-AGE = Column("Age", age_of)
+NAME = Column("Name", attrgetter("name"), format="name")
+AGE = Column("Age", attrgetter("age"))
 PLAIN = (NAME, Column("Created At", lambda row: row.meta.get("creationTimestamp"), "date"))
 """Of kinds without a printer of their own (roles)."""
 

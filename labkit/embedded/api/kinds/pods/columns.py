@@ -6,7 +6,8 @@ the rules of ``k8s.io/kubernetes/pkg/printers``.
 
 from __future__ import annotations
 
-from functools import cached_property
+import datetime as dt
+from operator import attrgetter
 
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row, wide
 from labkit.embedded.api.kinds.common.durations import parse_time, since
@@ -21,24 +22,11 @@ _COMPLETED = {
 class PodRow(Row):
     """A pod at one moment."""
 
-    @cached_property
-    def summary(self) -> tuple[int, int, str, int, str]:
-        """Ready containers, all containers, STATUS, restarts, time of the last restart."""
-        return _summary(self.obj)
-
-    @property
-    def ready(self) -> str:
-        ready, total, *_ = self.summary
-        return f"{ready}/{total}"
-
-    @property
-    def reason(self) -> str:
-        return self.summary[2]
-
-    @property
-    def restarts(self) -> str:
-        *_, restarts, last = self.summary
-        return f"{restarts} ({since(last, self.now)} ago)" if restarts and last else str(restarts)
+    def __init__(self, obj: Obj, now: dt.datetime) -> None:
+        super().__init__(obj, now)
+        ready, total, self.reason, restarts, last = _summary(obj)
+        self.ready = f"{ready}/{total}"
+        self.restarts = f"{restarts} ({since(last, now)} ago)" if restarts and last else str(restarts)
 
     @property
     def conditions(self) -> list[Obj]:
@@ -157,9 +145,9 @@ def _is_true(pod: Obj, kind: str) -> bool:
 
 COLUMNS = (
     NAME,
-    Column("Ready", lambda row: row.ready),
-    Column("Status", lambda row: row.reason),
-    Column("Restarts", lambda row: row.restarts),
+    Column("Ready", attrgetter("ready")),
+    Column("Status", attrgetter("reason")),
+    Column("Restarts", attrgetter("restarts")),
     AGE,
     wide("IP", lambda row: _first_ip(row.status)),
     wide("Node", lambda row: row.spec.get("nodeName") or "<none>"),
