@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
@@ -138,17 +138,22 @@ def _before_the_usual(context: str, namespace: str) -> str:
 
     contexts, _ = list_kube_config_contexts()  # type: ignore[no-untyped-call]
     entry = next(one["context"] for one in contexts if one["name"] == context)
-    kept = {"cluster": entry["cluster"], "user": entry["user"], "namespace": namespace}
+    kept = {key: entry[key] for key in ("cluster", "user") if key in entry} | {"namespace": namespace}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": context,
         "contexts": [{"name": context, "context": kept}],
     }
-    file = state.folder() / "contexts" / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', context)}.yml"
+    file = state.folder() / "contexts" / f"{quote(context, safe='@ ')}.yml"  # no two contexts share one
     state.write(file, yaml.safe_dump(config, sort_keys=False))
-    usual = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-    return f"{file}{os.pathsep}{usual}"
+    return os.pathsep.join(map(str, [file, *_usual()]))
+
+
+def _usual() -> list[Path]:
+    """The kubeconfigs that are used here, found from the folder of the notebooks, too."""
+    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [Path(one).expanduser().absolute() for one in named.split(os.pathsep) if one]
 
 
 def _bring_up_own(learner: Learner) -> str:

@@ -12,7 +12,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -55,6 +56,8 @@ _NO_WEBHOOK = b"failed calling webhook"
 """In the message of a 500: who had to be asked first (istiod, of its rules) was too slow, or is restarted."""
 _PAUSES = (0.5, 1.0, 2.0)
 """Seconds before each further attempt then."""
+
+_IN_A_HURRY = _PATIENCE.new(connect=0, read=0)
 
 
 class Closable(Protocol):
@@ -123,6 +126,7 @@ class Api:
         self._discovered: dict[str, list[Obj]] = {}
         self._kept: dict[str, Closable] = {}
         self._lock = threading.Lock()
+        self._hurry = threading.local()
         self._keeping = threading.RLock()
         """Two threads that ask at once are not to make two; what is made may ask for more."""
 
@@ -190,6 +194,15 @@ class Api:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What this thread asks meanwhile is given up after *seconds* without a word, and not asked again."""
+        before, self._hurry.seconds = getattr(self._hurry, "seconds", None), seconds
+        try:
+            yield
+        finally:
+            self._hurry.seconds = before
+
     def guard_changes(self, method: str, path: str) -> None:
         """Raise NotAgreed where this cluster must not be changed yet; also before others change it for us."""
         if self._guard and not self.agreed:
@@ -246,13 +259,16 @@ class Api:
         headers = {"Accept": accept, "User-Agent": "labkit", **self._authorization()}
         if body is not None:
             headers["Content-Type"] = content_type
+        retries: urllib3.Retry | bool = _PATIENCE
+        if seconds := getattr(self._hurry, "seconds", None):
+            timeout, retries = urllib3.Timeout(connect=seconds, read=seconds), _IN_A_HURRY
         return self._pool.request(
             method,
             self.host + path + _query_string(query),
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
             timeout=timeout,
-            retries=False if "/proxy/" in path else _PATIENCE,  # what a pod answers is not the API's word
+            retries=False if "/proxy/" in path else retries,  # what a pod answers is not the API's word
             preload_content=not stream,
         )
 

@@ -71,13 +71,9 @@ def read_scenario(folder: Path) -> Scenario:
     folder = folder.resolve()
     file = folder / NAME
     if not file.is_file():
-        raise ScenarioError(
-            gettext(
-                "{folder} is no scenario: it has no {name}. `labkit new NAME` makes one.",
-                folder=folder,
-                name=NAME,
-            )
-        )
+        where = gettext("{folder} is no scenario: it has no {name}.", folder=folder, name=NAME)
+        how = gettext("`labkit new NAME` makes one.")
+        raise ScenarioError(f"{where} {how}")
     read = read_fields(file).record(*_KEYS)
     home = _namespace(read.field("home"))
     path = read.get("request", _path, "/")

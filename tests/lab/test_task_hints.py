@@ -17,6 +17,9 @@ from labkit.scenario.checks import Finding
 from labkit.scenario.hints import explain_task
 from labkit.scenario.tasks import find_task
 
+from ..advice import of_kubectl
+from .test_hints import type_in
+
 pytestmark = pytest.mark.slow
 
 HOME, EXTERNAL = "dev-service-mesh", "external-cluster"
@@ -233,13 +236,14 @@ def default_as_it_was(lab):
 
 
 @pytest.mark.parametrize(("step", "done", "words"), CASES, ids=[f"{n} {words[:45]}" for n, _, words in CASES])
-def test_the_hint_says_what_was_made_of_it(lab, step, done, words):
+def test_the_hint_says_what_was_made_of_it(lab, cluster, step, done, words):
     lab.goto(step, finished=True)
     done(lab)
 
     hints = _judged(lab, step) if (done, words) in WRONG[step][: JUDGED[step]] else _told(lab, step)
 
     assert any(words in hint for hint in hints), hints
+    type_in(cluster, of_kubectl(hints))
 
 
 def _judged(lab, step):
