@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -83,14 +82,15 @@ def read_scenario(folder: Path) -> Scenario:
     steps = tuple(
         _step(number, each, manifests, home, path) for number, each in enumerate(read.field("steps").list())
     )
-    names = read.get("namespaces", _namespaces, tuple[str, ...]())
+    listed = _namespaces(read.field("namespaces")) if "namespaces" in read else ()
+    used = (*(step.namespace for step in steps), *(one.namespace for one in cast))
     made = Scenario(
         folder=folder,
         notebooks=_folder(folder, "notebooks"),
         manifests=manifests,
         title=read.field("title").text(),
         home=home,
-        namespaces=tuple(dict.fromkeys([home, *(names or _used(steps, cast))])),
+        namespaces=tuple(dict.fromkeys([home, *(listed or used)])),
         cast=cast,
         steps=steps,
         path=path,
@@ -134,19 +134,16 @@ def _colour(given: Field) -> str:
     return colour
 
 
-def _used(steps: Sequence[Step], cast: Sequence[Workload]) -> list[str]:
-    """The namespaces that they name."""
-    return [*(one.namespace for one in steps), *(one.namespace for one in cast)]
-
-
 def _workload(name: str, given: Field, home: str) -> Workload:
     read = given.record(
         *("title", "namespace", "app", "deployment", "deployments", "hosts", "nicknames"),
         *("greets", "colour", "short"),
     )
-    deployments = read.get("deployments", Field.texts, tuple[str, ...]()) or (
-        read.field("deployment").text(),
+    deployments = (
+        read.field("deployments").texts() if "deployments" in read else (read.field("deployment").text(),)
     )
+    if not deployments:
+        read.field("deployments").expect(gettext("one Deployment or more"))
     return Workload(
         name=name,
         title=read.get("title", Field.text, name),
