@@ -12,8 +12,10 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
@@ -55,6 +57,8 @@ _NO_WEBHOOK = b"failed calling webhook"
 _PAUSES = (0.5, 1.0, 2.0)
 """Seconds before each further attempt then."""
 
+_IN_A_HURRY = _PATIENCE.new(connect=0, read=0)
+
 
 class Closable(Protocol):
     """Something that holds a connection."""
@@ -77,6 +81,16 @@ class Reply:
     def object(self) -> Obj:
         """The body as an object."""
         return cast(Obj, json.loads(self.body))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the API server did not take: the object, its reason, and when."""
+
+    thing: str
+    reason: str
+    time: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    """As ``managedFields`` say it."""
 
 
 class Api:
@@ -104,12 +118,15 @@ class Api:
         """Whether it is somebody's cluster: then the lab keeps to its own namespaces."""
         self.adapt: Callable[[Api, Obj], Obj] = lambda _, obj: obj
         """What becomes of an object on its way to this cluster."""
+        self.last_refusal: Refusal | None = None
+        """What was applied last over this connection, if it was refused."""
         self.namespace = namespace
         self.context = context
         self.kubeconfig = kubeconfig
         self._discovered: dict[str, list[Obj]] = {}
         self._kept: dict[str, Closable] = {}
         self._lock = threading.Lock()
+        self._hurry = threading.local()
         self._keeping = threading.RLock()
         """Two threads that ask at once are not to make two; what is made may ask for more."""
 
@@ -177,6 +194,15 @@ class Api:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What this thread asks meanwhile is given up after *seconds* without a word, and not asked again."""
+        before, self._hurry.seconds = getattr(self._hurry, "seconds", None), seconds
+        try:
+            yield
+        finally:
+            self._hurry.seconds = before
+
     def guard_changes(self, method: str, path: str) -> None:
         """Raise NotAgreed where this cluster must not be changed yet; also before others change it for us."""
         if self._guard and not self.agreed:
@@ -233,13 +259,16 @@ class Api:
         headers = {"Accept": accept, "User-Agent": "labkit", **self._authorization()}
         if body is not None:
             headers["Content-Type"] = content_type
+        retries: urllib3.Retry | bool = _PATIENCE
+        if seconds := getattr(self._hurry, "seconds", None):
+            timeout, retries = urllib3.Timeout(connect=seconds, read=seconds), _IN_A_HURRY
         return self._pool.request(
             method,
             self.host + path + _query_string(query),
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
             timeout=timeout,
-            retries=False if "/proxy/" in path else _PATIENCE,  # what a pod answers is not the API's word
+            retries=False if "/proxy/" in path else retries,  # what a pod answers is not the API's word
             preload_content=not stream,
         )
 
