@@ -201,8 +201,6 @@ class PodWorker:
             )
         for container in spec["containers"]:
             name = container["name"]
-            if container.get("command"):
-                self._warn("CommandIgnored", f"Container {name} runs what its image says, not its command")
             if (container.get("lifecycle") or {}).keys() & {"preStop", "postStart"}:
                 self._warn(
                     "LifecycleIgnored", f"Lifecycle hooks of container {name} are not run by this node"

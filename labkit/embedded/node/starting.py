@@ -41,15 +41,16 @@ def start(
     command = image.describe(launch)
     _write_files(launch.run_dir, command)
     variables = _environment(sandbox, launch, command, is_proxy=image.is_proxy)
+    directory = command.directory or launch.run_dir
     process = SupervisedProcess.start(
         command.argv,
         environment=variables,
-        directory=launch.run_dir,
+        directory=directory,
         on_output=log.write,
         records=sandbox.node.records,
         what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
     )
-    return ProcessRun(process, command, Surroundings(variables, launch.run_dir))
+    return ProcessRun(process, command, Surroundings(variables, directory))
 
 
 def _write_files(directory: Path, command: ProcessCommand) -> None:

@@ -1,0 +1,29 @@
+"""The commands that images hold: the machine's own where it has them, else small ones of ours.
+
+What talks to the network is the machine's own only where the pod's network takes any program.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+
+from labkit.embedded.images.program import HOST_PATH
+
+OURS = ("curl", "nc", "nslookup", "wget")
+
+
+def lesson(name: str, *words: str) -> list[str]:
+    """A program of ``labkit/lessons``, to be started by this Python."""
+    return [sys.executable, "-m", "labkit.lessons", name, *words]
+
+
+def commands(*names: str) -> dict[str, Sequence[str]]:
+    """The commands called *names*: ours."""
+    return {name: lesson(name) for name in names if name in OURS}
+
+
+def on_machine(name: str) -> bool:
+    """Whether the machine has a program called *name*."""
+    return shutil.which(name, path=HOST_PATH) is not None
