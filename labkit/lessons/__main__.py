@@ -26,7 +26,6 @@ PROGRAMS = {
     "pause": "pause",
     "squid": "squid",
     "tcp-echo": "tcp_echo",
-    "outside": "outside",
 }
 """Name → the module whose ``main`` takes the arguments and returns the exit status."""
 

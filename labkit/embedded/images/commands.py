@@ -1,6 +1,4 @@
 """The commands that images hold: the machine's own where it has them, else small ones of ours.
-
-What talks to the network is the machine's own only where the pod's network takes any program.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ def lesson(name: str, *words: str) -> list[str]:
 
 
 def commands(*names: str) -> dict[str, Sequence[str]]:
-    """The commands called *names*: ours."""
-    return {name: lesson(name) for name in names if name in OURS}
+    """Of the commands called *names* those of ours that this machine has not itself."""
+    return {name: lesson(name) for name in names if name in OURS and not on_machine(name)}
 
 
 def on_machine(name: str) -> bool:

@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labkit.embedded.addresses import ADMIN_SOCKET
 from labkit.embedded.interfaces import Launch, ProcessCommand
 from labkit.embedded.mesh.drain import drain
 from labkit.embedded.mesh.model import node_id
@@ -33,7 +34,7 @@ from labkit.embedded.proxy_config import concurrency
 from labkit.embedded.version import ISTIO_VERSION
 
 ADMIN_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15021, 15090
-ADMIN_SOCKET, CONFIG_FILE = "admin.sock", "envoy.json"
+CONFIG_FILE = "envoy.json"
 UNLIMITED = 2**31 - 3  # connections; as Istio, whose limit is there to silence Envoy's warning
 SELDOM = "3600s"
 

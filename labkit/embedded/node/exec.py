@@ -1,24 +1,22 @@
 """``kubectl exec`` and ``attach``: into which container, with what, in the runtime's own words.
 
-A command sees what the container's process sees: its variables, its folder, its PATH, its pod's
-network. The network is the shim's work (see ``shim/sitecustomize.py``), which any Python program
-gets; a native program such as ``curl`` runs here, too, but with the machine's own network.
+A command sees what the container's process sees: its variables, its folder, its PATH, its pod's network
+and files (:mod:`labkit.embedded.node.inside`), whatever program it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import secrets
-import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
 from labkit.embedded.node import log_reader
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.exec_process import Command, ExecProcess
+from labkit.embedded.node.inside import supervisor
 from labkit.embedded.node.pod_worker import PodWorker
+from labkit.embedded.node.programs import NoProgram, find_program
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.node.runs import Run
 from labkit.embedded.objects import name_of, namespace_of
@@ -66,10 +64,15 @@ class Exec:
         return self._process
 
     def _command(self) -> Command:
-        inside = self._run.surroundings
-        variables = {"TERM": "xterm"} | dict(inside.environment) if self._options.tty else inside.environment
-        program = find_program(self._options.command[0], variables, str(inside.directory))
-        return Command(program, self._options.command, variables, inside.directory, self._options.tty)
+        found = self._run.surroundings
+        variables = {"TERM": "xterm"} | dict(found.environment) if self._options.tty else found.environment
+        words = self._options.command
+        try:
+            program = find_program(words[0], variables, str(found.directory), found.inside.mounts)
+        except NoProgram as error:
+            raise _not_started(str(error)) from error
+        argv = supervisor.command_line(found.inside, program, words)
+        return Command(program, argv, variables, found.directory, self._options.tty)
 
     def _container_ended(self, _: asyncio.Future[int]) -> None:
         if self._process:
@@ -126,24 +129,6 @@ def _container_of(worker: PodWorker, name: str) -> Container:
 
 def _not_running(name: str) -> ApiError:
     return ApiError(500, "InternalError", f'container not found ("{name}")')
-
-
-def find_program(word: str, variables: Mapping[str, str], directory: str) -> str:
-    """The path of the program *word* names; ApiError with the runtime's words where there is none."""
-    if "/" not in word:
-        found = shutil.which(word, path=variables.get("PATH", os.defpath))
-        if found is None:
-            raise _not_started(f'exec: "{word}": executable file not found in $PATH')
-        return os.path.join(directory, found)  # noqa: PTH118  (an absolute path stays what it is)
-    path = os.path.join(directory, word)  # noqa: PTH118
-    with contextlib.suppress(OSError):
-        os.stat(path)  # noqa: PTH116
-        if os.path.isdir(path):  # noqa: PTH112
-            raise _not_started(f'exec: "{word}": is a directory')
-        if not os.access(path, os.X_OK):
-            raise _not_started(f'exec: "{word}": permission denied')
-        return path
-    raise _not_started(f'exec: "{word}": stat {word}: no such file or directory')
 
 
 def _not_started(why: str) -> ApiError:

@@ -23,6 +23,7 @@ from labkit.embedded.node import launcher
 from labkit.embedded.node.run_records import RunRecords
 
 CHUNK = 64 * 1024
+LAST_PATIENCE = 2.0  # seconds for killing others
 READY_STEP = 0.01  # seconds between two looks at a process that starts
 
 
@@ -37,8 +38,14 @@ class StartEnding(enum.Enum):
 class SupervisedProcess:
     """A running process. Make one with :meth:`start`."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], pipe: int, on_output: Callable[[bytes], None]) -> None:
-        self._popen, self._pipe, self._on_output = popen, pipe, on_output
+    def __init__(
+        self,
+        popen: subprocess.Popen[bytes],
+        pipe: int,
+        on_output: Callable[[bytes], None],
+        last_word: signal.Signals,
+    ) -> None:
+        self._popen, self._pipe, self._on_output, self._last_word = popen, pipe, on_output, last_word
         self._loop = asyncio.get_running_loop()
         self._pidfd = -1
         self.exited: asyncio.Future[int] = self._loop.create_future()
@@ -54,8 +61,12 @@ class SupervisedProcess:
         on_output: Callable[[bytes], None],
         records: RunRecords,
         what: str = "",
+        last_word: signal.Signals = signal.SIGKILL,
     ) -> SupervisedProcess:
-        """Start *argv* with exactly *environment* in *directory*; *on_output* gets its bytes as they come."""
+        """Start *argv* with exactly *environment* in *directory*; *on_output* gets its bytes as they come.
+
+        *last_word* ends it when politeness has not: SIGKILL, or what makes it kill others and then itself.
+        """
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(write_end, True)
         try:
@@ -66,7 +77,7 @@ class SupervisedProcess:
         finally:
             os.close(write_end)
         records.add(popen.pid, what)
-        process = cls(popen, read_end, on_output)
+        process = cls(popen, read_end, on_output, last_word)
         process.exited.add_done_callback(lambda _: records.remove(popen.pid))
         process._watch()
         return process
@@ -91,6 +102,9 @@ class SupervisedProcess:
         """SIGTERM, up to *grace* seconds of patience, SIGKILL; the exit code. Twice is fine."""
         self._signal(signal.SIGTERM)
         await asyncio.wait([self.exited], timeout=grace)
+        if self._last_word != signal.SIGKILL:
+            self._signal(self._last_word)
+            await asyncio.wait([self.exited], timeout=LAST_PATIENCE)
         self.kill()
         return await asyncio.shield(self.exited)
 

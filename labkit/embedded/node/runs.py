@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
+from labkit.embedded.node.inside.supervisor import Inside
 from labkit.embedded.node.process import SupervisedProcess
 from labkit.embedded.objects import Obj
 
@@ -23,6 +24,8 @@ class Surroundings:
     environment: Mapping[str, str]
     directory: Path
     """The working directory."""
+    inside: Inside
+    """The pod's network and files."""
 
 
 class Run(Protocol):
