@@ -25,6 +25,7 @@ PROGRAMS = {
     "nginx": "nginx",
     "pause": "pause",
     "squid": "squid",
+    "outside": "outside",
     "tcp-echo": "tcp_echo",
 }
 """Name → the module whose ``main`` takes the arguments and returns the exit status."""

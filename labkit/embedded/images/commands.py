@@ -1,5 +1,4 @@
-"""The commands that images hold: the machine's own where it has them, else small ones of ours.
-"""
+"""The commands that images hold: the machine's own where it has them, else small ones of ours."""
 
 from __future__ import annotations
 

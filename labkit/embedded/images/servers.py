@@ -32,6 +32,9 @@ IMAGES = {
     "mccutchen/go-httpbin:*": _GO_HTTPBIN,
     "kennethreitz/httpbin:*": _HTTPBIN,
     "echoserver:*": Program("answers with what it was asked, port 8080", lesson("echoserver")),
+    "labkit/outside-world:*": Program(
+        "the outside world as `lab.outside` fills it, ports 80 and 443", lesson("outside")
+    ),
     "nginx:*": _NGINX,
     "nginxinc/nginx-unprivileged:*": _NGINX,
     "sameersbn/squid:*": _SQUID,

@@ -28,7 +28,7 @@ class Exec:
 
     def __init__(self, worker: PodWorker, options: ExecOptions, records: RunRecords) -> None:
         """ApiError where the container does not run."""
-        self._run = _run_of(worker, options.container)
+        self._run, self._worker = _run_of(worker, options.container), worker
         self._options, self._records = options, records
         self._what = f"{namespace_of(worker.pod)}/{name_of(worker.pod)}/{options.container} exec"
         self._process: ExecProcess | None = None
@@ -65,7 +65,8 @@ class Exec:
 
     def _command(self) -> Command:
         found = self._run.surroundings
-        variables = {"TERM": "xterm"} | dict(found.environment) if self._options.tty else found.environment
+        terminal = {"TERM": "xterm"} if self._options.tty else {}
+        variables = self._worker.sandbox.trust_environment() | terminal | dict(found.environment)
         words = self._options.command
         try:
             program = find_program(words[0], variables, str(found.directory), found.inside.mounts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address
-from labkit.embedded.node import capture, volumes
+from labkit.embedded.node import capture, trust, volumes
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.inside.node import Place
@@ -83,6 +83,10 @@ class Sandbox:
             "KUBERNETES_SERVICE_PORT": API_PORT,
             "KUBERNETES_SERVICE_PORT_HTTPS": API_PORT,
         }
+
+    def trust_environment(self) -> dict[str, str]:
+        """What lets programs trust the outside world that the lab plays, and all that the machine trusts."""
+        return trust.environment(self.node.client, self.node.pod_run_dir(self.pod))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run *work* beside; :meth:`close` waits for it."""

@@ -107,6 +107,7 @@ def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> d
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
         **sandbox.service_environment(),
+        **sandbox.trust_environment(),
         **launch.environment,
         **command.environment,
     }
