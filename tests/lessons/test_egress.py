@@ -171,7 +171,8 @@ def test_wildcard_egress(abroad: Class) -> None:
 def test_an_http_proxy(abroad: Class, tmp_path) -> None:
     configuration = tmp_path / "squid.conf"
     configuration.write_text(
-        "http_port 3128\nacl SSL_ports port 443\nacl CONNECT method CONNECT\nhttp_access deny CONNECT !SSL_ports\n"
+        "http_port 3128\nacl SSL_ports port 443\nacl CONNECT method CONNECT\n"
+        "http_access deny CONNECT !SSL_ports\n"
         "http_access allow localhost manager\nhttp_access deny manager\nhttp_access allow all\n"
         "coredump_dir /var/spool/squid\n"
     )

@@ -38,7 +38,9 @@ package main
 import ("fmt"; "net/http"; "os")
 
 func main() {
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getenv("GREETING"), " from go") })
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, os.Getenv("GREETING"), " from go")
+	})
 	http.ListenAndServe(":8000", nil)
 }
 """

@@ -18,7 +18,7 @@ _OF_MACHINE = (
 
 
 def environment(client: Client, folder: Path) -> dict[str, str]:
-    """The variables, and the file in *folder* that they name; nothing where the lab plays no outside world."""
+    """The variables, and the file in *folder* that they name; none where the lab plays no outside world."""
     authority = client.find("configmaps", AUTHORITY, outside.NAMESPACE)
     if authority is None:
         return {}
