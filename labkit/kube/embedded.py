@@ -59,6 +59,16 @@ def envoy_path() -> Path:
     return envoy_path()
 
 
+def why_not_in_pods() -> tuple[str, str]:
+    """Why programs in pods get no network here, unless they are Python, and why no files of their own.
+
+    Each empty where they do.
+    """
+    from labkit.embedded.node.inside import supervisor
+
+    return supervisor.why_not()
+
+
 _offered: set[str] = set()
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
 from labkit.embedded.node import log_reader
+from labkit.embedded.node.commands import command_in
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.exec_process import Command, ExecProcess
-from labkit.embedded.node.inside import supervisor
 from labkit.embedded.node.pod_worker import PodWorker
-from labkit.embedded.node.programs import NoProgram, find_program
+from labkit.embedded.node.programs import NoProgram
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.node.runs import Run
 from labkit.embedded.objects import name_of, namespace_of
@@ -65,15 +66,13 @@ class Exec:
 
     def _command(self) -> Command:
         found = self._run.surroundings
-        terminal = {"TERM": "xterm"} if self._options.tty else {}
-        variables = self._worker.sandbox.trust_environment() | terminal | dict(found.environment)
-        words = self._options.command
+        variables = self._worker.sandbox.trust_environment() | dict(found.environment)
         try:
-            program = find_program(words[0], variables, str(found.directory), found.inside.mounts)
+            return command_in(
+                replace(found, environment=variables), self._options.command, tty=self._options.tty
+            )
         except NoProgram as error:
             raise _not_started(str(error)) from error
-        argv = supervisor.command_line(found.inside, program, words)
-        return Command(program, argv, variables, found.directory, self._options.tty)
 
     def _container_ended(self, _: asyncio.Future[int]) -> None:
         if self._process:
@@ -81,12 +80,14 @@ class Exec:
 
 
 class Attach:
-    """The output of a container's process from now on, which comes by way of its log."""
+    """A container's process from now on: its output, which comes by way of its log, and its input."""
 
     def __init__(self, worker: PodWorker, options: ExecOptions) -> None:
         """ApiError where the container does not run."""
         self._run = _run_of(worker, options.container)
-        self._chunks = _news(_container_of(worker, options.container))
+        container = _container_of(worker, options.container)
+        self._chunks = _news(container)
+        self._fed_once = options.stdin and bool(container.spec.get("stdinOnce"))
 
     async def start(self) -> None:
         """Nothing to start."""
@@ -98,13 +99,20 @@ class Attach:
         return 0  # an attached client learns that it ended, not how
 
     async def feed(self, data: bytes) -> None:
-        """Drop it: a container's standard input is empty here, as it is without ``stdin: true``."""
+        """Write to its input; a container with neither ``stdin`` nor ``tty`` has none, and it is dropped.
+
+        The end of a client's input is the container's with ``stdinOnce`` only: others may come.
+        """
+        if data or self._fed_once:
+            await self._run.feed(data)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Nothing: there is no terminal."""
+        self._run.resize(columns, rows)
 
     async def close(self) -> None:
-        """Nothing to end: the container runs on."""
+        """The container runs on; with ``stdinOnce`` nobody will write to it any more."""
+        if self._fed_once:
+            await self._run.feed(b"")
 
 
 async def _news(container: Container) -> AsyncIterator[bytes]:

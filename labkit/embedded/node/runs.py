@@ -40,6 +40,12 @@ class Run(Protocol):
     async def drain(self) -> None:
         """Finish what is under way, before the pod is stopped."""
 
+    async def feed(self, data: bytes) -> None:
+        """Write to its standard input, where it has one; ``b""`` ends the input."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Set the size of its terminal, where it has one."""
+
     def dial(self, port: int) -> UnixAddress | None:
         """Where *port* listens, if that is a Unix socket."""
 
@@ -59,6 +65,12 @@ class ProcessRun:
     async def drain(self) -> None:
         if self._command.drain:
             await self._command.drain()
+
+    async def feed(self, data: bytes) -> None:
+        await self._process.feed(data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._process.resize(columns, rows)
 
     def dial(self, port: int) -> UnixAddress | None:
         path = self._command.unix_ports.get(port)
@@ -88,6 +100,12 @@ class BuiltinRun:
 
     async def drain(self) -> None:
         """Nothing: it has no connections of learners."""
+
+    async def feed(self, data: bytes) -> None:
+        """Nothing: it reads no input."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Nothing: it has no terminal."""
 
     def dial(self, port: int) -> UnixAddress | None:
         return self._builtin.dial(port)

@@ -62,7 +62,7 @@ class Sandbox:
         )
 
     def inside(self, spec: Obj, *, is_container: bool = False) -> Inside:
-        """What a program of the container *spec* finds; ConfigError where a volume can't be had."""
+        """What a program of the container *spec* finds; MountError where a volume can't be had."""
         mounts = volumes.mounts(
             self.node.client, self.pod, spec, self.pod_ip, self.node.pod_run_dir(self.pod)
         )

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch, ProcessCommand
+from labkit.embedded.node import volumes
 from labkit.embedded.node.catalogue import BuiltinImage, Image
 from labkit.embedded.node.container_log import ContainerLog
 from labkit.embedded.node.environment import container_environment
 from labkit.embedded.node.inside import supervisor
-from labkit.embedded.node.process import SupervisedProcess
+from labkit.embedded.node.process import Stdin, SupervisedProcess
 from labkit.embedded.node.programs import find_program
 from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run, Surroundings
 from labkit.embedded.node.sandbox import Sandbox
@@ -27,7 +28,11 @@ PROGRAMS = "bin"
 
 
 def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
-    """What the image's entry shall know; ConfigError where the container's ``env`` can't be had."""
+    """What the image's entry shall know.
+
+    ConfigError where the container's ``env`` can't be had, MountError where a volume can't.
+    """
+    sandbox.inside(spec)
     variables = container_environment(sandbox.node.client, sandbox.pod, spec, sandbox.pod_ip)
     directory = sandbox.run_dir(spec["name"])
     return Launch(sandbox.pod, spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)
@@ -44,7 +49,7 @@ def start(
     command = image.describe(launch)
     surroundings = _surroundings(sandbox, launch, command)
     argv, variables = command.argv, surroundings.environment
-    supervised = not image.is_proxy and not _is_ours(command, launch.container)
+    supervised = not image.is_proxy and not (_is_ours(command) and not _has_own_files(launch))
     if supervised:
         argv = _supervised(surroundings, command)
     elif not image.is_proxy:
@@ -57,18 +62,27 @@ def start(
         records=sandbox.node.records,
         what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
         last_word=signal.SIGQUIT if supervised else signal.SIGKILL,
+        stdin=_stdin(launch.container),
     )
     return ProcessRun(process, command, surroundings)
 
 
-def _is_ours(command: ProcessCommand, container: Obj) -> bool:
-    """Whether it is Python that the shim is enough for: our own modules start nothing else.
+def _stdin(container: Obj) -> Stdin:
+    if container.get("tty"):
+        return Stdin.TERMINAL
+    return Stdin.PIPE if container.get("stdin") else Stdin.NONE
 
-    Files at certain places it can't give.
-    """
-    if container.get("volumeMounts") or container.get("workingDir"):
-        return False
+
+def _is_ours(command: ProcessCommand) -> bool:
+    """Whether it is Python that the shim is enough for: our own modules start no other program."""
     return list(command.argv[:2]) == [sys.executable, "-m"] and command.argv[2].startswith("labkit.")
+
+
+def _has_own_files(launch: Launch) -> bool:
+    """Whether it must find files, or a folder, at a place that only it has."""
+    mounted = [str(each["name"]) for each in launch.container.get("volumeMounts") or []]
+    has_volumes = any(not name.startswith(volumes.SPECIAL) for name in mounted)
+    return has_volumes or bool(launch.container.get("workingDir"))
 
 
 def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str]:
@@ -106,6 +120,7 @@ def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> d
         "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
+        **({"TERM": "xterm"} if launch.container.get("tty") else {}),
         **sandbox.service_environment(),
         **sandbox.trust_environment(),
         **launch.environment,

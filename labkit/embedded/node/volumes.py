@@ -16,7 +16,6 @@ from pathlib import Path
 from labkit.embedded.addresses import SERVICE_NETWORK
 from labkit.embedded.interfaces import Client
 from labkit.embedded.node import environment
-from labkit.embedded.node.environment import ConfigError
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
@@ -24,11 +23,17 @@ TMP, VOLUMES, ETC, WORK = "tmp", "volumes", "etc", "work"
 DNS_ADDRESS = str(SERVICE_NETWORK[10])
 """The name server that pods are told of."""
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
+SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
+"""How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
 _PACKAGE = Path(__file__).parents[3]
 
 
+class MountError(Exception):
+    """A volume refers to something that is not there, or leaves its place."""
+
+
 def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> list[Mount]:
-    """What the container *spec* of *pod* sees, to be found in *folder*; ConfigError where it can't."""
+    """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't."""
     tmp = folder / spec["name"] / TMP
     tmp.mkdir(parents=True, exist_ok=True)
     volumes = {str(each["name"]): each for each in pod["spec"].get("volumes") or []}
@@ -36,8 +41,12 @@ def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> li
     for each in spec.get("volumeMounts") or []:
         volume = volumes.get(str(each["name"]))
         if volume is not None and volume.keys() & set(SUPPORTED):
-            place = _volume(client, pod, volume, pod_ip, folder)
-            found.append(_mount(each, volume, place))
+            try:
+                place = _volume(client, pod, volume, pod_ip, folder)
+                found.append(_mount(each, volume, place))
+            except MountError as error:
+                named = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
+                raise MountError(named) from error
     found += _working_folder(spec, found, folder)
     return [*found, *_kept_in_sight(found, folder)]
 
@@ -53,11 +62,27 @@ def _working_folder(spec: Obj, mounts: Iterable[Mount], folder: Path) -> Iterabl
     yield Mount(str(place), wanted)
 
 
+def not_mounted(pod: Obj) -> list[str]:
+    """The names of volumes of other kinds, of which its containers see nothing."""
+    found = pod["spec"].get("volumes") or []
+    return [str(each["name"]) for each in found if _is_asked_for(each) and not each.keys() & set(SUPPORTED)]
+
+
+def mounted(pod: Obj) -> list[str]:
+    """The names of volumes that its containers see, where this host lets them."""
+    found = pod["spec"].get("volumes") or []
+    return [str(each["name"]) for each in found if _is_asked_for(each) and each.keys() & set(SUPPORTED)]
+
+
+def _is_asked_for(volume: Obj) -> bool:
+    return not str(volume["name"]).startswith(SPECIAL)
+
+
 def _mount(mount: Obj, volume: Obj, place: Path) -> Mount:
     part = str(mount.get("subPath") or "")
     source = Path(os.path.normpath(place / part))
     if not source.is_relative_to(place):
-        raise ConfigError(f'subPath "{part}" must not leave the volume')
+        raise MountError(f'subPath "{part}" must not leave the volume')
     if not source.exists():
         source.mkdir(parents=True)
     read_only = "emptyDir" not in volume or bool(mount.get("readOnly"))
@@ -111,7 +136,7 @@ def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) ->
     for path, content in wanted.items():
         file = Path(os.path.normpath(place / path))
         if not file.is_relative_to(place):
-            raise ConfigError(f'path "{path}" must not leave the volume')
+            raise MountError(f'path "{path}" must not leave the volume')
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
         file.chmod(0o600)
@@ -142,13 +167,13 @@ def _chosen(client: Client, kind: str, namespace: str, name: str, given: Obj) ->
     if data is None:
         if given.get("optional"):
             return {}
-        raise ConfigError(f'{kind.lower()} "{name}" not found')
+        raise MountError(f'{kind.lower()} "{name}" not found')
     items = given.get("items")
     if not items:
         return data
     missing = [each["key"] for each in items if each["key"] not in data]
     if missing and not given.get("optional"):
-        raise ConfigError(f"references non-existent {kind.lower()} key: {missing[0]}")
+        raise MountError(f"references non-existent {kind.lower()} key: {missing[0]}")
     return {str(each["path"]): data[each["key"]] for each in items if each["key"] in data}
 
 

@@ -8,6 +8,7 @@ a command of ``kubectl exec``, a shell and what it starts, an image's own progra
 * ``network``     connections, addresses and names, as in a container of that pod
 * ``resolver``    the cluster's DNS, for programs that bring a resolver of their own
 * ``files``       a mount namespace, where the host lets us have one
+* ``paths``       else, the paths that calls name, translated
 * ``supervisor``  all that around one program, to its end
 
 None of it needs root, a network namespace, or a program that is asked first. Imported by processes that

@@ -81,7 +81,7 @@ class _Root:
 
     def _show(self, source: str, place: str) -> None:
         if os.path.islink(source):  # noqa: PTH114
-            os.symlink(os.readlink(source), place)  # noqa: PTH115
+            os.symlink(os.readlink(source), place)  # noqa: PTH115, PTH211
             return
         _make(place, folder=os.path.isdir(source))  # noqa: PTH112
         _mount(self._libc, source, place, _BIND | _RECURSIVE)

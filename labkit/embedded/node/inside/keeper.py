@@ -1,13 +1,16 @@
-"""Keeps the sidecar's connections open until Envoy has read what was sent on them.
+"""Holds the end of a young connection back until what was sent on it has been read.
 
 Envoy gives up a connection whose end it sees while its listener filters still wait for the first bytes (the
-PROXY header, and where the protocol is to be detected, what follows), and what was sent is lost. A copy of
-the descriptor that is held here keeps such an end back, however the program ends: by closing, by dying.
+PROXY header; where the protocol is to be detected, what follows), on the way out of a pod and on the way in,
+and what was sent is lost. A copy of the descriptor that is held here keeps the end back, however the program
+ends: by closing, by dying. A half that is closed (``echo hello | nc …``) waits for the first word of the
+other side, which has read then; for a while, as there may be none before the end.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 import time
@@ -18,6 +21,8 @@ from labkit.embedded.node.shim import labkit_sidecar
 
 SETTLED_AFTER = 0.5
 """Seconds until Envoy has read what was sent, if it ever does."""
+YOUNG, WORD = 1.0, 0.4
+"""Seconds: how old a connection is whose end has to wait, and how long for the other side's first word."""
 QUICK, SLOW, QUICK_SECONDS = 0.002, 0.05, 1.0
 
 
@@ -51,13 +56,15 @@ class Keeper:
             self._changed.notify_all()
 
     def settle(self, inode: str) -> None:
-        """Wait until all that was sent on the line *inode* is read, or can't be expected to be any more."""
+        """Wait until what was sent on *inode* is read, or can't be expected to be any more."""
+        kept = self._kept.get(inode)
         deadline = time.monotonic() + SETTLED_AFTER
-        while time.monotonic() < deadline:
-            kept = self._kept.get(inode)
-            if kept is None or not labkit_sidecar.has_unread(kept.copy):
-                return
+        while kept and labkit_sidecar.has_unread(kept.copy) and time.monotonic() < deadline:
             time.sleep(0.0005)  # nothing tells us when it is read
+        if kept and time.monotonic() - kept.since < YOUNG:
+            word = select.poll()
+            word.register(kept.copy, select.POLLIN)
+            word.poll(WORD * 1000)
 
     def finish(self) -> None:
         """Wait for the last ones: nobody of the program lives any more."""
@@ -83,7 +90,10 @@ class Keeper:
             if _still_has(kept):
                 return False
             kept.closed_at = now
-        return now - kept.closed_at > SETTLED_AFTER or not labkit_sidecar.has_unread(kept.copy)
+        waited, young = now - kept.closed_at, kept.closed_at - kept.since < YOUNG
+        if waited > SETTLED_AFTER:
+            return True
+        return not labkit_sidecar.has_unread(kept.copy) and (waited > WORD or not young)
 
     def _let_go(self, kept: _Kept) -> None:
         with self._changed:

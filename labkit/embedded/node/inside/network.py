@@ -21,9 +21,10 @@ import struct
 import threading
 from dataclasses import dataclass, field
 
-from labkit.embedded.node.inside import resolver, seccomp, tracee
+from labkit.embedded.node.inside import paths, resolver, seccomp, tracee
 from labkit.embedded.node.inside.keeper import Keeper
 from labkit.embedded.node.inside.node import Place
+from labkit.embedded.node.inside.paths import Paths
 from labkit.embedded.node.inside.seccomp import Call, Listener
 from labkit.embedded.node.inside.tracee import Address
 from labkit.embedded.node.shim import labkit_capture, labkit_sidecar
@@ -56,8 +57,9 @@ class _Line:
 class Network:
     """Answers the calls of one program and of all it starts."""
 
-    def __init__(self, place: Place, listener: Listener) -> None:
-        self._place, self._listener = place, listener
+    def __init__(self, place: Place, listener: Listener, paths: Paths | None = None) -> None:
+        """*paths* answers what is asked about files, where anything is."""
+        self._place, self._listener, self._paths = place, listener, paths
         self._lines: dict[str, _Line] = {}
         self._datagrams: dict[str, None] = {}
         self._bound: dict[str, int] = {}
@@ -87,11 +89,13 @@ class Network:
 
     def _handle(self, call: Call) -> None:
         try:
-            getattr(self, f"_{call.name}")(call)
+            if self._paths and call.name in paths.SHAPES:
+                self._paths.handle(call)
+            else:
+                getattr(self, f"_{call.name}")(call)
         except OSError as error:
             self._listener.answer(call, error=error.errno or errno.EIO)
-        except Exception as error:  # of ours: the program shall not wait for ever
-            os.write(2, f"labkit: {call.name}: {error!r}\n".encode())
+        except Exception:  # of ours: the program shall not wait for ever
             self._listener.answer(call, error=errno.EIO)
 
     # ------------------------------------------------------------------------------------- connections
@@ -126,7 +130,7 @@ class Network:
             self._remember(made, line)
             self._listener.give(call, made.fileno(), as_=descriptor, keep_on_exec=not flags & os.O_CLOEXEC)
             self._listener.answer(call, error=error)
-            if not line.is_tcp:
+            if not line.is_tcp or target[0].startswith("127."):
                 self.keeper.keep(made, call.thread, descriptor)
 
     def _remember(self, made: socket.socket, line: _Line) -> None:

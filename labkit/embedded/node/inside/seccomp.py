@@ -13,18 +13,13 @@ import fcntl
 import os
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-CONNECT, BIND, GETSOCKNAME, GETPEERNAME, SHUTDOWN = (
-    "connect",
-    "bind",
-    "getsockname",
-    "getpeername",
-    "shutdown",
-)
-SOCKET, SETSOCKOPT, GETSOCKOPT, RECVFROM, UNAME = "socket", "setsockopt", "getsockopt", "recvfrom", "uname"
-SENDTO = "sendto"
+CONNECT, BIND, SHUTDOWN, UNAME = "connect", "bind", "shutdown", "uname"
+GETSOCKNAME, GETPEERNAME = "getsockname", "getpeername"
+SOCKET, SETSOCKOPT, GETSOCKOPT = "socket", "setsockopt", "getsockopt"
+RECVFROM, SENDTO = "recvfrom", "sendto"
 
 _X86_64, _AARCH64 = 0xC000003E, 0xC00000B7
 _X32 = 0x40000000
@@ -32,11 +27,21 @@ _NUMBERS: Mapping[int, Mapping[str, int]] = {
     _X86_64: {
         CONNECT: 42, BIND: 49, GETSOCKNAME: 51, GETPEERNAME: 52, SHUTDOWN: 48, SOCKET: 41, SETSOCKOPT: 54,
         GETSOCKOPT: 55, RECVFROM: 45, SENDTO: 44, UNAME: 63, "io_uring_setup": 425, "seccomp": 317,
+        "open": 2, "creat": 85, "openat": 257, "stat": 4, "lstat": 6, "newfstatat": 262, "statx": 332,
+        "readlink": 89, "setxattr": 188, "lsetxattr": 189, "getxattr": 191, "lgetxattr": 192, "listxattr": 194,
+        "llistxattr": 195,
+        "readlinkat": 267, "utimensat": 280, "rename": 82, "renameat": 264, "renameat2": 316, "access": 21,
+        "unlink": 87, "mkdir": 83, "rmdir": 84, "chmod": 90, "chown": 92, "truncate": 76, "faccessat": 269,
+        "faccessat2": 439, "unlinkat": 263, "mkdirat": 258, "fchmodat": 268,
+        "fchmodat2": 452, "fchownat": 260,
     },
     _AARCH64: {
         CONNECT: 203, BIND: 200, GETSOCKNAME: 204, GETPEERNAME: 205, SHUTDOWN: 210, SOCKET: 198,
         SETSOCKOPT: 208, GETSOCKOPT: 209, RECVFROM: 207, SENDTO: 206, UNAME: 160, "io_uring_setup": 425,
-        "seccomp": 277,
+        "seccomp": 277, "openat": 56, "newfstatat": 79, "statx": 291, "readlinkat": 78, "utimensat": 88,
+        "renameat": 38, "renameat2": 276, "setxattr": 5, "lsetxattr": 6, "getxattr": 8, "lgetxattr": 9,
+        "listxattr": 11, "llistxattr": 12, "truncate": 45, "faccessat": 48, "faccessat2": 439, "unlinkat": 35,
+        "mkdirat": 34, "fchmodat": 53, "fchmodat2": 452, "fchownat": 54,
     },
 }  # fmt: skip
 _ARCHITECTURES = {"x86_64": _X86_64, "aarch64": _AARCH64, "arm64": _AARCH64}
@@ -69,6 +74,7 @@ class Call:
 
     id: int
     thread: int
+    number: int
     name: str
     arguments: tuple[int, ...]
 
@@ -91,13 +97,14 @@ def _machine() -> tuple[int, Mapping[str, int]]:
     return architecture, _NUMBERS[architecture]
 
 
-def install() -> int:
+def install(others: Iterable[str] = ()) -> int:
     """Put the filter on this process, for good, and on all it will start; the descriptor of its other end.
 
+    *others* are calls to be asked about beside those of the network, as far as this machine has them.
     UnsupportedError where the host has no such filter.
     """
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
-        found = _set(_program(), flags)
+        found = _set(_program(others), flags)
         if found >= 0:
             return found
     raise UnsupportedError(f"seccomp: {os.strerror(ctypes.get_errno()).lower()}")
@@ -122,7 +129,7 @@ def _set(instructions: list[_Instruction], flags: int) -> int:
     return int(libc.syscall(numbers["seccomp"], _SET_MODE_FILTER, flags, program))
 
 
-def _program() -> list[_Instruction]:
+def _program(others: Iterable[str]) -> list[_Instruction]:
     """What the kernel asks about, what it refuses by itself, and what it lets pass: nearly everything."""
     architecture, numbers = _machine()
     found = _entrance(architecture)
@@ -134,6 +141,9 @@ def _program() -> list[_Instruction]:
         found += _if(numbers[name], _about_options())
     for name in (RECVFROM, SENDTO):
         found += _if(numbers[name], _about_addresses())
+    for name in others:
+        if name in numbers:
+            found += _if(numbers[name], [_Instruction(_RETURN, _NOTIFY)])
     return [*found, _Instruction(_RETURN, _ALLOW)]
 
 
@@ -235,7 +245,7 @@ class Listener:
         except OSError:
             return None
         id_, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(data)
-        return Call(id_, thread, self._names.get(number, ""), tuple(arguments))
+        return Call(id_, thread, number, self._names.get(number, ""), tuple(arguments))
 
     def proceed(self, call: Call) -> None:
         """Let the kernel do *call* as it is."""

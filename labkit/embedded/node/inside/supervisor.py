@@ -20,15 +20,16 @@ import socket
 import sys
 import termios
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from labkit.embedded.node.inside import files, seccomp
+from labkit.embedded.node.inside import files, paths, seccomp
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.network import Network
 from labkit.embedded.node.inside.node import Place
+from labkit.embedded.node.inside.paths import Paths
 from labkit.embedded.node.inside.seccomp import UnsupportedError
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -40,6 +41,8 @@ _BEGIN = (
     "from labkit.embedded.node.inside import supervisor; supervisor.main()"
 )
 LONGEST_REASON = 200
+APART, TRANSLATED = b"a", b"t"
+"""How a program is kept to its pod's files: in a mount namespace, or by translating paths."""
 NO_NETWORK = (
     "labkit: this host lets no program but Python into a pod's network ({why}), so every connection was "
     "refused, rather than made past the mesh; `labkit doctor` says more."
@@ -64,6 +67,18 @@ def command_line(inside: Inside, program: str, argv: Sequence[str]) -> list[str]
     """What to start, for *program* with *argv* to run in *inside*, as a child of this process."""
     begin = [sys.executable, "-I", "-S", "-c", _BEGIN, _ROOT]
     return [*begin, str(os.getpid()), json.dumps(asdict(inside)), program, *argv]
+
+
+def why_not() -> tuple[str, str]:
+    """Why programs of a pod get no network of its own here, and why no files; each empty where they do."""
+    import subprocess  # late: a supervisor needs neither
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as top:
+        begin = [sys.executable, "-I", "-S", "-c", _BEGIN.replace("supervisor", "trial"), _ROOT, top]
+        done = subprocess.run(begin, capture_output=True, text=True, timeout=10)
+    network, files_, *_ = [*done.stdout.splitlines(), "it could not be tried", "it could not be tried"]
+    return network, files_
 
 
 def main() -> None:
@@ -118,7 +133,9 @@ class Supervisor:
             for _, _, data in control:
                 descriptors.frombytes(data[:4])
         if descriptors:
-            self._network = Network(self._inside.place, seccomp.Listener(descriptors[0]))
+            listener = seccomp.Listener(descriptors[0])
+            translated = Paths(self._inside.mounts, listener) if said == TRANSLATED else None
+            self._network = Network(self._inside.place, listener, translated)
             threading.Thread(target=self._network.serve, daemon=True).start()
         elif said:
             self._why_not, self._stderr = said.decode(), os.dup(2)
@@ -149,33 +166,39 @@ class _Program:
         if os.isatty(0):
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         environment = dict(os.environ)
-        self._enter_files(environment)
-        self._enter_network(program, environment)
+        apart = self._enter_files(environment)
+        self._enter_network(program, environment, apart=apart)
         try:
             os.execve(program, list(argv), environment)
         except OSError as error:
             os.write(2, f"exec {program}: {(error.strerror or '').lower()}\n".encode())
         os._exit(CANNOT_START)
 
-    def _enter_files(self, environment: dict[str, str]) -> None:
+    def _enter_files(self, environment: dict[str, str]) -> bool:
+        """Whether a mount namespace keeps the program to the pod's files; else paths must be translated."""
         if not self._inside.mounts:
-            return
+            return True
         try:
             files.enter(self._inside.mounts, self._inside.top)
             if self._inside.directory:
                 os.chdir(self._inside.directory)
-        except OSError:  # not on this host: what is left are variables
-            environment.update(_instead(self._inside))
+        except OSError:
+            tmp = (each.source for each in self._inside.mounts if each.target == "/tmp")
+            environment["TMPDIR"] = next(tmp, "/tmp")
+            return False
+        return True
 
-    def _enter_network(self, program: str, environment: dict[str, str]) -> None:
+    def _enter_network(self, program: str, environment: dict[str, str], *, apart: bool) -> None:
         try:
-            descriptor = seccomp.install()
+            descriptor = seccomp.install(() if apart else paths.SHAPES)
         except UnsupportedError as error:
             self._without_network(str(error), program, environment)
             return
         with self._supervisor:
             rights = array.array("i", [descriptor])
-            self._supervisor.sendmsg([b"."], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            self._supervisor.sendmsg(
+                [APART if apart else TRANSLATED], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+            )
         os.close(descriptor)
 
     def _without_network(self, why: str, program: str, environment: dict[str, str]) -> None:
@@ -189,17 +212,6 @@ class _Program:
             os.write(2, f"{NO_NETWORK.format(why=error)}\n".encode())
             os._exit(CANNOT_START)
         self._supervisor.sendall(why.encode())
-
-
-def _instead(inside: Inside) -> Mapping[str, str]:
-    """For programs that honour them: a temporary folder that is the pod's, and how its names are resolved."""
-    tmp = next((each.source for each in inside.mounts if each.target == "/tmp"), "")
-    namespace = inside.place.namespace
-    return {
-        "TMPDIR": tmp,
-        "LOCALDOMAIN": f"{namespace}.svc.cluster.local svc.cluster.local cluster.local",
-        "RES_OPTIONS": "ndots:5",
-    }
 
 
 def _let_go_of_streams() -> None:
