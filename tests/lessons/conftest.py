@@ -53,6 +53,10 @@ class Class:
 
     def type(self, deployment: str, command: str, *, container: str = "", check: bool = True) -> str:
         """What *command* prints in a pod of *deployment*, both streams, as one types it with ``sh -c``."""
+        return self.exec(deployment, "sh", "-c", command, container=container, check=check)
+
+    def exec(self, deployment: str, *command: str, container: str = "", check: bool = True) -> str:
+        """What *command* prints, typed without a shell."""
         where = ["-c", container] if container else []
         words = [
             "kubectl",
@@ -62,9 +66,7 @@ class Class:
             f"deploy/{deployment}",
             *where,
             "--",
-            "sh",
-            "-c",
-            command,
+            *command,
         ]
         done = self.bench.run(*words, check=False)
         assert done.returncode == 0 or not check, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -56,9 +56,8 @@ def test_circuit_breaking(httpbin: Class) -> None:
         manifests.subsets("httpbin", policy=narrow),
     )
     httpbin.ready("fortio-deploy")
-    one = httpbin.type(
-        "fortio-deploy", "/usr/bin/fortio curl -quiet http://httpbin:8000/get", container="fortio"
-    )
+    curl = ("/usr/bin/fortio", "curl", "-quiet", "http://httpbin:8000/get")
+    one = httpbin.exec("fortio-deploy", *curl, container="fortio")
     assert one.startswith("HTTP/1.1 200 OK")
     load = "fortio load -c {} -qps 0 -n {} -loglevel Warning http://httpbin:8000/delay/0.02"
     alone = httpbin.type("fortio-deploy", load.format(1, 5), container="fortio")
@@ -126,29 +125,6 @@ def test_ingress(httpbin: Class) -> None:
     assert httpbin.page("/headers", "-I", *host).startswith("HTTP/1.1 404 Not Found")
     assert httpbin.page("/status/200", "-I").startswith("HTTP/1.1 404 Not Found")
     httpbin.delete("gateway/httpbin-gateway", "virtualservice/httpbin")
-
-
-def test_kubernetes_ingress(httpbin: Class) -> None:
-    backend = "backend: {service: {name: httpbin, port: {number: 8000}}}"
-    httpbin.apply(f"""
-apiVersion: networking.k8s.io/v1
-kind: IngressClass
-metadata: {{name: istio}}
-spec: {{controller: istio.io/ingress-controller}}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {{name: ingress}}
-spec:
-  ingressClassName: istio
-  rules:
-    - host: httpbin.example.com
-      http: {{paths: [{{path: /status, pathType: Prefix, {backend}}}]}}
-""")
-    host = ("-H", "Host: httpbin.example.com", "-o", "/dev/null", "-w", "%{http_code}")
-    until(lambda: httpbin.page("/status/200", *host) == "200")
-    assert httpbin.page("/headers", *host) == "404"
-    httpbin.delete("ingress", "ingress")
 
 
 def test_ingress_without_tls_termination(room: Class, tmp_path) -> None:

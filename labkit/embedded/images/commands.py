@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from labkit.embedded.images.program import HOST_PATH
 
 OURS = ("curl", "nc", "nslookup", "wget")
+_ALWAYS = ("nc", "wget")
+"""The images have busybox's, which end otherwise and take other options than those of most machines."""
 
 
 def lesson(name: str, *words: str) -> list[str]:
@@ -17,8 +19,10 @@ def lesson(name: str, *words: str) -> list[str]:
 
 
 def commands(*names: str) -> dict[str, Sequence[str]]:
-    """Of the commands called *names* those of ours that this machine has not itself."""
-    return {name: lesson(name) for name in names if name in OURS and not on_machine(name)}
+    """Of the commands called *names* those of ours that this machine has not, or has another kind of."""
+    return {
+        name: lesson(name) for name in names if name in _ALWAYS or (name in OURS and not on_machine(name))
+    }
 
 
 def on_machine(name: str) -> bool:
