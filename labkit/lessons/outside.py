@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import ssl
 import sys
 import tempfile
@@ -23,6 +24,9 @@ from labkit.lessons.http import STOP_SECONDS, say, until_stopped
 
 PORTS = {False: (8080, 80), True: (8443, 443)}
 """Without and with TLS; the second where this account may open it."""
+LONGEST_DELAY = 10.0
+_DELAY = re.compile(r"/delay/(\d+)")
+"""A page of every host, as httpbin has it: that of ``/``, so many seconds later."""
 HEADER = "x-labkit-outside"
 _WORLD = web.AppKey("world", Mapping[str, Any])
 
@@ -44,6 +48,8 @@ async def _answer(request: web.Request) -> web.Response:
         return web.Response(status=421, text=text, headers=told)
     if entered.get("to_https") and not request.secure:
         return web.Response(status=301, headers={**told, "Location": f"https://{host}{request.path_qs}"})
+    if found := _DELAY.fullmatch(request.path):
+        await asyncio.sleep(min(float(found[1]), LONGEST_DELAY))
     return _page(entered.get("pages") or {}, request, host, told)
 
 
@@ -53,7 +59,7 @@ def _page(pages: Mapping[str, str], request: web.Request, host: str, told: dict[
     if path in pages:
         kind = "application/json" if path.endswith(".json") else "text/plain"
         return web.Response(text=pages[path], content_type=kind, headers=told)
-    if path != "/" and pages:
+    if path != "/" and pages and not _DELAY.fullmatch(path):
         return web.Response(status=404, text=f"{_says(host)} It has no page {path}.\n", headers=told)
     text = f"<html><head><title>{host} (stand-in)</title></head><body><p>{_says(host)}</p></body></html>\n"
     return web.Response(text=text, content_type="text/html", headers=told)

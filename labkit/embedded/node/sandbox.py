@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,14 @@ class Sandbox:
             admin=str(self.run_dir(proxy) / ADMIN_SOCKET) if proxy else "",
         )
 
-    def inside(self, spec: Obj, *, is_container: bool = False) -> Inside:
-        """What a program of the container *spec* finds; MountError where a volume can't be had."""
-        mounts = volumes.mounts(
-            self.node.client, self.pod, spec, self.pod_ip, self.node.pod_run_dir(self.pod)
-        )
-        top = self.node.pod_run_dir(self.pod) / ROOT
+    def inside(self, spec: Obj, needed: Iterable[Path] = (), *, is_container: bool = False) -> Inside:
+        """What a program of the container *spec* finds; MountError where a volume can't be had.
+
+        needed: folders of the host in which that program lies.
+        """
+        folder = self.node.pod_run_dir(self.pod)
+        mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
+        top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)
         directory = str(spec.get("workingDir") or "")
         return Inside(self.place(spec["name"]), mounts, str(top), directory, is_container)

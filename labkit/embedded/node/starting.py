@@ -98,7 +98,8 @@ def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> 
     _write_files(launch.run_dir, command)
     variables = _environment(sandbox, launch, command)
     directory = command.directory or launch.run_dir
-    return Surroundings(variables, directory, sandbox.inside(launch.container))
+    needed = [command.directory, Path(command.argv[0]).parent] if command.directory else []
+    return Surroundings(variables, directory, sandbox.inside(launch.container, needed))
 
 
 def _write_files(directory: Path, command: ProcessCommand) -> None:

@@ -32,8 +32,13 @@ class MountError(Exception):
     """A volume refers to something that is not there, or leaves its place."""
 
 
-def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> list[Mount]:
-    """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't."""
+def mounts(
+    client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path, needed: Iterable[Path] = ()
+) -> list[Mount]:
+    """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't.
+
+    needed: folders of the host in which its program lies, wherever that is.
+    """
     tmp = folder / spec["name"] / TMP
     tmp.mkdir(parents=True, exist_ok=True)
     volumes = {str(each["name"]): each for each in pod["spec"].get("volumes") or []}
@@ -48,7 +53,7 @@ def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> li
                 named = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
                 raise MountError(named) from error
     found += _working_folder(spec, found, folder)
-    return [*found, *_kept_in_sight(found, folder)]
+    return [*found, *_kept_in_sight(found, folder, *needed)]
 
 
 def _working_folder(spec: Obj, mounts: Iterable[Mount], folder: Path) -> Iterable[Mount]:
@@ -89,9 +94,9 @@ def _mount(mount: Obj, volume: Obj, place: Path) -> Mount:
     return Mount(str(source), os.path.normpath(str(mount["mountPath"])), read_only)
 
 
-def _kept_in_sight(mounts: Iterable[Mount], folder: Path) -> Iterable[Mount]:
+def _kept_in_sight(mounts: Iterable[Mount], *folders: Path) -> Iterable[Mount]:
     """What a program needs of the host though it lies below a mount, such as this Python in ``/tmp``."""
-    for path in dict.fromkeys((str(folder), sys.prefix, sys.base_prefix, str(_PACKAGE))):
+    for path in dict.fromkeys((*map(str, folders), sys.prefix, sys.base_prefix, str(_PACKAGE))):
         if any(f"{path}/".startswith(f"{each.target}/") for each in mounts):
             yield Mount(path, path)
 
