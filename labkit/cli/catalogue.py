@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from labkit.language import gettext
-
 
 @click.group(invoke_without_command=True)
 @click.pass_context
@@ -24,11 +22,11 @@ def _show() -> None:
     from labkit import images as own
     from labkit.kube import embedded
 
-    rows = [(gettext("IMAGE"), gettext("WHAT IT IS"), gettext("PROGRAMS"))]
+    rows = [("IMAGE", "WHAT IT IS", "PROGRAMS")]
     for name, image in own.read().items():
-        rows.append((name, gettext("yours: {command}", command=shlex.join(image.command)), ""))
+        rows.append((name, f"yours: {shlex.join(image.command)}", ""))
     for one in embedded.images():
-        rows.append((one.name.removesuffix(":*"), gettext(one.what), " ".join(one.programs)))
+        rows.append((one.name.removesuffix(":*"), one.what, " ".join(one.programs)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for name, what, programs in rows:
         print(f"{name:<{widths[0]}}   {what:<{widths[1]}}   {programs}".rstrip())
@@ -44,14 +42,8 @@ def add(name: str, command: tuple[str, ...]) -> None:
     from labkit import images as own
 
     entered = own.add(name, command, Path.cwd())
-    print(
-        gettext(
-            "Pods that name {name} run {command} in {directory}.",
-            name=name,
-            command=shlex.join(entered.command),
-            directory=entered.directory,
-        )
-    )
+    typed = shlex.join(entered.command)
+    print(f"Pods that name {name} run {typed} in {entered.directory}.")
 
 
 @images.command()
@@ -61,4 +53,4 @@ def remove(name: str) -> None:
     from labkit import images as own
 
     own.remove(name)
-    print(gettext("{name} is no image any more.", name=name))
+    print(f"{name} is no image any more.")
