@@ -34,8 +34,8 @@ _WORLD = web.AppKey("world", Mapping[str, Any])
 def played(world: Mapping[str, Any], host: str) -> Any:
     """What was entered for *host*, or for a name with ``*.`` that it fits; None where nothing was."""
     name = host.partition(":")[0].lower()
-    wildcards = (f"*.{name.partition('.')[2]}", f"*.{'.'.join(name.split('.')[-2:])}")
-    return next((world[each] for each in (name, *wildcards) if each in world), None)
+    wider = (one for pattern, one in world.items() if pattern[:2] == "*." and name.endswith(pattern[1:]))
+    return world[name] if name in world else next(wider, None)
 
 
 async def _answer(request: web.Request) -> web.Response:

@@ -83,15 +83,29 @@ def test_a_program_of_ones_own(room: Class, tmp_path: Path) -> None:
     listed = labkit("images").stdout
     assert "me/shop:1" in listed
     assert "me/shop:2" in listed
-    with Lab(kubeconfig=room.bench.kubeconfig, namespace=room.namespace) as lab:
-        room.apply(
-            manifests.virtual_service(
-                *("shop", "[shop]"),
-                f"http: [{{route: [{manifests.to('shop', 'v1', 50)}, {manifests.to('shop', 'v2', 50)}]}}]",
-            )
-        )
-        assert lab.gets_proxy(room.namespace)
+    half = f"http: [{{route: [{manifests.to('shop', 'v1', 50)}, {manifests.to('shop', 'v2', 50)}]}}]"
+    room.apply(manifests.virtual_service("shop", "[shop]", half))
     seen = room.type("curl", "for i in $(seq 40); do curl -sS http://shop/; echo; done").split("\n")
     assert {"hello from python", f"hello from {language}"} <= set(seen)
+    _shift_to(room, language)
     labkit("images", "remove", "me/shop:1")
     assert labkit("images", "remove", "me/shop:1", check=False).returncode == 1
+
+
+def _shift_to(room: Class, language: str) -> None:
+    """The course's rule, shifted step by step to the learner's program."""
+    with Lab(kubeconfig=room.bench.kubeconfig) as lab:
+        lab.goto(3)
+        room.apply(
+            manifests.service("shop", 80, 8000),
+            manifests.deployment("shop", "me/shop:2", port=8000, env=ENV),
+            namespace=lab.namespace,
+        )
+        room.ready("shop", namespace=lab.namespace)
+        rule = f"http: [{{route: [{manifests.to('producer-internal-host', weight=99)}, "
+        rule += f"{manifests.to('shop', weight=1)}]}}]"
+        named = ("producer-internal-host-vs", "[producer-internal-host]")
+        room.apply(manifests.virtual_service(*named, rule), namespace=lab.namespace)
+        lab.shift("shop", steps=(50, 100), requests=20)
+        assert f"hello from {language}" in lab.curl("/service-a").text
+        lab.reset()
