@@ -64,9 +64,9 @@ def why_not_in_pods() -> tuple[str, str]:
 
     Each empty where they do.
     """
-    from labkit.embedded.node.inside import supervisor
+    from labkit.embedded.node.inside import start
 
-    return supervisor.why_not()
+    return start.why_not()
 
 
 _offered: set[str] = set()

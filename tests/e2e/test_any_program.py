@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from labkit import Lab
+
 pytestmark = pytest.mark.slow
 
 IMAGE = "labkit/outside:1"
@@ -204,6 +206,20 @@ def test_registry_only_holds_for_it(meshed, alone, outside):
     assert "block_all" in meshed.logged("127.10.255.9")
     assert "from outside" not in meshed.type("curl", "-sS", outside)
     assert "BlackHoleCluster" in meshed.logged(outside[7:-1])
+
+
+@pytest.fixture
+def allow_any(own_cluster):
+    with Lab(kubeconfig=own_cluster.kubeconfig) as lab:
+        lab.outbound_policy("ALLOW_ANY")
+        yield
+        lab.outbound_policy("REGISTRY_ONLY")
+
+
+@pytest.mark.usefixtures("allow_any")
+def test_allow_any_lets_it_out(meshed, outside):
+    assert meshed.type("curl", "-sS", outside) == "from outside"
+    assert "PassthroughCluster" in meshed.logged(outside[7:-1])
 
 
 def test_localhost_is_the_pod(anywhere):

@@ -174,8 +174,12 @@ def _pods() -> Iterator[Finding]:
     yield Finding(
         "files in pods: /tmp and volumes are the pod's own",
         not files,
-        f"no mount namespace to be had ({files}); TMPDIR is the pod's own, /tmp is this machine's, and "
-        "volumes are not mounted.",
+        f"there are no mount namespaces ({files}). "
+        + (
+            "TMPDIR is the pod's own, but /tmp is this machine's, and volumes are not mounted."
+            if network
+            else "Paths are translated instead: only `cd` below /tmp, and programs in it, don't work in pods."
+        ),
         needed=False,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labkit.embedded.node.exec_process import Command, ExecProcess
-from labkit.embedded.node.inside import supervisor
+from labkit.embedded.node.inside.start import command_line
 from labkit.embedded.node.programs import NoProgram, find_program
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.node.runs import Surroundings
@@ -28,7 +28,7 @@ def command_in(found: Surroundings, words: Sequence[str], *, tty: bool) -> Comma
     """What to start for *words* to run in a container; NoProgram where there is no such program."""
     variables = {"TERM": "xterm"} | dict(found.environment) if tty else found.environment
     program = find_program(words[0], variables, str(found.directory), found.inside.mounts)
-    argv = supervisor.command_line(found.inside, program, words)
+    argv = command_line(found.inside, program, words)
     return Command(program, argv, variables, found.directory, tty)
 
 

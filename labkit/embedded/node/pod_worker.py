@@ -12,7 +12,7 @@ from labkit.embedded.node import deadline, pod_status, volumes
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.deadline import ActiveDeadline
-from labkit.embedded.node.inside import supervisor
+from labkit.embedded.node.inside import start
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp, uid_of
 from labkit.embedded.proxy_config import holds_application
@@ -24,7 +24,7 @@ STATUS_RETRY = 1.0
 LINGER_SECONDS = 0.2
 LAST_GRACE = 2.0  # what a kubelet leaves a container however long the hooks took
 
-_why_not = functools.cache(supervisor.why_not)
+_why_not = functools.cache(start.why_not)
 
 
 class PodWorker:
@@ -212,9 +212,9 @@ class PodWorker:
                 )
 
     async def _warn_of_missing_namespaces(self, names: list[str]) -> None:
-        _, why = await asyncio.to_thread(_why_not)
-        if why:
-            lost = f"This host allows no mount namespace ({why}): not mounted are {', '.join(names)}"
+        network, why = await asyncio.to_thread(_why_not)
+        if why and network:
+            lost = f"This host lets no pod have files of its own ({why}): not mounted are {', '.join(names)}"
             self._warn("FailedMount", lost)
 
     def _warn(self, reason: str, message: str) -> None:

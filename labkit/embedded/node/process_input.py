@@ -51,9 +51,9 @@ class Input:
 
     async def _writable(self) -> None:
         loop, descriptor = asyncio.get_running_loop(), self._descriptor
-        ready = loop.create_future()
-        loop.add_writer(descriptor, lambda: ready.done() or ready.set_result(None))
+        ready = asyncio.Event()
+        loop.add_writer(descriptor, ready.set)
         try:
-            await ready
+            await ready.wait()
         finally:
             loop.remove_writer(descriptor)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
-from labkit.embedded.node.inside.supervisor import Inside
+from labkit.embedded.node.inside.start import Inside
 from labkit.embedded.node.process import SupervisedProcess
 from labkit.embedded.objects import Obj
 

@@ -12,7 +12,7 @@ from labkit.embedded.node import capture, trust, volumes
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.inside.node import Place
-from labkit.embedded.node.inside.supervisor import Inside
+from labkit.embedded.node.inside.start import Inside
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 DEFAULT_GRACE = 30

@@ -16,7 +16,7 @@ from labkit.embedded.node import volumes
 from labkit.embedded.node.catalogue import BuiltinImage, Image
 from labkit.embedded.node.container_log import ContainerLog
 from labkit.embedded.node.environment import container_environment
-from labkit.embedded.node.inside import supervisor
+from labkit.embedded.node.inside.start import command_line
 from labkit.embedded.node.process import Stdin, SupervisedProcess
 from labkit.embedded.node.programs import find_program
 from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run, Surroundings
@@ -90,7 +90,7 @@ def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str
     inside = replace(surroundings.inside, is_container=True)
     directory = str(surroundings.directory)
     program = find_program(command.argv[0], surroundings.environment, directory, inside.mounts)
-    return supervisor.command_line(inside, program, command.argv)
+    return command_line(inside, program, command.argv)
 
 
 def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> Surroundings:

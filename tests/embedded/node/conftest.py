@@ -38,6 +38,13 @@ def run_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
+def outside_tmp() -> Iterator[Path]:
+    """A folder that pods see as the machine does: their ``/tmp`` is their own."""
+    with tempfile.TemporaryDirectory(prefix="lk", dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def block() -> Iterator[int]:
     """An address block that no other test, in whichever process, and no cluster has meanwhile."""
     number, claim = network.claim_block(random.randrange(100, 250, 2))

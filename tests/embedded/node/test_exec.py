@@ -262,9 +262,9 @@ def test_it_goes_with_the_daemon(tmp_path: Path):
     script = f"echo $$ > {tmp_path}/one; setsid sleep 60 & echo $! > {tmp_path}/two; wait"
     starter = f"""
 import subprocess, time
-from labkit.embedded.node.inside import supervisor
-inside = supervisor.Inside(supervisor.Place("", "default", "web", "127.0.0.1", "127.0.0.1"))
-subprocess.Popen(supervisor.command_line(inside, "/bin/sh", ["sh", "-c", {script!r}]))
+from labkit.embedded.node.inside import start
+inside = start.Inside(start.Place("", "default", "web", "127.0.0.1", "127.0.0.1"))
+subprocess.Popen(start.command_line(inside, "/bin/sh", ["sh", "-c", {script!r}]))
 time.sleep(60)
 """
     daemon = subprocess.Popen([sys.executable, "-c", starter])

@@ -361,8 +361,8 @@ async def test_dial(node: Node) -> None:
         node.kubelet.dial("default", "nobody", 80)
 
 
-async def test_the_proxy_ends_last(node: Node, catalogue: Catalogue, tmp_path: Path) -> None:
-    said = tmp_path / "said"
+async def test_the_proxy_ends_last(node: Node, catalogue: Catalogue, outside_tmp: Path) -> None:
+    said = outside_tmp / "said"
     script = f"trap 'sleep 0.2; echo $NAME >> {said}; exit' TERM; echo up; while :; do sleep 0.01; done"
 
     def describe(launch: Launch) -> ProcessCommand:

@@ -1,6 +1,6 @@
 """Run one program inside a pod, and take everything it has started along when it ends.
 
-Started by :func:`command_line`. It puts the program into the pod (its network and its files), and
+Started by :func:`.start.command_line`. It puts the program into the pod (its network and its files), and
 answers its calls while it lives. A shell leaves processes behind: in the background, in groups and
 sessions of their own. In a real container the kernel ends them with the container; here this process, which
 has asked to be the parent of every orphan below it (``PR_SET_CHILD_SUBREAPER``), does so when the program
@@ -21,7 +21,6 @@ import sys
 import termios
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,15 +30,11 @@ from labkit.embedded.node.inside.network import Network
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.paths import Paths
 from labkit.embedded.node.inside.seccomp import UnsupportedError
+from labkit.embedded.node.inside.start import Inside
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 CANNOT_START = 126  # as a shell says it
 TERMINATED, KILLED = 143, 137
-_ROOT = str(Path(__file__).parents[4])
-_BEGIN = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from labkit.embedded.node.inside import supervisor; supervisor.main()"
-)
 LONGEST_REASON = 200
 APART, TRANSLATED = b"a", b"t"
 """How a program is kept to its pod's files: in a mount namespace, or by translating paths."""
@@ -47,38 +42,6 @@ NO_NETWORK = (
     "labkit: this host lets no program but Python into a pod's network ({why}), so every connection was "
     "refused, rather than made past the mesh; `labkit doctor` says more."
 )
-
-
-@dataclass(frozen=True)
-class Inside:
-    """Into which pod a program is put."""
-
-    place: Place
-    mounts: Sequence[Mount] = ()
-    top: str = ""
-    """An empty folder of the pod's, for :func:`labkit.embedded.node.inside.files.enter`."""
-    directory: str = ""
-    """The working folder, as the pod sees it; empty: that of this process."""
-    is_container: bool = False
-    """Whether it is a container's own program, which SIGTERM asks to end; a command is ended."""
-
-
-def command_line(inside: Inside, program: str, argv: Sequence[str]) -> list[str]:
-    """What to start, for *program* with *argv* to run in *inside*, as a child of this process."""
-    begin = [sys.executable, "-I", "-S", "-c", _BEGIN, _ROOT]
-    return [*begin, str(os.getpid()), json.dumps(asdict(inside)), program, *argv]
-
-
-def why_not() -> tuple[str, str]:
-    """Why programs of a pod get no network of its own here, and why no files; each empty where they do."""
-    import subprocess  # late: a supervisor needs neither
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as top:
-        begin = [sys.executable, "-I", "-S", "-c", _BEGIN.replace("supervisor", "trial"), _ROOT, top]
-        done = subprocess.run(begin, capture_output=True, text=True, timeout=10)
-    network, files_, *_ = [*done.stdout.splitlines(), "it could not be tried", "it could not be tried"]
-    return network, files_
 
 
 def main() -> None:
