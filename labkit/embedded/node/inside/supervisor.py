@@ -143,6 +143,8 @@ class _Program:
             return True
         try:
             files.enter(self._inside.mounts, self._inside.top)
+            if self._inside.directory:
+                os.chdir(self._inside.directory)
         except OSError:
             tmp = (each.source for each in self._inside.mounts if each.target == "/tmp")
             environment["TMPDIR"] = next(tmp, "/tmp")

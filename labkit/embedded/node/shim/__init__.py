@@ -1,1 +1,1 @@
-"""What stands first on the path of a pod's Python: it does what iptables and resolv.conf do elsewhere."""
+"""What our own services' processes find on their PYTHONPATH; supervisors use two modules of it, too."""
