@@ -21,12 +21,14 @@ from labkit.embedded.api.server import ApiServer
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.injection import Injection
+from labkit.embedded.images import images
+from labkit.embedded.images.own import own_images
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.bootstrap import proxy_image
 from labkit.embedded.mesh.control_plane import ControlPlane
 from labkit.embedded.mesh.programs import pilot_discovery
 from labkit.embedded.mesh.validation import admission as istio_validation
-from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage, service_images
+from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.node.scheduling import Scheduler
 from labkit.embedded.store import Store
@@ -44,6 +46,8 @@ class Plan:
     database: Path
     node: Path
     run: Path
+    images: Path
+    """What the learner has entered, see :mod:`labkit.images`."""
     block: int
     token: str
     key: SigningKey
@@ -78,7 +82,7 @@ class Cluster:
             "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
             "istio/pilot:*": BuiltinImage(lambda _: istiod, pilot_discovery(debug)),
         }
-        return Catalogue(service_images() | mesh)
+        return Catalogue(mesh | images(), own_images(self._plan.images))
 
     async def __aenter__(self) -> Cluster:
         bootstrap.ensure(self._client, *self._listener.getsockname())
