@@ -166,9 +166,10 @@ def test_permissions_are_asked_of_the_api(api):
 
 def test_the_roles_are_objects_the_api_takes(cluster, api):
     """A real kubectl applies them in a dry run, where the namespaces are there."""
-    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=roles("anna", ["default"]))
+    given = roles("anna", ["default"], "kube-public")
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=given)
 
-    assert done.count("created (server dry run)") == 6
+    assert done.count("created (server dry run)") == 8
 
 
 def test_roles_of_two_have_nothing_in_common():
@@ -180,10 +181,10 @@ def test_roles_of_two_have_nothing_in_common():
         "https:-/login/anna",
         "system:serviceaccount:school:anna",
     )
-    made = [obj for user in users for obj in yaml.safe_load_all(roles(user, ["default"]))]
+    made = [obj for user in users for obj in yaml.safe_load_all(roles(user, ["default"], "record"))]
     keys = [(obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in made]
 
-    assert len(set(keys)) == len(keys) == 6 * len(users)
+    assert len(set(keys)) == len(keys) == 8 * len(users)
     assert not any(set("/%") & set(name) for *_, name in keys)
 
 

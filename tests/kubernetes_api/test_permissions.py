@@ -18,7 +18,7 @@ def learner(api_server, namespace):
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         if api_server.ask("POST", "/api/v1/namespaces", body).code == 201:
             made.append(f"/api/v1/namespaces/{name}")
-    for obj in yaml.safe_load_all(roles("anna", [namespace])):
+    for obj in yaml.safe_load_all(roles("anna", [namespace], "kube-public")):
         place = obj["metadata"].get("namespace")
         path = f"{RBAC}{f'/namespaces/{place}' if place else ''}/{obj['kind'].lower()}s"
         assert api_server.ask("POST", path, obj).code == 201
