@@ -32,6 +32,7 @@ from labkit.embedded.objects import Obj, name_of, namespace_of, timestamp, uid_o
 log = logging.getLogger(__name__)
 
 CONFIG_RETRY = 2.0
+IMAGE_LOOK = 0.5  # seconds between two looks for an image that a learner may enter
 REBOOTED = 255  # what a runtime reports for a container it did not see end
 CANNOT_START = 128  # and for one it could not start
 
@@ -170,18 +171,28 @@ class Container:
     async def _wait_for_image(self, pulls: BackOff) -> None:
         """Report that there is no such image, and wait before the next look."""
         image, pause = self.spec["image"], pulls.next()
-        known = ", ".join(self._node.catalogue.names)
-        message = f'Failed to pull image "{image}": not in this node\'s catalogue, which holds {known}'
+        message = (
+            f'Failed to pull image "{image}": not in this node\'s catalogue. '
+            f"`labkit images` shows what is; `labkit images add {image} -- COMMAND` enters a program of yours"
+        )
         self._event("Normal", "Pulling", f'Pulling image "{image}"')
         self._event("Warning", "Failed", message)
         self._event("Warning", "Failed", "Error: ErrImagePull")
         self._wait_as("ErrImagePull", message)
-        if await self._sleep(pause / 2):
+        if await self._sleep_for_image(pause / 2):
             return
         self._event("Normal", "BackOff", f'Back-off pulling image "{image}"')
         self._event("Warning", "Failed", "Error: ImagePullBackOff")
         self._wait_as("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {message}')
-        await self._sleep(pause)
+        await self._sleep_for_image(pause)
+
+    async def _sleep_for_image(self, seconds: float) -> bool:
+        """As :meth:`_sleep`; True also where the image has been entered meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if await self._sleep(min(left, IMAGE_LOOK)) or self._node.catalogue.find(self.spec["image"]):
+                return True
+        return False
 
     async def _run_once(self, launch: Launch, image: Image) -> int:
         """One run, to its end; the exit code."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
 from labkit.embedded.node import log_reader
@@ -28,7 +29,7 @@ class Exec:
 
     def __init__(self, worker: PodWorker, options: ExecOptions, records: RunRecords) -> None:
         """ApiError where the container does not run."""
-        self._run = _run_of(worker, options.container)
+        self._run, self._worker = _run_of(worker, options.container), worker
         self._options, self._records = options, records
         self._what = f"{namespace_of(worker.pod)}/{name_of(worker.pod)}/{options.container} exec"
         self._process: ExecProcess | None = None
@@ -64,8 +65,12 @@ class Exec:
         return self._process
 
     def _command(self) -> Command:
+        found = self._run.surroundings
+        variables = self._worker.sandbox.trust_environment() | dict(found.environment)
         try:
-            return command_in(self._run.surroundings, self._options.command, tty=self._options.tty)
+            return command_in(
+                replace(found, environment=variables), self._options.command, tty=self._options.tty
+            )
         except NoProgram as error:
             raise _not_started(str(error)) from error
 

@@ -204,8 +204,6 @@ class PodWorker:
             self.sandbox.spawn(self._warn_of_missing_namespaces(names))
         for container in spec["containers"]:
             name = container["name"]
-            if container.get("command"):
-                self._warn("CommandIgnored", f"Container {name} runs what its image says, not its command")
             hooks = container.get("lifecycle") or {}
             if any("exec" not in hook and "sleep" not in hook for hook in hooks.values()):
                 self._warn(

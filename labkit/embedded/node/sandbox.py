@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
 from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address
-from labkit.embedded.node import capture, volumes
+from labkit.embedded.node import capture, trust, volumes
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.inside.node import Place
@@ -61,14 +61,17 @@ class Sandbox:
             admin=str(self.run_dir(proxy) / ADMIN_SOCKET) if proxy else "",
         )
 
-    def inside(self, spec: Obj, *, is_container: bool = False) -> Inside:
-        """What a program of the container *spec* finds; MountError where a volume can't be had."""
-        mounts = volumes.mounts(
-            self.node.client, self.pod, spec, self.pod_ip, self.node.pod_run_dir(self.pod)
-        )
-        top = self.node.pod_run_dir(self.pod) / ROOT
+    def inside(self, spec: Obj, needed: Iterable[Path] = (), *, is_container: bool = False) -> Inside:
+        """What a program of the container *spec* finds; MountError where a volume can't be had.
+
+        needed: folders of the host in which that program lies.
+        """
+        folder = self.node.pod_run_dir(self.pod)
+        mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
+        top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)
-        return Inside(self.place(spec["name"]), mounts, str(top), is_container)
+        directory = str(spec.get("workingDir") or "")
+        return Inside(self.place(spec["name"]), mounts, str(top), directory, is_container)
 
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""
@@ -82,6 +85,10 @@ class Sandbox:
             "KUBERNETES_SERVICE_PORT": API_PORT,
             "KUBERNETES_SERVICE_PORT_HTTPS": API_PORT,
         }
+
+    def trust_environment(self) -> dict[str, str]:
+        """What lets programs trust the outside world that the lab plays, and all that the machine trusts."""
+        return trust.environment(self.node.client, self.node.pod_run_dir(self.pod))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run *work* beside; :meth:`close` waits for it."""

@@ -49,7 +49,7 @@ def start(
     command = image.describe(launch)
     surroundings = _surroundings(sandbox, launch, command)
     argv, variables = command.argv, surroundings.environment
-    supervised = not image.is_proxy and not (_is_ours(command) and not _has_volumes(launch))
+    supervised = not image.is_proxy and not (_is_ours(command) and not _has_own_files(launch))
     if supervised:
         argv = _supervised(surroundings, command)
     elif not image.is_proxy:
@@ -78,9 +78,11 @@ def _is_ours(command: ProcessCommand) -> bool:
     return list(command.argv[:2]) == [sys.executable, "-m"] and command.argv[2].startswith("labkit.")
 
 
-def _has_volumes(launch: Launch) -> bool:
+def _has_own_files(launch: Launch) -> bool:
+    """Whether it must find files, or a folder, at a place that only it has."""
     mounted = [str(each["name"]) for each in launch.container.get("volumeMounts") or []]
-    return any(not name.startswith(volumes.SPECIAL) for name in mounted)
+    has_volumes = any(not name.startswith(volumes.SPECIAL) for name in mounted)
+    return has_volumes or bool(launch.container.get("workingDir"))
 
 
 def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str]:
@@ -95,7 +97,9 @@ def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> 
     """Make the container's folder, and say what programs find in it."""
     _write_files(launch.run_dir, command)
     variables = _environment(sandbox, launch, command)
-    return Surroundings(variables, launch.run_dir, sandbox.inside(launch.container))
+    directory = command.directory or launch.run_dir
+    needed = [command.directory, Path(command.argv[0]).parent] if command.directory else []
+    return Surroundings(variables, directory, sandbox.inside(launch.container, needed))
 
 
 def _write_files(directory: Path, command: ProcessCommand) -> None:
@@ -119,6 +123,7 @@ def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> d
         "HOSTNAME": name_of(launch.pod),
         **({"TERM": "xterm"} if launch.container.get("tty") else {}),
         **sandbox.service_environment(),
+        **sandbox.trust_environment(),
         **launch.environment,
         **command.environment,
     }

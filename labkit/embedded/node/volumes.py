@@ -19,7 +19,7 @@ from labkit.embedded.node import environment
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
-TMP, VOLUMES, ETC = "tmp", "volumes", "etc"
+TMP, VOLUMES, ETC, WORK = "tmp", "volumes", "etc", "work"
 DNS_ADDRESS = str(SERVICE_NETWORK[10])
 """The name server that pods are told of."""
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
@@ -32,8 +32,13 @@ class MountError(Exception):
     """A volume refers to something that is not there, or leaves its place."""
 
 
-def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> list[Mount]:
-    """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't."""
+def mounts(
+    client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path, needed: Iterable[Path] = ()
+) -> list[Mount]:
+    """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't.
+
+    needed: folders of the host in which its program lies, wherever that is.
+    """
     tmp = folder / spec["name"] / TMP
     tmp.mkdir(parents=True, exist_ok=True)
     volumes = {str(each["name"]): each for each in pod["spec"].get("volumes") or []}
@@ -47,7 +52,19 @@ def mounts(client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path) -> li
             except MountError as error:
                 named = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
                 raise MountError(named) from error
-    return [*found, *_kept_in_sight(found, folder)]
+    found += _working_folder(spec, found, folder)
+    return [*found, *_kept_in_sight(found, folder, *needed)]
+
+
+def _working_folder(spec: Obj, mounts: Iterable[Mount], folder: Path) -> Iterable[Mount]:
+    """An empty one where ``workingDir`` names none that is there, as a runtime makes it."""
+    wanted = str(spec.get("workingDir") or "")
+    inside = any(f"{wanted}/".startswith(f"{each.target}/") for each in mounts)
+    if not wanted or inside or Path(wanted).is_dir():
+        return
+    place = folder / str(spec["name"]) / WORK
+    place.mkdir(parents=True, exist_ok=True)
+    yield Mount(str(place), wanted)
 
 
 def not_mounted(pod: Obj) -> list[str]:
@@ -77,9 +94,9 @@ def _mount(mount: Obj, volume: Obj, place: Path) -> Mount:
     return Mount(str(source), os.path.normpath(str(mount["mountPath"])), read_only)
 
 
-def _kept_in_sight(mounts: Iterable[Mount], folder: Path) -> Iterable[Mount]:
+def _kept_in_sight(mounts: Iterable[Mount], *folders: Path) -> Iterable[Mount]:
     """What a program needs of the host though it lies below a mount, such as this Python in ``/tmp``."""
-    for path in dict.fromkeys((str(folder), sys.prefix, sys.base_prefix, str(_PACKAGE))):
+    for path in dict.fromkeys((*map(str, folders), sys.prefix, sys.base_prefix, str(_PACKAGE))):
         if any(f"{path}/".startswith(f"{each.target}/") for each in mounts):
             yield Mount(path, path)
 

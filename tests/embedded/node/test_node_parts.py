@@ -1,4 +1,4 @@
-"""The small parts of the node: catalogue, addresses, variables, status, health."""
+"""The small parts of the node: addresses, variables, status, health."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.node import environment, health, pod_status, probes
-from labkit.embedded.node.catalogue import Catalogue, service_images
 from labkit.embedded.node.commands import Ended
 from labkit.embedded.node.health import Health
 from labkit.embedded.node.pod_addresses import PodAddresses
@@ -20,27 +19,6 @@ from labkit.embedded.objects import Obj
 
 ENDED_WELL: Obj = {"exitCode": 0}
 ENDED_BADLY: Obj = {"exitCode": 1}
-
-
-class TestCatalogue:
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "artashesavetisyan/istio-basics-course:service-a-java-11",
-            "docker.io/artashesavetisyan/istio-basics-course:service-a-java-11",
-            "index.docker.io/artashesavetisyan/istio-basics-course:service-a-java-11",
-            "labkit/outside",
-            "labkit/outside:2",
-        ],
-    )
-    def test_images_it_holds(self, name: str) -> None:
-        assert Catalogue(service_images()).find(name)
-
-    @pytest.mark.parametrize(
-        "name", ["nginx", "artashesavetisyan/istio-basics-course", "evil.io/labkit/outside", "", "/bin/sh"]
-    )
-    def test_anything_else_it_does_not(self, name: str) -> None:
-        assert Catalogue(service_images()).find(name) is None
 
 
 class TestAddresses:

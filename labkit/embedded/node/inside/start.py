@@ -30,6 +30,8 @@ class Inside:
     mounts: Sequence[Mount] = ()
     top: str = ""
     """An empty folder of the pod's, for :func:`labkit.embedded.node.inside.files.enter`."""
+    directory: str = ""
+    """The working folder, as the pod sees it; empty: that of this process."""
     is_container: bool = False
     """Whether it is a container's own program, which SIGTERM asks to end; a command is ended."""
 
