@@ -64,25 +64,19 @@ class AskProxies:
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             return self._wait(threads, timeout, rules)
 
-    def _led(self, rules: Collection[RuleName]) -> Led:
-        return Led(
-            {proxy: view.size_of(rules) for proxy, view in self._views.items()} if rules else {}, self._pushes
-        )
-
     def _wait(
         self, threads: ThreadPoolExecutor, timeout: float, rules: Collection[RuleName]
     ) -> tuple[ProxyState, ...]:
         started = refreshed = time.monotonic()
         wanted, evidence = self._refresh(), Evidence(rules, started)
         led = self._led(rules)
-        telling = [view for proxy, view in self._views.items() if led.tells(proxy)]
-        evidence.remember(_all(threads.map(partial(_faults, wanted=wanted), telling)))
+        known = [view for proxy, view in self._views.items() if led.tells(proxy)]
+        evidence.remember(_all(threads.map(partial(_faults, wanted=wanted), known)))
         while True:
             began = time.monotonic()
             seen = self._look(threads, wanted, led, endpoints=not rules)
             states = tuple(each.state for each in seen.values())
-            wrong, telling = _wrong(seen), _wrong(seen, led)
-            evidence.add(_fingerprints(seen), wrong, time.monotonic(), telling=telling)
+            evidence.add(_fingerprints(seen), _wrong(seen), time.monotonic(), telling=_wrong(seen, led))
             if _is_over(seen.values(), evidence, began, began - started) and led.have_what_it_has(seen):
                 return states
             if began - started >= timeout:
@@ -110,6 +104,11 @@ class AskProxies:
         look = partial(_look_at, led=led, wanted=wanted, allowance=allowance, endpoints=endpoints)
         found = threads.map(look, views, views.values())
         return {proxy: seen for proxy, seen in zip(views, found, strict=True) if seen is not None}
+
+    def _led(self, rules: Collection[RuleName]) -> Led:
+        """Who is read for whom, where *rules* alone were changed."""
+        sizes = {proxy: _size(view, rules) for proxy, view in self._views.items()} if rules else {}
+        return Led(sizes, self._pushes)
 
     def _wanted(self) -> Wanted:
         """What the VirtualServices say of each namespace whose VirtualServices may be read."""
@@ -156,6 +155,11 @@ def _seen(name: str, view: ProxyView, wrong: dict[RuleName, str]) -> _Seen:
     elif wrong or not view.is_read:
         state, why = "STALE", next(iter(wrong.values()), "not all of its routes were read yet")
     return _Seen(ProxyState(name, state, why), view.fingerprint, frozenset(wrong), view.is_read)
+
+
+def _size(view: ProxyView, rules: Collection[RuleName]) -> int:
+    with view.lock:
+        return view.size_of(rules)
 
 
 def _faults(view: ProxyView, wanted: Wanted) -> frozenset[RuleName]:

@@ -29,7 +29,7 @@ class Permission:
     verbs: tuple[str, ...]
     group: str
     resource: str
-    """With its subresource: ``pods/log``."""
+    """With its subresource: ``pods/log``; or the path of a URL that is no resource."""
 
     def __str__(self) -> str:
         return f"{', '.join(self.verbs)} {self.resource}{f'.{self.group}' if self.group else ''}"
@@ -54,6 +54,15 @@ IN_THE_LAB = (
 
 FOR_FAULTS = (Permission(_CHANGE, "networking.istio.io", "envoyfilters"),)
 """Beside those: to break a service of the learner's own. No step needs it."""
+
+FOR_THE_RECORD = (
+    Permission(("get", "list", "watch", "create", "patch"), "", "configmaps"),
+    Permission(("create",), "", "serviceaccounts/token"),
+)
+"""In the namespace of the learner's record: to keep it, and to have the cluster sign a report of it."""
+
+FOR_REPORTS = (Permission(("get",), "", "/openid/v1/jwks"),)
+"""On the cluster: by which keys its signatures are verified."""
 
 IN_ISTIO_SYSTEM = (
     Permission(_LOOK, "apps", "deployments"),
@@ -108,15 +117,17 @@ def _is_allowed(api: Api, permission: Permission, namespace: str, name: str = ""
     return bool(api.request("POST", _REVIEWS, body=review).object["status"]["allowed"])
 
 
-def roles(subject: str, namespaces: Sequence[str], system: str = "istio-system") -> str:
-    """The least a learner needs in *namespaces*, as YAML; *subject* is the user's name.
+def roles(subject: str, namespaces: Sequence[str], record: str, system: str = "istio-system") -> str:
+    """The least a learner needs in *namespaces*, and in that of the *record*, as YAML; *subject* is the
+    user's name.
 
     Making namespaces is not among these rights, nor changing or deleting them. Nothing of it is another
     learner's as well: who deletes what is written here takes away this one's rights, and nobody else's.
     """
     rights = {**dict.fromkeys(namespaces, (*IN_THE_LAB, *FOR_FAULTS)), system: IN_ISTIO_SYSTEM}
+    rights |= {record: FOR_THE_RECORD}
     objects = [obj for name, rules in rights.items() for obj in _given(subject, rules, name)]
-    return yaml.safe_dump_all([*objects, *_given(subject, ON_THE_CLUSTER)], sort_keys=False)
+    return yaml.safe_dump_all([*objects, *_given(subject, (*ON_THE_CLUSTER, *FOR_REPORTS))], sort_keys=False)
 
 
 def role_of(subject: str) -> str:
@@ -148,4 +159,11 @@ def _rbac(kind: str, metadata: Obj, content: Obj) -> Obj:
 
 
 def _rules(permissions: Sequence[Permission]) -> list[Obj]:
-    return [{"apiGroups": [p.group], "resources": [p.resource], "verbs": list(p.verbs)} for p in permissions]
+    return [_rule(p) for p in permissions]
+
+
+def _rule(permission: Permission) -> Obj:
+    verbs = list(permission.verbs)
+    if permission.resource.startswith("/"):
+        return {"nonResourceURLs": [permission.resource], "verbs": verbs}
+    return {"apiGroups": [permission.group], "resources": [permission.resource], "verbs": verbs}

@@ -61,7 +61,7 @@ class Pushes:
         """Those that *istiod* serves as it does *leader*, and that have what it sent there."""
         places = sorted({proxy.namespace for proxy in (leader, *others)})
         entries = [entry for namespace in places for entry in self._ask(istiod, namespace)]
-        sent = max((push for push in _pushes(entries, "route_sent", leader)), default=None)
+        sent = max(_pushes(entries, "route_sent", leader), default=None)
         if sent is None:
             return set()
         return {

@@ -273,7 +273,8 @@ def wait_until_gone(
 
     uid: the object's; another of the same name is not waited for. By default every one of that name is meant.
     """
-    there, last = False, {}
+    there = False
+    last: Obj = {}
     with Watches(api, resource.path(namespace)) as watches:
         for event in watches.until(time.monotonic() + timeout):
             if event.type == "SYNCED":

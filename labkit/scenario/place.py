@@ -32,7 +32,7 @@ from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.learner import Learner
 from labkit.scenario.makers import made_by_controller
 from labkit.scenario.shared_mesh import own_settings, what_to_ask_for
-from labkit.scenario.steps import STEPS, find_step
+from labkit.scenario.steps import objects as objects_of_step
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ EGRESS_FLAGS = [
     "components.egressGateways[0].name=istio-egressgateway",
     "components.egressGateways[0].enabled=true",
 ]
-"""What step 5 adds to the first installation's flags."""
+"""What a step with an egress gateway adds to the first installation's flags."""
 
 _SWEPT = {
     "apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
@@ -124,10 +124,11 @@ def bring_to(
     """
     say = say or _quiet
     started = time.perf_counter()
-    count = find_step(step).number + finished
+    steps = learner.scenario.steps
+    count = learner.scenario.find_step(step).number + finished
     moves = Moves(step)
     say(gettext("Looking at Istio …"))
-    _set_istio_right(api, learner, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
+    _set_istio_right(api, learner, egress=any(done.egress_gateway for done in steps[:count]), moves=moves)
     wanted = _wanted(learner, count)
     own = [name for kind, _, name in wanted if kind == "Namespace"]
     wanted |= {_key(obj): obj for obj in own_settings(api, own)}
@@ -150,7 +151,9 @@ def bring_to(
 
 def _wanted(learner: Learner, count: int) -> dict[Key, Obj]:
     """*learner*'s objects of the first *count* steps; a later step's version of one replaces the earlier."""
-    return {_key(obj): obj for step in STEPS[:count] for obj in step.objects(learner)}
+    return {
+        _key(obj): obj for step in learner.scenario.steps[:count] for obj in objects_of_step(step, learner)
+    }
 
 
 def _key(obj: Obj) -> Key:
@@ -230,7 +233,7 @@ def _unwanted(api: Api, learner: Learner, wanted: dict[Key, Obj]) -> Iterator[tu
         if ("Namespace", "", name) not in wanted and may_delete(api, NAMESPACES, name)
     }
     yield from ((NAMESPACES, namespace) for namespace in going.values())
-    ours = {(kind, name) for kind, _, name in _wanted(learner, len(STEPS))}
+    ours = {(kind, name) for kind, _, name in _wanted(learner, len(learner.scenario.steps))}
     for resource, obj in made_by_people(api, learner):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         strayed = namespace == "default" and (resource.kind, name) in ours

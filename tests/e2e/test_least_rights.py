@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from labkit import book
 from labkit.kube.permissions import role_of
+
+from ..the_book import BOOK
 
 pytestmark = pytest.mark.slow
 
@@ -56,11 +57,33 @@ def test_notebooks_run(bench, anna, tmp_path):
     look = bench.labkit("look", "--context", "school", "--yes", "--production", env=anna).stdout
     assert "✗" not in look
 
-    chosen = [next(book.notebooks().glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
+    chosen = [next(BOOK.notebooks.glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
     where = ("--context", "school", "-o", tmp_path / "out")
     done = bench.labkit("run", *chosen, *where, env=anna, timeout=280)
 
     assert "3 of 3 notebooks passed" in done.stdout
+    _she_reports(bench, anna | {"LABKIT_CONTEXT": "school"}, tmp_path)
+
+
+def _she_reports(bench, anna, tmp_path):
+    """With her rights the cluster keeps her record and signs her report; nobody else's is open to her."""
+    bench.labkit("report", "-o", tmp_path / "anna.html", env=anna)
+    bench.labkit("report", "--json", "-o", tmp_path / "anna.json", env=anna)
+    told = json.loads((tmp_path / "anna.json").read_text(encoding="utf-8"))["report"]
+    assert (told["about"]["kept"], told["about"]["done"]) == ("cluster", [0, 3, 5])
+    assert [one["outcome"] for one in told["releases"]] == ["rolled back"]
+    assert told["releases"][0]["picture"].startswith("data:image/png;base64,")
+    done = bench.labkit("report", "--verify", tmp_path / "anna.html", tmp_path / "anna.json")
+    assert done.stdout.count("for anna (key ") == 2
+
+    for command in (("class", "--once"), ("report", "--class")):
+        refused = bench.labkit(*command, env=anna, check=False)
+        assert refused.returncode == 1
+        assert "Only who may read every learner's record can see the class" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    for verb in ("get", "patch"):
+        asked = ("auth", "can-i", verb, "configmap/labkit-record", "-n", "labkit-record-boris")
+        assert bench.run("kubectl", *asked, check=False, env=anna).stdout == "no\n"
 
 
 def test_what_was_given_is_emptied_and_stays(bench, anna):

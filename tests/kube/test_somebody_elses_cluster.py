@@ -20,10 +20,11 @@ from labkit.kube.first_look import _ask_for_rights, _istio, _labkit, first_look
 from labkit.kube.permissions import IN_THE_LAB, denied, roles
 from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
 from labkit.kube.wait import wait_until_gone
-from labkit.scenario import cast
-from labkit.scenario.cast import HOME, NAMESPACES
 from labkit.scenario.learner import Learner
 from labkit.scenario.reset import belongings
+
+from .. import the_book as cast
+from ..the_book import HOME, NAMESPACES
 
 pytestmark = pytest.mark.slow
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "billing"}}

@@ -5,16 +5,16 @@ import re
 import nbformat
 import pytest
 
-from labkit import book
 from labkit.cli.texts.notebooks import notebook
 from labkit.cli.texts.prose import in_other_words, pieces
 
+from ..the_book import BOOK
 from .english import english
 
 SPEAK = ("goto(", "guide(", "quiz(", "task(", "check(", "verify(", "plot_", "graph(", "shift(", "split(")
 """Calls of the lab's after which it speaks by itself; after others kubectl, curl, Envoy and services do."""
 NAMES = r"Hello from[^\n]*|\b(?:ingress|egress) gateway\b|\b\S+\.(?:istio|k8s)\.io/\S+"
-CHAPTERS = [path.name for path in book.chapters()]
+CHAPTERS = [path.name for path in BOOK.chapters()]
 
 
 @pytest.fixture(params=CHAPTERS)
@@ -31,23 +31,23 @@ def without_outputs(made):
 
 
 def test_each_is_there(other):
-    assert [path.name for path in book.chapters(other)] == CHAPTERS
+    assert [path.name for path in BOOK.chapters(other)] == CHAPTERS
 
 
 def test_it_is_as_it_would_be_made(other, chapter):
-    committed = read(book.notebooks() / other / chapter)
-    made = notebook(book.notebooks() / chapter, other)
+    committed = read(BOOK.notebooks / other / chapter)
+    made = notebook(BOOK.notebooks / chapter, other)
     assert without_outputs(committed) == without_outputs(made), "`labkit texts` makes it anew"
 
 
 def test_no_english_is_left(other, chapter):
-    found = [english(words) for _, words in pieces(read(book.notebooks() / other / chapter))]
+    found = [english(words) for _, words in pieces(read(BOOK.notebooks / other / chapter))]
     assert [words for words in found if words] == []
 
 
 def test_it_gave_no_english(other, chapter):
     """These outputs are what it gives today: tests/notebooks executes it."""
-    cells = [cell for cell in read(book.notebooks() / other / chapter).cells if cell.cell_type == "code"]
+    cells = [cell for cell in read(BOOK.notebooks / other / chapter).cells if cell.cell_type == "code"]
     spoken = [
         cell
         for cell in cells
@@ -72,7 +72,7 @@ def test_code_is_the_same(other, chapter):
         in_other_words(made, lambda cell, words: "…")
         return [cell.source for cell in made.cells if cell.cell_type == "code"]
 
-    assert bare(book.notebooks() / other / chapter) == bare(book.notebooks() / chapter)
+    assert bare(BOOK.notebooks / other / chapter) == bare(BOOK.notebooks / chapter)
 
 
 def test_statements_are_prose_and_other_texts_are_not():

@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import book
 from labkit.language import ENGLISH, known
+from labkit.scenario.reading import the_book
 
 BOOK = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -32,7 +32,7 @@ def sources(path):
 def test_backwards_with_other_parameters(bench):
     """6, 4, 2, 0 and 5, 3, 1, side by side: no notebook finds what the one before it would have made."""
     other = next(language for language in known() if language != ENGLISH)
-    translated = book.chapters(other)
+    translated = the_book().chapters(other)
     committed = {path: path.read_bytes() for path in (*NOTEBOOKS, *translated)}
     out = bench.root / "out"
     halves = {ENGLISH: NOTEBOOKS[6::-2], other: translated[5::-2]}

@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import book
 from labkit.language import known
+from labkit.scenario.reading import the_book
 
 BOOK = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("language", known())
 def test_every_cell_gives_what_was_committed(bench, nbval, language):
     bench.labkit("up")
-    chapters = book.chapters(language)
+    chapters = the_book().chapters(language)
     found = nbval(*chapters, language=language)
     code = [cell for path in chapters for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     assert not found.failed, found.text

@@ -9,16 +9,17 @@ import time
 
 import pytest
 
-from labkit import Lab, book
+from labkit import Lab
 
 from ..e2e.conftest import _SPLIT_RULE
 from ..e2e.test_weight_changes import Load, _none_failed
+from ..the_book import BOOK
 from .conftest import ISTIO_KINDS, LABKIT
 from .panel import panel_moves_traffic
 
 pytestmark = [pytest.mark.real_cluster, pytest.mark.timeout(900)]
 
-NOTEBOOKS = sorted(book.notebooks().glob("[0-9][0-9]-*.ipynb"))
+NOTEBOOKS = sorted(BOOK.notebooks.glob("[0-9][0-9]-*.ipynb"))
 SERVICES = ("service-a", "service-b", "service-c", "service-ext", "outbound", "outside")
 LEARNERS = ("anna", "boris")
 
@@ -130,7 +131,7 @@ def test_class_of_two(mesh, before, tmp_path, seen):
             seen(f"{name}: {words.splitlines()[-1]}")
         failed = {name: said[name] for name, session in sessions.items() if session.returncode}
         assert not failed, failed
-        mesh.kubectl("delete", "-f", "-", "--wait", input=roles[LEARNERS[0]])
+        mesh.kubectl("delete", "-f", "-", "--wait", "--ignore-not-found", input=roles[LEARNERS[0]])
         assert [_works(mesh, name) for name in LEARNERS] == [["no"] * 2, ["yes"] * 2]
     finally:
         for given in roles.values():

@@ -8,14 +8,8 @@ import pytest
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
 from labkit.release.finding import rule_of
-from labkit.scenario.splitting import (
-    destination_called,
-    held_rule,
-    names_of,
-    shared_out,
-    the_rule,
-    weights_of,
-)
+
+from ..the_book import destination_called, held_rule, names_of, shared_out, the_rule, weights_of
 
 B, C = "producer-internal-host", "service-c-srv"
 HOME = "dev-service-mesh"
