@@ -19,7 +19,7 @@ gateway. Closing gives back connections only; the cluster runs on until `labkit 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -222,6 +222,41 @@ class Lab(Shifting):
         else:
             set_outbound_mode(self.api, mode)
         return self._wait_for_proxies()
+
+    def outside(
+        self,
+        *hosts: str,
+        pages: Mapping[str, object] | None = None,
+        to_https: bool = False,
+        file: str | Path | None = None,
+    ) -> pd.DataFrame:
+        """Let the lab play *hosts* of the outside world, for lessons that call them: ``edition.example``.
+
+        They answer by HTTP and HTTPS, and say in each answer that they are stand-ins. Pods find them by
+        their names, as they would find the real ones; the mesh knows them by a ServiceEntry or not at all.
+        Their certificate is of an authority of the lab's own, which ``curl`` in pods trusts.
+
+        pages: path → text (or a Path of a file, or what becomes JSON) that is answered there word for word.
+        to_https: plain HTTP is answered by a redirect. file: a YAML file, host → pages and to_https.
+        Returns all hosts that are played; without arguments that is all it does. Undo: :meth:`outside_gone`.
+        """
+        from labkit.kube import outside
+
+        entered = {host: outside.host_of(pages, to_https) for host in hosts}
+        if file is not None:
+            entered |= outside.of_file(file)
+        if entered:
+            outside.enter(self.api, entered)
+            self._wait_for_proxies()
+        rows = [(name, one.to_https, ", ".join(one.pages)) for name, one in outside.entered(self.api).items()]
+        return Table(rows, columns=["host", "to_https", "pages"])
+
+    def outside_gone(self, *hosts: str) -> None:
+        """Play *hosts* no more; without arguments, none at all."""
+        from labkit.kube import outside
+
+        outside.forget(self.api, *hosts)
+        self._wait_for_proxies()
 
     def istio_install(self, *flags: str) -> Acknowledgement:
         """`istioctl install -y --set FLAG …` with the lesson's own flags and these; prints its ticks."""

@@ -44,7 +44,7 @@ def slow_outside(look: Look) -> Iterator[Fault]:
 def _inner_leg(look: Look) -> Obj | None:
     """What ServiceC's own sidecar does with its calls."""
     home = look.learner.home
-    found = find_rule(look.api, Calls(INGRESS_HOST, home, labels={"app": SERVICE_C.app}))
+    found = find_rule(look.api, Calls(INGRESS_HOST, home, labels=lambda: {"app": SERVICE_C.app}))
     return entries(found.object)[found.route] if found else None
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": ("cluster", "Show nodes, pods, proxies and the gateway."),
     "kubeconfig": ("cluster", "Print the path of the kubeconfig."),
     "istio": ("istio", "Install Istio, with istioctl's flags."),
+    "images": ("catalogue", "Show the images pods can name; add programs of yours."),
     "run": ("run", "Execute the notebooks on a cluster of their own."),
     "lab": ("open_lab", "Open the first notebook in JupyterLab."),
     "new": ("new", "Write a small scenario to begin one's own from."),

@@ -27,6 +27,8 @@ API_SERVICE_IP = str(SERVICE_NETWORK[1])
 NODE_ADDRESS = "127.0.0.1"
 OUTBOUND_SOCKET = "outbound.sock"
 """In the folder of a sidecar's container: where its Envoy takes what the pod's programs send out."""
+ADMIN_SOCKET = "admin.sock"
+"""In the folder of a proxy's container: its Envoy's admin interface."""
 FIRST_BLOCK, LAST_BLOCK = 42, 252
 
 

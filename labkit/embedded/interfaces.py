@@ -229,6 +229,8 @@ class ProcessCommand:
     """Added to what every container gets."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Written into the run directory before the start: name → content."""
+    directory: Path | None = None
+    """The working folder of the image; without, the container's own."""
     unix_ports: Mapping[int, Path] = field(default_factory=dict)
     """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
     programs: Mapping[str, Sequence[str]] = field(default_factory=dict)

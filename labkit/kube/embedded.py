@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,16 @@ def envoy_path() -> Path:
     from labkit.embedded.mesh.bootstrap import envoy_path
 
     return envoy_path()
+
+
+def why_not_in_pods() -> tuple[str, str]:
+    """Why programs in pods get no network here, unless they are Python, and why no files of their own.
+
+    Each empty where they do.
+    """
+    from labkit.embedded.node.inside import start
+
+    return start.why_not()
 
 
 _offered: set[str] = set()
@@ -185,6 +196,23 @@ def remove(path: Path) -> None:
 
     launch.stop(Home(path))
     Home(path).remove()
+
+
+@dataclass(frozen=True)
+class KnownImage:
+    """An image that pods can name."""
+
+    name: str
+    what: str
+    programs: tuple[str, ...]
+    """What it runs and what else is in it."""
+
+
+def images() -> list[KnownImage]:
+    """Every image the embedded cluster knows by itself."""
+    from labkit.embedded.images import programs
+
+    return [KnownImage(name, one.what, tuple(one.commands)) for name, one in sorted(programs().items())]
 
 
 def memory() -> list[tuple[str, int]]:

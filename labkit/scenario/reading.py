@@ -82,14 +82,15 @@ def read_scenario(folder: Path) -> Scenario:
     steps = tuple(
         _step(number, each, manifests, home, path) for number, each in enumerate(read.field("steps").list())
     )
-    names = read.get("namespaces", _namespaces, ())
+    listed = _namespaces(read.field("namespaces")) if "namespaces" in read else ()
+    used = (*(step.namespace for step in steps), *(one.namespace for one in cast))
     made = Scenario(
         folder=folder,
         notebooks=_folder(folder, "notebooks"),
         manifests=manifests,
         title=read.field("title").text(),
         home=home,
-        namespaces=tuple(dict.fromkeys([home, *(names or (one.namespace for one in (*steps, *cast)))])),
+        namespaces=tuple(dict.fromkeys([home, *(listed or used)])),
         cast=cast,
         steps=steps,
         path=path,
@@ -138,7 +139,11 @@ def _workload(name: str, given: Field, home: str) -> Workload:
         *("title", "namespace", "app", "deployment", "deployments", "hosts", "nicknames"),
         *("greets", "colour", "short"),
     )
-    deployments = read.get("deployments", Field.texts, ()) or (read.field("deployment").text(),)
+    deployments = (
+        read.field("deployments").texts() if "deployments" in read else (read.field("deployment").text(),)
+    )
+    if not deployments:
+        read.field("deployments").expect(gettext("one Deployment or more"))
     return Workload(
         name=name,
         title=read.get("title", Field.text, name),

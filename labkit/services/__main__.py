@@ -10,6 +10,8 @@ SERVICES = {
     "service-b": "service_b",
     "service-c": "service_c",
     "service-ext": "external",
+    "service-g": "service_g",
+    "sec-service-ext": "secure_external",
     "outbound": "outbound",
     "outside": "outside",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -33,11 +34,11 @@ def application(answer: Answer) -> web.Application:
     return app
 
 
-def serve(name: str, port: int, app: web.Application) -> None:
+def serve(name: str, port: int, app: web.Application, tls: ssl.SSLContext | None = None) -> None:
     """Serve *app* on all addresses until SIGTERM or SIGINT; the variable ``PORT`` overrides *port*."""
     port = int(os.environ.get("PORT", port))
     try:
-        _run(name, port, app)
+        _run(name, port, app, tls)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -45,11 +46,12 @@ def serve(name: str, port: int, app: web.Application) -> None:
     log(f"{name} has stopped")
 
 
-def _run(name: str, port: int, app: web.Application) -> None:
+def _run(name: str, port: int, app: web.Application, tls: ssl.SSLContext | None) -> None:
     web.run_app(
         app,
         host="0.0.0.0",  # every interface, as a server in a container does
         port=port,
+        ssl_context=tls,
         print=lambda *_: log(f"{name} is listening on port {port}"),
         access_log=None,
         shutdown_timeout=STOP_SECONDS,

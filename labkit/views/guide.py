@@ -132,7 +132,8 @@ class Guide(ActionView):
             self.result.value = markup.findings(found)
         told = explain(self._lab.api, self._lab.learner, self.step, found)
         self.result.value = markup.findings(told)
-        self._lab.record.report(Report(self.step, tuple(told)))
+        title = self._lab.learner.scenario.find_step(self.step).title
+        self._lab.record.report(Report(self.step, tuple(told), name=self._lab.learner.scenario.said(title)))
         kept = sum(finding.holds for finding in found)
         self.say(
             gettext("{kept} of {count} promises hold.", kept=kept, count=len(found))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def typed(bench, tmp_path):
     """Type a `labkit` command in a copy of the checkout that may be written into; what it printed."""
     for name in ("labkit", "notebooks", "manifests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "ru"))
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("ru"))
 
     def run(*words):
         environment = {**bench.env, "PYTHONPATH": str(tmp_path)}

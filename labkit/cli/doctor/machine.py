@@ -158,10 +158,37 @@ def _homes() -> Iterator[Finding]:
             yield Finding(f"another cluster of yours {state} in {path}", True)
 
 
+def _pods() -> Iterator[Finding]:
+    """What of a container a pod's programs have here."""
+    if sys.platform != "linux":
+        return
+    from labkit.kube import embedded
+
+    network, files = embedded.why_not_in_pods()
+    yield Finding(
+        "programs in pods: any, in the pod's network",
+        not network,
+        f"Python alone gets into it; connections of curl, sh and others are refused ({network}).",
+        needed=False,
+    )
+    yield Finding(
+        "files in pods: /tmp and volumes are the pod's own",
+        not files,
+        f"there are no mount namespaces ({files}). "
+        + (
+            "TMPDIR is the pod's own, but /tmp is this machine's, and volumes are not mounted."
+            if network
+            else "Paths are translated instead: only `cd` below /tmp, and programs in it, don't work in pods."
+        ),
+        needed=False,
+    )
+
+
 MACHINE: list[Callable[[], Iterator[Finding]]] = [
     _python,
     _envoy,
     _tools,
+    _pods,
     _loopback,
     _ports,
     _disk,

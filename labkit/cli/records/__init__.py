@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from labkit.cli.language import option as language_option
+from labkit.cli.scenario import option as scenario_option
+from labkit.scenario.data import Scenario
 
 _context = click.option(
     "--context", help="A context of the kubeconfig; default: LABKIT_CONTEXT, else your own cluster."
@@ -29,6 +31,7 @@ _context = click.option(
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a report.")
 @_context
 @language_option
+@scenario_option
 def report(
     files: tuple[Path, ...],
     output: Path | None,
@@ -41,6 +44,7 @@ def report(
     schema: bool,
     context: str | None,
     language: str,
+    scenario: Scenario,
 ) -> None:
     """Write what a learner did as one page (default: labkit-report.html), or verify FILES.
 
@@ -70,15 +74,16 @@ def report(
         from labkit.cli.records.making import make_class_report, make_report
 
         form = Form.JSON if as_json else Form.CSV if as_csv else Form.PAGE
-        (make_class_report if of_class else make_report)(context, form, output)
+        (make_class_report if of_class else make_report)(context, form, output, scenario)
 
 
 @click.command("class")
 @click.option("--once", is_flag=True, help="Print it once.")
 @_context
 @language_option
-def class_(once: bool, context: str | None, language: str) -> None:
+@scenario_option
+def class_(once: bool, context: str | None, language: str, scenario: Scenario) -> None:
     """Show who of a class is at which step, and stuck at what for how long, until Ctrl-C."""
     from labkit.cli.records.wall import show
 
-    show(context, once=once)
+    show(context, scenario, once=once)

@@ -26,7 +26,6 @@ from labkit.record.shelf import Shelf
 from labkit.record.signature import sign
 from labkit.scenario.learner import Learner
 from labkit.scenario.recorded import record_namespace
-from labkit.scenario.steps import STEPS
 from labkit.views.report.everybody import FOLDER, class_page, file_name
 from labkit.views.report.one import report_page
 from labkit.views.report.pictures import drawn
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from labkit.kube.api import Api, Obj
     from labkit.record.entries import Entry
     from labkit.record.report import Document
+    from labkit.scenario.data import Scenario
 
 
 class Form(Enum):
@@ -55,9 +55,10 @@ class Maker:
     """Of each step, by its number."""
 
     @classmethod
-    def of(cls, api: Api) -> Maker:
-        """One for the cluster of *api*."""
-        return cls(api, Surroundings.of(api), {step.number: gettext(step.title) for step in STEPS})
+    def of(cls, api: Api, scenario: Scenario) -> Maker:
+        """One for the cluster of *api*, and for who works through *scenario*."""
+        titles = {step.number: scenario.said(step.title) for step in scenario.steps}
+        return cls(api, Surroundings.of(api), titles)
 
     def document(self, learner: str, entries: Sequence[Entry], kept: str = "cluster") -> Document:
         """*learner*'s, as it is now."""
@@ -84,11 +85,11 @@ class Maker:
 # ------------------------------------------------------------------------------------------ one learner's
 
 
-def make_report(context: str | None, form: Form, output: Path | None) -> None:
+def make_report(context: str | None, form: Form, output: Path | None, scenario: Scenario) -> None:
     """Write the report of whoever is asking; JSON and CSV go to stdout where no file is named."""
-    learner, api = Learner.here(), connect(context=context, start=False)
+    learner, api = Learner.here(scenario=scenario), connect(context=context, start=False)
     entries, kept = _all_of(api, learner)
-    maker = Maker.of(api)
+    maker = Maker.of(api, scenario)
     written, why = maker.text(maker.document(learner.name, entries, kept), form)
     _deliver(written, output or (Path("labkit-report.html") if form is Form.PAGE else None))
     if why:
@@ -135,10 +136,10 @@ def _rows(documents: Sequence[Document]) -> str:
 # -------------------------------------------------------------------------------------------- a class's
 
 
-def make_class_report(context: str | None, form: Form, output: Path | None) -> None:
+def make_class_report(context: str | None, form: Form, output: Path | None, scenario: Scenario) -> None:
     """Write everybody's: into a folder with a report of each in it, or what *form* says to stdout."""
     api = connect(context=context, start=False)
-    maker = Maker.of(api)
+    maker = Maker.of(api, scenario)
     records = the_class(api).records
     if not records:
         raise UsageError(

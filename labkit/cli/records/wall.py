@@ -15,7 +15,7 @@ from labkit.kube.connect import connect
 from labkit.language import gettext, ngettext
 from labkit.record.classroom import the_class, watched
 from labkit.record.story import Standing
-from labkit.scenario.steps import STEPS
+from labkit.scenario.data import Scenario
 
 _EVERY = 1.0
 """Seconds between two looks at the clock; what happens is told by watches."""
@@ -23,10 +23,10 @@ _FRAME = 6
 """Lines of a table that are no learner's."""
 
 
-def show(context: str | None, *, once: bool) -> None:
-    """Print the class, or show it until Ctrl-C."""
+def show(context: str | None, scenario: Scenario, *, once: bool) -> None:
+    """Print the class that works through *scenario*, or show it until Ctrl-C."""
     api = connect(context=context, start=False)
-    console, steps = Console(highlight=False), [step.number for step in STEPS]
+    console, steps = Console(highlight=False), [step.number for step in scenario.steps]
     if once or not sys.stdout.isatty():
         console.print(wall(the_class(api).standings, _now(), steps))
         return

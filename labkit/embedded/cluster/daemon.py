@@ -156,6 +156,7 @@ def _plan(home: Home, block: int) -> Plan:
         database=home.database,
         node=files.private_folder(home.node),
         run=files.private_folder(home.run_folder()),
+        images=home.images,
         block=block,
         token=keys.read_token(home),
         key=signing_key.of(home.pki),

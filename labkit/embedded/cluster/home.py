@@ -7,6 +7,7 @@
       settings.json     what stays the same from start to start: address block, API port
       token, pki/       the key to the API, its certificate authority and its certificate
       cluster.db        the objects
+      images.json       programs of the learner's own, by the names of images
       node/             pods: their logs
       run/              sockets (elsewhere where this path would be too long for a socket's)
       daemon.lock       held by the running daemon: the one proof that it runs
@@ -31,7 +32,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import state
+from labkit import images, state
 from labkit.embedded.cluster import files
 from labkit.embedded.store import aside
 
@@ -47,7 +48,7 @@ LONGEST_SOCKET = 64
 
 _OURS = (
     *("kubeconfig", "kubeconfig.lock", "kubeconfig.damaged", ".kubeconfig.*"),
-    *("settings.json", ".settings.json.*", "token", "pki", "cluster.db*", "node", "run"),
+    *("settings.json", images.FILE, ".settings.json.*", "token", "pki", "cluster.db*", "node", "run"),
     *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER, "set-aside", "record", "manifests", "contexts"),
 )
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
@@ -93,6 +94,11 @@ class Home:
     def node(self) -> Path:
         """The logs of the pods."""
         return self.root / "node"
+
+    @property
+    def images(self) -> Path:
+        """The learner's own images, see :mod:`labkit.images`."""
+        return images.file(self.root)
 
     @property
     def lock(self) -> Path:

@@ -4,8 +4,8 @@ The names are those of Istio's bootstrap (``xds-grpc``, ``prometheus_stats``, ``
 config dump reads the same. What differs, and why:
 
 - The admin interface is a Unix socket in the container's own folder: nobody else can reach it.
-- ``/stats/prometheus`` (15090) and ``/healthz/ready`` (15021) are served on the pod's address
-  straight from the admin interface; there is no agent process in between.
+- ``/stats/prometheus`` (15090) and ``/healthz/ready`` (15021) are served on the pod's address, and what
+  pilot-agent serves on 15020, straight from the admin interface; there is no agent process in between.
 - Every upstream connection binds the pod's address, as in a real pod, so that the next hop's access
   log names the caller.
 - Envoy is quiet at rest. It has no timer for access logs (each line is flushed as it is written),
@@ -19,10 +19,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labkit.embedded.addresses import ADMIN_SOCKET
 from labkit.embedded.interfaces import Launch, ProcessCommand
 from labkit.embedded.mesh.drain import drain
 from labkit.embedded.mesh.model import node_id
@@ -32,8 +34,8 @@ from labkit.embedded.objects import annotations_of, labels_of, name_of, namespac
 from labkit.embedded.proxy_config import concurrency
 from labkit.embedded.version import ISTIO_VERSION
 
-ADMIN_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15021, 15090
-ADMIN_SOCKET, CONFIG_FILE = "admin.sock", "envoy.json"
+ADMIN_PORT, AGENT_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15020, 15021, 15090
+CONFIG_FILE = "envoy.json"
 UNLIMITED = 2**31 - 3  # connections; as Istio, whose limit is there to silence Envoy's warning
 SELDOM = "3600s"
 
@@ -108,8 +110,9 @@ def bootstrap(launch: Launch, xds_socket: Path) -> dict[str, Any]:
                 _xds_cluster(xds_socket),
             ],
             "listeners": [
-                _listener(launch.pod_ip, PROMETHEUS_PORT, "/stats/prometheus", "prometheus_stats"),
-                _listener(launch.pod_ip, READY_PORT, "/healthz/ready", "agent", rewrite="/ready"),
+                _listener(launch.pod_ip, PROMETHEUS_PORT, _STATS),
+                _listener(launch.pod_ip, READY_PORT, _READY),
+                _listener(launch.pod_ip, AGENT_PORT, _STATS, _READY, _QUIT),
             ],
         },
         "cluster_manager": {"upstream_bind_config": source},
@@ -201,13 +204,31 @@ def _ads() -> dict[str, Any]:
     }
 
 
-def _listener(address: str, port: int, path: str, cluster: str, rewrite: str = "") -> dict[str, Any]:
-    action = {"cluster": cluster, **({"prefix_rewrite": rewrite} if rewrite else {})}
-    host = {"name": "backend", "domains": ["*"], "routes": [{"match": {"path": path}, "route": action}]}
+@dataclass(frozen=True)
+class _Page:
+    """A page of the admin interface, under a path of its own."""
+
+    path: str
+    cluster: str
+    rewrite: str = ""
+
+    @property
+    def route(self) -> dict[str, Any]:
+        rewrite = {"prefix_rewrite": self.rewrite} if self.rewrite else {}
+        return {"match": {"path": self.path}, "route": {"cluster": self.cluster, **rewrite}}
+
+
+_STATS = _Page("/stats/prometheus", "prometheus_stats")
+_READY = _Page("/healthz/ready", "agent", rewrite="/ready")
+_QUIT = _Page("/quitquitquit", "agent")
+
+
+def _listener(address: str, port: int, *pages: _Page) -> dict[str, Any]:
+    host = {"name": "backend", "domains": ["*"], "routes": [each.route for each in pages]}
     router = {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"}
     manager = {
         "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": cluster,
+        "stat_prefix": pages[-1].cluster,
         "route_config": {"virtual_hosts": [host]},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }

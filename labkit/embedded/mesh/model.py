@@ -20,7 +20,7 @@ from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
-from labkit.embedded.mesh.service_entries import service_entry_services
+from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Sidecars
 from labkit.embedded.mesh.telemetries import Telemetries
@@ -220,7 +220,8 @@ class MeshState:
     def services(self) -> tuple[Service, ...]:
         """The whole registry, oldest first; one host may stand in it more than once."""
         entries = service_entry_services(self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to)
-        return tuple(sorted([*self.kubernetes_services, *entries], key=_age))
+        played = [played_outside(each, self._objects[PODS]) for each in entries]
+        return tuple(sorted([*self.kubernetes_services, *played], key=_age))
 
     def kubernetes_service(self, host: str) -> Service | None:
         """The Kubernetes Service whose DNS name *host* is, wherever it is exported to."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from labkit.embedded import outside
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.hosts import is_wildcard
 from labkit.embedded.mesh.services import Endpoint, Resolution, Service, ServicePort, parse_protocol
@@ -22,6 +24,21 @@ _NAMED_ENDPOINTS = ("DNS", "DNS_ROUND_ROBIN")
 def service_entry_services(objects: Iterable[Obj], default_export_to: Iterable[str]) -> list[Service]:
     """The registry's part that ServiceEntries add."""
     return [each for config in configs_of(objects, default_export_to) for each in _services(config)]
+
+
+def played_outside(service: Service, pods: Iterable[Obj]) -> Service:
+    """*service* with the addresses of those of its hosts that the lab plays, in the place of their names."""
+    endpoints = {
+        port: tuple(_played(each, pods) for each in found) for port, found in service.endpoints.items()
+    }
+    return service if endpoints == service.endpoints else replace(service, endpoints=endpoints)
+
+
+def _played(endpoint: Endpoint, pods: Iterable[Obj]) -> Endpoint:
+    address = outside.address_of(pods, endpoint.address)
+    if address is None:
+        return endpoint
+    return replace(endpoint, address=address, port=outside.PORTS.get(endpoint.port, endpoint.port))
 
 
 def _services(config: Config) -> Iterator[Service]:

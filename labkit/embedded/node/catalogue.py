@@ -2,20 +2,27 @@
 
 There is nothing to pull and no file system to unpack here: an image is a *name* for an entry, a
 function that describes one process as data, or a part of the daemon that plays a container.
-Nothing can be started on a node but through its catalogue.
+Nothing can be started on a node but through its catalogue. What it holds is said in
+:mod:`labkit.embedded.images`.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from labkit.embedded.interfaces import BuiltinContainer, Launch, ProcessCommand
 
-REGISTRIES = ("docker.io/", "index.docker.io/", "registry-1.docker.io/")
+_PREFIXES = (
+    *(("registry.istio.io/release/", "istio/"), ("registry.istio.io/testing/", "istio/")),
+    *(("gcr.io/istio-release/", "istio/"), ("gcr.io/istio-testing/", "istio/")),
+    *(("gcr.io/google_containers/", ""), ("gcr.io/google-containers/", "")),
+    *((f"{registry}/", "") for registry in ("docker.io", "index.docker.io", "registry-1.docker.io")),
+    *((f"{registry}/", "") for registry in ("registry.k8s.io", "k8s.gcr.io", "gcr.io", "quay.io", "ghcr.io")),
+)
+"""Where the same image is published, and the name that it has there; the first that fits counts."""
 
 
 @dataclass(frozen=True)
@@ -42,54 +49,49 @@ Image: TypeAlias = ProcessImage | BuiltinImage
 class Catalogue:
     """Images by name; a name may hold ``*``, as in ``istio/proxyv2:*``."""
 
-    def __init__(self, images: Mapping[str, Image] | None = None) -> None:
+    def __init__(
+        self,
+        images: Mapping[str, Image] | None = None,
+        own: Callable[[], Mapping[str, Image]] = dict,
+    ) -> None:
+        """*own*: the learner's, asked again at every look; they come first."""
         self._images: dict[str, Image] = {}
+        self._own = own
         for name, image in (images or {}).items():
             self.add(name, image)
 
     def add(self, name: str, image: Image) -> None:
-        """Enter *image* as *name*, with or without ``docker.io/``."""
+        """Enter *image* as *name*, under any of the registries that are known to have it."""
         self._images[normal(name)] = image
 
     def find(self, reference: str) -> Image | None:
         """The image *reference* names, if it is here."""
         wanted = normal(reference)
-        matching = (image for name, image in self._images.items() if fnmatch.fnmatchcase(wanted, name))
+        own = {normal(name): image for name, image in self._own().items()}
+        matching = (
+            image
+            for name, image in (*own.items(), *self._images.items())
+            if fnmatch.fnmatchcase(wanted, name)
+        )
         return next(matching, None)
 
     @property
     def names(self) -> list[str]:
         """All names, for messages."""
-        return sorted(self._images)
+        return sorted({*self._images, *map(normal, self._own())})
 
 
 def normal(reference: str) -> str:
-    """*reference* without Docker's own registry, with a tag: ``labkit/outside:latest``."""
-    for registry in REGISTRIES:
-        reference = reference.removeprefix(registry)
-    return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+    """*reference* without the registries everybody uses, with a tag: ``labkit/outside:latest``.
 
-
-def service_images() -> dict[str, Image]:
-    """The scenario's services, and the two for trying the ways out of the mesh."""
-    course = "artashesavetisyan/istio-basics-course"
-    return {
-        f"{course}:service-a-java-11": _service("service-a"),
-        f"{course}:service-b-java-11": _service("service-b"),
-        f"{course}:service-c-java-11": _service("service-c"),
-        f"{course}:service-ext-java-11": _service("service-ext"),
-        "labkit/outbound:*": _service("outbound"),
-        "labkit/outside:*": _service("outside"),
-        "*labkit-services:*": ProcessImage(_chosen_service),
-    }
-
-
-def _chosen_service(launch: Launch) -> ProcessCommand:
-    """The one image of the Containerfile, wherever it was pushed to: the argument chooses."""
-    arguments = [str(word) for word in launch.container.get("args") or ["service-b"]]
-    return ProcessCommand([sys.executable, "-m", "labkit.services", *arguments])
-
-
-def _service(name: str) -> ProcessImage:
-    command = ProcessCommand([sys.executable, "-m", "labkit.services", name])
-    return ProcessImage(lambda _: command)
+    A digest says no more than the tag before it does: there is one version of each program here.
+    """
+    name, _, digest = reference.partition("@")
+    for prefix, instead in _PREFIXES:
+        if name.startswith(prefix):
+            name = instead + name.removeprefix(prefix)
+            break
+    name = name.removeprefix("library/")
+    if ":" in name.rpartition("/")[2]:
+        return name
+    return f"{name}:{digest or 'latest'}"

@@ -12,23 +12,27 @@ import logging
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch
-from labkit.embedded.node import starting
+from labkit.embedded.node import commands, starting
 from labkit.embedded.node.back_off import FORGIVEN_AFTER, BackOff, duration
 from labkit.embedded.node.catalogue import BuiltinImage, Image, ProcessImage
+from labkit.embedded.node.commands import Ended
 from labkit.embedded.node.container_log import ContainerLog
 from labkit.embedded.node.environment import ConfigError
 from labkit.embedded.node.health import Health
 from labkit.embedded.node.pod_status import ContainerState
 from labkit.embedded.node.runs import Run
 from labkit.embedded.node.sandbox import Sandbox
+from labkit.embedded.node.volumes import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of, timestamp, uid_of
 
 log = logging.getLogger(__name__)
 
 CONFIG_RETRY = 2.0
+IMAGE_LOOK = 0.5  # seconds between two looks for an image that a learner may enter
 REBOOTED = 255  # what a runtime reports for a container it did not see end
 CANNOT_START = 128  # and for one it could not start
 
@@ -82,8 +86,8 @@ class Container:
         """End it for good: politely, for at most *grace* seconds."""
         self._stopping = True
         self._woken.set()
-        if self._run:
-            await self._run.stop(grace)
+        if run := self._run:
+            await run.stop(max(grace - await self._pre_stop(grace), 0.0))
 
     def replace(self, spec: Obj) -> None:
         """Take the changed *spec*: a new image means a new run."""
@@ -100,6 +104,36 @@ class Container:
     def current(self) -> Run | None:
         """The run at work."""
         return self._run
+
+    async def _command(self, words: Sequence[str]) -> Ended:
+        """Run *words* in this container, which runs."""
+        what = f"{namespace_of(self._sandbox.pod)}/{name_of(self._sandbox.pod)}/{self.name} exec"
+        if self._run is None:
+            return Ended(CANNOT_START, "the container does not run")
+        return await commands.run(self._run.surroundings, words, self._node.records, what)
+
+    def _hook(self, name: str) -> list[str]:
+        """The command of a lifecycle hook; empty where it has none."""
+        hook = (self.spec.get("lifecycle") or {}).get(name) or {}
+        return [str(each) for each in (hook.get("exec") or {}).get("command") or []]
+
+    async def _post_start(self) -> None:
+        if words := self._hook("postStart"):
+            ended = await self._command(words)
+            if ended.code and self._run:
+                self._event("Warning", "FailedPostStartHook", f"PostStartHook failed: {ended.output}")
+                self._give_up("FailedPostStartHook")
+
+    async def _pre_stop(self, grace: float) -> float:
+        """Run the hook before the end, for *grace* seconds at most; how long that took."""
+        words, begin = self._hook("preStop"), time.monotonic()
+        if words and grace:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    ended = await self._command(words)
+                    if ended.code:
+                        self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {ended.output}")
+        return time.monotonic() - begin
 
     def _adopt(self, previous: Obj) -> None:
         """Go on where the status left off; what was running then ended with the node."""
@@ -128,24 +162,37 @@ class Container:
             except ConfigError as error:
                 self._wait_as("CreateContainerConfigError", str(error))
                 self._event("Warning", "Failed", f"Error: {error}")
-                await self._sleep(CONFIG_RETRY)
+            except MountError as error:
+                self._wait_as("ContainerCreating", "")
+                self._event("Warning", "FailedMount", str(error))
+            await self._sleep(CONFIG_RETRY)
         return None
 
     async def _wait_for_image(self, pulls: BackOff) -> None:
         """Report that there is no such image, and wait before the next look."""
         image, pause = self.spec["image"], pulls.next()
-        known = ", ".join(self._node.catalogue.names)
-        message = f'Failed to pull image "{image}": not in this node\'s catalogue, which holds {known}'
+        message = (
+            f'Failed to pull image "{image}": not in this node\'s catalogue. '
+            f"`labkit images` shows what is; `labkit images add {image} -- COMMAND` enters a program of yours"
+        )
         self._event("Normal", "Pulling", f'Pulling image "{image}"')
         self._event("Warning", "Failed", message)
         self._event("Warning", "Failed", "Error: ErrImagePull")
         self._wait_as("ErrImagePull", message)
-        if await self._sleep(pause / 2):
+        if await self._sleep_for_image(pause / 2):
             return
         self._event("Normal", "BackOff", f'Back-off pulling image "{image}"')
         self._event("Warning", "Failed", "Error: ImagePullBackOff")
         self._wait_as("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {message}')
-        await self._sleep(pause)
+        await self._sleep_for_image(pause)
+
+    async def _sleep_for_image(self, seconds: float) -> bool:
+        """As :meth:`_sleep`; True also where the image has been entered meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if await self._sleep(min(left, IMAGE_LOOK)) or self._node.catalogue.find(self.spec["image"]):
+                return True
+        return False
 
     async def _run_once(self, launch: Launch, image: Image) -> int:
         """One run, to its end; the exit code."""
@@ -178,6 +225,7 @@ class Container:
         self.state.running, self.state.terminated = {"startedAt": timestamp()}, None
         self._run = run = starting.start(self._sandbox, launch, image, self.log, self._builtin_ready)
         self._event("Normal", "Started", f"Started container {self.name}")
+        self._sandbox.spawn(self._post_start())
         self._sandbox.changed()
         return run
 
@@ -196,6 +244,7 @@ class Container:
             changed=self._health_changed,
             warn=lambda reason, message: self._event("Warning", reason, message),
             give_up=self._give_up,
+            run=self._command,
         )
         try:
             await health.run()

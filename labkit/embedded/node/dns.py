@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from labkit.embedded import outside
 from labkit.embedded.addresses import service_networks
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -39,7 +40,8 @@ def resolve(client: Client, namespace: str, pod: str, name: str) -> list[str] | 
             return addresses
         service = _service(client, namespace, name)
         if service is None:
-            return [] if _is_ours(name) else AskHost(name)
+            played = outside.address_of(client.list("pods", outside.NAMESPACE), name)
+            return [played] if played else [] if _is_ours(name) else AskHost(name)
         alias = service.get("spec", {}).get("externalName")
         if not alias:
             return _addresses(client, service)
@@ -50,6 +52,9 @@ def resolve(client: Client, namespace: str, pod: str, name: str) -> list[str] | 
 def endpoint(client: Client, address: str, port: int) -> TcpAddress | Literal["direct", "refused"]:
     """Where a connection to *address*:*port* really goes, for a pod that no proxy serves."""
     service = _service_at(client, address)
+    there = outside.port_at(client.list("pods", outside.NAMESPACE), address, port)
+    if there != port:
+        return TcpAddress(address, there)
     if service is None:
         return "refused" if _is_cluster_ip(client, address) else "direct"
     ports = service.get("spec", {}).get("ports") or []

@@ -62,7 +62,7 @@ def _value(client: Client, pod: Obj, container: Obj, pod_ip: str, entry: Obj) ->
         case None:
             return str(entry.get("value") or "")
         case {"fieldRef": {"fieldPath": path}}:
-            return _field(pod, pod_ip, path)
+            return pod_field(pod, pod_ip, path)
         case {"configMapKeyRef": reference}:
             return _key(client, "ConfigMap", namespace_of(pod), reference)
         case {"secretKeyRef": reference}:
@@ -72,7 +72,7 @@ def _value(client: Client, pod: Obj, container: Obj, pod_ip: str, entry: Obj) ->
     raise ConfigError(f"valueFrom of variable {entry['name']} names no source this node knows")
 
 
-def _field(pod: Obj, pod_ip: str, path: str) -> str:
+def pod_field(pod: Obj, pod_ip: str, path: str) -> str:
     """A field of the downward API."""
     if found := _SUBSCRIPT.fullmatch(path):
         holder = labels_of(pod) if found[1] == "labels" else annotations_of(pod)

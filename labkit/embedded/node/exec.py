@@ -1,24 +1,23 @@
 """``kubectl exec`` and ``attach``: into which container, with what, in the runtime's own words.
 
-A command sees what the container's process sees: its variables, its folder, its PATH, its pod's
-network. The network is the shim's work (see ``shim/sitecustomize.py``), which any Python program
-gets; a native program such as ``curl`` runs here, too, but with the machine's own network.
+A command sees what the container's process sees: its variables, its folder, its PATH, its pod's network
+and files (:mod:`labkit.embedded.node.inside`), whatever program it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import secrets
-import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
 from labkit.embedded.node import log_reader
+from labkit.embedded.node.commands import command_in
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.exec_process import Command, ExecProcess
 from labkit.embedded.node.pod_worker import PodWorker
+from labkit.embedded.node.programs import NoProgram
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.node.runs import Run
 from labkit.embedded.objects import name_of, namespace_of
@@ -30,7 +29,7 @@ class Exec:
 
     def __init__(self, worker: PodWorker, options: ExecOptions, records: RunRecords) -> None:
         """ApiError where the container does not run."""
-        self._run = _run_of(worker, options.container)
+        self._run, self._worker = _run_of(worker, options.container), worker
         self._options, self._records = options, records
         self._what = f"{namespace_of(worker.pod)}/{name_of(worker.pod)}/{options.container} exec"
         self._process: ExecProcess | None = None
@@ -66,10 +65,14 @@ class Exec:
         return self._process
 
     def _command(self) -> Command:
-        inside = self._run.surroundings
-        variables = {"TERM": "xterm"} | dict(inside.environment) if self._options.tty else inside.environment
-        program = find_program(self._options.command[0], variables, str(inside.directory))
-        return Command(program, self._options.command, variables, inside.directory, self._options.tty)
+        found = self._run.surroundings
+        variables = self._worker.sandbox.trust_environment() | dict(found.environment)
+        try:
+            return command_in(
+                replace(found, environment=variables), self._options.command, tty=self._options.tty
+            )
+        except NoProgram as error:
+            raise _not_started(str(error)) from error
 
     def _container_ended(self, _: asyncio.Future[int]) -> None:
         if self._process:
@@ -77,12 +80,14 @@ class Exec:
 
 
 class Attach:
-    """The output of a container's process from now on, which comes by way of its log."""
+    """A container's process from now on: its output, which comes by way of its log, and its input."""
 
     def __init__(self, worker: PodWorker, options: ExecOptions) -> None:
         """ApiError where the container does not run."""
         self._run = _run_of(worker, options.container)
-        self._chunks = _news(_container_of(worker, options.container))
+        container = _container_of(worker, options.container)
+        self._chunks = _news(container)
+        self._fed_once = options.stdin and bool(container.spec.get("stdinOnce"))
 
     async def start(self) -> None:
         """Nothing to start."""
@@ -94,13 +99,20 @@ class Attach:
         return 0  # an attached client learns that it ended, not how
 
     async def feed(self, data: bytes) -> None:
-        """Drop it: a container's standard input is empty here, as it is without ``stdin: true``."""
+        """Write to its input; a container with neither ``stdin`` nor ``tty`` has none, and it is dropped.
+
+        The end of a client's input is the container's with ``stdinOnce`` only: others may come.
+        """
+        if data or self._fed_once:
+            await self._run.feed(data)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Nothing: there is no terminal."""
+        self._run.resize(columns, rows)
 
     async def close(self) -> None:
-        """Nothing to end: the container runs on."""
+        """The container runs on; with ``stdinOnce`` nobody will write to it any more."""
+        if self._fed_once:
+            await self._run.feed(b"")
 
 
 async def _news(container: Container) -> AsyncIterator[bytes]:
@@ -126,24 +138,6 @@ def _container_of(worker: PodWorker, name: str) -> Container:
 
 def _not_running(name: str) -> ApiError:
     return ApiError(500, "InternalError", f'container not found ("{name}")')
-
-
-def find_program(word: str, variables: Mapping[str, str], directory: str) -> str:
-    """The path of the program *word* names; ApiError with the runtime's words where there is none."""
-    if "/" not in word:
-        found = shutil.which(word, path=variables.get("PATH", os.defpath))
-        if found is None:
-            raise _not_started(f'exec: "{word}": executable file not found in $PATH')
-        return os.path.join(directory, found)  # noqa: PTH118  (an absolute path stays what it is)
-    path = os.path.join(directory, word)  # noqa: PTH118
-    with contextlib.suppress(OSError):
-        os.stat(path)  # noqa: PTH116
-        if os.path.isdir(path):  # noqa: PTH112
-            raise _not_started(f'exec: "{word}": is a directory')
-        if not os.access(path, os.X_OK):
-            raise _not_started(f'exec: "{word}": permission denied')
-        return path
-    raise _not_started(f'exec: "{word}": stat {word}: no such file or directory')
 
 
 def _not_started(why: str) -> ApiError:

@@ -13,7 +13,6 @@ import fcntl
 import os
 import pty
 import struct
-import sys
 import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 from labkit.embedded.interfaces import Send
-from labkit.embedded.node import exec_supervisor
 from labkit.embedded.node.run_records import RunRecords
 
 CHUNK = 32 * 1024
@@ -35,6 +33,7 @@ class Command:
     program: str
     """Its path."""
     argv: Sequence[str]
+    """Of its supervisor, which becomes its parent."""
     environment: Mapping[str, str]
     directory: Path
     tty: bool
@@ -133,9 +132,7 @@ async def _with_terminal(command: Command) -> ExecProcess:
 
 
 async def _spawn(command: Command, stream: int) -> asyncio.subprocess.Process:
-    supervisor = [sys.executable, "-I", "-S", exec_supervisor.__file__, str(os.getpid()), command.program]
     return await asyncio.create_subprocess_exec(
-        *supervisor,
         *command.argv,
         env=dict(command.environment),
         cwd=command.directory,

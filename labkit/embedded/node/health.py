@@ -42,8 +42,13 @@ class Health:
         changed: Callable[[bool, bool], None],
         warn: Callable[[str, str], None],
         give_up: Callable[[str], None],
+        run: probes.RunCommand,
     ) -> None:
-        """*changed* gets (started, ready); *warn* an event's reason and message; *give_up* why to restart."""
+        """*changed* gets (started, ready); *warn* an event's reason and message; *give_up* why to restart.
+
+        *run* runs a command in the container.
+        """
+        self._run = run
         self._container, self._address, self._waits_for_ports = container, address, waits_for_ports
         self._changed, self._warn, self._give_up = changed, warn, give_up
 
@@ -130,7 +135,7 @@ class Health:
         if succeeded:
             await asyncio.sleep(probe.get("initialDelaySeconds") or 0)
         while True:
-            outcome = await probes.attempt(probe, self._container, self._address)
+            outcome = await probes.attempt(probe, self._container, self._address, self._run)
             now = asyncio.get_running_loop().time()
             if outcome.ok or succeeded or now - reported >= period:
                 reported = now

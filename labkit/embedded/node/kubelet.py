@@ -5,8 +5,9 @@ holds up nobody. The node's processes die with the daemon, whatever kills it; wh
 every pod starts its containers anew on the address it had, with one restart more, as after the
 reboot of a real node.
 
-Not done here, though the API takes and shows it: limits, security contexts and volumes. Processes
-of one user have no part of the machine to themselves; a pod that asks for a volume gets a warning.
+Not done here, though the API takes and shows it: limits and security contexts. Processes of one user
+have no part of the machine to themselves. Of volumes there are those that need no disk of their own
+(:mod:`.volumes`); a pod that asks for another gets a warning.
 """
 
 from __future__ import annotations

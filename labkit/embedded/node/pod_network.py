@@ -1,7 +1,8 @@
 """The node's half of the pod network: answers the shims' questions on a Unix socket.
 
-A pod's Python process carries the other half (``shim/sitecustomize.py``), which asks one question
-a connection, in one line of words, and gets one line back::
+The other half is in our own services' processes (``shim/sitecustomize.py``) and beside all other programs
+(:mod:`labkit.embedded.node.inside`). It asks one question a connection, in one line of words, and gets one
+line back::
 
     resolve NAMESPACE POD NAME   →  addresses IP…  (none: no such name)  |  host NAME
     endpoint IP PORT             →  to IP PORT  |  direct  |  refused
@@ -11,43 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.node import dns
-
-SHIM = Path(__file__).parent / "shim"
-VARIABLE = "LABKIT_POD_NETWORK"
-
-
-def shim_environment(
-    socket: Path,
-    *,
-    namespace: str,
-    pod: str,
-    pod_ip: str,
-    app_ip: str,
-    sidecar: Path | None,
-    outbound_rules: Mapping[str, Any] | None = None,
-) -> dict[str, str]:
-    """The variables that put a Python process into the pod's network.
-
-    sidecar: where its Envoy listens. outbound_rules: which connections go through it, where not all do
-    (:mod:`.capture`).
-    """
-    place = {
-        "socket": str(socket),
-        "namespace": namespace,
-        "pod": pod,
-        "pod_ip": pod_ip,
-        "app_ip": app_ip,
-        "sidecar": str(sidecar) if sidecar else "",
-        "outbound_rules": outbound_rules or {},
-    }
-    return {"PYTHONPATH": str(SHIM), VARIABLE: json.dumps(place)}
 
 
 @contextlib.asynccontextmanager

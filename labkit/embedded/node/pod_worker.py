@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import shutil
 
-from labkit.embedded.node import deadline, pod_status
+from labkit.embedded.node import deadline, pod_status, volumes
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.deadline import ActiveDeadline
+from labkit.embedded.node.inside import start
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp, uid_of
 from labkit.embedded.proxy_config import holds_application
@@ -21,7 +23,8 @@ log = logging.getLogger(__name__)
 STATUS_RETRY = 1.0
 LINGER_SECONDS = 0.2
 LAST_GRACE = 2.0  # what a kubelet leaves a container however long the hooks took
-SPECIAL_VOLUMES = ("istio", "workload-", "credential-", "kube-api-access-")
+
+_why_not = functools.cache(start.why_not)
 
 
 class PodWorker:
@@ -193,20 +196,26 @@ class PodWorker:
 
     def _warn_of_unsupported(self) -> None:
         spec = self.pod["spec"]
-        volumes = [str(each["name"]) for each in spec.get("volumes") or []]
-        volumes = [name for name in volumes if not name.startswith(SPECIAL_VOLUMES)]
-        if volumes:
+        if names := volumes.not_mounted(self.pod):
             self._warn(
-                "FailedMount", f"This node's containers see no volumes: not mounted are {', '.join(volumes)}"
+                "FailedMount", f"This node has no volumes of that kind: not mounted are {', '.join(names)}"
             )
+        if names := volumes.mounted(self.pod):
+            self.sandbox.spawn(self._warn_of_missing_namespaces(names))
         for container in spec["containers"]:
             name = container["name"]
-            if container.get("command"):
-                self._warn("CommandIgnored", f"Container {name} runs what its image says, not its command")
-            if (container.get("lifecycle") or {}).keys() & {"preStop", "postStart"}:
+            hooks = container.get("lifecycle") or {}
+            if any("exec" not in hook and "sleep" not in hook for hook in hooks.values()):
                 self._warn(
-                    "LifecycleIgnored", f"Lifecycle hooks of container {name} are not run by this node"
+                    "LifecycleIgnored",
+                    f"Lifecycle hooks of container {name} that are no exec are not run here",
                 )
+
+    async def _warn_of_missing_namespaces(self, names: list[str]) -> None:
+        network, why = await asyncio.to_thread(_why_not)
+        if why and network:
+            lost = f"This host lets no pod have files of its own ({why}): not mounted are {', '.join(names)}"
+            self._warn("FailedMount", lost)
 
     def _warn(self, reason: str, message: str) -> None:
         self._node.recorder.event(self.pod, "Warning", reason, message)

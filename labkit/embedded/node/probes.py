@@ -2,20 +2,25 @@
 
 ``httpGet`` and ``tcpSocket`` are made over the network as the kubelet makes them. An app behind a
 sidecar is asked at its private address, past the proxy, which is what Istio's probe rewriting
-comes to. ``exec`` and ``grpc`` are not supported: they count as passed, and the pod gets a warning.
+comes to. ``exec`` runs its command in the container. ``grpc`` is not supported: it counts as passed, and the
+pod gets a warning.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labkit.embedded.node.commands import Ended
 from labkit.embedded.objects import Obj
 
 if TYPE_CHECKING:
     import ssl
+
+RunCommand = Callable[[Sequence[str]], Awaitable[Ended]]
 
 LONGEST_HEAD = 64 * 1024
 
@@ -30,12 +35,17 @@ class Outcome:
 
 def is_supported(probe: Obj) -> bool:
     """Whether this node can make *probe*."""
-    return "httpGet" in probe or "tcpSocket" in probe
+    return bool(probe.keys() & {"httpGet", "tcpSocket", "exec"})
 
 
-async def attempt(probe: Obj, container: Obj, address: str) -> Outcome:
-    """Make *probe* of *container*, which listens at *address*, within its ``timeoutSeconds``."""
+async def attempt(probe: Obj, container: Obj, address: str, run: RunCommand) -> Outcome:
+    """Make *probe* of *container*, which listens at *address*, within its ``timeoutSeconds``.
+
+    *run* runs a command in the container.
+    """
     seconds = probe.get("timeoutSeconds") or 1
+    if action := probe.get("exec"):
+        return await _exec([str(each) for each in action.get("command") or []], seconds, run)
     try:
         async with asyncio.timeout(seconds):
             if action := probe.get("httpGet"):
@@ -43,6 +53,15 @@ async def attempt(probe: Obj, container: Obj, address: str) -> Outcome:
             return await _tcp(probe.get("tcpSocket") or {}, container, address)
     except TimeoutError:
         return Outcome(False, f"no answer within {seconds} s (Client.Timeout exceeded)")
+
+
+async def _exec(command: list[str], seconds: float, run: RunCommand) -> Outcome:
+    try:
+        async with asyncio.timeout(seconds):
+            ended = await run(command)
+    except TimeoutError:
+        return Outcome(False, f'command timed out: "{" ".join(command)}" timed out after {seconds}s')
+    return Outcome(ended.code == 0, ended.output)
 
 
 async def listens(address: str, port: int) -> bool:

@@ -12,17 +12,21 @@ import asyncio
 import contextlib
 import enum
 import os
+import pty
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.embedded.node import launcher
+from labkit.embedded.node.process_input import Input
 from labkit.embedded.node.run_records import RunRecords
 
 CHUNK = 64 * 1024
+LAST_PATIENCE = 2.0  # seconds for killing others
 READY_STEP = 0.01  # seconds between two looks at a process that starts
 
 
@@ -34,11 +38,34 @@ class StartEnding(enum.Enum):
     TOO_SLOW = "still not ready"
 
 
+class Stdin(enum.Enum):
+    """What a process finds as its standard input."""
+
+    NONE = "nothing"
+    PIPE = "what is fed"
+    TERMINAL = "what is typed at a terminal, which is its output, too"
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Descriptors of one side: the same one twice where it is a terminal."""
+
+    input: int
+    output: int
+
+
 class SupervisedProcess:
     """A running process. Make one with :meth:`start`."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], pipe: int, on_output: Callable[[bytes], None]) -> None:
-        self._popen, self._pipe, self._on_output = popen, pipe, on_output
+    def __init__(
+        self,
+        popen: subprocess.Popen[bytes],
+        ends: _Ends,
+        on_output: Callable[[bytes], None],
+        last_word: signal.Signals,
+    ) -> None:
+        self._popen, self._pipe, self._on_output, self._last_word = popen, ends.output, on_output, last_word
+        self._input = Input(ends.input, is_terminal=ends.input == ends.output) if ends.input >= 0 else None
         self._loop = asyncio.get_running_loop()
         self._pidfd = -1
         self.exited: asyncio.Future[int] = self._loop.create_future()
@@ -54,19 +81,25 @@ class SupervisedProcess:
         on_output: Callable[[bytes], None],
         records: RunRecords,
         what: str = "",
+        last_word: signal.Signals = signal.SIGKILL,
+        stdin: Stdin = Stdin.NONE,
     ) -> SupervisedProcess:
-        """Start *argv* with exactly *environment* in *directory*; *on_output* gets its bytes as they come."""
-        read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(write_end, True)
+        """Start *argv* with exactly *environment* in *directory*; *on_output* gets its bytes as they come.
+
+        *last_word* ends it when politeness has not: SIGKILL, or what makes it kill others and then itself.
+        """
+        ends, theirs = _ends(stdin)
         try:
-            popen = _spawn(argv, environment, directory, write_end)
+            popen = _spawn(argv, environment, directory, theirs)
         except OSError:
-            os.close(read_end)
+            for each in {ends.input, ends.output} - {-1}:
+                os.close(each)
             raise
         finally:
-            os.close(write_end)
+            for each in {theirs.input, theirs.output} - {subprocess.DEVNULL}:
+                os.close(each)
         records.add(popen.pid, what)
-        process = cls(popen, read_end, on_output)
+        process = cls(popen, ends, on_output, last_word)
         process.exited.add_done_callback(lambda _: records.remove(popen.pid))
         process._watch()
         return process
@@ -91,8 +124,21 @@ class SupervisedProcess:
         """SIGTERM, up to *grace* seconds of patience, SIGKILL; the exit code. Twice is fine."""
         self._signal(signal.SIGTERM)
         await asyncio.wait([self.exited], timeout=grace)
+        if self._last_word != signal.SIGKILL:
+            self._signal(self._last_word)
+            await asyncio.wait([self.exited], timeout=LAST_PATIENCE)
         self.kill()
         return await asyncio.shield(self.exited)
+
+    async def feed(self, data: bytes) -> None:
+        """Write to its standard input, as fast as it reads, where it has one; ``b""`` ends the input."""
+        if self._input and not self.exited.done():
+            await self._input.feed(data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Set the size of its terminal, where it has one."""
+        if self._input and not self.exited.done():
+            self._input.resize(columns, rows)
 
     def kill(self) -> None:
         """SIGKILL to the whole process group."""
@@ -124,6 +170,8 @@ class SupervisedProcess:
             chunk = os.read(self._pipe, CHUNK)
         except BlockingIOError:
             return False
+        except OSError:  # a terminal whose programs have all gone
+            chunk = b""
         if chunk:
             self._on_output(chunk)
         else:
@@ -142,22 +190,44 @@ class SupervisedProcess:
             self.exited.set_result(code if code >= 0 else 128 - code)
 
     def _close(self) -> None:
+        if self._input:
+            self._input.close()
         for descriptor in (self._pipe, self._pidfd):
             if descriptor >= 0:
                 self._loop.remove_reader(descriptor)
                 os.close(descriptor)
 
 
+def _ends(stdin: Stdin) -> tuple[_Ends, _Ends]:
+    """Ours and the process's."""
+    if stdin is Stdin.TERMINAL:
+        master, slave = pty.openpty()
+        os.set_blocking(master, False)
+        return _Ends(master, master), _Ends(slave, slave)
+    output, their_output = _pipe()
+    if stdin is Stdin.NONE:
+        return _Ends(-1, output), _Ends(subprocess.DEVNULL, their_output)
+    their_input, input_ = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(input_, False)
+    return _Ends(input_, output), _Ends(their_input, their_output)
+
+
+def _pipe() -> tuple[int, int]:
+    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    os.set_blocking(write_end, True)
+    return read_end, write_end
+
+
 def _spawn(
-    argv: Sequence[str], environment: Mapping[str, str], directory: Path, output: int
+    argv: Sequence[str], environment: Mapping[str, str], directory: Path, theirs: _Ends
 ) -> subprocess.Popen[bytes]:
     launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
     return subprocess.Popen(
         [*launch, *argv],
         env=dict(environment),
         cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
+        stdin=theirs.input,
+        stdout=theirs.output,
+        stderr=theirs.output,
         start_new_session=True,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
+from labkit.embedded.node.inside.start import Inside
 from labkit.embedded.node.process import SupervisedProcess
 from labkit.embedded.objects import Obj
 
@@ -23,6 +24,8 @@ class Surroundings:
     environment: Mapping[str, str]
     directory: Path
     """The working directory."""
+    inside: Inside
+    """The pod's network and files."""
 
 
 class Run(Protocol):
@@ -36,6 +39,12 @@ class Run(Protocol):
 
     async def drain(self) -> None:
         """Finish what is under way, before the pod is stopped."""
+
+    async def feed(self, data: bytes) -> None:
+        """Write to its standard input, where it has one; ``b""`` ends the input."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Set the size of its terminal, where it has one."""
 
     def dial(self, port: int) -> UnixAddress | None:
         """Where *port* listens, if that is a Unix socket."""
@@ -56,6 +65,12 @@ class ProcessRun:
     async def drain(self) -> None:
         if self._command.drain:
             await self._command.drain()
+
+    async def feed(self, data: bytes) -> None:
+        await self._process.feed(data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._process.resize(columns, rows)
 
     def dial(self, port: int) -> UnixAddress | None:
         path = self._command.unix_ports.get(port)
@@ -85,6 +100,12 @@ class BuiltinRun:
 
     async def drain(self) -> None:
         """Nothing: it has no connections of learners."""
+
+    async def feed(self, data: bytes) -> None:
+        """Nothing: it reads no input."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Nothing: it has no terminal."""
 
     def dial(self, port: int) -> UnixAddress | None:
         return self._builtin.dial(port)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from labkit.embedded.addresses import API_SERVICE_IP, OUTBOUND_SOCKET, app_address
-from labkit.embedded.node import capture, pod_network
+from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address
+from labkit.embedded.node import capture, trust, volumes
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
+from labkit.embedded.node.inside.node import Place
+from labkit.embedded.node.inside.start import Inside
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 DEFAULT_GRACE = 30
 API_PORT = "443"
+ROOT = "root"
+"""The empty folder, in a pod's own, where its programs' file system is put together."""
 
 
 class Sandbox:
@@ -23,7 +27,8 @@ class Sandbox:
     def __init__(self, node: NodeContext, pod: Obj, pod_ip: str, changed: Callable[[], None]) -> None:
         self.node, self.pod, self.pod_ip, self.changed = node, pod, pod_ip, changed
         containers = pod.get("spec", {}).get("containers") or []
-        self._sidecar = next((each["name"] for each in containers if self._is_sidecar(each)), None)
+        self._sidecar = next((each["name"] for each in containers if self._is_proxy(each, "sidecar")), None)
+        self._gateway = next((each["name"] for each in containers if self._is_proxy(each, "router")), None)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -41,17 +46,32 @@ class Sandbox:
         """Seconds between SIGTERM and SIGKILL."""
         return float(self.pod.get("spec", {}).get("terminationGracePeriodSeconds", DEFAULT_GRACE))
 
-    def network_environment(self) -> dict[str, str]:
-        """The variables that put a program into the pod's network."""
-        return pod_network.shim_environment(
-            self.node.network_socket,
+    def place(self, container: str) -> Place:
+        """Where in the cluster's network *container* is; a proxy's own connections go through no proxy."""
+        proxy = self._sidecar or self._gateway
+        outbound = self.run_dir(self._sidecar) / OUTBOUND_SOCKET if self._sidecar else ""
+        return Place(
+            socket=str(self.node.network_socket),
             namespace=namespace_of(self.pod),
             pod=name_of(self.pod),
             pod_ip=self.pod_ip,
             app_ip=self.app_ip,
-            sidecar=self.run_dir(self._sidecar) / OUTBOUND_SOCKET if self._sidecar else None,
+            sidecar="" if container == self._sidecar else str(outbound),
             outbound_rules=capture.outbound_rules(self.pod),
+            admin=str(self.run_dir(proxy) / ADMIN_SOCKET) if proxy else "",
         )
+
+    def inside(self, spec: Obj, needed: Iterable[Path] = (), *, is_container: bool = False) -> Inside:
+        """What a program of the container *spec* finds; MountError where a volume can't be had.
+
+        needed: folders of the host in which that program lies.
+        """
+        folder = self.node.pod_run_dir(self.pod)
+        mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
+        top = folder / ROOT
+        top.mkdir(parents=True, exist_ok=True)
+        directory = str(spec.get("workingDir") or "")
+        return Inside(self.place(spec["name"]), mounts, str(top), directory, is_container)
 
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""
@@ -66,6 +86,10 @@ class Sandbox:
             "KUBERNETES_SERVICE_PORT_HTTPS": API_PORT,
         }
 
+    def trust_environment(self) -> dict[str, str]:
+        """What lets programs trust the outside world that the lab plays, and all that the machine trusts."""
+        return trust.environment(self.node.client, self.node.pod_run_dir(self.pod))
+
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run *work* beside; :meth:`close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
@@ -76,8 +100,6 @@ class Sandbox:
         """Wait for what was spawned."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _is_sidecar(self, container: Obj) -> bool:
+    def _is_proxy(self, container: Obj, role: str) -> bool:
         image = self.node.catalogue.find(container["image"])
-        return (
-            isinstance(image, ProcessImage) and image.is_proxy and "sidecar" in (container.get("args") or [])
-        )
+        return isinstance(image, ProcessImage) and image.is_proxy and role in (container.get("args") or [])

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch, ProcessCommand
+from labkit.embedded.node import volumes
 from labkit.embedded.node.catalogue import BuiltinImage, Image
 from labkit.embedded.node.container_log import ContainerLog
 from labkit.embedded.node.environment import container_environment
-from labkit.embedded.node.process import SupervisedProcess
+from labkit.embedded.node.inside.start import command_line
+from labkit.embedded.node.process import Stdin, SupervisedProcess
+from labkit.embedded.node.programs import find_program
 from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run, Surroundings
 from labkit.embedded.node.sandbox import Sandbox
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -23,7 +28,11 @@ PROGRAMS = "bin"
 
 
 def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
-    """What the image's entry shall know; ConfigError where the container's ``env`` can't be had."""
+    """What the image's entry shall know.
+
+    ConfigError where the container's ``env`` can't be had, MountError where a volume can't.
+    """
+    sandbox.inside(spec)
     variables = container_environment(sandbox.node.client, sandbox.pod, spec, sandbox.pod_ip)
     directory = sandbox.run_dir(spec["name"])
     return Launch(sandbox.pod, spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)
@@ -35,21 +44,62 @@ def start(
     """Start *image*; *ready* is for containers that know it themselves."""
     if isinstance(image, BuiltinImage):
         command = ProcessCommand([], programs=image.programs)
-        _write_files(launch.run_dir, command)
-        surroundings = Surroundings(_environment(sandbox, launch, command), launch.run_dir)
+        surroundings = _surroundings(sandbox, launch, command)
         return BuiltinRun(image.make(launch), launch.pod, log.write_line, ready, surroundings)
     command = image.describe(launch)
-    _write_files(launch.run_dir, command)
-    variables = _environment(sandbox, launch, command, is_proxy=image.is_proxy)
+    surroundings = _surroundings(sandbox, launch, command)
+    argv, variables = command.argv, surroundings.environment
+    supervised = not image.is_proxy and not (_is_ours(command) and not _has_own_files(launch))
+    if supervised:
+        argv = _supervised(surroundings, command)
+    elif not image.is_proxy:
+        variables = {**variables, **surroundings.inside.place.shim_environment()}
     process = SupervisedProcess.start(
-        command.argv,
+        argv,
         environment=variables,
-        directory=launch.run_dir,
+        directory=surroundings.directory,
         on_output=log.write,
         records=sandbox.node.records,
         what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
+        last_word=signal.SIGQUIT if supervised else signal.SIGKILL,
+        stdin=_stdin(launch.container),
     )
-    return ProcessRun(process, command, Surroundings(variables, launch.run_dir))
+    return ProcessRun(process, command, surroundings)
+
+
+def _stdin(container: Obj) -> Stdin:
+    if container.get("tty"):
+        return Stdin.TERMINAL
+    return Stdin.PIPE if container.get("stdin") else Stdin.NONE
+
+
+def _is_ours(command: ProcessCommand) -> bool:
+    """Whether it is Python that the shim is enough for: our own modules start no other program."""
+    return list(command.argv[:2]) == [sys.executable, "-m"] and command.argv[2].startswith("labkit.")
+
+
+def _has_own_files(launch: Launch) -> bool:
+    """Whether it must find files, or a folder, at a place that only it has."""
+    mounted = [str(each["name"]) for each in launch.container.get("volumeMounts") or []]
+    has_volumes = any(not name.startswith(volumes.SPECIAL) for name in mounted)
+    return has_volumes or bool(launch.container.get("workingDir"))
+
+
+def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str]:
+    """As any other program runs; NoProgram where there is none of that name."""
+    inside = replace(surroundings.inside, is_container=True)
+    directory = str(surroundings.directory)
+    program = find_program(command.argv[0], surroundings.environment, directory, inside.mounts)
+    return command_line(inside, program, command.argv)
+
+
+def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> Surroundings:
+    """Make the container's folder, and say what programs find in it."""
+    _write_files(launch.run_dir, command)
+    variables = _environment(sandbox, launch, command)
+    directory = command.directory or launch.run_dir
+    needed = [command.directory, Path(command.argv[0]).parent] if command.directory else []
+    return Surroundings(variables, directory, sandbox.inside(launch.container, needed))
 
 
 def _write_files(directory: Path, command: ProcessCommand) -> None:
@@ -65,18 +115,18 @@ def _write_files(directory: Path, command: ProcessCommand) -> None:
         program.chmod(0o700)
 
 
-def _environment(
-    sandbox: Sandbox, launch: Launch, command: ProcessCommand, *, is_proxy: bool = False
-) -> dict[str, str]:
+def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> dict[str, str]:
     """All variables of the process: never the daemon's own."""
     variables = {
         "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
+        **({"TERM": "xterm"} if launch.container.get("tty") else {}),
         **sandbox.service_environment(),
+        **sandbox.trust_environment(),
         **launch.environment,
         **command.environment,
     }
     if command.programs:
         variables["PATH"] = f"{launch.run_dir / PROGRAMS}:{variables['PATH']}"
-    return variables if is_proxy else variables | sandbox.network_environment()
+    return variables

@@ -249,7 +249,8 @@ def _selection(look: Look, service: Obj, workload: Workload, file: str) -> Itera
             )
         )
     strange = [pod["metadata"]["name"] for pod in look.pods(namespace, selector)]
-    strange = [name for name in strange if not name.startswith(f"{workload.deployment}-")]
+    ours = tuple(f"{deployment}-" for deployment in workload.deployments)
+    strange = [name for name in strange if not name.startswith(ours)]
     if selector and strange and look.pods(namespace, labels | selector):
         yield (
             gettext(

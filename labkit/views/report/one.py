@@ -61,7 +61,7 @@ def _has_something(step: dict[str, Any]) -> bool:
 
 
 def _overview(document: Document) -> str:
-    heads = [gettext("Step"), gettext("Check"), gettext("Question"), gettext("Task"), gettext("First held")]
+    heads = [gettext("Step"), gettext("Checked"), gettext("Question"), gettext("Task"), gettext("First held")]
     rows = [
         [
             text(f"{step['number']}. {step['title']}"),
@@ -102,7 +102,7 @@ def _step(step: dict[str, Any]) -> str:
     number = step["number"]
     parts: list[str] = []
     if step["checks"]:
-        parts += [f"<h3>{text(gettext('Check'))}</h3>", *_judged(step["checks"])]
+        parts += [f"<h3>{text(gettext('Checked'))}</h3>", *_judged(step["checks"])]
     if step["quiz"]:
         parts += [f"<h3>{text(gettext('Question'))}</h3>", _answers(step["quiz"])]
     if step["task"]:

@@ -14,9 +14,10 @@ import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.cluster import network
+from labkit.embedded.images import images
 from labkit.embedded.interfaces import LogOptions
 from labkit.embedded.node import pod_network
-from labkit.embedded.node.catalogue import Catalogue, service_images
+from labkit.embedded.node.catalogue import Catalogue
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.node.scheduling import Scheduler
@@ -34,6 +35,13 @@ def run_dir() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="lk", dir="/tmp"))
     yield directory
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def outside_tmp() -> Iterator[Path]:
+    """A folder that pods see as the machine does: their ``/tmp`` is their own."""
+    with tempfile.TemporaryDirectory(prefix="lk", dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -118,7 +126,7 @@ def is_ready(pod: Obj) -> bool:
 
 @pytest.fixture
 def catalogue() -> Catalogue:
-    return Catalogue(service_images())
+    return Catalogue(images())
 
 
 StartNode = Callable[[], contextlib.AbstractAsyncContextManager[Node]]

@@ -14,7 +14,7 @@ from typing import Any
 from labkit.embedded.addresses import OUTBOUND_SOCKET, app_address
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.mesh.bootstrap import envoy_path
-from labkit.embedded.node import pod_network
+from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.process import SupervisedProcess
 from labkit.embedded.node.run_records import RunRecords
 from labkit.embedded.objects import Obj
@@ -44,15 +44,18 @@ class Programs:
         return process
 
     def app(self, name: str, pod_ip: str, code: str, *, sidecar: bool) -> SupervisedProcess:
-        environment = pod_network.shim_environment(
-            self._run_dir / "network.sock",
+        environment = self.place(name, pod_ip, sidecar=sidecar).shim_environment()
+        return self.start(name, [sys.executable, "-c", textwrap.dedent(code)], environment)
+
+    def place(self, name: str, pod_ip: str, *, sidecar: bool) -> Place:
+        return Place(
+            str(self._run_dir / "network.sock"),
             namespace="default",
             pod=name,
             pod_ip=pod_ip,
             app_ip=app_address(pod_ip) if sidecar else pod_ip,
-            sidecar=self._run_dir / OUTBOUND_SOCKET if sidecar else None,
+            sidecar=str(self._run_dir / OUTBOUND_SOCKET) if sidecar else "",
         )
-        return self.start(name, [sys.executable, "-c", textwrap.dedent(code)], environment)
 
     async def said(self, name: str, pod_ip: str, code: str, *, sidecar: bool) -> str:
         """What the program printed, once it has ended."""

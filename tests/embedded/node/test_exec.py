@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labkit.embedded.interfaces import ExecOptions, ExecSession, ProcessCommand
-from labkit.embedded.node import exec_supervisor
 from labkit.embedded.node.catalogue import Catalogue, ProcessImage
 from labkit.embedded.node.run_records import start_time_of
 from labkit.embedded.objects import Obj
@@ -261,10 +260,13 @@ def test_inside_means_the_apps_side_first(node, web):
 def test_it_goes_with_the_daemon(tmp_path: Path):
     """The parent is killed; neither the command nor what it hid in another session survives."""
     script = f"echo $$ > {tmp_path}/one; setsid sleep 60 & echo $! > {tmp_path}/two; wait"
-    starter = (
-        "import os, subprocess, sys, time; subprocess.Popen([sys.executable, '-I', '-S', "
-        f"{exec_supervisor.__file__!r}, str(os.getpid()), '/bin/sh', 'sh', '-c', {script!r}]); time.sleep(60)"
-    )
+    starter = f"""
+import subprocess, time
+from labkit.embedded.node.inside import start
+inside = start.Inside(start.Place("", "default", "web", "127.0.0.1", "127.0.0.1"))
+subprocess.Popen(start.command_line(inside, "/bin/sh", ["sh", "-c", {script!r}]))
+time.sleep(60)
+"""
     daemon = subprocess.Popen([sys.executable, "-c", starter])
     deadline = time.monotonic() + 10
     try:

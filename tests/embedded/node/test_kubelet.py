@@ -329,11 +329,11 @@ async def test_probes_that_break_are_told_of(node: Node, monkeypatch: pytest.Mon
 
 async def test_an_unsupported_probe_is_said_and_passes(node: Node) -> None:
     spec = pod("s", "test/sleep")
-    spec["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["true"]}}
+    spec["spec"]["containers"][0]["readinessProbe"] = {"grpc": {"port": 9}}
     node.client.create("pods", spec)
     await node.ready("s")
     assert dict(node.events("s"))["ProbeWarning"] == (
-        "Readiness probe: exec is not supported here; counted as passed"
+        "Readiness probe: grpc is not supported here; counted as passed"
     )
 
 
@@ -361,8 +361,8 @@ async def test_dial(node: Node) -> None:
         node.kubelet.dial("default", "nobody", 80)
 
 
-async def test_the_proxy_ends_last(node: Node, catalogue: Catalogue, tmp_path: Path) -> None:
-    said = tmp_path / "said"
+async def test_the_proxy_ends_last(node: Node, catalogue: Catalogue, outside_tmp: Path) -> None:
+    said = outside_tmp / "said"
     script = f"trap 'sleep 0.2; echo $NAME >> {said}; exit' TERM; echo up; while :; do sleep 0.01; done"
 
     def describe(launch: Launch) -> ProcessCommand:

@@ -1,16 +1,17 @@
-"""The small parts of the node: catalogue, addresses, variables, status, health."""
+"""The small parts of the node: addresses, variables, status, health."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.node import environment, health, pod_status, probes
-from labkit.embedded.node.catalogue import Catalogue, service_images
+from labkit.embedded.node.commands import Ended
 from labkit.embedded.node.health import Health
 from labkit.embedded.node.pod_addresses import PodAddresses
 from labkit.embedded.node.pod_status import ContainerState
@@ -18,27 +19,6 @@ from labkit.embedded.objects import Obj
 
 ENDED_WELL: Obj = {"exitCode": 0}
 ENDED_BADLY: Obj = {"exitCode": 1}
-
-
-class TestCatalogue:
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "artashesavetisyan/istio-basics-course:service-a-java-11",
-            "docker.io/artashesavetisyan/istio-basics-course:service-a-java-11",
-            "index.docker.io/artashesavetisyan/istio-basics-course:service-a-java-11",
-            "labkit/outside",
-            "labkit/outside:2",
-        ],
-    )
-    def test_images_it_holds(self, name: str) -> None:
-        assert Catalogue(service_images()).find(name)
-
-    @pytest.mark.parametrize(
-        "name", ["nginx", "artashesavetisyan/istio-basics-course", "evil.io/labkit/outside", "", "/bin/sh"]
-    )
-    def test_anything_else_it_does_not(self, name: str) -> None:
-        assert Catalogue(service_images()).find(name) is None
 
 
 class TestAddresses:
@@ -148,6 +128,10 @@ class TestStatus:
         assert moved == {"Ready", "ContainersReady"}
 
 
+async def no_command(words: Sequence[str]) -> Ended:
+    raise AssertionError(words)
+
+
 class TestProbes:
     """One attempt each, at servers that behave oddly."""
 
@@ -160,11 +144,13 @@ class TestProbes:
 
         async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            outcome = await probes.attempt({"httpGet": {"port": port}}, {}, "127.0.0.1")
+            outcome = await probes.attempt({"httpGet": {"port": port}}, {}, "127.0.0.1", no_command)
         assert not outcome.ok
 
     async def test_a_host_that_can_be_no_name(self) -> None:
-        outcome = await probes.attempt({"tcpSocket": {"port": 1, "host": "a..b"}}, {}, "127.0.0.1")
+        outcome = await probes.attempt(
+            {"tcpSocket": {"port": 1, "host": "a..b"}}, {}, "127.0.0.1", no_command
+        )
         assert outcome.message.startswith("dial tcp a..b:1: connect: ")
 
 
@@ -197,6 +183,7 @@ class TestHealth:
                 changed=lambda started, ready: told.append((started, ready)),
                 warn=lambda reason, _: told.append(reason),
                 give_up=give_up,
+                run=no_command,
             ).run()
         )
         await asyncio.wait_for(used_up.wait(), 5)

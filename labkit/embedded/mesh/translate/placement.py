@@ -3,10 +3,10 @@
 =====================  ==============================  ===========================================
                        a real pod                      here
 =====================  ==============================  ===========================================
-outbound capture       iptables sends every            the pod's shim connects to a Unix socket and
-                       connection to 0.0.0.0:15001;    says in a PROXY header where it meant to
-                       SO_ORIGINAL_DST tells where     go; the ``proxy_protocol`` listener filter
-                       it meant to go                  makes that the original destination
+outbound capture       iptables sends every            the pod's shim, or a program's supervisor,
+                       connection to 0.0.0.0:15001;    connects to a Unix socket and says in a
+                       SO_ORIGINAL_DST tells where     PROXY header where it meant to go; the filter
+                       it meant to go                  ``proxy_protocol`` makes that its destination
 inbound capture        iptables sends every port to    one listener, really bound, for each port:
                        ``virtualInbound`` on 15006     podIP:targetPort, named ``podIP_port``
 the app behind it      the pod's own address, same     the app's private address
@@ -19,7 +19,7 @@ upstream source        the pod's address               the pod's address (bootst
                                                        no loopback address leave the machine
 cluster DNS            CoreDNS answers Envoy           names of the cluster's Services in DNS
                                                        clusters become pod addresses right here
-kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: :mod:`.kube_proxy`
+kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: ``kube_proxy``
 =====================  ==============================  ===========================================
 
 ``virtualOutbound`` listens on no port: ``use_original_dst`` makes Envoy ask the kernel for SO_ORIGINAL_DST

@@ -72,15 +72,38 @@ def connect(self: socket.socket, path: str, source: str, target: Address) -> Non
     bound = _getsockname(self)
     if isinstance(bound, bytes) or (bound[1] and _is_connected(self)):
         raise _error(errno.EISCONN)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        ends = _name(line, (source, bound[1]), target)
-        _reach(line, path, self.gettimeout())
-        line.sendall(_PROXY_V2 + ends)
+    with dial(path, (source, bound[1]), target, self.gettimeout()) as line:
         for (level, option), value in _options.get(self, _Options()).items():
             if level == socket.SOL_SOCKET:
                 _setsockopt(line, level, option, *value)
         _take_place(line, self)
     _settled_by[self.fileno()] = time.monotonic() + _SETTLED_AFTER
+
+
+def dial(path: str, source: Address, target: Address, patience: float | None) -> socket.socket:
+    """A connection to the sidecar at *path* that has said where from (a port 0 is chosen here) and where to.
+
+    *patience* in seconds, as a socket's timeout; OSError as :func:`connect`.
+    """
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        ends = _name(line, source, target)
+        _reach(line, path, patience)
+        line.sendall(_PROXY_V2 + ends)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def own_port(line: socket.socket) -> int:
+    """The source port that *line* has."""
+    return _number(_getsockname(line)) >> 16 & 0xFFFF
+
+
+def has_unread(line: socket.socket) -> bool:
+    """Whether the sidecar has not yet read all that was sent on *line*."""
+    return _has_unread(line)
 
 
 def _is_connected(self: socket.socket) -> bool:

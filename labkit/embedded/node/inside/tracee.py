@@ -1,0 +1,71 @@
+"""A look at the thread whose call is held back: its memory, its descriptors. OSError where it has died."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+
+_SOCKADDR_IN = struct.Struct("!2xH4s8x")
+_FAMILY = struct.Struct("=H")
+_LENGTH = struct.Struct("=I")
+
+Address = tuple[str, int]
+
+
+def read(thread: int, address: int, size: int) -> bytes:
+    """*size* bytes of its memory."""
+    memory = os.open(f"/proc/{thread}/mem", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(memory, size, address)
+    finally:
+        os.close(memory)
+
+
+def write(thread: int, address: int, data: bytes) -> None:
+    """Put *data* into its memory."""
+    memory = os.open(f"/proc/{thread}/mem", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.pwrite(memory, data, address)
+    finally:
+        os.close(memory)
+
+
+def inode(thread: int, descriptor: int) -> str:
+    """What tells a socket from all others: ``socket:[4711]``."""
+    return os.readlink(f"/proc/{thread}/fd/{descriptor}")  # noqa: PTH115
+
+
+def flags(thread: int, descriptor: int) -> int:
+    """Of one of its descriptors: O_NONBLOCK, O_CLOEXEC …"""
+    with open(f"/proc/{thread}/fdinfo/{descriptor}") as lines:  # noqa: PTH123
+        return next(int(each.split()[1], 8) for each in lines if each.startswith("flags:"))
+
+
+def read_length(thread: int, address: int) -> int:
+    """A ``socklen_t``."""
+    return int(_LENGTH.unpack(read(thread, address, _LENGTH.size))[0])
+
+
+def write_bounded(thread: int, address: int, length_at: int, data: bytes) -> None:
+    """Answer with *data* as far as there is room, and its whole length, as ``getsockname`` does."""
+    room = read_length(thread, length_at)
+    write(thread, address, data[:room])
+    write(thread, length_at, _LENGTH.pack(len(data)))
+
+
+def packed(address: Address) -> bytes:
+    """*address* as a ``sockaddr_in``."""
+    host, port = address
+    return _FAMILY.pack(socket.AF_INET) + _SOCKADDR_IN.pack(port, socket.inet_aton(host))[2:]
+
+
+def family_of(raw: bytes) -> int:
+    """Of a ``sockaddr``."""
+    return int(_FAMILY.unpack(raw[:2])[0]) if len(raw) >= 2 else 0
+
+
+def unpacked(raw: bytes) -> Address:
+    """The address in a ``sockaddr_in``."""
+    port, host = _SOCKADDR_IN.unpack(raw[: _SOCKADDR_IN.size])
+    return socket.inet_ntoa(host), port

@@ -1,0 +1,1 @@
+"""What our own services' processes find on their PYTHONPATH; supervisors use two modules of it, too."""
