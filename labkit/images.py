@@ -71,7 +71,7 @@ def add(name: str, command: Sequence[str], directory: Path) -> OwnImage:
     if _MESH.search(name):
         raise UsageError(gettext("{name} is the mesh's own image; enter yours by another name.", name=name))
     if not command:
-        raise UsageError(gettext("Say which program: labkit images add {name} -- COMMAND", name=name))
+        raise UsageError(gettext("Say which program: `labkit images add {name} -- COMMAND`", name=name))
     entered = OwnImage((_program(command[0], directory), *command[1:]), directory)
     _write(read() | {name: entered})
     return entered

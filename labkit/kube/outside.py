@@ -108,7 +108,7 @@ def _checked(name: str) -> str:
         or rest != rest.lower()
         or not all(part.isascii() and part for part in rest.split("."))
     ):
-        raise UsageError(gettext("{host!r} is no name of a host, as in edition.example.", host=name))
+        raise UsageError(gettext("{host!r} is no name of a host, as in `edition.example`.", host=name))
     if rest.endswith((".cluster.local", ".svc")):
         raise UsageError(gettext("{host} is a name of the cluster's own.", host=name))
     return name

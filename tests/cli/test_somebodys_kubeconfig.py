@@ -15,8 +15,6 @@ import yaml
 
 from ..conftest import LABKIT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-
 CONTEXT = "Übung: my lab/1"
 PLUGIN = """#!/bin/sh
 [ "$PLACE" = here ] || exit 1
@@ -86,6 +84,8 @@ def server(given, environment):
             process.terminate()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_the_lab_works_with_it_and_leaves_it_as_it_is(bench, given, environment, server, tmp_path):
     before = _files(given)
     found = dict(
@@ -118,19 +118,20 @@ def _files(folder):
     }
 
 
-def test_two_contexts_never_share_a_file(bench, given, environment, monkeypatch):
-    """Whatever is in their names."""
+def test_two_contexts_never_share_a_file(tmp_path, monkeypatch):
+    """Whatever is in their names; and what was named by a relative path is found from everywhere."""
     from labkit.cli.open_lab import _before_the_usual
 
     names = ["a b", "a-b", "a/b", "ab", "аб", "../ab"]
+    _write(tmp_path / "a", clusters=[{"name": "c 1", "cluster": {"server": "https://127.0.0.1:1"}}])
     contexts = [{"name": name, "context": {"cluster": "c 1"}} for name in names]
-    _write(given / "c", contexts=contexts, **{"current-context": names[0]})
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(given)
+    _write(tmp_path / "b", contexts=contexts, **{"current-context": names[0]})
+    monkeypatch.setenv("KUBECONFIG", "a:b")
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
 
     found = {name: _before_the_usual(name, "home").split(os.pathsep) for name in names}
 
     assert len({files[0] for files in found.values()}) == len(names)
-    assert all(files[1:] == [str(given / part) for part in "abc"] for files in found.values())
-    assert {Path(files[0]).parent for files in found.values()} == {Path(found["a b"][0]).parent}
+    assert {tuple(files[1:]) for files in found.values()} == {(str(tmp_path / "a"), str(tmp_path / "b"))}
+    assert {Path(files[0]).parent for files in found.values()} == {tmp_path / "home" / "contexts"}

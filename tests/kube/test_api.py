@@ -1,5 +1,6 @@
 """Requests in plain JSON, and refusals as sentences."""
 
+import threading
 import types
 
 import pytest
@@ -101,6 +102,23 @@ def test_too_slow_is_a_sentence(server, api):
     with pytest.raises(ConnectionLost, match="too slow"):
         api.request("GET", "/slow", timeout=urllib3.Timeout(0.1))
     release.set()
+
+
+def test_who_is_in_a_hurry_asks_once_and_soon_gives_up(server, api):
+    over = threading.Event()
+
+    def silent(*_):
+        over.wait(20)
+        return 200, {}
+
+    server.answer("GET", "/x", silent)
+    try:
+        with pytest.raises(ConnectionLost, match="too slow to answer"), api.within(0.2):
+            api.get("/x")
+        assert sum(request[1] == "/x" for request in server.requests) <= 1
+    finally:
+        over.set()
+    assert api.get("/x") == {}, "and has time again afterwards"
 
 
 def test_every_network_error_is_translated(monkeypatch):
