@@ -15,6 +15,7 @@
     ├── RequestFailed           curl could not get an answer
     ├── NotVerified             what a notebook states does not hold
     ├── StepError               no such step, or a step's start can't be reached
+    ├── ScenarioError           a scenario's folder can't be read, or something in it does not fit
     └── UsageError              a command or call makes no sense as given
 """
 
@@ -82,6 +83,10 @@ class NotVerified(LabkitError):  # noqa: N818
 
 class StepError(LabkitError):
     """No such step, or the start of a step can't be reached."""
+
+
+class ScenarioError(LabkitError):
+    """A scenario's folder can't be read, or something in it does not fit: says file, line and key."""
 
 
 class UsageError(LabkitError):

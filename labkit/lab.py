@@ -6,7 +6,7 @@
 
     lab = Lab()                                  # finds the cluster, or starts it
     lab.goto(3)                                  # where step 3 begins
-    lab.apply("service-c-deployment.yml")        # kubectl's lines, the rollout, the proxies
+    lab.apply("NAME.yml")                        # kubectl's lines, the rollout, the proxies
     answers = lab.send("/service-a", requests=1000, concurrency=8)
     lab.split(answers)                           # shares, intervals, the test against the weights
     lab.access_log("service-a", of=answers)      # what ServiceA's proxy wrote about them
@@ -47,8 +47,11 @@ from labkit.kube.tables import Table, table, table_of
 from labkit.kube.wait import wait_for_rollouts
 from labkit.kube.ways import RuleName
 from labkit.language import chosen, gettext, speak
-from labkit.scenario import cast, steps
-from labkit.scenario.checks import Report, Verified, check, verify
+from labkit.record.keeping import Record
+from labkit.scenario import steps
+from labkit.scenario.cast import SYSTEM
+from labkit.scenario.checking import check
+from labkit.scenario.checks import Report, Verified, verify
 from labkit.scenario.hints import explained
 from labkit.scenario.learner import Learner
 from labkit.scenario.neighbours import refuse_any_host_beside_a_class, told_of_any_host
@@ -63,6 +66,7 @@ from labkit.traffic.split import Split
 from labkit.traffic.target import Headers, Target
 from labkit.traffic.travel import in_order_of_travel
 from labkit.views.notebook_shell import offer_kubectl, tell_shortly
+from labkit.views.theme import know
 
 if TYPE_CHECKING:
     from labkit.kube.follow import Line
@@ -81,10 +85,11 @@ class Lab(Shifting):
     context: a context of the kubeconfig; by default ``LABKIT_CONTEXT``, else the embedded cluster,
         which is started where it does not run.
     kubeconfig: path of a kubeconfig file.
-    namespace: where objects go that name no namespace; by default where ServiceA is.
+    namespace: where objects go that name no namespace; by default the scenario's home.
     user: one's name in a class on one cluster; by default ``LABKIT_USER``, else one works alone.
     images: where images of the lab's own services are; by default ``LABKIT_IMAGES``, else the scenario's.
     language: what the lab speaks from now on; by default ``LABKIT_LANGUAGE``, else the locale's.
+    scenario: the folder of another scenario than the book's; by default ``LABKIT_SCENARIO``, else the book.
     """
 
     def __init__(
@@ -96,16 +101,20 @@ class Lab(Shifting):
         user: str | None = None,
         images: str | None = None,
         language: str | None = None,
+        scenario: str | Path | None = None,
     ) -> None:
         speak(chosen(language))
-        self.learner = Learner.here(user, images)
+        self.learner = Learner.here(user, images, scenario)
+        sharing = self.learner.scenario.sharing
+        know(self.learner.scenario.colours, sharing.between if sharing else ())
         self.api: Api = connect(kubeconfig=kubeconfig, context=context)
         refuse_any_host_beside_a_class(self.api, self.learner)
         self.namespace = namespace or self.learner.home
-        self._strategy = strategy_for(self.api, (*self.learner.namespaces, cast.SYSTEM))
+        self._strategy = strategy_for(self.api, (*self.learner.namespaces, SYSTEM))
         self._places = self.learner.places(self.api)
         journal = Journal(self.api, namespaces=self._places, authorities=self.learner.authorities)
         self._sent = Sent(journal)
+        self.record = Record(self.api, self.learner)
         self._gateway: GatewayAddress | None = None
         tell_shortly()
         if not self.api.shared:
@@ -122,6 +131,7 @@ class Lab(Shifting):
 
     def close(self) -> None:
         """Give back the connections. The cluster runs on; closing twice is fine."""
+        self.record.close()
         self.api.close()
 
     def __repr__(self) -> str:
@@ -159,7 +169,7 @@ class Lab(Shifting):
 
     def _found(self, manifest: str | Path | Source, namespace: str | None) -> tuple[Source, str]:
         source = manifest if isinstance(manifest, Source) else self.manifest(manifest)
-        its_own = steps.namespace_of(source.path) if source.path else None
+        its_own = self.learner.scenario.namespace_of(source.path) if source.path else None
         return source, namespace or (self.learner.own(its_own) if its_own else self.namespace)
 
     def wait(self, *, timeout: float = 120.0) -> Acknowledgement:
@@ -292,7 +302,9 @@ class Lab(Shifting):
         frame of answers and a frame of access-log lines can be joined. (It is found by our mark in the
         User-Agent: requests whose *headers* have another are not found.)
         """
-        return self._sent.send(
+        from labkit.scenario.splitting import by_title
+
+        answers = self._sent.send(
             self._url(path),
             requests=requests,
             concurrency=concurrency,
@@ -300,6 +312,7 @@ class Lab(Shifting):
             timeout=timeout,
             halfway=halfway,
         )
+        return by_title(self.learner.scenario, answers)
 
     def access_log(self, workload: str, of: Requests | None = None) -> pd.DataFrame:
         """The access log of a workload's proxies, see :mod:`labkit.traffic.access_log`.
@@ -331,17 +344,24 @@ class Lab(Shifting):
 
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):
-            raise UsageError(gettext('A path is a text such as "/service-a", not {path!r}.', path=path))
+            raise UsageError(
+                gettext(
+                    'A path is a text such as "{usual}", not {path!r}.',
+                    usual=self.learner.scenario.path,
+                    path=path,
+                )
+            )
         return Target(path if is_url(path) else self.gateway.url(path), self.learner.headers)
 
     # ------------------------------------------------------------------------------------- the lesson
 
     def check(self, step: int) -> Report:
         """Whether each promise of a step holds, by what is observed now; what does not, with a hint."""
-        return explained(self.api, self.learner, check(self, step))
+        return self.record.report(explained(self.api, self.learner, check(self, step)))
 
     def verify(self, statement: str, holds: object) -> Verified:
         """The *statement* with a ✓ where it *holds*; NotVerified, with a ✗, where it does not."""
+        self.record.statement(statement, holds)
         return verify(statement, holds)
 
     def goto(self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None) -> None:
@@ -354,21 +374,34 @@ class Lab(Shifting):
         keep = partial(kept_aside, self.api, self.learner)
         with mesh_first(self.api, self._places):
             moves = bring_to(self.api, self.learner, step, finished=finished, say=say, keep=keep)
-        self._gateway = None
+        self._gateway = self.api.last_refusal = None
         self._sent.forget()
+        self.record.way(moves.step, finished=finished, moves=str(moves), set_aside=moves.kept)
         done = gettext("To get here: {moves}.", moves=moves) if moves and not say else ""
-        here = _ends_here(moves.step) if finished else _begins_here(moves.step)
+        here = self._ends_here(moves.step) if finished else self._begins_here(moves.step)
         for words in (moves.kept, done, here):
             if words:
                 (say or print)(words)
+
+    def _begins_here(self, step: int) -> str:
+        return gettext("Here step {step} begins: {title}.", step=step, title=self._title(step))
+
+    def _ends_here(self, step: int) -> str:
+        return gettext("Here step {step} is done: {title}.", step=step, title=self._title(step))
+
+    def _title(self, step: int) -> str:
+        return self.learner.scenario.said(self.learner.scenario.find_step(step).title)
 
     def bring_back(self, file: str | Path | None = None) -> None:
         """Bring back what goto set aside last, or what is in *file*, as it was; what is there now stays.
 
         What of it has been changed meanwhile is set aside in its turn.
         """
+        titles = []
         for title in bring_back(self.api, self.learner, file):
             print(gettext("{title} brought back", title=title))
+            titles.append(title)
+        self.record.brought_back(titles)
         print(self.wait())
 
     def guide(self, step: int) -> Guide:
@@ -387,7 +420,7 @@ class Lab(Shifting):
         """A question about *step* to think about before trying."""
         from labkit.views.quiz import QuizView
 
-        return QuizView(step, self.learner)
+        return QuizView(step, self.learner, self.record.answer)
 
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""
@@ -395,19 +428,20 @@ class Lab(Shifting):
 
     # -------------------------------------------------------------------------------------- pictures
 
-    def trace(self, path: str = "/service-a", *, of: Answer | None = None) -> Trace:
+    def trace(self, path: str | None = None, *, of: Answer | None = None) -> Trace:
         """One request's journey through all proxies, as a picture and as a ``table``.
 
-        of: a request that was sent already; by default one is sent to *path*.
+        of: a request that was sent already; else one is sent to *path*, by default the scenario's.
         """
         from labkit.traffic.trace import journey
         from labkit.views.waterfall import Trace
 
-        answer = self.curl(path) if of is None else of
+        answer = self.curl(path or self.learner.scenario.path) if of is None else of
         if not isinstance(answer, Answer):
             raise UsageError(gettext("of= takes one request here, what lab.curl() gave back."))
         lines = self._sent.lines(answer)
-        table = journey(in_order_of_travel(lines.frame), cast.BY_APP, cast.TITLES)
+        scenario = self.learner.scenario
+        table = journey(in_order_of_travel(lines.frame), scenario.by_app, scenario.titles)
         return Trace(answer, table, complete=lines.complete)
 
     def graph(self, *, last: float = 60, of: Requests | None = None) -> Graph:
@@ -454,13 +488,3 @@ class Lab(Shifting):
         from labkit.views.figures import plot_latency
 
         return plot_latency(answers, title)
-
-
-def _begins_here(step: int) -> str:
-    title = gettext(steps.find_step(step).title)
-    return gettext("Here step {step} begins: {title}.", step=step, title=title)
-
-
-def _ends_here(step: int) -> str:
-    title = gettext(steps.find_step(step).title)
-    return gettext("Here step {step} is done: {title}.", step=step, title=title)

@@ -2,8 +2,9 @@
 
 from labkit.release.change import make_change
 from labkit.release.rule import as_hundredths, share_out
-from labkit.scenario import cast
-from labkit.scenario.splitting import destination_called, names_of, needed_rule, the_rule
+
+from . import the_book as cast
+from .the_book import destination_called, names_of, needed_rule, the_rule
 
 
 def parts_now(api, namespace=cast.HOME):

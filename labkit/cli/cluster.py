@@ -103,7 +103,9 @@ def _await_pods(api: Api, shown: Progress) -> None:
     from labkit.kube.wait import wait_for_pods
 
     if missing := wait_for_pods(api, timeout=PODS_TIMEOUT):
-        shown.note(f"Not ready: {', '.join(missing)}. `kubectl describe pod` says why.")
+        namespace, _, name = missing[0].partition("/")
+        why = f"`kubectl describe pod {name} -n {namespace}` says why."
+        shown.note(f"Not ready: {', '.join(missing)}. {why}")
     if istio.is_installed(api):
         try:
             wait_for_proxies(api, timeout=PODS_TIMEOUT)
@@ -173,6 +175,6 @@ def kubeconfig() -> None:
 @click.command()
 def status() -> None:
     """Show nodes, pods, proxies, the gateway and what all of it takes."""
-    from labkit.cli.report import report
+    from labkit.cli.status import report
 
     report()

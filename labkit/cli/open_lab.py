@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
-from labkit import book, state
+import labkit
+from labkit import state
 from labkit.cli import images
 from labkit.cli.kernels import QUIET
 from labkit.cli.language import environment as told
 from labkit.cli.language import option as language_option
 from labkit.cli.progress import progress
+from labkit.cli.scenario import environment as worked_through
+from labkit.cli.scenario import option as scenario_option
 from labkit.cli.terminal import command, path_with_ours
+from labkit.scenario.data import Scenario
+
+if TYPE_CHECKING:
+    from labkit.scenario.learner import Learner
 
 
 @click.command()
@@ -26,20 +34,29 @@ from labkit.cli.terminal import command, path_with_ours
 @click.option("--context", help="A context of the kubeconfig: use that cluster instead of one of its own.")
 @images.option
 @language_option
+@scenario_option
 def lab(
-    browser: bool, port: int | None, context: str | None, image_prefix: str | None, language: str
+    browser: bool,
+    port: int | None,
+    context: str | None,
+    image_prefix: str | None,
+    language: str,
+    scenario: Scenario,
 ) -> None:
     """Start the cluster and open the first notebook in JupyterLab, or in that of a JupyterHub."""
-    first = _writable(book.chapters(language))[0]
+    from labkit.scenario.learner import Learner
+
+    first = _writable(scenario.chapters(language), scenario)[0]
     context = context or os.environ.get("LABKIT_CONTEXT") or None
-    config = _look_at(context) if context else _bring_up_own()
+    learner = Learner.here(scenario=scenario)
+    config = _look_at(context, learner) if context else _bring_up_own(learner)
     options = [f"--ServerApp.root_dir={first.parent}", f"--LabApp.default_url=/lab/tree/{first.name}"]
     options += [] if browser and not _of_a_hub(os.environ) else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
     options += _terminals(os.environ)
     options += ["--allow-root"] if os.geteuid() == 0 else []  # as in a container
     words = [sys.executable, "-m", server_of(os.environ), *options]
-    ours = {**os.environ, **images.environment(image_prefix), **told(language)}
+    ours = {**os.environ, **images.environment(image_prefix), **told(language), **worked_through(scenario)}
     os.execve(sys.executable, words, server_environment(ours, first, context, config))
 
 
@@ -101,16 +118,15 @@ def _terminals(ours: Mapping[str, str]) -> list[str]:
     return [f"--ServerApp.terminado_settings={ {'shell_command': shell}!r}"] if shell else []
 
 
-def _look_at(context: str) -> str:
+def _look_at(context: str, learner: Learner) -> str:
     """Look at that cluster; a ``KUBECONFIG`` for terminals: `kubectl` there is about the lab.
 
     A file of ours stands before the usual one, which stays as it is: kubectl takes what it finds first.
     """
     from labkit.cli.look import agree_or_say_how
     from labkit.kube.connect import IN_CLUSTER, connect
-    from labkit.scenario.learner import Learner
 
-    api, learner = connect(context=context), Learner.here()
+    api = connect(context=context)
     agree_or_say_how(api, learner, yes=False, production=False)
     is_theirs = context != IN_CLUSTER and api.shared
     return _before_the_usual(context, learner.home) if is_theirs else ""
@@ -122,38 +138,42 @@ def _before_the_usual(context: str, namespace: str) -> str:
 
     contexts, _ = list_kube_config_contexts()  # type: ignore[no-untyped-call]
     entry = next(one["context"] for one in contexts if one["name"] == context)
-    kept = {"cluster": entry["cluster"], "user": entry["user"], "namespace": namespace}
+    kept = {key: entry[key] for key in ("cluster", "user") if key in entry} | {"namespace": namespace}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": context,
         "contexts": [{"name": context, "context": kept}],
     }
-    file = state.folder() / "contexts" / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', context)}.yml"
+    file = state.folder() / "contexts" / f"{quote(context, safe='@ ')}.yml"  # no two contexts share one
     state.write(file, yaml.safe_dump(config, sort_keys=False))
-    usual = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-    return f"{file}{os.pathsep}{usual}"
+    return os.pathsep.join(map(str, [file, *_usual()]))
 
 
-def _bring_up_own() -> str:
+def _usual() -> list[Path]:
+    """The kubeconfigs that are used here, found from the folder of the notebooks, too."""
+    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [Path(one).expanduser().absolute() for one in named.split(os.pathsep) if one]
+
+
+def _bring_up_own(learner: Learner) -> str:
     """A running cluster of one's own, with the lab's namespace in its kubeconfig, as step 0 sets it."""
     from labkit.cli.cluster import bring_up
     from labkit.kube import embedded
-    from labkit.scenario.learner import Learner
 
     with progress() as shown:
         bring_up(shown)
-    embedded.use_namespace(Learner.here().home)
+    embedded.use_namespace(learner.home)
     print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
     return ""
 
 
-def _writable(notebooks: list[Path]) -> list[Path]:
+def _writable(notebooks: list[Path], scenario: Scenario) -> list[Path]:
     """The notebooks, or copies of them in the current folder where they lie in an installed package."""
     folder = notebooks[0].parent
-    if os.access(folder, os.W_OK) and book.__file__ and not folder.is_relative_to(Path(book.__file__).parent):
+    if os.access(folder, os.W_OK) and not folder.is_relative_to(Path(labkit.__file__).parent):
         return notebooks
-    copies = Path.cwd() / "labkit-notebooks" / folder.relative_to(book.notebooks())
+    copies = Path.cwd() / "labkit-notebooks" / folder.relative_to(scenario.notebooks)
     copies.mkdir(parents=True, exist_ok=True)
     for notebook in notebooks:
         if not (copies / notebook.name).exists():

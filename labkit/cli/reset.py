@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from labkit.cli.progress import progress
+from labkit.cli.scenario import option as scenario_option
+from labkit.scenario.data import Scenario
 
 
 @click.command()
@@ -12,18 +14,23 @@ from labkit.cli.progress import progress
     "--context", help="A context of the kubeconfig; default: LABKIT_CONTEXT, else your own cluster."
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-def reset(context: str | None, yes: bool) -> None:
+@scenario_option
+def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
     from labkit.kube.connect import connect
+    from labkit.record.leaving import bring_home, comes_home, record_stays
     from labkit.scenario.learner import Learner
     from labkit.scenario.reset import belongings, remove
 
-    learner = Learner.here()
+    learner = Learner.here(scenario=scenario)
     api = connect(context=context, start=False)
     found = belongings(api, learner)
     for one in found:
         print(one)
-    if not found:
+    goes = comes_home(api, learner)
+    if told := record_stays(api, learner):
+        print(told)
+    if not found and not goes:
         print("Nothing of the lab is there.")
         return
     if not yes and not click.confirm("Remove these, with all that is in them?"):
@@ -33,3 +40,6 @@ def reset(context: str | None, yes: bool) -> None:
             shown.doing(f"removing {one}")
             remove(api, learner, one)
             shown.done(f"Removed {one}")
+        if goes:
+            shown.doing("bringing the record home")
+            shown.done(bring_home(api, learner))

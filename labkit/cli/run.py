@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from labkit import book
 from labkit.cli import images
 from labkit.cli.books import Book, judge, plan
 from labkit.cli.kernels import Kernels
@@ -20,7 +19,10 @@ from labkit.cli.language import environment as told
 from labkit.cli.language import option as language_option
 from labkit.cli.page import write_page
 from labkit.cli.progress import Progress, progress
+from labkit.cli.scenario import environment as worked_through
+from labkit.cli.scenario import option as scenario_option
 from labkit.cli.throw_away import throw_away_home, working_folder
+from labkit.scenario.data import Scenario
 
 CELL_TIMEOUT = 300
 """Seconds a cell may take before the notebook counts as failed."""
@@ -53,6 +55,7 @@ class Outcome:
 @click.option("--context", help="A context of the kubeconfig: run on that cluster instead of one of its own.")
 @images.option
 @language_option
+@scenario_option
 @click.option(
     "--in-place", is_flag=True, help="Write the outputs back into the notebooks: for whoever edits them."
 )
@@ -63,15 +66,16 @@ def run(
     context: str | None,
     image_prefix: str | None,
     language: str,
+    scenario: Scenario,
     in_place: bool,
 ) -> None:
     """Execute NOTEBOOKS (default: all, in order) on a cluster of their own; write an HTML page for each."""
-    chosen = plan(notebooks or book.chapters(language), output, in_place=in_place)
+    chosen = plan(notebooks or scenario.chapters(language), output, in_place=in_place)
     parameters = _parameters(given)
     judge(chosen, parameters)
     context = context or os.environ.get("LABKIT_CONTEXT") or None
     with progress() as shown, somebodys_cluster(context) if context else cluster_of_its_own(shown) as place:
-        more = {**images.environment(image_prefix), **told(language)}
+        more = {**images.environment(image_prefix), **told(language), **worked_through(scenario)}
         kernels = replace(place, environment={**place.environment, **more})
         outcomes = [_execute(one, parameters, kernels, shown) for one in chosen]
     failed = [outcome for outcome in outcomes if outcome.problem]

@@ -1,4 +1,4 @@
-"""Connections to the admin interfaces of proxies that are kept: one a proxy, as long as it lives.
+"""Connections to the admin interfaces of proxies and istiods that are kept: one a pod, as long as it lives.
 
 Envoy's admin listens on the pod's own localhost, which is where a forwarded port ends. A question over a
 kept connection costs a few milliseconds; a command in the pod (`pilot-agent request`) costs some seventy.
@@ -13,13 +13,12 @@ import threading
 import time
 from collections.abc import Coroutine
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from labkit.errors import ApiRefused, ConnectionLost
 from labkit.kube import sessions
 from labkit.kube.api import Api
 from labkit.kube.pod_socket import Relay, open_socket
-from labkit.kube.proxies import Proxy
 from labkit.language import gettext
 
 if TYPE_CHECKING:
@@ -31,12 +30,20 @@ _IDLE = 120.0  # seconds without a question after which a connection is given up
 _T = TypeVar("_T")
 
 
+class AdminPort(NamedTuple):
+    """Where one listens: a port of a pod, open to the pod itself alone."""
+
+    namespace: str
+    pod: str
+    port: int = ADMIN_PORT
+
+
 class AdminConnections:
-    """The kept connections to proxies of one cluster. Safe to use from several threads."""
+    """The kept connections to pods of one cluster. Safe to use from several threads."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._open: dict[Proxy, AdminConnection] = {}
+        self._open: dict[AdminPort, AdminConnection] = {}
         self._forbidden: dict[str, ApiRefused] = {}
         """Namespaces where ports may not be forwarded: that is not asked again."""
         self._lock = threading.Lock()
@@ -47,21 +54,21 @@ class AdminConnections:
         self._ending = contextlib.AsyncExitStack()
         self._session: ClientSession = self._call(self._ending.enter_async_context(sessions.session()))
 
-    def get(self, proxy: Proxy, page: str) -> tuple[int, bytes]:
-        """Status and body of the admin page *page* of *proxy*.
+    def get(self, place: AdminPort, page: str) -> tuple[int, bytes]:
+        """Status and body of the page *page* of what listens at *place*.
 
         ApiRefused where its port may not be forwarded or its pod is gone, ConnectionLost where it breaks off.
         """
-        if proxy.namespace in self._forbidden:
-            raise self._forbidden[proxy.namespace]
-        known = self._open.get(proxy)
+        if place.namespace in self._forbidden:
+            raise self._forbidden[place.namespace]
+        known = self._open.get(place)
         try:
-            return (known or self._connect(proxy)).get(page)
+            return (known or self._connect(place)).get(page)
         except ConnectionLost:
-            self._forget(proxy)
+            self._forget(place)
             if known is None:
                 raise
-        return self._connect(proxy).get(page)  # it may have been idle for too long
+        return self._connect(place).get(page)  # it may have been idle for too long
 
     def close(self) -> None:
         """End every connection; twice is fine."""
@@ -74,27 +81,27 @@ class AdminConnections:
                 self._thread.join()
                 self._loop.close()
 
-    def _connect(self, proxy: Proxy) -> AdminConnection:
+    def _connect(self, place: AdminPort) -> AdminConnection:
         try:
-            made = self._call(self._reach(proxy))
+            made = self._call(self._reach(place))
         except ApiRefused as error:
             if error.code == 403:
-                self._forbidden[proxy.namespace] = error
+                self._forbidden[place.namespace] = error
             raise
         with self._lock:
-            before, self._open[proxy] = self._open.get(proxy), made
+            before, self._open[place] = self._open.get(place), made
         if before is not None:
             before.close()
         return made
 
-    def _forget(self, proxy: Proxy) -> None:
+    def _forget(self, place: AdminPort) -> None:
         with self._lock:
-            found = self._open.pop(proxy, None)
+            found = self._open.pop(place, None)
         if found is not None:
             found.close()
 
-    async def _reach(self, proxy: Proxy) -> AdminConnection:
-        far = await open_socket(self._api, self._session, proxy.namespace, proxy.pod, ADMIN_PORT)
+    async def _reach(self, place: AdminPort) -> AdminConnection:
+        far = await open_socket(self._api, self._session, *place)
         ours, theirs = socket.socketpair()
         made = AdminConnection(ours)
         reader, writer = await asyncio.open_connection(sock=theirs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def guard(api: Api, method: str, path: str) -> None:
     if is_agreed(api):
         api.agreed = True
         return
-    name = f" --context {api.context}" if api.context else ""
+    name = f" --context {shlex.quote(api.context)}" if api.context else ""
     raise NotAgreed(
         f"{api.context or api.host} is not this book's own cluster, so nothing was changed there yet "
         f"({method} {path} would have been the first change).\n"

@@ -11,8 +11,12 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
@@ -35,6 +39,8 @@ JSON_PATCH = "application/json-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+_REPEATABLE = ("GET", "PATCH", "PUT", "DELETE")
+"""What does no more when it is done twice."""
 _PATIENCE = urllib3.Retry(
     connect=2,
     read=1,
@@ -42,10 +48,16 @@ _PATIENCE = urllib3.Retry(
     other=0,
     backoff_factor=0.2,
     status_forcelist=(429, 502, 503, 504),
-    allowed_methods=("GET", "PATCH", "PUT", "DELETE"),  # what does no more when it is done twice
+    allowed_methods=_REPEATABLE,
     raise_on_status=False,
 )
 """A busy API server (429 with Retry-After) or a load balancer that finds none is asked again, ever slower."""
+_NO_WEBHOOK = b"failed calling webhook"
+"""In the message of a 500: who had to be asked first (istiod, of its rules) was too slow, or is restarted."""
+_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before each further attempt then."""
+
+_IN_A_HURRY = _PATIENCE.new(connect=0, read=0)
 
 
 class Closable(Protocol):
@@ -69,6 +81,16 @@ class Reply:
     def object(self) -> Obj:
         """The body as an object."""
         return cast(Obj, json.loads(self.body))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the API server did not take: the object, its reason, and when."""
+
+    thing: str
+    reason: str
+    time: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    """As ``managedFields`` say it."""
 
 
 class Api:
@@ -96,12 +118,15 @@ class Api:
         """Whether it is somebody's cluster: then the lab keeps to its own namespaces."""
         self.adapt: Callable[[Api, Obj], Obj] = lambda _, obj: obj
         """What becomes of an object on its way to this cluster."""
+        self.last_refusal: Refusal | None = None
+        """What was applied last over this connection, if it was refused."""
         self.namespace = namespace
         self.context = context
         self.kubeconfig = kubeconfig
         self._discovered: dict[str, list[Obj]] = {}
         self._kept: dict[str, Closable] = {}
         self._lock = threading.Lock()
+        self._hurry = threading.local()
         self._keeping = threading.RLock()
         """Two threads that ask at once are not to make two; what is made may ask for more."""
 
@@ -155,13 +180,28 @@ class Api:
             self.guard_changes(method, path)
         if isinstance(body, dict):
             body = self.adapt(self, body)
+        send = partial(self._send, method, path, query, body, content_type, accept, timeout, stream=False)
         with translated(self.host):
-            response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+            response = send()
             if response.status == 401 and self._log_in_again():
-                response = self._send(method, path, query, body, content_type, accept, timeout, stream=False)
+                response = send()
+            for pause in _PAUSES if method in _REPEATABLE else ():
+                if response.status != 500 or _NO_WEBHOOK not in response.data:
+                    break
+                time.sleep(pause)
+                response = send()
         if response.status >= 400:
             raise refused(response.status, response.data, thing=path)
         return Reply(response.status, response.data, _warnings(response))
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What this thread asks meanwhile is given up after *seconds* without a word, and not asked again."""
+        before, self._hurry.seconds = getattr(self._hurry, "seconds", None), seconds
+        try:
+            yield
+        finally:
+            self._hurry.seconds = before
 
     def guard_changes(self, method: str, path: str) -> None:
         """Raise NotAgreed where this cluster must not be changed yet; also before others change it for us."""
@@ -219,13 +259,16 @@ class Api:
         headers = {"Accept": accept, "User-Agent": "labkit", **self._authorization()}
         if body is not None:
             headers["Content-Type"] = content_type
+        retries: urllib3.Retry | bool = _PATIENCE
+        if seconds := getattr(self._hurry, "seconds", None):
+            timeout, retries = urllib3.Timeout(connect=seconds, read=seconds), _IN_A_HURRY
         return self._pool.request(
             method,
             self.host + path + _query_string(query),
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
             timeout=timeout,
-            retries=False if "/proxy/" in path else _PATIENCE,  # what a pod answers is not the API's word
+            retries=False if "/proxy/" in path else retries,  # what a pod answers is not the API's word
             preload_content=not stream,
         )
 

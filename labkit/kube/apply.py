@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from labkit.errors import ApiRefused
 from labkit.kube.acknowledgement import Acknowledgement
-from labkit.kube.api import APPLY_PATCH, Api, Obj
+from labkit.kube.api import APPLY_PATCH, Api, Obj, Refusal
 from labkit.kube.manifests import Manifest, Source, parse
 from labkit.kube.resources import VIRTUAL_SERVICES, Resource, resource_of
 from labkit.kube.ways import RuleName
@@ -114,8 +114,10 @@ def _apply(
         if error.code == 403 and (given := _given(api, resource, manifest.object)):
             return AppliedObject(resource, given, created=False)
         thing = resource.title(name)
+        api.last_refusal = Refusal(thing, str(error))
         message = f"{manifest.place}: the cluster refused {thing}:\n{error}"
         raise ApiRefused(message, code=error.code, reason=error.reason, thing=thing) from error
+    api.last_refusal = None
     return AppliedObject(resource, reply.object, reply.code == 201, reply.warnings)
 
 

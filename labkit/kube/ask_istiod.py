@@ -22,7 +22,7 @@ from labkit.kube.resources import NAMESPACES, PODS
 from labkit.kube.ways import RuleName
 
 ISTIOD = ("istio-system", "app=istiod")
-_DEBUG_PORT = 15014
+DEBUG_PORT = 15014
 
 
 class NoRevisions(ClusterError):  # noqa: N818
@@ -77,7 +77,7 @@ class AskIstiod:
         running = [pod for pod in pods if is_serving(pod)]
         if not running:
             raise NoIstiod("istiod is not running, so no proxy learns of the change. See lab.pods().")
-        pod = PODS.path(namespace, f"{running[0]['metadata']['name']}:{_DEBUG_PORT}")
+        pod = PODS.path(namespace, f"{running[0]['metadata']['name']}:{DEBUG_PORT}")
         self._path = f"{pod}/proxy/debug/syncz"
         return self._path
 

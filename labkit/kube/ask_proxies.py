@@ -3,7 +3,8 @@
 A real istiod says of each proxy whether what it sent was acknowledged, not whether it has sent what was
 applied a moment ago (its versions and nonces name a push, not what is in it). So each proxy is asked for
 what it uses, over a connection that is kept, all at once: :class:`labkit.kube.proxy_view.ProxyView` reads
-what has changed, :class:`labkit.kube.evidence.Evidence` says when that is everything.
+what has changed, :class:`labkit.kube.evidence.Evidence` says when that is everything. In a mesh of hundreds
+of Services one proxy is read for all that have as many routes, see :class:`labkit.kube.leading.Led`.
 
 A listener that a proxy refused stands beside what it uses, with the reason (``error_state``). Of other
 things it refuses only its silence tells, and when time is up the sentence says what it has not.
@@ -21,9 +22,11 @@ from labkit.errors import ApiRefused, LabkitError, WaitTimeout
 from labkit.kube.acknowledgement import NOT_ASKED, ObjectFault, ProxyState, laggards
 from labkit.kube.api import Api, Obj
 from labkit.kube.evidence import Evidence
+from labkit.kube.leading import Led
 from labkit.kube.proxies import Proxy, find_proxies
 from labkit.kube.proxy_admin import AdminRefused, ask_with_size
 from labkit.kube.proxy_view import Allowance, ProxyView
+from labkit.kube.pushes import Pushes
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.kube.ways import RuleName, Wanted, wanted_by
 
@@ -49,6 +52,7 @@ class AskProxies:
     def __init__(self, api: Api, namespaces: Sequence[str] = ("",)) -> None:
         self._api, self._namespaces = api, namespaces
         self._views: dict[Proxy, ProxyView] = {}
+        self._pushes = Pushes(api)
 
     @property
     def faults(self) -> tuple[ObjectFault, ...]:
@@ -65,13 +69,15 @@ class AskProxies:
     ) -> tuple[ProxyState, ...]:
         started = refreshed = time.monotonic()
         wanted, evidence = self._refresh(), Evidence(rules, started)
-        evidence.remember(_all(threads.map(partial(_faults, wanted=wanted), self._views.values())))
+        led = self._led(rules)
+        known = [view for proxy, view in self._views.items() if led.tells(proxy)]
+        evidence.remember(_all(threads.map(partial(_faults, wanted=wanted), known)))
         while True:
             began = time.monotonic()
-            seen = self._look(threads, wanted, endpoints=not rules)
+            seen = self._look(threads, wanted, led, endpoints=not rules)
             states = tuple(each.state for each in seen.values())
-            evidence.add(_fingerprints(seen), _all(each.wrong for each in seen.values()), time.monotonic())
-            if _is_over(seen.values(), evidence, began, began - started):
+            evidence.add(_fingerprints(seen), _wrong(seen), time.monotonic(), telling=_wrong(seen, led))
+            if _is_over(seen.values(), evidence, began, began - started) and led.have_what_it_has(seen):
                 return states
             if began - started >= timeout:
                 raise WaitTimeout(laggards(states, timeout))
@@ -90,12 +96,19 @@ class AskProxies:
     def _view(self, proxy: Proxy) -> ProxyView:
         return ProxyView(partial(ask_with_size, self._api, proxy), self._namespaces)
 
-    def _look(self, threads: ThreadPoolExecutor, wanted: Wanted, *, endpoints: bool) -> dict[Proxy, _Seen]:
+    def _look(
+        self, threads: ThreadPoolExecutor, wanted: Wanted, led: Led, *, endpoints: bool
+    ) -> dict[Proxy, _Seen]:
         """Every proxy, all at once; those whose pod went away meanwhile are no longer of interest."""
         views, allowance = dict(self._views), Allowance()
-        look = partial(_look_at, wanted=wanted, allowance=allowance, endpoints=endpoints)
+        look = partial(_look_at, led=led, wanted=wanted, allowance=allowance, endpoints=endpoints)
         found = threads.map(look, views, views.values())
         return {proxy: seen for proxy, seen in zip(views, found, strict=True) if seen is not None}
+
+    def _led(self, rules: Collection[RuleName]) -> Led:
+        """Who is read for whom, where *rules* alone were changed."""
+        sizes = {proxy: _size(view, rules) for proxy, view in self._views.items()} if rules else {}
+        return Led(sizes, self._pushes)
 
     def _wanted(self) -> Wanted:
         """What the VirtualServices say of each namespace whose VirtualServices may be read."""
@@ -114,16 +127,25 @@ class AskProxies:
 
 
 def _look_at(
-    proxy: Proxy, view: ProxyView, *, wanted: Wanted, allowance: Allowance, endpoints: bool
+    proxy: Proxy, view: ProxyView, *, led: Led, wanted: Wanted, allowance: Allowance, endpoints: bool
 ) -> _Seen | None:
     name = f"{proxy.pod}.{proxy.namespace}"
     try:
         with view.lock:
+            if proxy in led.others:
+                view.listen()
+                return _heard(name, view)
             view.look(allowance, endpoints=endpoints)
             return _seen(name, view, view.faults(wanted))
     except LabkitError as error:
         gone = isinstance(error, AdminRefused) and error.is_gone
         return None if gone else _Seen(ProxyState(name, NOT_ASKED, str(error)))
+
+
+def _heard(name: str, view: ProxyView) -> _Seen:
+    """One that is not read: whether it has all, its leader and istiod say."""
+    refusals = "; ".join(view.refusals())
+    return _Seen(ProxyState(name, "NACK" if refusals else "SYNCED", refusals), view.heard)
 
 
 def _seen(name: str, view: ProxyView, wrong: dict[RuleName, str]) -> _Seen:
@@ -135,6 +157,11 @@ def _seen(name: str, view: ProxyView, wrong: dict[RuleName, str]) -> _Seen:
     return _Seen(ProxyState(name, state, why), view.fingerprint, frozenset(wrong), view.is_read)
 
 
+def _size(view: ProxyView, rules: Collection[RuleName]) -> int:
+    with view.lock:
+        return view.size_of(rules)
+
+
 def _faults(view: ProxyView, wanted: Wanted) -> frozenset[RuleName]:
     """What was wrong with it by *wanted* when it was last seen, as far as that is known."""
     try:
@@ -142,6 +169,11 @@ def _faults(view: ProxyView, wanted: Wanted) -> frozenset[RuleName]:
             return frozenset(view.faults(wanted))
     except LabkitError:
         return frozenset()
+
+
+def _wrong(seen: Mapping[Proxy, _Seen], led: Led | None = None) -> frozenset[RuleName]:
+    """What some of *seen* do not follow; with *led*, some that tell it."""
+    return _all(each.wrong for proxy, each in seen.items() if led is None or led.tells(proxy))
 
 
 def _all(some: Iterable[frozenset[RuleName]]) -> frozenset[RuleName]:

@@ -39,15 +39,20 @@ class Evidence:
         """The VirtualServices, as they are now, that some proxy did not follow when it was last seen."""
         self._seen_wrong |= wrong
 
-    def add(self, fingerprints: Any, wrong: Set[RuleName], now: float) -> None:
-        """A look that ended *now*: what proxies use, and the VirtualServices that some do not follow yet."""
+    def add(
+        self, fingerprints: Any, wrong: Set[RuleName], now: float, *, telling: Set[RuleName] | None = None
+    ) -> None:
+        """A look that ended *now*: what proxies use, and the VirtualServices that some do not follow yet.
+
+        telling: those of them that a proxy does not follow which stands for others, where one does.
+        """
         if self._before is None:
             self._before = fingerprints
         if fingerprints != self._before:
             self._before, self._changed = fingerprints, now
             self._pushed = self._pushed or now - self._started >= _DEBOUNCE
         self._wrong = wrong
-        self._seen_wrong |= wrong
+        self._seen_wrong |= wrong if telling is None else telling
 
     @property
     def is_decisive(self) -> bool:

@@ -26,7 +26,7 @@ class PodLog:
 
 
 def pods(api: Api, selector: str, namespace: str) -> list[Obj]:
-    """The pods *selector* finds (``app=service-a-app``), oldest first, those being deleted left out."""
+    """The pods *selector* finds (``app=catalogue``), oldest first, those being deleted left out."""
     found = api.items(PODS.path(namespace), labelSelector=selector)
     living = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
     return sorted(living, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))

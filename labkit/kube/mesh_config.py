@@ -10,6 +10,7 @@ import yaml
 from labkit.errors import ApiRefused, ClusterError
 from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
 from labkit.kube.resources import CONFIG_MAPS, SIDECARS, TELEMETRIES
+from labkit.kube.virtual_services import EVERYWHERE
 from labkit.language import gettext
 
 ENVOY_PROVIDER = "envoy"
@@ -32,6 +33,18 @@ def mesh_config(api: Api, name: str = NAME) -> dict[str, Any]:
             )
         )
     return cast(dict[str, Any], yaml.safe_load(found.get("data", {}).get(KEY) or "") or {})
+
+
+def default_rule_export_to(api: Api) -> tuple[str, ...]:
+    """``defaultVirtualServiceExportTo``: who sees a VirtualService that doesn't say so.
+
+    Where one may not read the mesh's settings, or there are none: everybody, as Istio has it.
+    """
+    try:
+        given = mesh_config(api).get("defaultVirtualServiceExportTo")
+    except (ApiRefused, ClusterError):
+        given = None
+    return tuple(map(str, given or EVERYWHERE))
 
 
 def outbound_mode(api: Api) -> OutboundMode:

@@ -5,6 +5,8 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#c
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from labkit.kube.resources import Resource
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _CHANGE = ("get", "list", "watch", "create", "patch", "delete")
 _LOOK = ("get", "list", "watch")
+_RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Permission:
     verbs: tuple[str, ...]
     group: str
     resource: str
-    """With its subresource: ``pods/log``."""
+    """With its subresource: ``pods/log``; or the path of a URL that is no resource."""
 
     def __str__(self) -> str:
         return f"{', '.join(self.verbs)} {self.resource}{f'.{self.group}' if self.group else ''}"
@@ -51,6 +54,15 @@ IN_THE_LAB = (
 
 FOR_FAULTS = (Permission(_CHANGE, "networking.istio.io", "envoyfilters"),)
 """Beside those: to break a service of the learner's own. No step needs it."""
+
+FOR_THE_RECORD = (
+    Permission(("get", "list", "watch", "create", "patch"), "", "configmaps"),
+    Permission(("create",), "", "serviceaccounts/token"),
+)
+"""In the namespace of the learner's record: to keep it, and to have the cluster sign a report of it."""
+
+FOR_REPORTS = (Permission(("get",), "", "/openid/v1/jwks"),)
+"""On the cluster: by which keys its signatures are verified."""
 
 IN_ISTIO_SYSTEM = (
     Permission(_LOOK, "apps", "deployments"),
@@ -105,53 +117,53 @@ def _is_allowed(api: Api, permission: Permission, namespace: str, name: str = ""
     return bool(api.request("POST", _REVIEWS, body=review).object["status"]["allowed"])
 
 
-def roles(subject: str, namespaces: Sequence[str], system: str = "istio-system") -> str:
-    """The least a learner needs in *namespaces*, as YAML; *subject* is the user's name.
+def roles(subject: str, namespaces: Sequence[str], record: str, system: str = "istio-system") -> str:
+    """The least a learner needs in *namespaces*, and in that of the *record*, as YAML; *subject* is the
+    user's name.
 
-    Making namespaces is not among these rights, nor changing or deleting them.
+    Making namespaces is not among these rights, nor changing or deleting them. Nothing of it is another
+    learner's as well: who deletes what is written here takes away this one's rights, and nobody else's.
     """
-    objects = [
-        *(_role(ns, (*IN_THE_LAB, *FOR_FAULTS)) for ns in namespaces),
-        *(_binding(ns, subject) for ns in namespaces),
-        _role(system, IN_ISTIO_SYSTEM),
-        _binding(system, subject),
-        _cluster_role(),
-        _cluster_binding(subject),
+    rights = {**dict.fromkeys(namespaces, (*IN_THE_LAB, *FOR_FAULTS)), system: IN_ISTIO_SYSTEM}
+    rights |= {record: FOR_THE_RECORD}
+    objects = [obj for name, rules in rights.items() for obj in _given(subject, rules, name)]
+    return yaml.safe_dump_all([*objects, *_given(subject, (*ON_THE_CLUSTER, *FOR_REPORTS))], sort_keys=False)
+
+
+def role_of(subject: str) -> str:
+    """What is called so gives *subject* rights: Roles and a ClusterRole, and the bindings to them.
+
+    The API allows any name of one path segment (``system:serviceaccount:…``), so only what can't be in one
+    is replaced, and then a digest tells apart whose names would be equal.
+    """
+    name = re.sub(r"[/%]", "-", subject)
+    digest = hashlib.sha256(subject.encode()).hexdigest()[:8]
+    return f"labkit-learner-{name}" if name == subject else f"labkit-learner-{name}-{digest}"
+
+
+def _given(subject: str, permissions: Sequence[Permission], namespace: str = "") -> list[Obj]:
+    """A Role of *subject*'s own and its binding in *namespace*; without one, they are the cluster's."""
+    kind = "Role" if namespace else "ClusterRole"
+    metadata = {"name": role_of(subject)} | ({"namespace": namespace} if namespace else {})
+    reference = {"kind": kind, "name": role_of(subject), "apiGroup": _RBAC}
+    subjects = [{"kind": "User", "name": subject, "apiGroup": _RBAC}]
+    binding = {"subjects": subjects, "roleRef": reference}
+    return [
+        _rbac(kind, metadata, {"rules": _rules(permissions)}),
+        _rbac(f"{kind}Binding", metadata, binding),
     ]
-    return yaml.safe_dump_all(objects, sort_keys=False)
+
+
+def _rbac(kind: str, metadata: Obj, content: Obj) -> Obj:
+    return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": dict(metadata), **content}
 
 
 def _rules(permissions: Sequence[Permission]) -> list[Obj]:
-    return [{"apiGroups": [p.group], "resources": [p.resource], "verbs": list(p.verbs)} for p in permissions]
+    return [_rule(p) for p in permissions]
 
 
-def _role(namespace: str, permissions: Sequence[Permission]) -> Obj:
-    metadata = {"name": "labkit-learner", "namespace": namespace}
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
-    return {**rbac, "metadata": metadata, "rules": _rules(permissions)}
-
-
-def _cluster_role() -> Obj:
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-    return {**rbac, "metadata": {"name": "labkit-learner"}, "rules": _rules(ON_THE_CLUSTER)}
-
-
-def _binding(namespace: str, subject: str) -> Obj:
-    metadata = {"name": f"labkit-{subject}", "namespace": namespace}
-    return {**_bound(subject, "Role"), "kind": "RoleBinding", "metadata": metadata}
-
-
-def _cluster_binding(subject: str) -> Obj:
-    metadata = {"name": f"labkit-{subject}"}
-    return {**_bound(subject, "ClusterRole"), "kind": "ClusterRoleBinding", "metadata": metadata}
-
-
-def _bound(subject: str, kind: str) -> Obj:
-    group = "rbac.authorization.k8s.io"
-    return {
-        "apiVersion": f"{group}/v1",
-        "kind": "",
-        "metadata": {},
-        "subjects": [{"kind": "User", "name": subject, "apiGroup": group}],
-        "roleRef": {"kind": kind, "name": "labkit-learner", "apiGroup": group},
-    }
+def _rule(permission: Permission) -> Obj:
+    verbs = list(permission.verbs)
+    if permission.resource.startswith("/"):
+        return {"nonResourceURLs": [permission.resource], "verbs": verbs}
+    return {"apiGroups": [permission.group], "resources": [permission.resource], "verbs": verbs}

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, LabkitError
 from labkit.kube import sessions
-from labkit.kube.admin_connections import ADMIN_PORT, AdminConnections
+from labkit.kube.admin_connections import ADMIN_PORT, AdminConnections, AdminPort
 from labkit.kube.api import Api
 from labkit.kube.pod_socket import open_channels
 from labkit.kube.proxies import CONTAINER, Proxy
@@ -85,7 +85,7 @@ def _answer(api: Api, proxy: Proxy, page: str) -> bytes:
 
 def _by_port(api: Api, proxy: Proxy, page: str) -> bytes:
     kept = api.keep("proxies' admin", lambda: AdminConnections(api))
-    status, body = kept.get(proxy, page)
+    status, body = kept.get(AdminPort(proxy.namespace, proxy.pod), page)
     if status != 200:
         why = _text(body).partition("\n")[0]  # Envoy lists all its pages behind it
         raise AdminRefused(

@@ -2,8 +2,10 @@
 
 Envoy says of each route configuration when it was last changed, and counts the listeners and clusters that
 it added, changed, removed or refused. Only a route configuration that has another moment is read, and only
-a count of refusals that has grown leads to the reasons. A version says less than a moment: Envoy notes one
-only with what has changed, and by delta xDS (istiod's own way since 1.22) a route has none.
+a count of refusals that has grown leads to the reasons. As long as a proxy has received nothing from istiod,
+which Envoy counts as well, nothing can have changed, and nothing else is asked. A version says less than a
+moment: Envoy notes one only with what has changed, and by delta xDS (istiod's own way since 1.22) a route has
+none.
 
 Pages: https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -22,8 +24,10 @@ from labkit.kube.api import Obj
 from labkit.kube.ways import RuleName, Wanted, Way, ways
 from labkit.language import gettext
 
+_HEARD = "cluster.xds-grpc.upstream_cx_rx_bytes_total"
 _COUNTS = "stats?format=json&filter=" + quote(
-    r"^(cluster_manager\.(cluster_(added|modified|removed)|cds\.update_rejected)"
+    rf"^({re.escape(_HEARD)}"
+    r"|cluster_manager\.(cluster_(added|modified|removed)|cds\.update_rejected)"
     r"|listener_manager\.(listener_(added|modified|removed|in_place_updated)|lds\.update_rejected))$"
 )
 _REJECTED = ".update_rejected"
@@ -70,6 +74,10 @@ class ProxyView:
         self._ask, self.lock = ask, threading.Lock()
         self._endpoints_page = _ENDPOINTS + _of_services_in(namespaces)
         self._counts: dict[str, int] = {}
+        self._heard: int | None = None
+        """Bytes it has received from istiod; None where it does not count them."""
+        self._known: tuple[Hashable, bool] | None = None
+        """What it had heard when all of it was read, and whether that was with its endpoints."""
         self._moments: dict[str, tuple[str, str]] = {}
         """Of each route configuration that was read: its version and when it was last changed."""
         self._sizes: dict[str, int] = {}
@@ -84,12 +92,30 @@ class ProxyView:
 
         AdminRefused where the proxy can't be asked.
         """
-        self.is_read = False
-        self._counts = {one["name"]: one["value"] for one in self._says(_COUNTS)["stats"] if "name" in one}
+        self.listen()
+        if self._heard is not None and self._known in ((self.heard, True), (self.heard, endpoints)):
+            return
+        self.is_read, self._known, heard = False, None, self.heard
         self._look_at_routes(allowance)
         if endpoints:
             found = [one["endpoint_config"] for one in _configs(self._says(self._endpoints_page))]
             self._endpoints = json.dumps(found, sort_keys=True)  # the order of metadata is any
+        self._known = (heard, endpoints) if self.is_read else None
+
+    def listen(self) -> None:
+        """See whether it has heard something, and what it refused, and nothing else."""
+        counts = {one["name"]: one["value"] for one in self._says(_COUNTS)["stats"] if "name" in one}
+        self._heard, self._counts = counts.pop(_HEARD, None), counts
+
+    @property
+    def heard(self) -> Hashable:
+        """Another one whenever it has heard something."""
+        return (self._heard, *sorted(self._counts.items()))
+
+    def size_of(self, rules: Collection[RuleName]) -> int:
+        """Bytes of the route configurations in which routes of all *rules* were when they were last read."""
+        of = {name: {rule for rule, _ in ways} for name, ways in self._ways.items()}
+        return sum(self._sizes.get(name, 0) for name, found in of.items() if found.issuperset(rules))
 
     def _look_at_routes(self, allowance: Allowance) -> None:
         now = _moments(self._says(_MOMENTS))

@@ -31,7 +31,7 @@ class Resource:
         return f"{prefix}/{self.group_version}{middle}/{self.plural}{f'/{name}' if name else ''}"
 
     def title(self, name: str) -> str:
-        """As kubectl prints it: ``deployment.apps/service-b-deployment``."""
+        """As kubectl prints it: ``deployment.apps/catalogue``."""
         return f"{self.kind.lower()}{f'.{self.group}' if self.group else ''}/{name}"
 
 

@@ -111,7 +111,7 @@ def destinations(route: Json) -> Iterator[tuple[str, str, int | None]]:
 
 
 def destination(cluster: str) -> str:
-    """``outbound|80|v2|service-c-srv.dev.svc.cluster.local`` → ``service-c-srv.dev:80, subset v2``."""
+    """``outbound|80|v2|catalogue.bookshop.svc.cluster.local`` → ``catalogue.bookshop:80, subset v2``."""
     if words := _BLIND.get(cluster.partition("|")[0]):
         return gettext(words)
     direction, *rest = cluster.split("|")

@@ -101,7 +101,7 @@ class Running:
 
     @cached_property
     def by_host(self) -> dict[str, Service]:
-        """Cluster-wide name (``service-a-srv.dev-service-mesh``) and cluster IP → Service."""
+        """Cluster-wide name (``catalogue.bookshop``) and cluster IP → Service."""
         names = {f"{service.name}.{service.namespace}": service for service in self.services}
         return names | {service.cluster_ip: service for service in self.services if service.cluster_ip}
 

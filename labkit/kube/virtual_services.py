@@ -5,7 +5,7 @@ https://istio.io/latest/docs/reference/config/networking/virtual-service/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from labkit.kube.api import Obj
@@ -13,6 +13,8 @@ from labkit.kube.destinations import Destination
 
 Find = Callable[[str, str], Obj | None]
 """(namespace, name) → the VirtualService of that name; None where there is none."""
+EVERYWHERE = ("*",)
+"""Where a VirtualService without ``exportTo`` is seen, unless the mesh's settings say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,10 @@ def entries(virtual_service: Obj) -> list[Obj]:
     return (virtual_service.get("spec") or {}).get("http") or []
 
 
-def routes_of(virtual_service: Obj, find: Find) -> Iterator[HttpRoute]:
+def routes_of(virtual_service: Obj, find: Find, default: Collection[str] = EVERYWHERE) -> Iterator[HttpRoute]:
     """The routes of *virtual_service* in order, those of a delegate in the place of the one that names it.
+
+    default: the ``exportTo`` of those that have none.
 
     A delegate that is not there, or not exported to its root's namespace, has none. There is one level of
     them, as in Istio.
@@ -72,7 +76,7 @@ def routes_of(virtual_service: Obj, find: Find) -> Iterator[HttpRoute]:
             yield HttpRoute(virtual_service, number)
             continue
         found = find(*named)
-        if found is not None and is_exported_to(found, namespace):
+        if found is not None and is_exported_to(found, namespace, default):
             own = enumerate(entries(found))
             yield from (HttpRoute(found, i, http) for i, one in own if not one.get("delegate"))
 
@@ -89,21 +93,21 @@ def _delegate(http: Obj, namespace: str) -> tuple[str, str] | None:
     return (str(named.get("namespace") or namespace), str(named.get("name") or "")) if named else None
 
 
-def is_exported_to(virtual_service: Obj, namespace: str) -> bool:
-    """Whether it holds in *namespace*, by its ``exportTo``."""
-    return bool({"*", namespace} & _exported_to(virtual_service))
+def is_exported_to(virtual_service: Obj, namespace: str, default: Collection[str] = EVERYWHERE) -> bool:
+    """Whether it holds in *namespace*, by its ``exportTo``, *default* where it has none."""
+    return bool({"*", namespace} & _exported_to(virtual_service, default))
 
 
-def precedence(virtual_service: Obj) -> tuple[int, str, str, str]:
+def precedence(virtual_service: Obj, default: Collection[str] = EVERYWHERE) -> tuple[int, str, str, str]:
     """Istio's order of those that name the same host, the first one acts: what is its namespace's alone,
     what is exported to some by name, what all may see; the oldest of each first."""
-    meta, to = virtual_service["metadata"], _exported_to(virtual_service)
+    meta, to = virtual_service["metadata"], _exported_to(virtual_service, default)
     private = to == {str(meta["namespace"])}
     rank = 0 if private else 2 if "*" in to else 1
     return rank, str(meta.get("creationTimestamp") or ""), str(meta["name"]), str(meta["namespace"])
 
 
-def _exported_to(virtual_service: Obj) -> set[str]:
+def _exported_to(virtual_service: Obj, default: Collection[str]) -> set[str]:
     own = str(virtual_service["metadata"]["namespace"])
-    given = (virtual_service.get("spec") or {}).get("exportTo") or ["*"]
+    given = (virtual_service.get("spec") or {}).get("exportTo") or default
     return {own if one == "." else str(one) for one in given}

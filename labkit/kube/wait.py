@@ -36,6 +36,10 @@ _HOPELESS = {
 _PASSING = ("CrashLoopBackOff", "ProgressDeadlineExceeded")
 """Those that pass by themselves where the program is good, and only was killed, or its node was down."""
 
+_MADE_AGAIN = ("failed calling webhook", "error looking up service account", "Internal error occurred")
+"""In the messages of pods that were refused and are tried again: who had to be asked first, istiod of the
+proxy say, gave no answer, or a namespace is so young that its account is still to come."""
+
 _NO_SUCH_IMAGE = ("not found", "not in this node", "does not exist", "denied")
 """A first ErrImagePull may be the network's fault and pass; with one of these in it, it will not."""
 
@@ -148,13 +152,14 @@ class _Rollouts:
             )
         status = deployment.get("status") or {}
         ready, wanted = status.get("availableReplicas", 0), deployment["spec"].get("replicas", 1)
-        states = ", ".join(_state(pod) for pod in self._pods_of(deployment)) or gettext("no pod yet")
+        refusals = [why for one in status.get("conditions") or [] if (why := _refusal(one))]
+        states = [*map(_state, self._pods_of(deployment)), *refusals] or [gettext("no pod yet")]
         return gettext(
             "{key} ({ready} of {wanted} available; {states})",
             key=key[1],
             ready=ready,
             wanted=wanted,
-            states=states,
+            states=", ".join(states),
         )
 
 
@@ -169,8 +174,8 @@ def _images(pod_spec: Obj) -> set[tuple[str, str]]:
 def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[tuple[str, str]]:
     """(reason, what it is and what to do about it)."""
     for condition in (deployment.get("status") or {}).get("conditions") or []:
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            yield "ReplicaFailure", str(condition.get("message"))
+        if (why := _refusal(condition)) and not any(words in why for words in _MADE_AGAIN):
+            yield "ReplicaFailure", why
         if condition.get("reason") == "ProgressDeadlineExceeded":
             yield "ProgressDeadlineExceeded", str(condition.get("message"))
     for pod in pods:
@@ -192,6 +197,12 @@ def _problems(deployment: Obj, pods: Iterable[Obj]) -> Iterable[tuple[str, str]]
                         cure=cure,
                     ),
                 )
+
+
+def _refusal(condition: Obj) -> str:
+    """Why no pod could be made, where *condition* of a Deployment says so."""
+    is_one = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
+    return str(condition.get("message") or "") if is_one else ""
 
 
 def _names(pod: Obj) -> dict[str, str]:
@@ -254,13 +265,16 @@ def _is_hopeless(pod: Obj) -> bool:
 
 
 def wait_until_gone(
-    api: Api, resource: Resource, namespace: str, name: str, *, uid: str = "", timeout: float = 60.0
+    api: Api, resource: Resource, namespace: str, name: str, *, uid: str = "", timeout: float = 180.0
 ) -> None:
     """Wait until an object is deleted and its finalizers are done; WaitTimeout after *timeout* seconds.
+
+    A namespace goes after its pods, each of which may take the half minute that it is given to end.
 
     uid: the object's; another of the same name is not waited for. By default every one of that name is meant.
     """
     there = False
+    last: Obj = {}
     with Watches(api, resource.path(namespace)) as watches:
         for event in watches.until(time.monotonic() + timeout):
             if event.type == "SYNCED":
@@ -270,14 +284,20 @@ def wait_until_gone(
             elif _is_called(event.object, name, uid):
                 if event.type == "DELETED":
                     return
-                there = True
-    raise WaitTimeout(
-        gettext(
-            "{resource} is still being deleted after {timeout:.0f} s.",
-            resource=resource.title(name),
-            timeout=timeout,
-        )
+                there, last = True, event.object
+    said = gettext(
+        "{resource} is still being deleted after {timeout:.0f} s.",
+        resource=resource.title(name),
+        timeout=timeout,
     )
+    raise WaitTimeout(" ".join([said, *_what_remains(last)]))
+
+
+def _what_remains(obj: Obj) -> list[str]:
+    """What a Namespace says that is being deleted: what is in it, and who still has to let go."""
+    found = (obj.get("status") or {}).get("conditions") or []
+    remaining = (one for one in found if "Remaining" in one["type"] and one["status"] == "True")
+    return [str(one.get("message") or one["type"]) for one in remaining]
 
 
 def _is_called(obj: Obj, name: str, uid: str) -> bool:

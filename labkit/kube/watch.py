@@ -35,11 +35,12 @@ class Event:
 class Watches:
     """Watch collections until closed; iterate to receive events until *deadline* (monotonic seconds).
 
-    The threads end with :meth:`close`, which the context manager calls.
+    labels: a selector; only what fits it is watched. The threads end with :meth:`close`, which the context
+    manager calls.
     """
 
-    def __init__(self, api: Api, *paths: str) -> None:
-        self._api = api
+    def __init__(self, api: Api, *paths: str, labels: str | None = None) -> None:
+        self._api, self._labels = api, labels
         self._events: queue.Queue[Event | LabkitError] = queue.Queue()
         self._open: dict[str, urllib3.BaseHTTPResponse] = {}
         self._closing = threading.Event()
@@ -87,12 +88,13 @@ class Watches:
                 self._closing.wait(0.1)
 
     def _follow_once(self, path: str) -> None:
-        collection = self._api.get(path)
+        collection = self._api.get(path, labelSelector=self._labels)
         for item in collection.get("items") or []:
             self._events.put(Event("ADDED", path, item))
         self._events.put(Event("SYNCED", path, {}))
         revision = collection["metadata"]["resourceVersion"]
         query = {"watch": True, "resourceVersion": revision, "allowWatchBookmarks": True}
+        query |= {"labelSelector": self._labels}
         response = self._api.stream(path, query=query)
         self._open[path] = response
         try:

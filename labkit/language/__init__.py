@@ -28,6 +28,7 @@ __all__ = [
     "chosen",
     "gettext",
     "gettext_noop",
+    "gettext_of",
     "known",
     "ngettext",
     "speak",
@@ -57,6 +58,12 @@ def gettext(message: str, /, **values: object) -> str:
     return _filled(_messages(spoken()).gettext(message), values)
 
 
+def gettext_of(catalogue: Path, message: str) -> str:
+    """*message* as *catalogue*, of somebody's own data, has it; where it has not, as the book says it."""
+    own = _translations(catalogue, spoken()).gettext(message) if catalogue.is_file() else message
+    return own if own != message else gettext(message)
+
+
 def ngettext(one: str, many: str, number: int, /, **values: object) -> str:
     """The message that fits *number*, which is one of its ``{places}``; some languages have three forms."""
     return _filled(_messages(spoken()).ngettext(one, many, number), {"number": number, **values})
@@ -84,6 +91,11 @@ def _messages(language: str) -> standard.NullTranslations:
     """
     if language == ENGLISH:
         return standard.NullTranslations()
+    return _translations(catalogue_file(language, "messages"), language)
+
+
+@cache
+def _translations(file: Path, language: str) -> standard.NullTranslations:
     from labkit.language.reading import translations
 
-    return translations(catalogue_file(language, "messages"), language)
+    return translations(file, language)

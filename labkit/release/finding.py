@@ -9,7 +9,7 @@ for certain requests (headers, paths); with *headers*, the first that takes requ
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,16 @@ from labkit.errors import ApiRefused
 from labkit.kube.api import Api, Obj
 from labkit.kube.destinations import full_host
 from labkit.kube.listing import items_in
+from labkit.kube.mesh_config import default_rule_export_to
 from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.kube.virtual_services import HttpRoute, entries, is_exported_to, precedence, routes_of
+from labkit.kube.virtual_services import (
+    EVERYWHERE,
+    HttpRoute,
+    entries,
+    is_exported_to,
+    precedence,
+    routes_of,
+)
 from labkit.release.rule import Rule
 
 MESH = "mesh"
@@ -34,8 +42,8 @@ class Calls:
     """Of the callers."""
     port: int = 80
     headers: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Of the callers' pods, as far as they are known."""
+    labels: Callable[[], Mapping[str, str]] = dict
+    """Tells those of the callers' pods; asked only where a rule depends on them (``sourceLabels``)."""
 
 
 def find_rule(api: Api, calls: Calls, *, places: Collection[str] = ()) -> Rule | None:
@@ -43,13 +51,16 @@ def find_rule(api: Api, calls: Calls, *, places: Collection[str] = ()) -> Rule |
 
     places: the namespaces that are looked through where one may not list VirtualServices everywhere.
     """
-    acting = _acting(_visible(api, calls.namespace, places), calls)
+    found = _readable_ones(api, calls.namespace, places)
+    default = EVERYWHERE if all(_says_where(one) for one in found) else default_rule_export_to(api)
+    visible = [one for one in found if is_exported_to(one, calls.namespace, default)]
+    acting = _acting(sorted(visible, key=lambda one: precedence(one, default)), calls)
 
     def find(namespace: str, name: str) -> Obj | None:
         return api.find(VIRTUAL_SERVICES.path(namespace, name))
 
     for virtual_service in acting:
-        routes = [one for one in routes_of(virtual_service, find) if _is_for(one, calls)]
+        routes = [one for one in routes_of(virtual_service, find, default) if _is_for(one, calls)]
         if routes:  # the first that has any owns the host, also where it has none for these
             return next((Rule(one.object, one.number) for one in routes if _takes(one, calls)), None)
     return None
@@ -63,16 +74,20 @@ def rule_of(virtual_service: Obj, *, headers: Mapping[str, str] | None = None) -
     return next((Rule(one.object, one.number) for one in routes if _takes(one, calls)), None)
 
 
-def _visible(api: Api, namespace: str, places: Collection[str]) -> list[Obj]:
-    """What holds for the pods of *namespace*, in Istio's order."""
+def _says_where(virtual_service: Obj) -> bool:
+    """Whether it says itself who sees it."""
+    return bool((virtual_service.get("spec") or {}).get("exportTo"))
+
+
+def _readable_ones(api: Api, namespace: str, places: Collection[str]) -> list[Obj]:
+    """All that may hold for the pods of *namespace*, as far as one may look."""
     try:
-        found = items_in(api, VIRTUAL_SERVICES, [""])
+        return items_in(api, VIRTUAL_SERVICES, [""])
     except ApiRefused as error:  # who shares a cluster may look in some namespaces only
         if error.code != 403:
             raise
         found = items_in(api, VIRTUAL_SERVICES, [namespace])
-        found += [one for place in {*places} - {namespace, ""} for one in _readable(api, place)]
-    return sorted((one for one in found if is_exported_to(one, namespace)), key=precedence)
+        return found + [one for place in {*places} - {namespace, ""} for one in _readable(api, place)]
 
 
 def _readable(api: Api, namespace: str) -> list[Obj]:
@@ -134,8 +149,12 @@ def _concerns(match: Obj, calls: Calls) -> bool:
         MESH in (match.get("gateways") or [MESH])
         and int(match.get("port") or calls.port) == calls.port
         and (match.get("sourceNamespace") or calls.namespace) == calls.namespace
-        and (match.get("sourceLabels") or {}).items() <= calls.labels.items()
+        and _calls_have(match.get("sourceLabels"), calls)
     )
+
+
+def _calls_have(labels: Mapping[str, str] | None, calls: Calls) -> bool:
+    return not labels or labels.items() <= calls.labels().items()
 
 
 def _lets_in(match: Obj, calls: Calls) -> bool:

@@ -2,8 +2,8 @@
 
 A request belongs to the destination that a sidecar's log says it was sent to. It has failed where that
 line tells of a failure, where the client's answer is one, and where it made the destination's own calls
-fail: a failed line that the answering pod's proxy wrote of the same request. So ServiceC counts as broken
-when the external cluster is missing, although it politely answers 200 with the failure in its text.
+fail: a failed line that the answering pod's proxy wrote of the same request. So a service counts as broken
+when one that it calls is missing, although it politely answers 200 with the failure in its text.
 Its latency is the duration of the caller's line, in milliseconds.
 """
 

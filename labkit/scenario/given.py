@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import yaml
 
 from labkit.kube.api import Obj
@@ -9,11 +11,13 @@ from labkit.kube.manifests import parse, read
 from labkit.kube.permissions import roles
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
-from labkit.scenario.steps import folder
+from labkit.scenario.recorded import namespace_object, record_namespace
 
 _HEAD = """\
 # Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
 # the namespaces is istio.io/rev=REVISION instead of istio-injection=enabled.
+# To take all of it back, this learner's namespaces with what is in them, and nobody else's:
+#   {command} | kubectl delete --ignore-not-found -f -
 """
 
 
@@ -21,12 +25,14 @@ def given(user: str, learner: Learner) -> str:
     """The *learner*'s namespaces and Roles as YAML; *user* is the name by which the cluster knows them."""
     namespaces = namespaces_of_the_book(learner)
     names = [namespace["metadata"]["name"] for namespace in namespaces]
-    return f"{_HEAD}{yaml.safe_dump_all(namespaces, sort_keys=False)}---\n{roles(user, names)}"
+    command = f"LABKIT_USER={shlex.quote(learner.name)} labkit look --roles {shlex.quote(user)}"
+    made = yaml.safe_dump_all([*namespaces, namespace_object(learner)], sort_keys=False)
+    return f"{_HEAD.format(command=command)}{made}---\n{roles(user, names, record_namespace(learner))}"
 
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:
     """Every Namespace that some manifest of the book describes, as it is for *learner*."""
-    sources = (personal(read(path), learner) for path in sorted(folder().rglob("*.yml")))
+    sources = (personal(read(path), learner) for path in sorted(learner.scenario.manifests.rglob("*.yml")))
     objects = (manifest.object for source in sources for manifest in parse(source))
     return [obj for obj in objects if obj["kind"] == "Namespace"]
 

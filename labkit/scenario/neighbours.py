@@ -6,7 +6,6 @@ from labkit.errors import ApiRefused, UsageError
 from labkit.kube.api import Api
 from labkit.kube.resources import NAMESPACES, VIRTUAL_SERVICES
 from labkit.language import gettext
-from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 
 
@@ -42,7 +41,7 @@ def told_of_any_host(api: Api, learner: Learner) -> str:
     if not learner.name:
         return ""
     try:
-        rules = api.items(VIRTUAL_SERVICES.path(cast.HOME))
+        rules = api.items(VIRTUAL_SERVICES.path(learner.scenario.home))
     except ApiRefused:
         return ""
     named = [one["metadata"]["name"] for one in rules if "*" in (one.get("spec") or {}).get("hosts", [])]
@@ -53,6 +52,6 @@ def told_of_any_host(api: Api, learner: Learner) -> str:
         "answers requests for {host} as long as no rule of yours does. Whoever it belongs to takes it away "
         "by `labkit reset`.",
         rule=named[0],
-        namespace=cast.HOME,
+        namespace=learner.scenario.home,
         host=learner.host,
     )

@@ -1,9 +1,9 @@
 """The manifests as they are for one learner of a class, with names of the learner's own.
 
-One change goes beyond names. ServiceC calls the ingress gateway by its one address, where the requests of
-all learners meet; so the sidecars put the learner's host name on them, from step 4 on straight to the
-ingress gateway and from step 5 on to the egress gateway. Istio offers such a rule to every sidecar of the
-mesh, so it is a VirtualService of its own which is not exported.
+One change goes beyond names. A service may call the ingress gateway by its one address, where the requests of
+all learners meet; so the sidecars put the learner's host name on them, on the way straight to the ingress
+gateway as well as through an egress gateway. Istio offers such a rule to every sidecar of the mesh, so it is
+a VirtualService of its own which is not exported.
 """
 
 from __future__ import annotations
@@ -18,13 +18,10 @@ import yaml
 from labkit.kube.agreement import PART_OF, PART_OF_LAB
 from labkit.kube.api import Obj
 from labkit.kube.manifests import Source, parse
-from labkit.scenario import cast
 from labkit.scenario.images import with_own_images
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 
 INGRESS_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
-_LETS_EXTERNAL_IN, _LEAVES = "inbound-to-service-ext-vs", "outbound-srv-c-to-external-srv-vs"
-"""The VirtualServices of step 4 and of step 5."""
 
 
 def personal(source: Source, learner: Learner) -> Source:
@@ -74,7 +71,7 @@ def _renamed(value: Any, learner: Learner) -> Any:
     if isinstance(value, list):
         return [_renamed(one, learner) for one in value]
     if isinstance(value, str):
-        in_a_host = rf"\.({'|'.join(cast.NAMESPACES)})(?=\.svc)"
+        in_a_host = rf"\.({'|'.join(learner.scenario.namespaces)})(?=\.svc)"
         return re.sub(in_a_host, lambda found: f".{learner.own(found[1])}", value)
     return value
 
@@ -90,18 +87,19 @@ def _virtual_services(rule: Obj, learner: Learner) -> Iterator[Obj]:
         return
     spec["hosts"] = [learner.host if host == "*" else host for host in spec["hosts"]]
     yield rule
-    if rule["metadata"]["name"] == _LETS_EXTERNAL_IN:
-        yield _named_calls(learner)
+    inside = learner.scenario.inside_calls
+    if inside and rule["metadata"]["name"] == inside.beside:
+        yield _named_calls(inside.rule, learner)
 
 
-def _named_calls(learner: Learner) -> Obj:
-    """Calls to the ingress gateway's address bear the learner's host name; step 5 replaces this rule."""
+def _named_calls(name: str, learner: Learner) -> Obj:
+    """Calls to the ingress gateway's address bear the learner's host name."""
     destination = {"host": INGRESS_HOST, "port": {"number": 80}}
     route = {"rewrite": {"authority": learner.host}, "route": [{"destination": destination}]}
     return {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "VirtualService",
-        "metadata": {"name": _LEAVES, "namespace": learner.home},
+        "metadata": {"name": name, "namespace": learner.home},
         "spec": {"hosts": [INGRESS_HOST], "gateways": ["mesh"], "http": [route], "exportTo": ["."]},
     }
 

@@ -32,7 +32,7 @@ from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.learner import Learner
 from labkit.scenario.makers import made_by_controller
 from labkit.scenario.shared_mesh import own_settings, what_to_ask_for
-from labkit.scenario.steps import STEPS, find_step
+from labkit.scenario.steps import objects as objects_of_step
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ EGRESS_FLAGS = [
     "components.egressGateways[0].name=istio-egressgateway",
     "components.egressGateways[0].enabled=true",
 ]
-"""What step 5 adds to the first installation's flags."""
+"""What a step with an egress gateway adds to the first installation's flags."""
 
 _SWEPT = {
     "apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
@@ -60,6 +60,9 @@ _SWEPT = {
     "telemetry.istio.io/v1alpha1": ("Telemetry",),
 }
 """Kinds a learner may have made something of; versions that Istio 1.20 serves, and the newest still does."""
+
+_PROXIES = 120.0
+"""Seconds for all proxies: as for the pods they are in, all of which may be new."""
 
 Key = tuple[str, str, str]
 """(kind, namespace, name)."""
@@ -121,10 +124,11 @@ def bring_to(
     """
     say = say or _quiet
     started = time.perf_counter()
-    count = find_step(step).number + finished
+    steps = learner.scenario.steps
+    count = learner.scenario.find_step(step).number + finished
     moves = Moves(step)
     say(gettext("Looking at Istio …"))
-    _set_istio_right(api, learner, egress=any(done.egress_gateway for done in STEPS[:count]), moves=moves)
+    _set_istio_right(api, learner, egress=any(done.egress_gateway for done in steps[:count]), moves=moves)
     wanted = _wanted(learner, count)
     own = [name for kind, _, name in wanted if kind == "Namespace"]
     wanted |= {_key(obj): obj for obj in own_settings(api, own)}
@@ -138,7 +142,7 @@ def bring_to(
     _replace_stale_pods(api, wanted, moves)
     wait_for_rollouts(api, [key[1:] for key in wanted if key[0] == "Deployment"])
     _wait_for_leaving_pods(api, learner)
-    wait_for_proxies(api)
+    wait_for_proxies(api, timeout=_PROXIES)
     moves.seconds = time.perf_counter() - started
     said = str(moves)
     say(f"{said[0].upper()}{said[1:]}.")
@@ -147,7 +151,9 @@ def bring_to(
 
 def _wanted(learner: Learner, count: int) -> dict[Key, Obj]:
     """*learner*'s objects of the first *count* steps; a later step's version of one replaces the earlier."""
-    return {_key(obj): obj for step in STEPS[:count] for obj in step.objects(learner)}
+    return {
+        _key(obj): obj for step in learner.scenario.steps[:count] for obj in objects_of_step(step, learner)
+    }
 
 
 def _key(obj: Obj) -> Key:
@@ -227,7 +233,7 @@ def _unwanted(api: Api, learner: Learner, wanted: dict[Key, Obj]) -> Iterator[tu
         if ("Namespace", "", name) not in wanted and may_delete(api, NAMESPACES, name)
     }
     yield from ((NAMESPACES, namespace) for namespace in going.values())
-    ours = {(kind, name) for kind, _, name in _wanted(learner, len(STEPS))}
+    ours = {(kind, name) for kind, _, name in _wanted(learner, len(learner.scenario.steps))}
     for resource, obj in made_by_people(api, learner):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         strayed = namespace == "default" and (resource.kind, name) in ours

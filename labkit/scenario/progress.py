@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 
@@ -22,11 +22,13 @@ from labkit.language import gettext, gettext_noop
 from labkit.release.fault import is_fault
 from labkit.scenario import cast
 from labkit.scenario.compare import differences, imagined, is_as
+from labkit.scenario.data import Scenario
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.place import has_lesson_settings, made_by_people, namespaces_of_the_lab, runs
+from labkit.scenario.reading import the_book
 from labkit.scenario.shared_mesh import own_settings
-from labkit.scenario.steps import STEPS, folder
+from labkit.scenario.steps import objects_of, sources
 
 SETTINGS = gettext_noop("Istio: mesh settings")
 
@@ -58,7 +60,7 @@ class Piece:
     """One thing a step applies."""
 
     title: str
-    """As kubectl names it, ``service/service-a-srv``; Istio's own parts ``Istio: egress gateway``."""
+    """As kubectl names it, ``service/shop``; Istio's own parts ``Istio: egress gateway``."""
     state: State
     file: str = ""
     """The manifest it stands in."""
@@ -71,10 +73,11 @@ class Progress:
     """The pieces of every step, by its number."""
 
     pieces: dict[int, tuple[Piece, ...]]
+    scenario: Scenario = field(default_factory=the_book)
 
     @property
     def here(self) -> int:
-        """The first step that is not done; 7 where all are."""
+        """The first step that is not done; one more than the last where all are."""
         return next((number for number in self.pieces if not self._is_there(number)), len(self.pieces))
 
     def mark(self, number: int) -> Mark:
@@ -100,8 +103,9 @@ def progress(api: Api, learner: Learner) -> Progress:
     with ThreadPoolExecutor(max_workers=8) as threads:
         found = list(threads.map(lambda work: work[1](), works))
     pairs = [(number, piece) for (number, _), piece in zip(works, found, strict=True)]
-    by_step = {step.number: [p for n, p in pairs if n == step.number] for step in STEPS}
-    return Progress({number: tuple(_owned(number, by_step)) for number in by_step})
+    steps = learner.scenario.steps
+    by_step = {step.number: [p for n, p in pairs if n == step.number] for step in steps}
+    return Progress({number: tuple(_owned(number, by_step)) for number in by_step}, learner.scenario)
 
 
 def _owned(number: int, by_step: dict[int, list[Piece]]) -> Iterator[Piece]:
@@ -137,15 +141,17 @@ def _works(api: Api, learner: Learner) -> Iterator[tuple[int, Callable[[], Piece
     yield 0, partial(_istio_part, api, "istiod", "istiod")
     yield 0, partial(_istio_part, api, cast.INGRESS.title, cast.INGRESS.deployment)
     yield 0, partial(_settings, api)
-    for step in STEPS:
+    steps = learner.scenario.steps
+    for step in steps:
         if step.egress_gateway:
             yield step.number, partial(_istio_part, api, cast.EGRESS.title, cast.EGRESS.deployment)
-    versions = [
-        _Version(step.number, source.name, obj)
-        for step in STEPS
-        for source in step.sources(learner)
-        for obj in step.objects_of(source, learner)
+    given = [
+        (step.number, source.name, obj)
+        for step in steps
+        for source in sources(step, learner)
+        for obj in objects_of(step, source, learner)
     ]
+    versions = [_Version(order, *each) for order, each in enumerate(given)]
     for one in versions:
         others = [other for other in versions if other is not one and _key(other.obj) == _key(one.obj)]
         yield one.step, partial(_piece, api, one, others)
@@ -153,8 +159,10 @@ def _works(api: Api, learner: Learner) -> Iterator[tuple[int, Callable[[], Piece
 
 @dataclass(frozen=True)
 class _Version:
-    """One object as one step has it."""
+    """One object as one manifest of a step has it."""
 
+    order: int
+    """Which of all that are applied it is."""
     step: int
     file: str
     obj: Obj
@@ -199,7 +207,7 @@ def _piece(api: Api, version: _Version, others: Iterable[_Version]) -> Piece:
         return Piece(name, State.APPLIED, version.file, _waiting(there))
     for other in others:
         if is_as(there, imagined(api, other.obj)):
-            later = other.step > version.step
+            later = other.order > version.order
             note = (
                 gettext("as step {step} has it", step=other.step)
                 if later
@@ -260,9 +268,9 @@ def _is_own(api: Api, resource: Resource, obj: Obj, versions: Iterable[Obj]) -> 
 
 def _book(learner: Learner) -> Iterator[Obj]:
     """Every object in every manifest of the book as it is for *learner*, with its namespace."""
-    for path in sorted(folder().rglob("*.yml")):
-        step = next(step for step in STEPS if path.is_relative_to(folder() / step.folder))
-        yield from step.objects_of(personal(read(path), learner), learner)
+    for path in sorted(learner.scenario.manifests.rglob("*.yml")):
+        if step := learner.scenario.step_of(path):
+            yield from objects_of(step, personal(read(path), learner), learner)
 
 
 def _key(obj: Obj) -> tuple[str, str, str]:

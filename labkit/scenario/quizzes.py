@@ -10,8 +10,7 @@ from labkit.errors import UsageError
 from labkit.language import gettext
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal_text
-from labkit.scenario.steps import find_step
-from labkit.scenario.wording import read_text
+from labkit.scenario.wording import read_text, text_of
 
 
 class Said(str):
@@ -51,8 +50,8 @@ class Quiz:
 
 def find_quiz(step: int, learner: Learner = Learner()) -> Quiz:  # noqa: B008 - frozen
     """The question of *step*, as it is for *learner*; StepError where there is no such step."""
-    number = find_step(step).number
-    read = read_text(f"quiz-{number}.yml")
+    number = learner.scenario.find_step(step).number
+    read = read_text(text_of(learner.scenario, "quiz", number), learner.scenario.said)
     own = partial(personal_text, learner=learner)
     not_so = {choice: own(words) for choice, words in read["not_so"].items()}
     choices = tuple(map(own, read["choices"]))

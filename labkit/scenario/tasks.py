@@ -1,45 +1,27 @@
 """A short task at the end of each step, judged by what the mesh then does.
 
-What a learner reads, with hints and one solution, is in ``texts/task-N.yml``; what is looked at to see
-whether it is done is here. As with a step's promises nothing is read from the configuration: there is
-more than one way to solve each of them.
+What a learner reads is in ``texts/task-N.yml``, with hints, one solution, and the promises that are looked at
+to see whether it is done: as those of a step (:mod:`labkit.scenario.promises`), their functions in
+``tasks.py`` beside the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from labkit.errors import LabkitError
 from labkit.kube.apply import kubectl_command
 from labkit.kube.manifests import Source
-from labkit.language import gettext, ngettext
-from labkit.scenario import cast
-from labkit.scenario.checks import ANSWER_C, ANSWER_EXTERNAL, Finding, Observer, Report
+from labkit.scenario.checking import look
+from labkit.scenario.checks import Finding, Observer, Report
+from labkit.scenario.fields import read_fields
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
-from labkit.scenario.steps import find_step
-from labkit.scenario.wording import read_text
-from labkit.traffic.response_flags import flagged
-from labkit.traffic.split import split
+from labkit.scenario.promises import Promise, read_promise
+from labkit.scenario.wording import read_text, text_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from labkit.traffic.curl import Answer
-
-_EXAMPLE = "external.example"
-"""The name that the external service gets in the task of step 4, where one learner works alone."""
-_STRICT = 1e-3
-"""Below this chance a split is another one: 80 and 20 is found out, and right weights fail once in 1000."""
-HALF_A_SECOND, LEEWAY = 500.0, 1.5
-"""Milliseconds a caller is to wait in the task of step 5, and the factor by which it may be missed.
-
-Timers count in whole milliseconds and may fire one early, and an access log cuts off what is less than
-one: a time-out of 500 ms is seen as 497 as well as 530. What is to be told apart is half a second and another
-number that somebody wrote.
-"""
+_KEYS = ("title", "text", "hints", "solution", "namespace", "host", "checks")
 
 
 @dataclass(frozen=True)
@@ -62,11 +44,12 @@ class Task:
 
 def find_task(step: int, learner: Learner) -> Task:
     """The task of *step* as it is for *learner*; StepError where there is no such step."""
-    number = find_step(step).number
-    read = read_text(f"task-{number}.yml")
+    number = learner.scenario.find_step(step).number
+    read = read_text(text_of(learner.scenario, "task", number), learner.scenario.said)
+    host = str(read.get("host") or "")
 
     def own(words: str) -> str:
-        return words.replace(_EXAMPLE, external_host(learner))
+        return words.replace(host, own_host_of(host, learner)) if host else words
 
     return Task(
         number,
@@ -78,9 +61,9 @@ def find_task(step: int, learner: Learner) -> Task:
     )
 
 
-def external_host(learner: Learner) -> str:
-    """The name that the external service gets in the task of step 4."""
-    return f"external.{learner.host}" if learner.host else _EXAMPLE
+def own_host_of(host: str, learner: Learner) -> str:
+    """What takes the place of a task's *host* where the learner has a host name: one below that."""
+    return f"{host.partition('.')[0]}.{learner.host}" if learner.host else host
 
 
 def check_task(lab: Observer, step: int) -> Report:
@@ -91,194 +74,13 @@ def check_task(lab: Observer, step: int) -> Report:
 
 def find_in_task(lab: Observer, step: int) -> Iterator[Finding]:
     """The findings of a task, each as soon as it is made."""
-    yield from _CHECKS[find_step(step).number](lab)
+    scenario = lab.learner.scenario
+    file = text_of(scenario, "task", scenario.find_step(step).number)
+    for promise in _promises(file, scenario.path):
+        yield from look(promise, lab, "tasks")
 
 
-# --------------------------------------------------------------------------------------------- the tasks
-
-
-def _second_namespace(lab: Observer) -> Iterator[Finding]:
-    practice = lab.learner.own(cast.PRACTICE)
-    mine, others = lab.gets_proxy(practice), lab.gets_proxy("default")
-    hint = gettext(
-        "Make the namespace `{practice}`, and give it the label that `{home}` has.",
-        practice=practice,
-        home=lab.learner.home,
-    )
-    yield Finding(
-        gettext("A pod made in {practice} gets a proxy (tried in a dry run)", practice=practice),
-        mine,
-        _proxy(mine),
-        hint,
-    )
-    hint = gettext("Take the label off `default`: `kubectl label namespace default istio-injection-`.")
-    yield Finding(gettext("A pod made in default gets none"), not others, _proxy(others), hint)
-
-
-def _proxy(there: bool) -> str:
-    return gettext("the sidecar is there") if there else gettext("no sidecar")
-
-
-def _second_door(lab: Observer) -> Iterator[Finding]:
-    hint = gettext("No rule of the gateway's fits this path. Is it among the entries under `match`?")
-    yield _greeted(
-        _ask(lab, "/hello"), gettext("/hello is answered by ServiceA"), "Hello from ServiceA!", hint
-    )
-    hint = gettext("The old door is closed. Keep its entry under `match`, and add yours below it.")
-    yield _greeted(_ask(lab, "/service-a"), gettext("/service-a still is"), "Hello from ServiceA!", hint)
-    hint = gettext("Your rule lets in more than it should: use `exact`, and no rule without `match`.")
-    yield _refused(_ask(lab, "/nobody-serves-this"), gettext("Any other path gets a 404"), hint)
-
-
-def _three_of_b(lab: Observer) -> Iterator[Finding]:
-    answers = lab.send("/service-a", requests=60, concurrency=3)
-    yield _all(answers, gettext("All 60 answers bring ServiceB's greeting"), "Hello from ServiceB!")
-    log = lab.access_log("service-b", of=answers)
-    counts = sorted(log["pod"].astype("str").value_counts().tolist(), reverse=True)
-    seen = ngettext(
-        "{number} pod: {counts} requests", "{number} pods: {counts} requests", len(counts), counts=counts
-    )
-    hint = gettext(
-        "Only pods that are ready get requests. Does `kubectl get pods -n {home}` show three "
-        "of ServiceB, each 2/2?",
-        home=lab.learner.home,
-    )
-    yield Finding(gettext("Three pods of ServiceB got requests"), len(counts) == 3, seen, hint)
-
-
-def _one_in_four(lab: Observer) -> Iterator[Finding]:
-    answers = lab.send("/service-a", requests=1000, concurrency=8)
-    found = split(answers, {"ServiceB": 75.0, "ServiceC": 25.0})
-    seen = ", ".join(f"{count} × {name}" for name, count in found.counts.items()) or gettext("nothing")
-    hint = gettext("The proxies count by weight: the share is a weight divided by the sum of all weights.")
-    fits = (found.p_value or 0.0) >= _STRICT
-    yield Finding(gettext("1000 answers fit weights of 75 and 25"), fits, seen, hint)
-
-
-def _own_host(lab: Observer) -> Iterator[Finding]:
-    host = external_host(lab.learner)
-    hint = gettext(
-        "No rule speaks for {host}. Is it under `hosts` of a VirtualService that names `service-ext-gw`?",
-        host=host,
-    )
-    answer = _ask(lab, "/", {"Host": host})
-    yield _greeted(
-        answer, gettext("For {host}, / is answered by the external service", host=host), ANSWER_EXTERNAL, hint
-    )
-    hint = gettext("Your rule takes every host: write `{host}` under `hosts`, not `*`.", host=host)
-    yield _refused(_ask(lab, "/"), gettext("For any other host, / gets a 404"), hint)
-    hint = gettext("The old rule is gone. Make a new VirtualService with a name of its own.")
-    yield _greeted(_ask(lab, "/service-ext"), gettext("/service-ext works as before"), ANSWER_EXTERNAL, hint)
-
-
-def _slow_outside(lab: Observer) -> Iterator[Finding]:
-    answers = lab.send("/service-a", requests=24, concurrency=4)
-    through_c = _undisturbed(answers[answers["body"].astype("str").str.contains("Hello from ServiceC!")])
-    hint = gettext(
-        "The caller's sidecar must give up first: is `timeout: 0.5s` in the rule that matches `mesh`?"
-    )
-    yield _all(
-        through_c,
-        gettext("Every answer through ServiceC says 504 Gateway Timeout"),
-        "504 Gateway Timeout",
-        hint,
-    )
-    gave_up = flagged(lab.access_log(cast.SERVICE_C.name, of=answers), "UT")
-    seen = gettext(
-        "{count} of {total} calls have the flag UT in its log", count=len(gave_up), total=len(through_c)
-    )
-    promise = gettext("ServiceC's own proxy stopped waiting (the flag UT in its access log)")
-    yield Finding(promise, 0 < len(through_c) <= len(gave_up), seen, hint)
-    yield _after_half_a_second(gave_up)
-    hint = gettext(
-        "Is `fault.delay` in the rule that matches the gateway `istio-egressgateway`, with percentage 100?"
-    )
-    held = flagged(lab.access_log(cast.EGRESS.name, of=answers), "DI")
-    seen = gettext(
-        "{count} of {total} calls have the flag DI in its log", count=len(held), total=len(through_c)
-    )
-    promise = gettext("The egress gateway held every call back (the flag DI in its access log)")
-    yield Finding(promise, 0 < len(through_c) <= len(held), seen, hint)
-
-
-def _undisturbed(through_c: pd.DataFrame) -> pd.DataFrame:
-    """*through_c* without the few whose connection Envoy ended for its own protection.
-
-    Every time-out resets a stream, and one connection is allowed 250 streams that are reset within a second
-    (``overload.premature_reset_total_stream_count``): whoever checks twenty times sees it happen.
-    """
-    ended = through_c["body"].astype("str").str.contains("reset reason: connection termination", regex=False)
-    return through_c[~ended] if 4 * ended.sum() <= len(ended) else through_c
-
-
-def _after_half_a_second(gave_up: pd.DataFrame) -> Finding:
-    """Judged by the call that gave up first: a busy machine makes waits longer, and no timer is exact."""
-    shortest = float(gave_up["duration"].min()) if len(gave_up) else 0.0
-    seen = gettext("the shortest wait was {shortest:.0f} ms", shortest=shortest)
-    hint = gettext("It waits as long as `timeout` says in the rule that matches `mesh`: 0.5s is asked for.")
-    holds = HALF_A_SECOND / LEEWAY <= shortest <= HALF_A_SECOND * LEEWAY
-    return Finding(gettext("It waits for about half a second"), holds, seen, hint)
-
-
-def _retired(lab: Observer) -> Iterator[Finding]:
-    pods = lab.pods(lab.learner.home)
-    names = pods[pods["status"] != "Terminating"]["name"].astype("str")
-    left = [name for name in names if name.startswith(cast.SERVICE_B.deployment)]
-    hint = gettext(
-        "Try `kubectl scale deployment service-b-deployment --replicas 0 -n {home}`.", home=lab.learner.home
-    )
-    yield Finding(gettext("No pod of ServiceB runs"), not left, ", ".join(left) or gettext("no pod"), hint)
-    answers = lab.send("/service-a", requests=60, concurrency=4)
-    hint = gettext(
-        "Is the Service `producer-internal-host` still there, and does all traffic go to ServiceC?"
-    )
-    yield _all(answers, gettext("All 60 answers come through ServiceC, as before"), ANSWER_C, hint)
-
-
-_CHECKS: tuple[Callable[[Observer], Iterator[Finding]], ...] = (
-    _second_namespace,
-    _second_door,
-    _three_of_b,
-    _one_in_four,
-    _own_host,
-    _slow_outside,
-    _retired,
-)
-
-
-# --------------------------------------------------------------------------------------- ways of looking
-
-
-def _ask(lab: Observer, path: str, headers: dict[str, str] | None = None) -> Answer | LabkitError:
-    try:
-        return lab.curl(path, headers=headers)
-    except LabkitError as error:
-        return error
-
-
-def _greeted(answer: Answer | LabkitError, promise: str, greeting: str, hint: str) -> Finding:
-    if isinstance(answer, LabkitError):
-        return Finding(promise, False, str(answer), gettext("Nothing listens: does a Gateway open the port?"))
-    seen = answer.text or gettext("HTTP {status} with no body", status=answer.status)
-    return Finding(promise, answer.text.startswith(greeting), seen, hint)
-
-
-def _refused(answer: Answer | LabkitError, promise: str, hint: str) -> Finding:
-    if isinstance(answer, LabkitError):
-        return Finding(promise, False, str(answer), gettext("Nothing listens: does a Gateway open the port?"))
-    return Finding(
-        promise,
-        answer.status == 404,
-        gettext("HTTP {status} {text}", status=answer.status, text=answer.text).strip(),
-        hint,
-    )
-
-
-def _all(answers: pd.DataFrame, promise: str, words: str, hint: str = "") -> Finding:
-    """Whether every one of *answers*, and there are some, has *words* in it."""
-    bodies = answers["body"].astype("str")
-    others = bodies[~bodies.str.contains(words, regex=False)]
-    first = next(iter(others), None) or gettext("nothing came")
-    count, total = len(others), len(bodies)
-    seen = gettext("{count} of {total} differ, such as: {first}", count=count, total=total, first=first)
-    return Finding(promise, len(bodies) > 0 and others.empty, seen, hint)
+def _promises(file: Path, path: str) -> list[Promise]:
+    """The ``checks`` of a task's *file*."""
+    checks = read_fields(file).record(*_KEYS).field("checks")
+    return [read_promise(each, path) for each in checks.list()]

@@ -5,7 +5,7 @@ They stand in English, and are said in the language that is spoken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -13,18 +13,35 @@ from typing import Any
 
 import yaml
 
+from labkit.errors import StepError
 from labkit.kube.manifests import Source
 from labkit.language import gettext
+from labkit.scenario.data import Scenario
 
-TEXTS = Path(__file__).with_name("texts")
-_NO_WORDS = ("solution", "namespace")
+_NO_WORDS = ("solution", "namespace", "host", "checks")
 """What is a manifest or a name, and the same in every language."""
 
 
-def read_text(name: str) -> dict[str, Any]:
-    """The text *name*, each of its wordings on one line and in the language that is spoken."""
-    read = yaml.safe_load((TEXTS / name).read_text(encoding="utf-8"))
-    return {key: value if key in _NO_WORDS else _said(value) for key, value in read.items()}
+def read_text(file: Path, say: Callable[[str], str]) -> dict[str, Any]:
+    """The text in *file*, each of its wordings on one line and as *say* says it."""
+    read = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return {key: value if key in _NO_WORDS else _said(value, say) for key, value in read.items()}
+
+
+def text_of(scenario: Scenario, kind: str, step: int) -> Path:
+    """The file of the ``quiz`` or ``task`` of *step*; StepError where the scenario has none."""
+    file = scenario.folder / "texts" / f"{kind}-{step}.yml"
+    if not file.is_file():
+        raise StepError(
+            gettext(
+                "Step {step} of {title} has no {kind}: there is no {file}.",
+                step=step,
+                title=scenario.said(scenario.title),
+                kind=kind,
+                file=file,
+            )
+        )
+    return file
 
 
 def wordings(read: dict[str, Any]) -> Iterator[str]:
@@ -39,10 +56,10 @@ def remark(text: str) -> str:
     return "\n".join(line[2:] for line in takewhile(lambda line: line.startswith("# "), text.splitlines()))
 
 
-def with_its_remark_said(source: Source) -> Source:
-    """*source*, one of the book's manifests, with its remark in the language that is spoken."""
+def with_its_remark_said(source: Source, say: Callable[[str], str]) -> Source:
+    """*source*, one of the scenario's manifests, with its remark in the language that is spoken."""
     english = remark(source.path.read_text(encoding="utf-8")) if source.path else ""
-    said = gettext(english) if english else ""
+    said = say(english) if english else ""
     return replace(source, text=source.text.replace(_commented(english), _commented(said), 1))
 
 
@@ -59,12 +76,12 @@ def _texts(value: Any) -> Iterator[str]:
         yield from value
 
 
-def _said(value: Any) -> Any:
+def _said(value: Any, say: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {key: _said(one) for key, one in value.items()}
+        return {key: _said(one, say) for key, one in value.items()}
     if isinstance(value, list):
-        return [_said(one) for one in value]
-    return gettext(_one_line(value)) if isinstance(value, str) else value
+        return [_said(one, say) for one in value]
+    return say(_one_line(value)) if isinstance(value, str) else value
 
 
 def _one_line(words: str) -> str:

@@ -182,7 +182,7 @@ def outbound_clusters(log: pd.DataFrame) -> pd.Series[Any]:
 
 
 def host_of(cluster: str) -> str | None:
-    """``service-c-srv`` of the cluster ``outbound|80||service-c-srv.dev-service-mesh.svc.cluster.local``.
+    """``catalogue`` of the cluster ``outbound|80||catalogue.bookshop.svc.cluster.local``.
 
     ``None`` for an inbound cluster: it leads to the proxy's own service, and nothing is shared out there.
     """

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from labkit.language import gettext, gettext_noop, ngettext
 from labkit.markup import CODE, GOOD, HERE, SOFT, card, coded
 from labkit.scenario.progress import Mark, Piece, Progress, State
-from labkit.scenario.steps import STEPS, find_step
 from labkit.views.theme import CHANGED
 
 MARKS = {
@@ -35,13 +34,14 @@ _MOST = 5
 # ------------------------------------------------------------------------------------------- sentences
 
 
-def title(number: int) -> str:
-    """``Step 3 of 6: Split between ServiceB and ServiceC``."""
+def title(number: int, progress: Progress) -> str:
+    """``Step 3 of 6: Half of the customers get the new catalogue``."""
+    scenario = progress.scenario
     return gettext(
         "Step {number} of {count}: {title}",
         number=number,
-        count=len(STEPS) - 1,
-        title=gettext(find_step(number).title),
+        count=len(scenario.steps) - 1,
+        title=scenario.said(scenario.find_step(number).title),
     )
 
 
@@ -70,7 +70,7 @@ def where(number: int, progress: Progress) -> str:
     if progress.mark(number) is Mark.CHANGED:
         return gettext("All of this step is there, and something is not as its manifest says.")
     if here > number + 1:
-        if here == len(STEPS):
+        if here == len(progress.scenario.steps):
             return gettext("This step is done; the cluster is further, at the end of the book.")
         return gettext("This step is done; the cluster is further, at step {step}.", step=here)
     return gettext("This step is done.")
@@ -105,9 +105,9 @@ def gaps(number: int, progress: Progress) -> list[tuple[int, Piece]]:
 
 def text(number: int, progress: Progress) -> str:
     """The banner in plain text."""
-    marks = [(n, progress.mark(n)) for n in range(len(STEPS))]
+    marks = [(n, progress.mark(n)) for n in range(len(progress.scenario.steps))]
     lines = [
-        title(number),
+        title(number, progress),
         "   ".join(f"{n} {MARKS[mark][0]} {gettext(mark.value)}" for n, mark in marks),
         where(number, progress),
     ]
@@ -132,7 +132,7 @@ def banner(number: int, progress: Progress) -> str:
     """The banner as HTML."""
     pieces = [(None, piece) for piece in progress.pieces[number]]
     return card(
-        f'<div style="font-size:1.15em;font-weight:600">{html.escape(title(number))}</div>',
+        f'<div style="font-size:1.15em;font-weight:600">{html.escape(title(number, progress))}</div>',
         _row_of_marks(number, progress),
         f"<div>{html.escape(where(number, progress))}</div>",
         _pieces([*gaps(number, progress), *pieces]),
@@ -142,15 +142,16 @@ def banner(number: int, progress: Progress) -> str:
 
 def _row_of_marks(number: int, progress: Progress) -> str:
     steps = gettext("The steps")
-    marks = "".join(_mark(n, progress.mark(n), this=n == number) for n in range(len(STEPS)))
+    marks = "".join(_mark(n, progress, this=n == number) for n in range(len(progress.scenario.steps)))
     return f'<div role="list" aria-label="{steps}" style="margin:8px 0">{marks}</div>'
 
 
-def _mark(number: int, mark: Mark, *, this: bool) -> str:
+def _mark(number: int, progress: Progress, *, this: bool) -> str:
+    mark, scenario = progress.mark(number), progress.scenario
     sign, colour = MARKS[mark]
     line = f"2px solid {HERE}" if this else "1px solid var(--jp-border-color2,#ccc)"
     weight = "600" if this else "400"
-    name, where_it_stands = html.escape(gettext(find_step(number).title)), gettext(mark.value)
+    name, where_it_stands = html.escape(scenario.said(scenario.find_step(number).title)), gettext(mark.value)
     label = gettext("Step {number}, {title}: {mark}", number=number, title=name, mark=where_it_stands)
     return (
         f'<span role="listitem" title="{name}" aria-label="{label}" '

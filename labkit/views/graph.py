@@ -17,7 +17,6 @@ import pandas as pd
 from labkit.kube.api import Api
 from labkit.kube.running import Pod, Running, what_runs
 from labkit.language import gettext, gettext_noop, ngettext
-from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, calls
 from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_figure, as_still, fitted
@@ -28,8 +27,6 @@ from labkit.views.picture import Picture
 from labkit.views.svg import as_svg
 from labkit.views.theme import ERROR, INK, NONE, OTHER, SHADE, colour_of
 
-_SHORT = {cast.SERVICE_EXT.title: "External Service"}
-"""Titles that a card is too narrow for."""
 _LEGEND = gettext_noop(
     "Frames are namespaces, cards are pods. On an arrow: requests, and their share of "
     "all its sender sent.  ✗ errors: 4xx, 5xx or no answer."
@@ -256,7 +253,7 @@ class _Composer:
 
 
 def _listed(names: list[str], x: float, y: float) -> Iterator[Words]:
-    """The VirtualServices of our namespace, above ServiceA."""
+    """The VirtualServices of our namespace, in its frame."""
     shown = names if len(names) <= 4 else [*names[:3], gettext("and {count} more", count=len(names) - 3)]
     yield Words(x, y, "VirtualService", 9.5, INK, bold=True, align="left")
     for n, name in enumerate(shown, start=1):
@@ -305,18 +302,11 @@ def _card(node: Node, place: Place) -> Iterator[Box | Words | Note]:
         yield Box(x + 4 * behind, y - 4 * behind, CARD, HIGH, line=colour, thick=1.4)
     yield Box(x, y, CARD, HIGH, line=ERROR if broken else colour, thick=2, dashed=broken or node.again)
     yield Box(x + 5, y + 4, CARD - 10, 4, fill=colour, line=colour, thick=0.5, radius=1.5)
-    title = _SHORT.get(node.title, node.title.removesuffix("-deployment")) + (
-        f" ×{len(node.pods)}" if len(node.pods) > 1 else ""
-    )
+    title = node.short + (f" ×{len(node.pods)}" if len(node.pods) > 1 else "")
     yield Words(place.x, y + 18, fitted(title, CARD - 4, 12, bold=True), 12, bold=True)
     yield from _containers(node, x + 7, y + 29, colour)
     yield from _bottom_line(node, place.x, y + 63)
     yield Note(((place.x, place.y),), _told_of(node))
-
-
-def _heading(node: Node) -> str:
-    many = f" ×{len(node.pods)}" if len(node.pods) > 1 else ""
-    return _SHORT.get(node.title, node.title.removesuffix("-deployment")) + many
 
 
 def _containers(node: Node, x: float, y: float, colour: str) -> Iterator[Box | Words]:

@@ -1,9 +1,9 @@
 """Where things stand in the picture of the mesh, and the ways of its arrows.
 
-The scenario's cast has fixed places, so that from step to step the picture grows and nothing moves:
-client, ingress gateway, ServiceA, ServiceB above ServiceC, and on the right the egress gateway, the ingress
-gateway again (as ServiceC calls it) and the external service, one above the other. Others of our namespace
-follow below, other namespaces below that. A dead end stands beside who met it.
+The scenario's cast has fixed places (its ``picture``), so that from step to step the picture grows and
+nothing moves: client, ingress gateway, who calls, whom it calls, and on the right the egress gateway, the
+ingress gateway again (as the mesh itself calls it) and what is further out, one above the other. Others of
+our namespace follow below, other namespaces below that. A dead end stands beside who met it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, pairwise
 
-from labkit.scenario import cast
+from labkit.scenario.data import Cell
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, STOPPED
 from labkit.views.drawing import Point
 from labkit.views.graph_nodes import Kind, Node
-
-Cell = tuple[int, int]
-"""Column from the left, row from the top; both from 0."""
 
 CARD, HIGH = 128, 74
 """Width and height of a workload, in pixels."""
@@ -33,18 +30,6 @@ _LANE = 46
 """Above all frames runs the lane of arrows that would cross cards."""
 MAIN_ROWS = 3
 _RIGHT, _BELOW = 4, 3
-
-_FIXED: dict[tuple[str, str], Cell] = {
-    (cast.INGRESS.namespace, cast.INGRESS.app): (1, 1),
-    (cast.HOME, cast.SERVICE_A.app): (2, 1),
-    (cast.HOME, cast.SERVICE_B.app): (3, 0),
-    (cast.HOME, cast.SERVICE_C.app): (3, 2),
-    (cast.EGRESS.namespace, cast.EGRESS.app): (4, 2),
-    (cast.EXTERNAL, cast.SERVICE_EXT.app): (4, 0),
-    (cast.HOME, cast.OUTBOUND_CALLER.app): (2, 3),
-    (cast.OUTSIDE, "outside-app"): (4, 3),
-}
-"""By namespace (as the manifests call it) and label ``app``."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +72,13 @@ def place(nodes: Iterable[Node], called: Collection[str], learner: Learner) -> d
     called: keys of nodes that somebody calls; they stand right of those nobody calls.
     """
     nodes = sorted(nodes, key=lambda node: node.key)
-    known = {(learner.own(namespace), app): cell for (namespace, app), cell in _FIXED.items()}
+    known = {
+        (learner.own(namespace), app): cell for (namespace, app), cell in learner.scenario.places.items()
+    }
     cells: dict[str, Cell] = {}
     left: list[Node] = []
     for node in nodes:
-        fixed = _fixed(node, known)
+        fixed = _fixed(node, known, learner)
         if fixed and fixed not in cells.values():
             cells[node.key] = fixed
         else:
@@ -106,7 +93,7 @@ def place(nodes: Iterable[Node], called: Collection[str], learner: Learner) -> d
     return {node.key: _on_page(node, cells[node.key]) for node in nodes}
 
 
-def _fixed(node: Node, known: Mapping[tuple[str, str], Cell]) -> Cell | None:
+def _fixed(node: Node, known: Mapping[tuple[str, str], Cell], learner: Learner) -> Cell | None:
     if node.key == CLIENT:
         return (0, 1)
     if node.again:
@@ -114,10 +101,9 @@ def _fixed(node: Node, known: Mapping[tuple[str, str], Cell]) -> Cell | None:
     if node.is_gateway:
         return (1, 1) if node.pods[0].lets_in else (_RIGHT, 2)
     if node.kind is Kind.GONE:
-        return next(
-            (_FIXED.get((one.namespace, one.app)) for one in cast.WORKLOADS if node.title in one.hosts), None
-        )
-    return known.get((node.namespace, node.app))
+        gone = (one for one in learner.scenario.workloads if node.title in one.hosts)
+        return next((known.get((learner.own(one.namespace), one.app)) for one in gone), None)
+    return known.get((node.namespace, node.workload)) or known.get((node.namespace, node.app))
 
 
 def _columns(node: Node, called: Collection[str], home: str) -> tuple[int, ...]:
@@ -187,11 +173,14 @@ def frames(
 ) -> list[Frame]:
     """The rectangles of namespaces. *empty*: namespaces to be shown though nothing may run there."""
     zones: dict[tuple[str, str], list[Cell]] = {}
-    home, external = learner.home, learner.external
+    home = learner.home
     if home in empty or any(node.namespace == home for node in nodes.values()):
         zones[home, "middle"] = [(2, 0), (3, MAIN_ROWS - 1)]
-    if external in empty:
-        zones[external, "right"] = [(_RIGHT, 0)]
+    for (namespace, _), cell in learner.scenario.places.items():
+        own = learner.own(namespace)
+        ours = namespace in learner.scenario.namespaces and own != home
+        if ours and own in empty and cell[0] == _RIGHT and cell[1] < MAIN_ROWS:
+            zones.setdefault((own, "right"), []).append(cell)
     for key, node in nodes.items():
         if node.namespace:
             cell = places[key].cell

@@ -15,7 +15,7 @@ import pandas as pd
 
 from labkit.kube.running import Pod, Running
 from labkit.language import gettext, gettext_noop
-from labkit.scenario import cast
+from labkit.scenario.cast import EGRESS, INGRESS, Workload
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, GONE, OUTSIDE, STOPPED
 
@@ -44,6 +44,8 @@ class Node:
     """``name:port`` of the Services that stand for it."""
     gateways: tuple[str, ...] = ()
     """Gateway objects that open a port of it."""
+    short: str = ""
+    """Its title where there is little room."""
     about: str = ""
     """Of a dead end: what had been asked for."""
 
@@ -63,6 +65,11 @@ class Node:
         return self.pods[0].labels.get("app", "") if self.pods else ""
 
     @property
+    def workload(self) -> str:
+        """The Deployment, or what else made its pods."""
+        return self.pods[0].workload if self.pods else ""
+
+    @property
     def ready(self) -> int:
         """How many of its pods are ready."""
         return sum(not pod.trouble for pod in self.pods)
@@ -78,9 +85,10 @@ def nodes_of(calls: pd.DataFrame, running: Running, learner: Learner) -> dict[st
     called = dict.fromkeys([*calls["source"], *calls["destination"]])
     pods = _pods_by_key(running, set(called), learner)
     titles = _titles(pods, learner)
-    found = [_workload(key, its_pods, titles[key], running) for key, its_pods in pods.items()]
+    short = learner.scenario.short_titles
+    found = [_workload(key, its_pods, titles[key], running, short) for key, its_pods in pods.items()]
     found += [
-        _workload(key, pods[base], titles[base], running)
+        _workload(key, pods[base], titles[base], running, short)
         for key in called
         if key.endswith(AGAIN) and (base := key.removesuffix(AGAIN)) in pods
     ]
@@ -108,20 +116,24 @@ def _has_sidecar(pod: Pod) -> bool:
 
 def _titles(pods: dict[str, tuple[Pod, ...]], learner: Learner) -> dict[str, str]:
     """Key → what people call it; with the namespace where two would be called the same."""
-    known = {(learner.own(one.namespace), one.app): one.title for one in cast.WORKLOADS}
+    known = {(learner.own(one.namespace), one.app): one for one in learner.scenario.workloads}
     found = {key: _title(some[0], known) for key, some in pods.items()}
     names = list(found.values())
     return {key: title if names.count(title) == 1 else key for key, title in found.items()}
 
 
-def _title(pod: Pod, known: Mapping[tuple[str, str], str]) -> str:
-    title = known.get((pod.namespace, pod.labels.get("app", "")))
-    if pod.is_gateway and not title:
-        return cast.INGRESS.title if pod.lets_in else cast.EGRESS.title
-    return title or pod.workload
+def _title(pod: Pod, known: Mapping[tuple[str, str], Workload]) -> str:
+    workload = known.get((pod.namespace, pod.labels.get("app", "")))
+    if pod.is_gateway and not workload:
+        return INGRESS.title if pod.lets_in else EGRESS.title
+    if workload and len(workload.deployments) > 1:
+        return f"{workload.title} {pod.labels.get('version', '')}".rstrip()
+    return workload.title if workload else pod.workload
 
 
-def _workload(key: str, pods: tuple[Pod, ...], title: str, running: Running) -> Node:
+def _workload(
+    key: str, pods: tuple[Pod, ...], title: str, running: Running, short: Mapping[str, str]
+) -> Node:
     pod = pods[0]
     services = [service for service in running.services if service.selects(pod)]
     gateways = [
@@ -137,6 +149,7 @@ def _workload(key: str, pods: tuple[Pod, ...], title: str, running: Running) -> 
         pods=pods,
         services=tuple(f"{one.name}:{'/'.join(map(str, one.ports))}" for one in services),
         gateways=tuple(gateways),
+        short=short.get(title, title.removesuffix("-deployment")),
     )
 
 

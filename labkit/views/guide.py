@@ -19,10 +19,11 @@ from labkit.errors import LabkitError
 from labkit.kube.api import Api
 from labkit.kube.ask_istiod import current_revision
 from labkit.language import gettext
-from labkit.scenario.checks import Finding, Observer, find
+from labkit.record.keeping import Record
+from labkit.scenario.checking import find
+from labkit.scenario.checks import Finding, Observer, Report
 from labkit.scenario.hints import explain
 from labkit.scenario.progress import own_work, progress
-from labkit.scenario.steps import find_step
 from labkit.views import banner
 from labkit.views.actions import ActionView
 from labkit.views.live import running_cell
@@ -37,6 +38,7 @@ class Guided(Observer, Protocol):
     """What a guide needs of a lab."""
 
     api: Api
+    record: Record
 
     def goto(
         self, step: int, *, finished: bool = False, say: Callable[[str], None] | None = None
@@ -48,7 +50,7 @@ class Guide(ActionView):
 
     def __init__(self, lab: Guided, step: int) -> None:
         super().__init__()
-        self._lab, self.step = lab, find_step(step).number
+        self._lab, self.step = lab, lab.learner.scenario.find_step(step).number
         self._seen = ""
         self._going: Callable[[], None] | None = None
         self._shell: Any = None
@@ -128,7 +130,10 @@ class Guide(ActionView):
         for finding in find(self._lab, self.step):
             found.append(finding)
             self.result.value = markup.findings(found)
-        self.result.value = markup.findings(explain(self._lab.api, self._lab.learner, self.step, found))
+        told = explain(self._lab.api, self._lab.learner, self.step, found)
+        self.result.value = markup.findings(told)
+        title = self._lab.learner.scenario.find_step(self.step).title
+        self._lab.record.report(Report(self.step, tuple(told), name=self._lab.learner.scenario.said(title)))
         kept = sum(finding.holds for finding in found)
         self.say(
             gettext("{kept} of {count} promises hold.", kept=kept, count=len(found))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from labkit.views.live import Described, described, running_cell
-from labkit.views.theme import COLOURS, ERROR, FAINT, INK
+from labkit.views.theme import ERROR, FAINT, INK, known_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +135,7 @@ def _palette(colours: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any],
     """Which 256 of *colours* are kept (the house's own, then the frequent), and the nearest to each."""
     import numpy as np
 
-    own = {(*bytes.fromhex(each[1:]), 255) for each in (*COLOURS.values(), ERROR)}
+    own = {(*bytes.fromhex(each[1:]), 255) for each in (*known_colours().values(), ERROR)}
     is_other = np.array([tuple(each) not in own for each in colours.tolist()])
     order = np.lexsort((-counts, is_other))
     kept = order[:256]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -10,15 +11,21 @@ from labkit import markup
 from labkit.language import gettext
 from labkit.markup import BAD, GOOD
 from labkit.scenario.learner import Learner
-from labkit.scenario.quizzes import find_quiz
+from labkit.scenario.quizzes import Quiz, find_quiz
 from labkit.views.actions import ActionView
 
 
 class QuizView(ActionView):
-    """The question of *step*, its choices, and the button Answer."""
+    """The question of *step*, its choices, and the button Answer. *note* is told each answer's number."""
 
-    def __init__(self, step: int, learner: Learner = Learner()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        step: int,
+        learner: Learner = Learner(),  # noqa: B008 - frozen
+        note: Callable[[Quiz, int], None] = lambda quiz, choice: None,
+    ) -> None:
         super().__init__()
+        self._note = note
         self.quiz = find_quiz(step, learner)
         options = [(text, number) for number, text in enumerate(self.quiz.choices, start=1)]
         self.choices = widgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
@@ -36,7 +43,9 @@ class QuizView(ActionView):
 
     def answer(self, number: int) -> str:
         """What is to be said to answer *number* (from 1)."""
-        return self.quiz.judge(number)
+        said = self.quiz.judge(number)
+        self._note(self.quiz, number)
+        return said
 
     def _judge(self) -> None:
         chosen = self.choices.value

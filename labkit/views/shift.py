@@ -16,6 +16,7 @@ from labkit.release.health import Health
 from labkit.views.figures import ABOVE
 from labkit.views.picture import Picture
 from labkit.views.theme import ERROR, INK, colour_of, layout
+from labkit.views.units import milliseconds
 
 _BIN = "500ms"
 _CELL = "text-align:left;padding:3px 12px;vertical-align:top"
@@ -83,7 +84,7 @@ def _block(step: Step) -> str:
     mirrored = f"<br>{copies}" if copies else ""
     first = (
         f'<td rowspan="{span}" style="{_CELL}">{mark}<b>{step.weight} %</b>{mirrored}</td>'
-        f'<td rowspan="{span}" style="{_CELL}">{step.acknowledged_ms:.0f} ms</td>'
+        f'<td rowspan="{span}" style="{_CELL}">{milliseconds(round(step.acknowledged_ms))}</td>'
     )
     nothing = gettext("no answer")
     rows = [_row(one) for one in step.all_health] or [f'<td colspan="5" style="{_CELL}">{nothing}</td>']
@@ -100,7 +101,7 @@ def _row(one: Health) -> str:
     if one.requests:
         share = f" ({100 * one.error_rate:.0f} %)" if one.errors else ""
         errors = f'<span style="{style}">{one.errors}{share}</span>'
-        seen = [str(one.requests), errors, f"{one.p50_ms:g} ms", f"{one.p95_ms:g} ms"]
+        seen = [str(one.requests), errors, milliseconds(one.p50_ms), milliseconds(one.p95_ms)]
     return "".join(f'<td style="{_CELL}">{text}</td>' for text in (swatch, *seen))
 
 

@@ -25,6 +25,8 @@ from labkit.views.theme import colours_of
 
 __all__ = ["Made", "Release", "SteeredRule", "listed"]
 
+_SILENCE = 3.0
+"""Seconds after which the API server is said not to answer: a daemon that is stopped says nothing at all."""
 _NOTED = 10
 """Looks for one at what there is to know of the destinations."""
 
@@ -126,7 +128,8 @@ class SteeredRule:
 
     def _still_the_same(self) -> Held:
         """The rule as it is now; UsageError where it isn't the one whose sliders are shown."""
-        found, before = self._release.find(), self.held
+        with self._api.within(_SILENCE):
+            found, before = self._release.find(), self.held
         if found is None:
             self._lose(self._release.missing)
             raise UsageError(self._release.missing)
@@ -145,8 +148,9 @@ class SteeredRule:
         if not self._setting.acquire(blocking=False):
             return
         try:
-            self._breaking.look()
-            found, problem = self._found()
+            with self._api.within(_SILENCE):
+                self._breaking.look()
+                found, problem = self._found()
             if found is None:
                 self._lose(problem)
             elif self.problem or not self.held or _seen(found) != _seen(self.held):
@@ -166,8 +170,11 @@ class SteeredRule:
         try:
             return self._release.find(), self._release.missing
         except LabkitError as error:
+            cure = "" if self._api.shared else gettext(" `labkit status`, typed in a terminal, says why.")
             return None, gettext(
-                "The cluster does not answer: {error} The panel goes on when it does.", error=error
+                "The cluster does not answer: {error}{cure} The panel goes on when it does.",
+                error=error,
+                cure=cure,
             )
 
     def _words_of(self, found: Held) -> str:
@@ -209,7 +216,7 @@ class SteeredRule:
 
 
 def listed(weights: Mapping[str, int]) -> str:
-    """``ServiceB 90, ServiceC 10``; of many, those that get anything."""
+    """``Catalogue v1 90, Catalogue v2 10``; of many, those that get anything."""
     if len(weights) > 2:
         weights = {name: weight for name, weight in weights.items() if weight}
     return ", ".join(f"{name} {weight}" for name, weight in weights.items())

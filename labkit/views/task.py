@@ -13,8 +13,9 @@ import ipywidgets as widgets
 from labkit import markup
 from labkit.kube.api import Api
 from labkit.language import gettext
+from labkit.record.keeping import Record
 from labkit.scenario.checks import Finding, Observer, Report
-from labkit.scenario.hints import blame_mesh, explained
+from labkit.scenario.hints import explain_task, explained
 from labkit.scenario.tasks import check_task, find_in_task, find_task
 from labkit.views.actions import ActionView
 
@@ -25,6 +26,7 @@ class Tasked(Observer, Protocol):
     """What a task needs of a lab."""
 
     api: Api
+    record: Record
 
 
 class TaskView(ActionView):
@@ -64,7 +66,8 @@ class TaskView(ActionView):
 
     def check(self) -> Report:
         """Look whether the task is done; true if it is."""
-        return explained(self._lab.api, self._lab.learner, check_task(self._lab, self.task.step))
+        found = explained(self._lab.api, self._lab.learner, check_task(self._lab, self.task.step))
+        return self._lab.record.report(found)
 
     def _check(self) -> None:
         self.result.value = ""
@@ -73,8 +76,9 @@ class TaskView(ActionView):
         for finding in find_in_task(self._lab, self.task.step):
             found.append(finding)
             self.result.value = markup.findings(found)
-        told = blame_mesh(self._lab.api, self._lab.learner, self.task.step, found)
+        told = explain_task(self._lab.api, self._lab.learner, self.task.step, found)
         self.result.value = markup.findings(told)
+        self._lab.record.report(Report(self.task.step, tuple(told), self.task.title))
         done = all(finding.holds for finding in found)
         self.say(gettext("Done! The task is solved.") if done else gettext("Not yet. Look at what was seen."))
 

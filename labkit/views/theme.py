@@ -6,20 +6,14 @@ errors have one of their own that no service shares.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-COLOURS = {
-    "ServiceA": "#56B4E9",
-    "ServiceB": "#0072B2",
-    "ServiceC": "#E69F00",
-    "External Cluster Service": "#009E73",
-    "ingress gateway": "#666666",
-    "egress gateway": "#CC79A7",
-}
+from labkit.scenario.reading import the_book
+
 ERROR = "#D55E00"
 OTHER = "#999999"
-CHANGED = COLOURS["ServiceC"]
+CHANGED = "#E69F00"
 """Of marks; each comes with a sign and a word. Readable on white and on JupyterLab's dark ground."""
 INK, FAINT = "#767676", "#80808040"
 """Of words and lines. Pictures have no ground: these are readable on a light and on a dark page."""
@@ -32,9 +26,24 @@ cell."""
 FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 
 
+_known: dict[str, str] = {}
+"""Title of a service → its colour, of every scenario that was opened in this process."""
+
+
+def know(colours: Mapping[str, str], others: Sequence[str] = ()) -> None:
+    """Have services their scenario's *colours* from now on, by title, and *others* of what is left."""
+    _known.update(colours)
+    _known.update(colours_of(others))
+
+
+def known_colours() -> Mapping[str, str]:
+    """Title of a service → its colour."""
+    return _known or the_book().colours
+
+
 def colour_of(name: str) -> str:
     """The colour of a service; one grey for all others."""
-    return COLOURS.get(name, OTHER)
+    return known_colours().get(name, OTHER)
 
 
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
@@ -43,7 +52,7 @@ _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 def colours_of(names: Sequence[str]) -> dict[str, str]:
     """A colour for each of *names*, no two the same while there are enough: a service has its own, the
     others one of what is left, in their order."""
-    known = {name: COLOURS[name] for name in names if name in COLOURS}
+    known = {name: colour for name in names if (colour := known_colours().get(name))}
     free = (colour for colour in _PALETTE if colour not in known.values())
     return {name: known.get(name) or next(free, OTHER) for name in names}
 

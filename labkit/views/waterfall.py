@@ -15,6 +15,7 @@ from labkit.traffic.curl import Answer
 from labkit.traffic.failures import line_failed
 from labkit.views.picture import Picture, as_png, bare
 from labkit.views.theme import ERROR, FAINT, INK, colour_of, layout
+from labkit.views.units import milliseconds
 
 TITLE = gettext_noop("The journey of one request (faint: waiting for what is further on)")
 _SCALE = gettext_noop("milliseconds since it entered the mesh (access logs count in whole ones)")
@@ -180,7 +181,7 @@ def _colour(hop: Any) -> str:
 
 
 def _took(hop: Any) -> str:
-    took = f"{_ms(hop.duration_ms):.0f} ms" if _ms(hop.duration_ms) else "< 1 ms"
+    took = milliseconds(round(_ms(hop.duration_ms)))
     if not _failed(hop):
         return took
     return f"{took}  ✗ {hop.status}{f' {hop.flags}' if pd.notna(hop.flags) else ''}"

@@ -24,8 +24,8 @@ from labkit.kube.proxies import find_proxies
 from labkit.kube.proxy_admin import ask
 from labkit.kube.resources import NAMESPACES
 from labkit.kube.wait import wait_until_gone
-from labkit.scenario import cast
 
+from .. import the_book as cast
 from ..shares import give
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -1,6 +1,7 @@
 """JupyterLab as a learner starts it, and the browser in which it is used.
 
 ``desk``: `labkit lab --no-browser` with a home and a copy of the notebooks of its own; nothing of it is left.
+    ``started(…)`` makes one that is started with other options.
 ``page``: an empty page of headless Chromium; what its console complains of is kept.
 ``opened``: opens one of the notebooks in that page, as a :class:`Notebook`.
 
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,22 +106,26 @@ def _copy_checkout(root: Path) -> None:
 
 @pytest.fixture(scope="session")
 def desk() -> Iterator[Desk]:
-    """JupyterLab, started by the command a learner types."""
+    yield from started()
+
+
+def started(*options: str) -> Iterator[Desk]:
+    """JupyterLab, started by the command a learner types, with these *options*."""
     if importlib.util.find_spec("jupyterlab") is None:
         pytest.skip("no JupyterLab here; pip install '.[test]' to run this test")
     root = Path(tempfile.mkdtemp(prefix="lk-"))
     token = secrets.token_hex(8)
     try:
         _copy_checkout(root)
-        yield from _running(root, token)
+        yield from _running(root, token, options)
     finally:
         launch.stop(Home(root / "home"))
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _running(root: Path, token: str) -> Iterator[Desk]:
+def _running(root: Path, token: str, options: Sequence[str]) -> Iterator[Desk]:
     began, log = time.monotonic(), root / "jupyter.log"
-    command = [LABKIT, "lab", "--no-browser", "--port", "0"]
+    command = [LABKIT, "lab", "--no-browser", "--port", "0", *options]
     with log.open("w") as sink:
         server = subprocess.Popen(
             command, cwd=root, env=_environment(root, token), stdout=sink, stderr=subprocess.STDOUT
@@ -173,6 +178,15 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = Path(folder).absolute() if folder else tmp_path_factory.mktemp("screenshots")
     kept.mkdir(parents=True, exist_ok=True)
     return kept
+
+
+def pytest_collection_modifyitems(config, items):
+    """The gallery is made where it is asked for."""
+    if "gallery" in config.option.markexpr:
+        return
+    unasked = [each for each in items if each.get_closest_marker("gallery")]
+    config.hook.pytest_deselected(items=unasked)
+    items[:] = [each for each in items if each not in unasked]
 
 
 # Not for the whole session: Playwright's loop would stand in the way of tests with loops of their own.
@@ -275,13 +289,13 @@ class Notebook:
         shown.evaluate("cell => cell.scrollIntoView({block: 'center', behavior: 'instant'})")
         return shown
 
-    def scroll_through(self) -> Iterator[str]:
+    def scroll_through(self, name: str = "") -> Iterator[str]:
         """From the top to the end, a window at a time, with a screenshot of each; the text in sight."""
         number = itertools.count(1)
         self.page.evaluate(f"{_OUTER}.scrollTop = 0")
         while True:
             self.page.wait_for_function(_SETTLED)
-            self.shoot(f"{next(number):02}")
+            self.shoot(f"{name}{next(number):02}")
             yield self.page.locator(".jp-WindowedPanel-outer").inner_text()
             if self.page.evaluate(_FURTHER) < 5:
                 return

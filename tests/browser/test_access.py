@@ -5,6 +5,8 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from .keys import tab_to
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 CELLS = [
@@ -76,14 +78,3 @@ RAN = """index => {
   return content.model.toJSON().cells[index].execution_count !== null
     && sessionContext.session.kernel.status === 'idle';
 }"""
-
-
-def tab_to(page, selector: str, *, back: bool = False) -> None:
-    """Press Tab (Shift+Tab) until what *selector* names has the focus."""
-    passed = []
-    for _ in range(60):
-        if page.locator(f".jp-OutputArea {selector}:focus").count():
-            return
-        page.keyboard.press("Shift+Tab" if back else "Tab")
-        passed.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
-    raise AssertionError("never reached, but:\n" + "\n".join(passed))

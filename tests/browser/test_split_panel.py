@@ -59,7 +59,7 @@ ELSEWHERE = """
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.scenario.splitting import held_rule
 def give(percent):
-    held = held_rule(lab.api, lab.namespace)
+    held = held_rule(lab.learner.scenario, lab.api, lab.namespace)
     held.write(lab.api, held.sharing('ServiceC', percent))
 name = 'producer-internal-host-vs'
 at = VIRTUAL_SERVICES.path(lab.namespace, name)

@@ -23,20 +23,12 @@ from labkit.scenario.learner import Learner
 from labkit.scenario.quizzes import find_quiz
 from labkit.scenario.tasks import find_task
 
+from ..advice import in_prose
+
 BOOK = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
-TYPED = re.compile(r"(?:kubectl|istioctl|labkit) [a-z].*", re.DOTALL)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-def in_prose(text: str) -> Iterator[str]:
-    """Commands in backticks and in shell blocks."""
-    for block in re.findall(r"```shell\n(.*?)```", text, re.DOTALL):
-        yield from re.split(r"(?<!\\)\n", block.strip())
-    for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
-        if TYPED.fullmatch(span):
-            yield " ".join(span.split())
 
 
 def shown(cell) -> Iterator[str]:

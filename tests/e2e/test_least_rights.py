@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from labkit import book
+from labkit.kube.permissions import role_of
+
+from ..the_book import BOOK
 
 pytestmark = pytest.mark.slow
 
@@ -55,11 +57,33 @@ def test_notebooks_run(bench, anna, tmp_path):
     look = bench.labkit("look", "--context", "school", "--yes", "--production", env=anna).stdout
     assert "✗" not in look
 
-    chosen = [next(book.notebooks().glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
+    chosen = [next(BOOK.notebooks.glob(f"0{step}-*.ipynb")) for step in (0, 3, 5)]
     where = ("--context", "school", "-o", tmp_path / "out")
     done = bench.labkit("run", *chosen, *where, env=anna, timeout=280)
 
     assert "3 of 3 notebooks passed" in done.stdout
+    _she_reports(bench, anna | {"LABKIT_CONTEXT": "school"}, tmp_path)
+
+
+def _she_reports(bench, anna, tmp_path):
+    """With her rights the cluster keeps her record and signs her report; nobody else's is open to her."""
+    bench.labkit("report", "-o", tmp_path / "anna.html", env=anna)
+    bench.labkit("report", "--json", "-o", tmp_path / "anna.json", env=anna)
+    told = json.loads((tmp_path / "anna.json").read_text(encoding="utf-8"))["report"]
+    assert (told["about"]["kept"], told["about"]["done"]) == ("cluster", [0, 3, 5])
+    assert [one["outcome"] for one in told["releases"]] == ["rolled back"]
+    assert told["releases"][0]["picture"].startswith("data:image/png;base64,")
+    done = bench.labkit("report", "--verify", tmp_path / "anna.html", tmp_path / "anna.json")
+    assert done.stdout.count("for anna (key ") == 2
+
+    for command in (("class", "--once"), ("report", "--class")):
+        refused = bench.labkit(*command, env=anna, check=False)
+        assert refused.returncode == 1
+        assert "Only who may read every learner's record can see the class" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    for verb in ("get", "patch"):
+        asked = ("auth", "can-i", verb, "configmap/labkit-record", "-n", "labkit-record-boris")
+        assert bench.run("kubectl", *asked, check=False, env=anna).stdout == "no\n"
 
 
 def test_what_was_given_is_emptied_and_stays(bench, anna):
@@ -100,7 +124,7 @@ def test_a_learner_breaks_a_service_of_her_own(bench, anna):
     assert done.splitlines()[-1] == "ServiceB is well."
     assert bench.get("envoyfilters", "-A")["items"] == []
 
-    role = bench.get("role", "labkit-learner", "-n", MINE)
+    role = bench.get("role", role_of(ANNA), "-n", MINE)
     role["rules"] = [rule for rule in role["rules"] if rule["resources"] != ["envoyfilters"]]
     bench.kubectl("replace", "-f", "-", input=json.dumps(role))
 
@@ -115,8 +139,34 @@ def test_the_roles_decide(bench, anna):
     assert ANNA in bench.run("kubectl", "auth", "whoami", env=anna).stdout
     refused = bench.run("kubectl", "get", "pods", "-n", "default", check=False, env=anna)
     assert f'User "{ANNA}" cannot list resource "pods"' in refused.stderr
-    bench.kubectl("delete", "rolebinding", f"labkit-{ANNA}", "-n", MINE)
+    bench.kubectl("delete", "rolebinding", role_of(ANNA), "-n", MINE)
 
     look = bench.labkit("look", "--context", "school", env=anna, check=False).stdout
 
     assert "✗ permissions" in " ".join(look.split())
+
+
+def test_who_goes_takes_nobodys_rights_along(bench, anna, terminal):
+    """The undo that is printed at the head, typed: the rest of the class works on."""
+    boris = ANNA.replace("anna", "boris")
+    printed = terminal.type(f"LABKIT_USER=boris labkit look --roles {boris}").out
+    bench.kubectl("apply", "-f", "-", input=printed)
+    undo = next(line.removeprefix("#   ") for line in printed.splitlines() if line.startswith("#   "))
+
+    terminal.type(undo.replace("boris", "anna"))
+
+    assert _may(bench, ANNA) == ["no"] * 3
+    assert _may(bench, boris) == ["yes"] * 3
+    assert f"namespace/{MINE}\n" not in bench.kubectl("get", "namespaces", "-o", "name")
+
+
+def _may(bench, user):
+    """Whether *user* may do one thing of each kind of place: Istio's, the learner's own, the cluster."""
+    home = f"dev-service-mesh-{user.rpartition(':')[2]}"
+    asked = (
+        ("get", "pods", "-n", "istio-system"),
+        ("patch", "virtualservices", "-n", home),
+        ("list", "nodes"),
+    )
+    words = ("auth", "can-i", f"--as={user}")
+    return [bench.kubectl(*words, *each, check=False).splitlines()[-1] for each in asked]

@@ -10,8 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.schemas import Schema, schema_of
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.schemas import Schema, schema_of
+
+REGISTRY = catalogue.registry()
 
 TYPES = [each for each in REGISTRY.values() if each.persisted]
 LONG = 60_000  # characters: what is not linear takes seconds

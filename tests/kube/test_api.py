@@ -158,6 +158,32 @@ def test_a_busy_server_is_asked_again(api, server):
     assert api.get("/busy") == {"found": True}
 
 
+WEBHOOK = (
+    'Internal error occurred: failed calling webhook "rev.validation.istio.io": failed to call webhook: '
+    'Post "https://istiod.istio-system.svc:443/validate?timeout=10s": context deadline exceeded'
+)
+
+
+def test_a_webhook_that_gives_no_answer_is_asked_again(api, server, monkeypatch):
+    monkeypatch.setattr("labkit.kube.api._PAUSES", (0.01, 0.01))
+    failed = (500, {"kind": "Status", "reason": "InternalError", "message": WEBHOOK})
+    answers = iter([failed, failed, (200, {"applied": True}), failed, failed, failed])
+    server.answer("PATCH", "/rule", lambda _query, _body: next(answers))
+
+    assert api.request("PATCH", "/rule", body={}).object == {"applied": True}
+    with pytest.raises(ApiRefused, match="failed calling webhook"):
+        api.request("PATCH", "/rule", body={})
+    assert next(answers, None) is None
+
+
+def test_another_500_is_told_at_once(api, server):
+    server.refuse("PATCH", "/rule", 500, "InternalError", "no space left on device")
+
+    with pytest.raises(ApiRefused):
+        api.request("PATCH", "/rule", body={})
+    assert len(server.requests) == 1
+
+
 def test_what_creates_is_not_sent_twice(api, server):
     server.refuse("POST", "/busy", 503, "ServiceUnavailable", "not now")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from labkit import Lab
@@ -19,10 +20,11 @@ from labkit.kube.first_look import _ask_for_rights, _istio, _labkit, first_look
 from labkit.kube.permissions import IN_THE_LAB, denied, roles
 from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
 from labkit.kube.wait import wait_until_gone
-from labkit.scenario import cast
-from labkit.scenario.cast import HOME, NAMESPACES
 from labkit.scenario.learner import Learner
 from labkit.scenario.reset import belongings
+
+from .. import the_book as cast
+from ..the_book import HOME, NAMESPACES
 
 pytestmark = pytest.mark.slow
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "billing"}}
@@ -167,6 +169,22 @@ def test_the_roles_are_objects_the_api_takes(cluster, api):
     done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=roles("anna", ["default"]))
 
     assert done.count("created (server dry run)") == 6
+
+
+def test_roles_of_two_have_nothing_in_common():
+    """Names that the API would not take become others, which differ where the users do."""
+    users = (
+        "anna",
+        "anna-x",
+        "https://login/anna",
+        "https:-/login/anna",
+        "system:serviceaccount:school:anna",
+    )
+    made = [obj for user in users for obj in yaml.safe_load_all(roles(user, ["default"]))]
+    keys = [(obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in made]
+
+    assert len(set(keys)) == len(keys) == 6 * len(users)
+    assert not any(set("/%") & set(name) for *_, name in keys)
 
 
 @pytest.mark.parametrize(("said", "home"), [({}, f"{cast.HOME}-anna"), ({"LABKIT_USER": ""}, cast.HOME)])

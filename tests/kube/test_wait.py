@@ -1,13 +1,14 @@
 """Rollouts: done, hopeless, or too slow; deletions; all by watching."""
 
 import queue
+import re
 import threading
 import time
 
 import pytest
 
 from labkit.errors import WaitFailed, WaitTimeout
-from labkit.kube.resources import DEPLOYMENTS, PODS
+from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
 from labkit.kube.wait import is_rolled_out, wait_for_pods, wait_for_rollouts, wait_until_gone
 
 
@@ -72,6 +73,35 @@ def test_done_already(story, api):
     story([deployment(1)])
 
     wait_for_rollouts(api, [("ns", "d")], timeout=5)
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        'Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": failed to '
+        'call webhook: Post "https://istiod.istio-system.svc:443/inject": context deadline exceeded',
+        'pods "d-1-" is forbidden: error looking up service account ns/default: '
+        'serviceaccount "default" not found',
+    ],
+)
+def test_pods_that_are_made_again_are_waited_for(story, api, why):
+    """The ReplicaSet's controller tries again where that is not the pod's fault."""
+    refused = [{"type": "ReplicaFailure", "status": "True", "message": why}]
+    told = story([deployment(0, conditions=refused)])
+    told.tell(DEPLOYMENTS, "MODIFIED", deployment(1))
+    wait_for_rollouts(api, [("ns", "d")], timeout=5)
+
+    story([deployment(0, conditions=refused)])
+    with pytest.raises(WaitTimeout, match=re.escape(why)):
+        wait_for_rollouts(api, [("ns", "d")], timeout=0.3)
+
+
+def test_pods_that_are_never_made(story, api):
+    why = 'pods "d-1-" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0'
+    story([deployment(0, conditions=[{"type": "ReplicaFailure", "status": "True", "message": why}])])
+
+    with pytest.raises(WaitFailed, match="exceeded quota"):
+        wait_for_rollouts(api, [("ns", "d")], timeout=5)
 
 
 def test_done_later(story, api):
@@ -200,6 +230,29 @@ def test_still_there(story, api):
 
     with pytest.raises(WaitTimeout, match="pod/d-1 is still being deleted"):
         wait_until_gone(api, PODS, "ns", "d-1", timeout=0.3)
+
+
+def test_a_namespace_says_what_is_still_in_it(server, api):
+    said = "Some resources are remaining: pods. has 1 resource instances"
+    conditions = [
+        {
+            "type": "NamespaceDeletionDiscoveryFailure",
+            "status": "False",
+            "message": "All resources discovered",
+        },
+        {"type": "NamespaceContentRemaining", "status": "True", "message": said},
+    ]
+    namespace = {"metadata": {"name": "ns"}, "status": {"phase": "Terminating", "conditions": conditions}}
+    listed = {"metadata": {"resourceVersion": "7"}, "items": [namespace]}
+    server.answer("GET", NAMESPACES.path(), listed)
+    changes = queue.Queue()
+    server.answer("WATCH", NAMESPACES.path(), changes)
+
+    with pytest.raises(WaitTimeout) as told:
+        wait_until_gone(api, NAMESPACES, "", "ns", timeout=0.3)
+    changes.put(None)
+
+    assert str(told.value).endswith(f"is still being deleted after 0 s. {said}")
 
 
 def test_a_watch_that_ends_is_opened_again(story, server, api):

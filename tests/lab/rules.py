@@ -115,7 +115,8 @@ RULES = {
         - match: [{port: 8443}, {method: {exact: POST}}, {sourceNamespace: elsewhere}]
           route: [{destination: {host: service-c-srv}}]
         - match: [{port: 80, method: {regex: GET|HEAD}, authority: {exact: producer-internal-host},
-                   sourceLabels: {app: service-a-app}, sourceNamespace: dev-service-mesh}]
+                   sourceLabels: {app: service-a-app, service.istio.io/canonical-name: service-a-app},
+                   sourceNamespace: dev-service-mesh}]
           route:
           - {destination: {host: producer-internal-host}, weight: 50}
           - {destination: {host: service-c-srv}, weight: 50}

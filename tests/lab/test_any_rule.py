@@ -13,9 +13,9 @@ from labkit.errors import ApiRefused
 from labkit.kube.api import APPLY_PATCH
 from labkit.kube.resources import VIRTUAL_SERVICES
 from labkit.release.finding import rule_of
-from labkit.scenario import cast
-from labkit.scenario.splitting import the_rule
 
+from .. import the_book as cast
+from ..the_book import the_rule
 from .rules import EXTRAS, HOST, OTHER, REFUSED, RULES, SEVERAL, objects, rule
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -12,8 +12,8 @@ from labkit.kube.proxies import find_proxies
 from labkit.kube.resources import PODS, VIRTUAL_SERVICES
 from labkit.kube.running import GATEWAYS
 from labkit.kube.wait import wait_for_rollouts, wait_until_gone
-from labkit.scenario import cast
 
+from .. import the_book as cast
 from ..shares import give
 
 pytestmark = pytest.mark.slow

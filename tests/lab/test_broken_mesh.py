@@ -19,7 +19,7 @@ from labkit.kube.resources import DEPLOYMENTS
 from labkit.release import shift as release
 from labkit.scenario import place
 from labkit.scenario.checks import Finding
-from labkit.scenario.hints import blame_mesh, explain
+from labkit.scenario.hints import explain, explain_task
 from labkit.traffic import answers as traffic
 
 from ..shares import give, parts_now
@@ -64,7 +64,7 @@ def test_a_proxy_that_gives_no_answer_is_named(lab, cluster, deployment, kind):
     with stopped(cluster, pod):
         for told in (
             hints(explain(lab.api, lab.learner, 3, BROKEN)),
-            hints(blame_mesh(lab.api, lab.learner, 3, BROKEN)),
+            hints(explain_task(lab.api, lab.learner, 3, BROKEN)),
         ):
             assert told[0].startswith(f"The {kind} proxy of pod {pod} in ")
             assert "gives no answer" in told[0]
@@ -156,12 +156,12 @@ def test_a_healthy_mesh_is_not_blamed(lab):
     lab.goto(3, finished=True)
 
     assert list(mesh_troubles(lab.api)) == []
-    assert hints(blame_mesh(lab.api, lab.learner, 3, BROKEN)) == [finding.hint for finding in BROKEN]
+    assert "still sends one half each" in hints(explain_task(lab.api, lab.learner, 3, BROKEN))[0]
 
 
 def test_a_task_is_judged_as_ever_where_the_mesh_is_well_and_not_where_it_is_broken(lab, cluster):
     lab.goto(3, finished=True)
-    assert "divided by the sum" in str(lab.task(3).check())
+    assert "still sends one half each" in str(lab.task(3).check())
 
     with stopped(cluster, pod_of(lab, "service-c-deployment")):
         found = lab.task(4).check()  # asks only the gateway; nothing of it waits for ServiceC

@@ -9,7 +9,8 @@ from labkit.errors import ApiRefused
 from labkit.kube.connect import connect
 from labkit.kube.resources import CONFIG_MAPS, NAMESPACES
 from labkit.kube.watch import Watches
-from labkit.scenario.cast import HOME
+
+from ..the_book import HOME
 
 pytestmark = pytest.mark.slow
 

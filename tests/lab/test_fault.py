@@ -7,9 +7,9 @@ import pytest
 from labkit.errors import UsageError
 from labkit.kube.resources import ENVOY_FILTERS, VIRTUAL_SERVICES
 from labkit.release.fault import Fault
-from labkit.scenario import cast
 from labkit.scenario.progress import own_work
 
+from .. import the_book as cast
 from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,9 @@ import pytest
 
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.resources import DEPLOYMENTS
-from labkit.scenario import cast
 from labkit.views.drawing import Words
+
+from .. import the_book as cast
 
 IN, AGAIN = "ingress gateway", "ingress gateway (from inside)"
 

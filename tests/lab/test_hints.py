@@ -15,6 +15,8 @@ from labkit.kube.watch import Watches
 from labkit.scenario.hints import faults, look
 from labkit.scenario.hints.look import Look
 
+from ..advice import of_kubectl
+
 pytestmark = pytest.mark.slow
 
 HOME, EXTERNAL, SYSTEM = "dev-service-mesh", "external-cluster", "istio-system"
@@ -260,7 +262,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("step", "mistake", "words"), MISTAKES, ids=[words[:50] for *_, words in MISTAKES])
-def test_the_hint_names_the_mistake(lab, step, mistake, words):
+def test_the_hint_names_the_mistake(lab, cluster, step, mistake, words):
     lab.goto(step, finished=True)
     mistake(lab)
     with suppress(WaitTimeout):  # where istiod is what was switched off
@@ -272,6 +274,15 @@ def test_the_hint_names_the_mistake(lab, step, mistake, words):
     assert broken, str(report)
     assert any(words in finding.hint for finding in broken), str(report)
     assert all(finding.hint for finding in broken), str(report)
+    type_in(cluster, of_kubectl(finding.hint for finding in broken))
+
+
+def type_in(cluster, commands):
+    """Each is a command that works, in the state in which it is advised."""
+    if commands:
+        cluster.kubectl("version", "--client")  # skips where there is none
+    for command in commands:
+        cluster.run("bash", "-c", command)
 
 
 def test_what_is_none_of_the_lessons_is_named(lab):

@@ -10,7 +10,8 @@ from labkit.kube.agreement import agree
 from labkit.kube.connect import connect
 from labkit.kube.first_look import first_look
 from labkit.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SIDECARS, TELEMETRIES
-from labkit.scenario import cast
+
+from .. import the_book as cast
 
 pytestmark = pytest.mark.slow
 OTHERS = {"accessLogFile": "", "outboundTrafficPolicy": {"mode": "ALLOW_ANY"}, "connectTimeout": "7s"}

@@ -10,11 +10,11 @@ from labkit.kube.api import MERGE_PATCH
 from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, VIRTUAL_SERVICES
 from labkit.release.change import make_change
 from labkit.release.note import Before, patch_to_note
-from labkit.scenario import cast
-from labkit.scenario.splitting import needed_rule
 from labkit.views.shift import as_html
 
+from .. import the_book as cast
 from ..shares import give, parts_now
+from ..the_book import needed_rule
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,9 @@ from labkit.errors import StepError
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
 from labkit.scenario.learner import Learner
-from labkit.scenario.steps import STEPS
+from labkit.scenario.steps import sources
+
+from ..the_book import STEPS
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +95,7 @@ def mess(lab, cluster):
 
 def cluster_manifest(name):
     return next(
-        path for step in STEPS for path in (s.path for s in step.sources(Learner())) if path.name == name
+        path for step in STEPS for path in (s.path for s in sources(step, Learner())) if path.name == name
     )
 
 

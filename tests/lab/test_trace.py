@@ -5,9 +5,10 @@ import io
 import pytest
 from PIL import Image
 
-from labkit.scenario import cast
 from labkit.traffic.trace import journey
 from labkit.views.waterfall import Trace
+
+from .. import the_book as cast
 
 pytestmark = pytest.mark.slow
 

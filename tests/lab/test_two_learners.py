@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from labkit import Lab
-from labkit.scenario.checks import ANSWER_B, ANSWER_UNKNOWN_HOST
+from labkit.book.checks import ANSWER_B, ANSWER_UNKNOWN_HOST
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ _TERMS = """
     Envoy Istio Jupyter JupyterLab Kubernetes istiod kubectl labkit
     ServiceA ServiceB ServiceC
     Control control plane Mesh mesh service
-    ms p s x
+    p s x
     ConfigMap LABKIT_USER NO_PROXY Python SOCKS TLS apiVersion imagePullPolicy kind kubeconfig metadata mode
     outboundTrafficPolicy timeout
     default delay errors exportTo headless noexec seccomp xx

@@ -76,7 +76,7 @@ def test_a_file_is_as_it_would_be_written(other, name, catalogue):
 
 def test_a_changed_paragraph_is_to_be_translated_again(tmp_path, monkeypatch, other):
     """Its translation is kept for whoever does that, and is not shown until then."""
-    file = tmp_path / "ru" / "notebooks.po"
+    file = tmp_path / other / "notebooks.po"
     file.parent.mkdir()
     text = catalogue_file(other, "notebooks").read_text(encoding="utf-8")
     file.write_text(text.replace("the node ready", "the node ready at last"), encoding="utf-8")

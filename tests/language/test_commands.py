@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from labkit import book, language
+from labkit import language
 from labkit.cli import open_lab, run
 from labkit.errors import UsageError
+
+from ..the_book import BOOK
 
 
 class Enough(Exception):  # noqa: N818 - no error: the end of what is tested
@@ -36,7 +38,7 @@ def opened(monkeypatch):
         raise Enough
 
     monkeypatch.setattr(os, "execve", become)
-    monkeypatch.setattr(open_lab, "_bring_up_own", lambda: "")
+    monkeypatch.setattr(open_lab, "_bring_up_own", lambda learner: "")
     return seen
 
 
@@ -45,7 +47,7 @@ def test_lab_opens_the_first_notebook_in_it(command, opened, asked):
     with pytest.raises(Enough):
         command(open_lab.lab, "--no-browser", "--language", asked)
     ((words, environment),) = opened
-    assert f"--ServerApp.root_dir={book.notebooks() / 'ru'}" in words
+    assert f"--ServerApp.root_dir={BOOK.notebooks / 'ru'}" in words
     assert "--LabApp.default_url=/lab/tree/00-prepare.ipynb" in words
     assert environment["LABKIT_LANGUAGE"] == "ru", "so that kernels speak what the notebooks are written in"
 
@@ -65,10 +67,10 @@ def test_run_executes_those_in_it(command, monkeypatch):
     monkeypatch.setattr(run, "plan", plan)
     with pytest.raises(Enough) as chosen:
         command(run.run, "--language", "ru")
-    assert {Path(path).parent for path in chosen.value.args[0]} == {book.notebooks() / "ru"}
+    assert {Path(path).parent for path in chosen.value.args[0]} == {BOOK.notebooks / "ru"}
     with pytest.raises(Enough) as chosen:
         command(run.run)
-    assert {Path(path).parent for path in chosen.value.args[0]} == {book.notebooks()}
+    assert {Path(path).parent for path in chosen.value.args[0]} == {BOOK.notebooks}
 
 
 def test_one_that_is_not_there_is_told_of(command):
@@ -81,7 +83,10 @@ def test_copies_of_an_installed_book_are_in_it(monkeypatch, tmp_path):
     """Beside those in English, if somebody works with both; what is there already stays as it is."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "access", lambda *_: False)
-    russian, english = open_lab._writable(book.chapters("ru")), open_lab._writable(book.chapters())
+    russian, english = (
+        open_lab._writable(BOOK.chapters("ru"), BOOK),
+        open_lab._writable(BOOK.chapters(), BOOK),
+    )
     assert russian[0] == tmp_path / "labkit-notebooks" / "ru" / "00-prepare.ipynb"
     assert english[0] == tmp_path / "labkit-notebooks" / "00-prepare.ipynb"
     assert "Подготовка" in russian[0].read_text(encoding="utf-8")

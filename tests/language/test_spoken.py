@@ -14,7 +14,7 @@ from labkit.scenario.checks import Finding, Report, verify
 from labkit.scenario.learner import Learner
 from labkit.scenario.progress import Piece, Progress, State
 from labkit.scenario.quizzes import find_quiz
-from labkit.scenario.steps import STEPS, find_step, shown_manifest
+from labkit.scenario.steps import shown_manifest
 from labkit.scenario.tasks import find_task
 from labkit.scenario.wording import remark
 from labkit.traffic.response_flags import LAST_RESORTS, MEANINGS, meaning, why
@@ -24,6 +24,7 @@ from labkit.views.figures import plot_answers, plot_latency, plot_split
 from labkit.views.graph import _LEGEND
 from labkit.views.quiz import QuizView
 
+from ..the_book import BOOK, STEPS
 from .english import english
 
 ANNA = Learner("anna")
@@ -79,7 +80,7 @@ def test_the_banner(here, state):
 
 def test_a_report():
     findings = (Finding("…", True, "…"), Finding("…", False, "…", "…"))
-    for report in (Report(3, findings), Report(3, findings, find_task(3, ANNA).title)):
+    for report in (Report(3, findings, name="…"), Report(3, findings, find_task(3, ANNA).title)):
         assert english(str(report)) == []
     assert english(repr(verify("…", True))) == []
 
@@ -130,7 +131,7 @@ def test_why_a_proxy_answered_so():
 
 @pytest.mark.parametrize("step", range(7))
 def test_what_manifests_say_of_themselves(step):
-    for name in find_step(step).files:
+    for name in BOOK.find_step(step).files:
         shown = shown_manifest(name, Learner())
         assert remark(shown.text)
         assert english(remark(shown.text)) == []

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from labkit.language import ENGLISH
+
 ROOT = Path(__file__).parents[2]
 SANITIZERS = Path(__file__).with_name("sanitize.cfg")
 SECONDS_PER_CELL = 60
@@ -24,9 +26,9 @@ class Comparison:
 
 @pytest.fixture
 def nbval(bench):
-    """Compare notebooks with what they give now, on the cluster of *bench*."""
+    """Compare notebooks with what they give now, on the cluster of *bench*, where *language* is spoken."""
 
-    def compare(*notebooks: Path) -> Comparison:
+    def compare(*notebooks: Path, language: str = ENGLISH) -> Comparison:
         report = bench.root / "nbval.xml"
         options = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITIZERS}"]
         options += [f"--nbval-cell-timeout={SECONDS_PER_CELL}", f"--junitxml={report}", f"--rootdir={ROOT}"]
@@ -34,8 +36,10 @@ def nbval(bench):
         quiet = {"JUPYTER_PLATFORM_DIRS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         # The learner's own settings (IPython's profile, a kernel of the same name) are not looked at.
         private = {"IPYTHONDIR": str(bench.root / "ipython"), "JUPYTER_RUNTIME_DIR": str(bench.root / "run")}
-        done = subprocess.run([str(word) for word in command], env={**bench.env, **quiet, **private},
-                              capture_output=True, text=True, timeout=300)  # fmt: skip
+        environment = {**bench.env, **quiet, **private, "LABKIT_LANGUAGE": language}
+        done = subprocess.run(
+            [str(word) for word in command], env=environment, capture_output=True, text=True, timeout=300
+        )
         cases = list(ElementTree.parse(report).iter("testcase"))
         failed = [
             case for case in cases if case.find("failure") is not None or case.find("error") is not None

@@ -1,4 +1,7 @@
-"""Each notebook stands alone: backwards, from a fresh cluster, with other numbers than the committed ones."""
+"""Each notebook stands alone: backwards, from a fresh cluster, with other numbers than the committed ones.
+
+In two languages at the same time: the code is the same (tests/language), and so is what holds.
+"""
 
 import concurrent.futures
 from pathlib import Path
@@ -6,15 +9,19 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from labkit.language import ENGLISH, known
+from labkit.scenario.reading import the_book
+
 BOOK = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 
 pytestmark = pytest.mark.slow
 
 
-def run(bench, notebooks, out):
+def run(bench, notebooks, out, language):
     """papermill over *notebooks*, on a cluster of their own."""
-    return bench.labkit("run", *notebooks, "-o", out, "-p", "requests=50", "-p", "concurrency=2", timeout=240)
+    options = ["-o", out, "-p", "requests=50", "-p", "concurrency=2", "--language", language]
+    return bench.labkit("run", *notebooks, *options, timeout=240)
 
 
 def sources(path):
@@ -24,17 +31,20 @@ def sources(path):
 @pytest.mark.timeout(300)
 def test_backwards_with_other_parameters(bench):
     """6, 4, 2, 0 and 5, 3, 1, side by side: no notebook finds what the one before it would have made."""
-    committed = {path: path.read_bytes() for path in NOTEBOOKS}
+    other = next(language for language in known() if language != ENGLISH)
+    translated = the_book().chapters(other)
+    committed = {path: path.read_bytes() for path in (*NOTEBOOKS, *translated)}
     out = bench.root / "out"
-    halves = [NOTEBOOKS[6::-2], NOTEBOOKS[5::-2]]
+    halves = {ENGLISH: NOTEBOOKS[6::-2], other: translated[5::-2]}
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for half, done in zip(halves, pool.map(lambda half: run(bench, half, out), halves), strict=True):
+        runs = pool.map(lambda each: run(bench, halves[each], out, each), halves)
+        for half, done in zip(halves.values(), runs, strict=True):
             assert f"{len(half)} of {len(half)} notebooks passed" in done.stdout
             assert done.stderr == "", "a kernel's chatter"
     for path in NOTEBOOKS:
         assert any("requests = 50\nconcurrency = 2" in source for source in sources(out / path.name))
         assert (out / path.name).with_suffix(".html").stat().st_size > 100_000
-    assert {path: path.read_bytes() for path in NOTEBOOKS} == committed, "the book itself stays as it is"
+    assert {path: path.read_bytes() for path in committed} == committed, "the book itself stays as it is"
 
 
 def test_a_broken_notebook_is_told_and_kept(bench):

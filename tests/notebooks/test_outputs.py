@@ -1,5 +1,7 @@
 """The committed outputs are what the notebooks give today (nbval), but for what ``sanitize.cfg`` names.
 
+In each language that the book has, so each is executed and holds there.
+
 Not compared, by the tag ``nbval-ignore-output``: what shows random traffic or measured time as a picture,
 and six single answers of which each may come from B or from C. The asserts in the notebooks judge those.
 """
@@ -11,6 +13,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from labkit.language import known
+from labkit.scenario.reading import the_book
+
 BOOK = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 PICTURES = ("lab.plot_", "lab.graph(", "lab.trace(", "lab.split_panel(", "lab.shift(")
@@ -19,10 +24,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(300)
-def test_every_cell_gives_what_was_committed(bench, nbval):
+@pytest.mark.parametrize("language", known())
+def test_every_cell_gives_what_was_committed(bench, nbval, language):
     bench.labkit("up")
-    found = nbval(*NOTEBOOKS)
-    code = [cell for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    chapters = the_book().chapters(language)
+    found = nbval(*chapters, language=language)
+    code = [cell for path in chapters for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     assert not found.failed, found.text
     assert len(found.cells) == len(code)
 

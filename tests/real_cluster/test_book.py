@@ -9,16 +9,17 @@ import time
 
 import pytest
 
-from labkit import Lab, book
+from labkit import Lab
 
 from ..e2e.conftest import _SPLIT_RULE
 from ..e2e.test_weight_changes import Load, _none_failed
+from ..the_book import BOOK
 from .conftest import ISTIO_KINDS, LABKIT
 from .panel import panel_moves_traffic
 
 pytestmark = [pytest.mark.real_cluster, pytest.mark.timeout(900)]
 
-NOTEBOOKS = sorted(book.notebooks().glob("[0-9][0-9]-*.ipynb"))
+NOTEBOOKS = sorted(BOOK.notebooks.glob("[0-9][0-9]-*.ipynb"))
 SERVICES = ("service-a", "service-b", "service-c", "service-ext", "outbound", "outside")
 LEARNERS = ("anna", "boris")
 
@@ -130,6 +131,8 @@ def test_class_of_two(mesh, before, tmp_path, seen):
             seen(f"{name}: {words.splitlines()[-1]}")
         failed = {name: said[name] for name, session in sessions.items() if session.returncode}
         assert not failed, failed
+        mesh.kubectl("delete", "-f", "-", "--wait", "--ignore-not-found", input=roles[LEARNERS[0]])
+        assert [_works(mesh, name) for name in LEARNERS] == [["no"] * 2, ["yes"] * 2]
     finally:
         for given in roles.values():
             mesh.kubectl("delete", "-f", "-", "--wait", "--ignore-not-found", input=given)
@@ -140,11 +143,21 @@ def test_class_of_two(mesh, before, tmp_path, seen):
     _nothing_is_left(mesh, before)
 
 
+def _account(name):
+    return f"system:serviceaccount:labkit-school:{name}"
+
+
+def _works(mesh, name):
+    """Whether *name* may do what is printed for a learner: in Istio's namespace, and in her own."""
+    words = ("auth", "can-i", f"--as={_account(name)}", "get", "pods", "-n")
+    places = ("istio-system", f"dev-service-mesh-{name}")
+    return [mesh.kubectl(*words, place, check=False).splitlines()[-1] for place in places]
+
+
 def _enrol(mesh, name, tmp_path):
     """Give *name* an account, namespaces, the least rights and a kubeconfig; what was given."""
     mesh.kubectl("create", "serviceaccount", name, "-n", "labkit-school")
-    account = f"system:serviceaccount:labkit-school:{name}"
-    given = mesh.labkit("look", "--roles", account, env=mesh.env | {"LABKIT_USER": name})
+    given = mesh.labkit("look", "--roles", _account(name), env=mesh.env | {"LABKIT_USER": name})
     mesh.kubectl("apply", "-f", "-", input=given)
     token = mesh.kubectl("create", "token", name, "-n", "labkit-school", "--duration=2h").strip()
     mine = tmp_path / f"{name}.kubeconfig"

@@ -1,10 +1,11 @@
 """The rule that shares out some calls: found by their host, as Istio chooses it, wherever it lives."""
 
 import pytest
+import yaml
 
 from labkit.errors import ApiRefused
 from labkit.kube.destinations import Destination
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.resources import CONFIG_MAPS, VIRTUAL_SERVICES
 from labkit.release.finding import Calls, find_rule, rule_of
 
 from .test_rule import HOME, TESTERS, B, C, split, virtual_service
@@ -13,8 +14,8 @@ from .test_rule import HOME, TESTERS, B, C, split, virtual_service
 class Served:
     """As much of the API as finding a rule needs; to who may not look everywhere it says so."""
 
-    def __init__(self, *found, everywhere=True, closed=()):
-        self._found, self._everywhere, self._closed = found, everywhere, closed
+    def __init__(self, *found, everywhere=True, closed=(), mesh=None):
+        self._found, self._everywhere, self._closed, self._mesh = found, everywhere, closed, mesh
 
     def items(self, path):
         namespace = path.partition("/namespaces/")[2].partition("/")[0]
@@ -23,6 +24,8 @@ class Served:
         return [one for one in self._found if namespace in ("", one["metadata"]["namespace"])]
 
     def find(self, path):
+        if path == CONFIG_MAPS.path("istio-system", "istio"):
+            return self._mesh and {"data": {"mesh": yaml.safe_dump(self._mesh)}}
         return next((one for one in self._found if path == VIRTUAL_SERVICES.path(*_place(one))), None)
 
 
@@ -139,10 +142,34 @@ def test_headers_match_as_in_istio(how, value, fits):
     ],
 )
 def test_a_route_for_other_calls_is_passed_over(match, taken):
-    asked = {"headers": {"X-Lane": "blue"}, "labels": {"app": "a", "version": "v1"}}
+    asked = {"headers": {"X-Lane": "blue"}, "labels": lambda: {"app": "a", "version": "v1"}}
     first = {"match": [match], "route": [{"destination": C}]}
 
     assert found_by(Served(virtual_service([first, *split(90, 10)])), **asked).route == (0 if taken else 1)
+
+
+@pytest.mark.parametrize(
+    ("default", "acting"), [(None, "old"), (["*"], "old"), (["."], "new"), (["else"], None), ([HOME], "new")]
+)
+def test_who_sees_a_rule_that_does_not_say_so_is_the_meshs_own_setting(default, acting):
+    old = virtual_service(
+        split(1, 99),
+        name="old",
+        namespace="far",
+        hosts=["b.shop.svc.cluster.local"],
+        made="2025-01-01T00:00:00Z",
+    )
+    mesh = {"defaultVirtualServiceExportTo": default} if default else None
+    found = found_by(Served(old, virtual_service(split(90, 10), name="new"), mesh=mesh))
+
+    assert (found and found.name) == acting
+
+
+def test_labels_of_the_callers_are_asked_for_only_where_a_rule_depends_on_them():
+    def labels():
+        pytest.fail("asked")
+
+    assert found_by(Served(virtual_service(split(90, 10))), labels=labels).weights == (90, 10)
 
 
 def test_a_rule_that_has_routes_owns_the_host_also_for_those_that_it_leaves_out():

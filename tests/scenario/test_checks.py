@@ -5,9 +5,9 @@ import types
 import pandas as pd
 import pytest
 
+from labkit.book import checks
 from labkit.errors import RequestFailed
-from labkit.scenario import checks
-from labkit.scenario.checks import check
+from labkit.scenario.checking import check
 from labkit.scenario.learner import Learner
 
 

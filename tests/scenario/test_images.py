@@ -3,14 +3,16 @@
 import pytest
 
 from labkit import Lab
-from labkit.scenario import images, steps
+from labkit.scenario import images
 from labkit.scenario.learner import Learner
+
+from ..the_book import STEPS, objects
 
 PREFIX = "registry.example/team/"
 
 
 def deployments():
-    return [obj for step in steps.STEPS for obj in step.objects(Learner()) if obj["kind"] == "Deployment"]
+    return [obj for step in STEPS for obj in objects(step) if obj["kind"] == "Deployment"]
 
 
 def container(obj):
@@ -41,7 +43,7 @@ def test_an_image_of_somebody_else_stays():
 
 
 def test_each_step_runs_them_for_a_learner_who_has_them():
-    found = [obj for step in steps.STEPS for obj in step.objects(Learner(images=PREFIX))]
+    found = [obj for step in STEPS for obj in objects(step, Learner(images=PREFIX))]
     named = [container(obj)["image"] for obj in found if obj["kind"] == "Deployment"]
 
     assert set(named) == {f"{PREFIX}labkit-services"}

@@ -7,14 +7,16 @@ import yaml
 
 from labkit.errors import UsageError
 from labkit.kube.manifests import Source, parse, read
-from labkit.scenario import personal, steps
+from labkit.scenario import personal
 from labkit.scenario.learner import Learner
+
+from ..the_book import BOOK
 
 ANNA = Learner("anna")
 
 
 def objects(learner=ANNA):
-    for path in sorted(steps.folder().rglob("*.yml")):
+    for path in sorted(BOOK.manifests.rglob("*.yml")):
         for manifest in parse(Source(path.read_text(), path)):
             yield from personal.personal_objects(manifest.object, learner)
 
@@ -58,7 +60,7 @@ def test_requests_are_told_apart_also_where_one_name_ends_as_another():
 
 
 def test_nothing_is_changed_outside_a_class():
-    source = read(steps.folder() / "01-inbound-to-service-a" / "serviceA-gw.yml")
+    source = read(BOOK.manifests / "01-inbound-to-service-a" / "serviceA-gw.yml")
 
     assert personal.personal(source, Learner()) is source
 

@@ -1,12 +1,15 @@
 """Names for the destinations of any rule, and who of them got what."""
 
+import copy
+
 import pandas as pd
 import pytest
 
 from labkit.errors import UsageError
 from labkit.kube.destinations import Destination
 from labkit.release.finding import rule_of
-from labkit.scenario.splitting import destination_called, held_rule, names_of, shared_out, weights_of
+
+from ..the_book import destination_called, held_rule, names_of, shared_out, the_rule, weights_of
 
 B, C = "producer-internal-host", "service-c-srv"
 HOME = "dev-service-mesh"
@@ -119,12 +122,26 @@ def test_five_by_what_they_say():
     assert found.left_out == 2
 
 
-class Served:
-    def __init__(self, obj):
-        self._obj = obj
+def test_a_rule_by_the_labels_of_the_callers_pods():
+    obj = copy.deepcopy(SUBSETS.object)
+    obj["spec"]["hosts"] = [B]
+    obj["spec"]["http"][0]["match"] = [{"sourceLabels": {"app": "service-a-app", "track": "stable"}}]
+    stable, other = ({"metadata": {"labels": {"app": "service-a-app", "track": t}}} for t in ("stable", "x"))
 
-    def items(self, path):
-        return [self._obj]
+    assert the_rule(Served(obj, [stable]), HOME) is not None
+    assert the_rule(Served(obj, [stable, other]), HOME) is None
+    assert the_rule(Served(obj, []), HOME) is None
+
+
+class Served:
+    def __init__(self, obj, pods=()):
+        self._obj, self._pods = obj, pods
+
+    def items(self, path, **query):
+        return self._pods if path.endswith("/pods") else [self._obj]
+
+    def find(self, path):
+        return None
 
 
 def test_the_panel_has_the_same_names():

@@ -7,11 +7,13 @@ import yaml
 
 from labkit.errors import StepError, UsageError
 from labkit.kube.manifests import parse, read
-from labkit.scenario import cast
 from labkit.scenario.learner import Learner
-from labkit.scenario.steps import STEPS, find_step, folder, namespace_of
+from labkit.scenario.steps import sources
 
-FILES = [(step, source) for step in STEPS for source in step.sources(Learner())]
+from .. import the_book as cast
+
+STEPS, find_step, namespace_of = cast.STEPS, cast.BOOK.find_step, cast.BOOK.namespace_of
+FILES = [(step, source) for step in STEPS for source in sources(step, Learner())]
 
 # (kind, name) in the order the scenario applies them, each step's namespace aside
 SCENARIO = {
@@ -45,14 +47,14 @@ SCENARIO = {
 
 @pytest.mark.parametrize("number", SCENARIO)
 def test_each_step_applies_what_the_scenario_applies(number):
-    found = [(obj["kind"], obj["metadata"]["name"]) for obj in find_step(number).objects(Learner())]
+    found = [(obj["kind"], obj["metadata"]["name"]) for obj in cast.objects(find_step(number))]
 
     assert found == SCENARIO[number]
 
 
 def test_deployments_are_as_the_scenario_has_them():
     for step in STEPS:
-        for obj in step.objects(Learner()):
+        for obj in cast.objects(step):
             if obj["kind"] != "Deployment":
                 continue
             [container] = obj["spec"]["template"]["spec"]["containers"]
@@ -67,27 +69,27 @@ def test_deployments_are_as_the_scenario_has_them():
 
 @pytest.mark.parametrize(("file", "weights"), [("10-c", [90, 10]), ("50-c", [50, 50]), ("90-c", [10, 90])])
 def test_weights_are_in_the_file_name(file, weights):
-    source = read(f"producer-internal-host-{file}-vs.yml", [folder()])
+    source = read(f"producer-internal-host-{file}-vs.yml", [cast.BOOK.manifests])
 
     [rule] = parse(source)
     assert [route["weight"] for route in rule.object["spec"]["http"][0]["route"]] == weights
 
 
 def test_file_names_are_unique():
-    names = [path.name for path in folder().rglob("*.yml")]
+    names = [path.name for path in cast.BOOK.manifests.rglob("*.yml")]
 
     assert len(names) == len(set(names))
 
 
 def test_every_manifest_explains_itself():
-    for path in folder().rglob("*.yml"):
+    for path in cast.BOOK.manifests.rglob("*.yml"):
         assert path.read_text().startswith("# "), path
         assert list(yaml.safe_load_all(path.read_text()))
 
 
 def test_objects_know_their_namespace():
     for step in STEPS:
-        for obj in step.objects(Learner()):
+        for obj in cast.objects(step):
             namespace = obj["metadata"].get("namespace")
             assert namespace == (None if obj["kind"] == "Namespace" else step.namespace)
 
@@ -106,15 +108,12 @@ def test_no_such_step(number):
 
 def test_workloads_of_the_manifests_are_in_the_cast():
     deployments = {
-        obj["metadata"]["name"]
-        for step in STEPS
-        for obj in step.objects(Learner())
-        if obj["kind"] == "Deployment"
+        obj["metadata"]["name"] for step in STEPS for obj in cast.objects(step) if obj["kind"] == "Deployment"
     }
 
-    assert deployments <= {workload.deployment for workload in cast.WORKLOADS}
+    assert deployments <= {deployment for workload in cast.WORKLOADS for deployment in workload.deployments}
 
 
 def test_an_unknown_workload_names_the_known():
     with pytest.raises(UsageError, match=r"'service-x'.*service-a, service-b"):
-        cast.find_workload("service-x")
+        cast.BOOK.find_workload("service-x")

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from labkit.kube.running import Pod, Rule, Running, Service
-from labkit.scenario import cast
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, COLUMNS, GONE, OUTSIDE, STOPPED
 from labkit.views import theme
@@ -18,6 +17,8 @@ from labkit.views.drawing import Arrow, Box, Words, fitted
 from labkit.views.graph import Graph, Mesh
 from labkit.views.graph_layout import frames, place, size, way
 from labkit.views.graph_nodes import nodes_of
+
+from .. import the_book as cast
 
 IN, OUT = "istio-system/istio-ingressgateway", "istio-system/istio-egressgateway"
 

@@ -12,8 +12,8 @@ from labkit import Lab
 from labkit.kube.api import MERGE_PATCH
 from labkit.kube.resources import DEPLOYMENTS, DESTINATION_RULES, ENVOY_FILTERS, SERVICES, VIRTUAL_SERVICES
 from labkit.release.fault import Fault, find_faults
-from labkit.scenario import cast
 
+from .. import the_book as cast
 from ..shares import give, parts_now
 
 pytestmark = pytest.mark.slow

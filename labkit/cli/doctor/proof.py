@@ -1,4 +1,4 @@
-"""The proof: ServiceA calls ServiceB in a mesh that exists for this one request.
+"""The proof: one service calls another in a mesh that exists for this one request.
 
 Everything a learner's requests need is used once: the daemon, the API, the node, istiod, the gateway, two
 sidecars, the shim of a pod's network. Where no answer comes, :mod:`.reasons` says why.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROOF_SECONDS = 40.0
 """What a slow machine may take to bring the mesh up; an ordinary one takes two."""
 _STEP = 2
-"""The scenario's step at whose end ServiceA calls ServiceB."""
+"""The book's step at whose end one service calls another."""
 
 
 def prove(shown: Progress) -> Finding:
@@ -60,14 +60,15 @@ def _tried(shown: Progress, home: Path) -> str:
 
 def _import_all() -> None:
     importlib.import_module("labkit.kube.connect").import_client()
-    for module in ("labkit.scenario.place", "labkit.traffic.curl", "labkit.scenario.checks"):
+    for module in ("labkit.scenario.place", "labkit.traffic.curl", "labkit.book.checks"):
         importlib.import_module(module)
 
 
 def _sent(api: Api, shown: Progress) -> str:
+    from labkit.book.checks import ANSWER_B
     from labkit.cli.doctor.reasons import why_no_answer, why_not_ready
     from labkit.kube.gateway import find_gateway
-    from labkit.scenario.checks import ANSWER_B
+    from labkit.scenario.reading import the_book
     from labkit.traffic.curl import Answer, curl
 
     problem = _brought_up(api, shown)
@@ -76,7 +77,7 @@ def _sent(api: Api, shown: Progress) -> str:
     shown.doing("sending a request")
     answer: Answer | LabkitError
     try:
-        answer = curl(find_gateway(api).url("/service-a"), timeout=15.0)
+        answer = curl(find_gateway(api).url(the_book().path), timeout=15.0)
     except LabkitError as error:
         answer = error
     if isinstance(answer, Answer) and answer.text == ANSWER_B:
@@ -86,7 +87,7 @@ def _sent(api: Api, shown: Progress) -> str:
 
 
 def _brought_up(api: Api, shown: Progress) -> str:
-    """Bring the scenario to where ServiceA calls ServiceB; what was in the way.
+    """Bring the book to where one service calls another; what was in the way.
 
     In a thread of its own: what waits for a pod would wait for minutes, and so would Ctrl-C.
     """

@@ -11,7 +11,7 @@ from labkit.errors import LabkitError
 from labkit.kube.endings import why_ended
 from labkit.kube.mesh_health import mesh_troubles
 from labkit.kube.resources import EVENTS, PODS
-from labkit.scenario import cast
+from labkit.scenario.reading import the_book
 from labkit.traffic.broken_calls import BrokenCall, broken_call, never_arrived
 from labkit.traffic.curl import Answer
 
@@ -44,7 +44,9 @@ def why_no_answer(api: Api, answer: Answer | LabkitError) -> str:
 def _why_lost(api: Api, call: BrokenCall) -> str:
     if call.unresolved:
         return f"in a pod the name {call.host} did not resolve. {_about_names()}"
-    caller = next((one for one in cast.WORKLOADS if one.title == call.caller), cast.SERVICE_A)
+    book = the_book()
+    first = book.find_workload(book.shared().caller)
+    caller = next((one for one in book.workloads if one.title == call.caller), first)
     lines = _lines(api)
     if lines is not None and never_arrived(lines, caller.app):
         return (

@@ -1,7 +1,7 @@
 """What there is to translate, and what of it a language's catalogues have.
 
-A message is what the code hands to gettext, a text of ``scenario/texts``, what a manifest says
-of itself, or a piece of a notebook's prose.
+A message is what the code hands to gettext, a text of the book's ``scenario.yaml`` and ``texts``, what a
+manifest says of itself, or a piece of a notebook's prose.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
 
 import labkit
-from labkit import book
 from labkit.cli.texts.prose import pieces
 from labkit.language import catalogue_file
 from labkit.language.reading import read_catalogue
-from labkit.scenario.wording import TEXTS, remark, wordings
+from labkit.scenario.data import Scenario
+from labkit.scenario.reading import NAME, the_book
+from labkit.scenario.wording import remark, wordings
 
 CATALOGUES = ("messages", "notebooks")
 _METHODS = [("embedded/**", "ignore"), ("services/**", "ignore"), ("**.py", "python")]
@@ -55,16 +56,23 @@ def _of_code() -> Iterator[tuple[str, str | tuple[str, ...], None]]:
     found = extract_from_dir(_PACKAGE, _METHODS, keywords=_KEYWORDS)
     for place, _, message, _, _ in found:
         yield f"labkit/{place}", message, None
-    for file in sorted(TEXTS.glob("*.yml")):
+    yield from of_scenario(the_book(), "labkit/book/")
+
+
+def of_scenario(scenario: Scenario, place: str = "") -> Iterator[tuple[str, str, None]]:
+    """What the data of a scenario say, each after the file it stands in; *place* is before its name."""
+    for words in scenario.wordings():
+        yield f"{place}{NAME}", words, None
+    for file in sorted((scenario.folder / "texts").glob("*.yml")):
         for words in wordings(yaml.safe_load(file.read_text(encoding="utf-8"))):
-            yield f"labkit/scenario/texts/{file.name}", words, None
-    for file in sorted(book.manifests().rglob("*.yml")):
+            yield f"{place}texts/{file.name}", words, None
+    for file in sorted(scenario.manifests.rglob("*.yml")):
         if words := remark(file.read_text(encoding="utf-8")):
-            yield f"manifests/{file.relative_to(book.manifests())}", words, None
+            yield f"manifests/{file.relative_to(scenario.manifests)}", words, None
 
 
 def _of_notebooks() -> Iterator[tuple[str, str, str]]:
-    for file in book.chapters():
+    for file in the_book().chapters():
         for cell, words in pieces(nbformat.read(file, as_version=4)):  # type: ignore[no-untyped-call]
             yield f"notebooks/{file.name}", words, cell
 
@@ -82,6 +90,19 @@ def collect(language: str) -> Iterator[str]:
         file.parent.mkdir(exist_ok=True)
         file.write_text(written(catalogue), encoding="utf-8")
         yield f"{file}: {left_to_do(catalogue)} of {len(catalogue)} to translate."
+
+
+def collect_own(scenario: Scenario, language: str) -> str:
+    """Bring the catalogue of *scenario*'s own words up to date, beside its data; says what is left to do."""
+    file = scenario.catalogue_file(language)
+    catalogue = read_catalogue(file, language) if file.exists() else Catalog(locale=language)
+    made = Catalog(charset="utf-8")
+    for place, message, context in of_scenario(scenario):
+        made.add(message, locations=[(place, 0)], context=context)
+    catalogue.update(made, no_fuzzy_matching=True)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(written(catalogue), encoding="utf-8")
+    return f"{file}: {left_to_do(catalogue)} of {len(catalogue)} to translate."
 
 
 def left_to_do(catalogue: Catalog) -> int:

@@ -9,17 +9,17 @@ from typing import Any
 import nbformat
 from babel.messages.catalog import Catalog
 
-from labkit import book
 from labkit.cli.texts.prose import in_other_words
 from labkit.language import catalogue_file
 from labkit.language.reading import read_catalogue
+from labkit.scenario.reading import the_book
 
 
 def make_notebooks(language: str) -> Iterator[Path]:
     """Write each notebook of *language*, with the outputs that it has where its code is still the same."""
-    folder = book.notebooks() / language
+    folder = the_book().notebooks / language
     folder.mkdir(exist_ok=True)
-    for source in book.chapters():
+    for source in the_book().chapters():
         made, target = notebook(source, language), folder / source.name
         if target.exists():
             _keep_outputs(_read(target), made)

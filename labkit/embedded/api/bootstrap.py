@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labkit.embedded.addresses import API_SERVICE_IP
-from labkit.embedded.api import crds
 from labkit.embedded.api.access import reconciliation
+from labkit.embedded.api.kinds import catalogue, crds
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj
 
@@ -17,7 +17,7 @@ def ensure(client: Client, host: str, port: int) -> None:
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
     reconciliation.ensure(client)
-    for definition in crds.definitions():
+    for definition in crds.definitions(catalogue.BUILT_IN):
         _ensure(client, crds.RESOURCE, definition)
     known = client.find("services", _META["name"], _META["namespace"]) or {}
     _ensure(client, "services", _service(port, known.get("spec", {}).get("clusterIP") or API_SERVICE_IP))

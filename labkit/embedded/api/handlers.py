@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from labkit.embedded.api import options, responses
 from labkit.embedded.api.access.gate import Gate
-from labkit.embedded.api.access.reviews import Reviews
 from labkit.embedded.api.access.token_requests import TokenRequests
-from labkit.embedded.api.call import Call
-from labkit.embedded.api.exec import Exec
-from labkit.embedded.api.listing import Lister, check_revision
-from labkit.embedded.api.logs import Logs
-from labkit.embedded.api.open_streams import OpenStreams
-from labkit.embedded.api.port_forward import PortForward
-from labkit.embedded.api.proxy import Proxy
-from labkit.embedded.api.subresources import Subresources
-from labkit.embedded.api.target import Target, not_allowed, not_offered
-from labkit.embedded.api.verbs import Verbs
-from labkit.embedded.api.watching import Watches
-from labkit.embedded.api.writing import Writing
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.listing import Lister, check_revision
+from labkit.embedded.api.objects.reviews import Reviews
+from labkit.embedded.api.objects.subresources import Subresources
+from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.api.objects.watching import Watches
+from labkit.embedded.api.objects.writing import Writing
+from labkit.embedded.api.request import options, responses
+from labkit.embedded.api.request.target import Target, not_allowed, not_offered
+from labkit.embedded.api.streams.exec import Exec
+from labkit.embedded.api.streams.logs import Logs
+from labkit.embedded.api.streams.open_streams import OpenStreams
+from labkit.embedded.api.streams.port_forward import PortForward
+from labkit.embedded.api.streams.proxy import Proxy
 from labkit.embedded.interfaces import PodRuntime
 
 Answer = web.StreamResponse | Awaitable[web.StreamResponse]

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from labkit.embedded.api.admission.priorities import priorities
 from labkit.embedded.api.admission.service_accounts import ServiceAccounts
-from labkit.embedded.api.deletion import DeleteOptions
-from labkit.embedded.api.patch import merge_patch
-from labkit.embedded.api.verbs import Verbs
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.merge.patch import merge_patch
+from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.api.request.options import DeleteOptions
+from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.interfaces import AdmissionPlugin, WatchEvent
 from labkit.embedded.objects import Obj, has_labels, labels_of, mutable
 from labkit.embedded.status import ApiError
@@ -20,8 +22,12 @@ from labkit.embedded.store import Change, Store
 class InProcessClient:
     """:class:`labkit.embedded.interfaces.Client` over a store; see there for each method."""
 
-    def __init__(self, store: Store, admission: Sequence[AdmissionPlugin] = ()) -> None:
-        self.verbs = Verbs(store, (ServiceAccounts(self), priorities, *admission))
+    def __init__(
+        self, store: Store, admission: Sequence[AdmissionPlugin] = (), registry: Registry | None = None
+    ) -> None:
+        """*registry*: what is served (default: what every cluster has from the start)."""
+        served = registry or catalogue.registry()
+        self.verbs = Verbs(store, served, (ServiceAccounts(self), priorities, *admission))
 
     @property
     def store(self) -> Store:

@@ -9,18 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api import bodies, documents, responses
 from labkit.embedded.api.access import attributes, openid
 from labkit.embedded.api.access.escalation import NoEscalation
 from labkit.embedded.api.access.gate import Gate, Requester
 from labkit.embedded.api.access.keys import SigningKey
-from labkit.embedded.api.call import Call
+from labkit.embedded.api.describe.documents import Documents
 from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
-from labkit.embedded.api.incoming import body_of
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.api.negotiation import JSON
-from labkit.embedded.api.target import Target, resolve
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.request import bodies, responses
+from labkit.embedded.api.request.incoming import body_of
+from labkit.embedded.api.request.negotiation import JSON
+from labkit.embedded.api.request.target import Target, resolve
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError, bad_request
 
@@ -39,6 +40,8 @@ class ApiServer:
         if not token:
             raise ValueError("an API server without a token would be open to everybody")
         self._gate = Gate(client.store, token, key or SigningKey())
+        self._registry = client.verbs.registry
+        self._documents = Documents(self._registry)
         client.add_validation(NoEscalation(self._gate.authorizer))
         self._handlers = Handlers(client.verbs, runtime, self._gate)
         self._door: Door | None = None
@@ -78,12 +81,12 @@ class ApiServer:
         if sender and self._door:
             self._door.welcome(request.protocol)
         path, query = request.rel_url.raw_path, dict(request.rel_url.query)
-        target = resolve(path)
+        target = resolve(self._registry, path)
         asked = attributes.of_request(request.method, path, target, query)
         user = self._gate.admit(sender, request.headers, asked)
         if target is None or user is None:
             found = openid.document(request, path, self._gate.key)
-            return found or await documents.answer(request, path)
+            return found or await self._documents.answer(request, path)
         call = await self._call(request, target, query, Requester(self._gate, user, asked))
         answer = self._handlers.answer(call)
         return answer if isinstance(answer, web.StreamResponse) else await answer
@@ -93,7 +96,7 @@ class ApiServer:
     ) -> Call:
         """The request with its body, read."""
         body, content_type = (b"", JSON) if self._handlers.streams_body(target) else await body_of(request)
-        return Call(request, target, query, requester, body, content_type)
+        return Call(request, target, query, requester, self._registry, body, content_type)
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

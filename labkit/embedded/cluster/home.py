@@ -49,7 +49,7 @@ LONGEST_SOCKET = 64
 _OURS = (
     *("kubeconfig", "kubeconfig.lock", "kubeconfig.damaged", ".kubeconfig.*"),
     *("settings.json", images.FILE, ".settings.json.*", "token", "pki", "cluster.db*", "node", "run"),
-    *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER, "set-aside", "manifests", "contexts"),
+    *("daemon.*", ".daemon.json.*", "start.*", aside.FOLDER, "set-aside", "record", "manifests", "contexts"),
 )
 """What labkit (and kubectl, which locks the kubeconfig it edits) makes in a home."""
 

@@ -10,7 +10,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from labkit.embedded.api.bearer import is_token
+from labkit.embedded.api.access.bearer import is_token
 from labkit.embedded.cluster import certificates, files, kubeconfig
 from labkit.embedded.cluster.home import Home
 from labkit.errors import ClusterError

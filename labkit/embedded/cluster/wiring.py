@@ -9,15 +9,18 @@ import socket
 import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from labkit.embedded.api import bootstrap, stored
+from labkit.embedded.api import bootstrap
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.objects import stored
 from labkit.embedded.api.server import ApiServer
+from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.injection import Injection
@@ -62,11 +65,12 @@ class Cluster:
     def __init__(self, plan: Plan, listener: socket.socket) -> None:
         self._plan, self._listener = plan, listener
         self._tasks: list[asyncio.Task[None]] = []
-        self._store = Store(plan.database, stored.check)
-        self._client = InProcessClient(self._store)
+        registry = catalogue.registry()
+        self._store = Store(plan.database, partial(stored.check, registry))
+        self._client = InProcessClient(self._store, registry=registry)
         self._client.add_admission(Injection(self._client))
         self._client.add_validation(istio_validation)
-        self._controllers = _controllers(self._client, plan)
+        self._controllers = _controllers(self._client, registry, plan)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
 
@@ -118,9 +122,9 @@ class Cluster:
             raise RuntimeError(f"{task.get_name()} ended by itself")
 
 
-def _controllers(client: Client, plan: Plan) -> ControllerManager:
-    stored = [each for each in REGISTRY.values() if each.persisted and each.stored_as == each.name]
-    kinds = {(each.group, each.kind): each.stored_as for each in REGISTRY.values() if each.persisted}
+def _controllers(client: Client, registry: Registry, plan: Plan) -> ControllerManager:
+    stored = [each for each in registry.values() if each.persisted and each.stored_as == each.name]
+    kinds = {(each.group, each.kind): each.stored_as for each in registry.values() if each.persisted}
     namespaced = [each.name for each in stored if each.namespaced]
     authority = plan.certificates.authority.read_text()
     return ControllerManager(client, plan.block, kinds, namespaced, authority)

@@ -1,7 +1,8 @@
-"""What a Pod says of its proxy."""
+"""What a Pod says of its proxy, and of its ports."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from labkit.embedded.objects import Obj
@@ -28,3 +29,13 @@ def is_running_proxy(pod: Obj) -> bool:
     statuses = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
     states = (each.get("state") or {} for each in statuses if each.get("name") == PROXY_CONTAINER)
     return any("running" in state for state in states)
+
+
+def container_ports(pod: Obj, *, of_proxy: bool = False) -> Iterator[tuple[str, int]]:
+    """(name, number) of the TCP ports that the pod's own containers, or its proxy, declare."""
+    for container in (pod.get("spec") or {}).get("containers") or []:
+        if (container.get("name") == PROXY_CONTAINER) is not of_proxy:
+            continue
+        for port in container.get("ports") or []:
+            if port.get("protocol", "TCP") == "TCP":
+                yield str(port.get("name") or ""), int(port["containerPort"])

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from labkit.embedded.node.inside.files import Mount
+from labkit.embedded.node.inside.paths import on_host
 
 
 class NoProgram(Exception):  # noqa: N818 - a runtime's error, worded as one
@@ -24,7 +25,7 @@ def find_program(
             raise NoProgram(f'exec: "{word}": executable file not found in $PATH')
         return os.path.join(directory, found)  # noqa: PTH118  (an absolute path stays what it is)
     path = os.path.join(directory, word)  # noqa: PTH118
-    seen = _on_host(path, mounts)
+    seen = on_host(os.path.normpath(path), mounts) or path
     if not os.path.lexists(seen) and (found := _by_name(word, variables)):
         return found
     with contextlib.suppress(OSError):
@@ -40,12 +41,3 @@ def find_program(
 def _by_name(word: str, variables: Mapping[str, str]) -> str | None:
     """The program that an image has in a folder which this machine has not, as in ``/usr/bin/fortio``."""
     return shutil.which(os.path.basename(word), path=variables.get("PATH", os.defpath))  # noqa: PTH119
-
-
-def _on_host(path: str, mounts: Sequence[Mount]) -> str:
-    """Where the host has what the container sees at *path*."""
-    over = [each for each in mounts if f"{path}/".startswith(f"{each.target}/")]
-    if not over:
-        return path
-    nearest = max(over, key=lambda each: len(each.target))
-    return nearest.source + path[len(nearest.target) :]

@@ -6,6 +6,9 @@ rule could have a say), its settings, namespaces, pods, Services, Gateways, rule
 proxies refused, what is none of the lesson's, and what differs from its manifest. The first fault that has
 to do with the promise is its hint; one at a time is how faults are mended. While the mesh itself is broken
 nothing else is said: rules and weights can't be judged then.
+
+A task's hints come the same way: what the step is built of, but for what the task is to change, and then
+what the learner has made of that (:mod:`labkit.scenario.hints.tasks`).
 """
 
 from __future__ import annotations
@@ -14,33 +17,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from labkit.kube.api import Api
-from labkit.kube.resources import SERVICES
-from labkit.language import gettext
-from labkit.scenario import cast
+from labkit.language import gettext, gettext_noop
 from labkit.scenario.checks import Finding, Report
-from labkit.scenario.hints import wanted
 from labkit.scenario.hints.look import Fault, Look
 from labkit.scenario.hints.mesh import part_faults, way_faults
-from labkit.scenario.hints.routing import gateway_faults, legs_faults, rule_faults, weight_faults
-from labkit.scenario.hints.workloads import (
-    istio_faults,
-    namespace_faults,
-    service_faults,
-    settings_faults,
-    workload_faults,
-)
+from labkit.scenario.hints.of_manifests import as_it_ends, manifest_faults, rules_of, versions
+from labkit.scenario.hints.routing import purpose_faults
+from labkit.scenario.hints.tasks import refusal_faults, task_hints
+from labkit.scenario.hints.workloads import istio_faults, settings_faults
 from labkit.scenario.learner import Learner
 from labkit.scenario.place import made_by_people
 from labkit.scenario.progress import Piece, State, progress
-from labkit.scenario.steps import STEPS
 
-__all__ = ["Fault", "blame_mesh", "explain", "explained", "faults"]
+__all__ = ["Fault", "explain", "explain_task", "explained", "faults", "task_faults"]
 
-_WEIGHTS = {
-    2: {"producer-internal-host": 100.0},
-    3: {"producer-internal-host": 50.0, "service-c-srv": 50.0},
-    6: {"service-c-srv": 100.0},
-}
 _MAY_BE_IN_THE_WAY = (
     "AuthorizationPolicy",
     "PeerAuthentication",
@@ -53,30 +43,31 @@ _MAY_BE_IN_THE_WAY = (
 
 
 def explained(api: Api, learner: Learner, report: Report) -> Report:
-    """*report*, each broken promise with the hint that fits the cluster as it is; a task's keeps its own.
+    """*report*, each broken promise with the hint that fits the cluster as it is.
 
     learner: whose part of the cluster is looked at.
     """
-    explain_it = blame_mesh if report.task else explain
+    explain_it = explain_task if report.task else explain
     return replace(report, findings=tuple(explain_it(api, learner, report.step, report.findings)))
 
 
 def explain(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
     """The *findings* of *step*, each broken one with its hint."""
-    return _explained(Look(api, learner), findings, step)
+    look = Look(api, learner)
+    return _explained(look, findings, faults(look, step))
 
 
-def blame_mesh(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
-    """The *findings* about *step* with hints of their own: they stand unless the mesh itself is broken."""
-    return _explained(Look(api, learner), findings, None)
+def explain_task(api: Api, learner: Learner, step: int, findings: Iterable[Finding]) -> list[Finding]:
+    """The *findings* of the task of *step*, each broken one with its hint."""
+    look = Look(api, learner)
+    return _explained(look, findings, task_faults(look, step))
 
 
-def _explained(look: Look, findings: Iterable[Finding], step: int | None) -> list[Finding]:
+def _explained(look: Look, findings: Iterable[Finding], of_lesson: Iterable[Fault]) -> list[Finding]:
     found = list(findings)
     if all(finding.holds for finding in found):
         return found
-    known = _of_mesh(look, found) or ([] if step is None else list(faults(look, step)))
-    return list(_with_hints(found, known))
+    return list(_with_hints(found, _of_mesh(look, found) or list(of_lesson)))
 
 
 def _of_mesh(look: Look, findings: list[Finding]) -> list[Fault]:
@@ -98,6 +89,8 @@ def _with_hints(findings: Iterable[Finding], known: list[Fault]) -> Iterator[Fin
 def _explains(fault: Fault, finding: Finding) -> bool:
     if fault.of_mesh:
         return True
+    if fault.about and fault.about != finding.about:
+        return False
     if finding.workloads:
         return fault.workload is not None and fault.workload in ("", *finding.workloads)
     return not finding.steps or fault.step in finding.steps
@@ -105,73 +98,57 @@ def _explains(fault: Fault, finding: Finding) -> bool:
 
 def faults(look: Look, step: int) -> Iterator[Fault]:
     """Everything in the configuration that keeps the promises of *step* from holding, the root first."""
-    yield from settings_faults(look, egress=step >= 5)
-    yield from namespace_faults(look, look.learner.home, 0)
-    for number in range(1, step + 1):
-        yield from _OF_STEP[number](look, step)
-    yield from (
-        Fault(gettext("A proxy refused its newest rules: {words}", words=words), step)
-        for words in look.refusals
-    )
+    yield from _foundation(look, step)
+    yield from purpose_faults(look, rules_of(look.learner, step), step)
+    yield from as_it_ends(look, step)
+    yield from _refused_by_proxies(look, step)
     yield from _strangers(look, step)
     yield from _unlike_their_manifests(look, step)
 
 
-def _inbound(look: Look, step: int) -> Iterator[Fault]:
-    yield from workload_faults(look, cast.SERVICE_A, 1, "serviceA-v1-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_A, 1, "serviceA-srv.yml")
-    yield from gateway_faults(look, wanted.gateway_of_a(look.learner), 1)
-    yield from rule_faults(look, wanted.rule_of_a(look.learner), 1)
-    if step == 1 and look.find(SERVICES, look.learner.home, cast.SERVICE_B.hosts[0]):
-        text = gettext(
-            "The cluster is further than this step: the Service producer-internal-host is there "
-            "already. `lab.goto(1, finished=True)` goes back."
-        )
-        yield Fault(text, 1)
+def task_faults(look: Look, step: int) -> Iterator[Fault]:
+    """What keeps the task of *step* from being done: what it builds on first, then what was made of it."""
+    task = task_hints(look.learner, step)
+    if step:
+        yield from (fault for fault in _foundation(look, step) if not task.changes(fault))
+    yield from refusal_faults(look, step)
+    yield from task.faults(look)
+    on_purpose = purpose_faults(look, rules_of(look.learner, step), step)
+    yield from (fault for fault in on_purpose if not task.changes(fault))
+    yield from _refused_by_proxies(look, step)
+    yield from _strangers(look, step)
+    if task.complete:
+        yield Fault(gettext(_NOT_SEEN_YET, step=step), step)
 
 
-def _outbound(look: Look, step: int) -> Iterator[Fault]:
-    yield from workload_faults(look, cast.SERVICE_B, 2, "service-b-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_B, 2, "producer-internal-host.yml")
-    yield from rule_faults(look, wanted.split_rule(look.learner, step), 2)
-    if step == 2:
-        yield from weight_faults(look, _WEIGHTS[2], wanted.split_rule(look.learner, 2), 2)
+_NOT_SEEN_YET = gettext_noop(
+    "What is applied says what the task asks for, as far as it can be read from it, and the traffic does "
+    "not show it yet. Check again in a moment. If it stays like this, `lab.goto({step}, finished=True)` "
+    "takes your change out, and you make it once more."
+)
 
 
-def _split(look: Look, step: int) -> Iterator[Fault]:
-    yield from workload_faults(look, cast.SERVICE_C, 3, "service-c-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_C, 3, "service-c-srv.yml")
-    if step == 3:
-        yield from weight_faults(look, _WEIGHTS[3], wanted.split_rule(look.learner, 3), 3)
+def _foundation(look: Look, step: int) -> Iterator[Fault]:
+    """What every promise up to those of *step* needs."""
+    steps = look.learner.scenario.steps[: step + 1]
+    egress = next((each.number for each in steps if each.egress_gateway), None)
+    yield from settings_faults(look, egress=egress)
+    yield from manifest_faults(look, step)
 
 
-def _external(look: Look, step: int) -> Iterator[Fault]:
-    yield from namespace_faults(look, look.learner.external, 4)
-    yield from workload_faults(look, cast.SERVICE_EXT, 4, "service-ext-deployment.yml")
-    yield from service_faults(look, cast.SERVICE_EXT, 4, "service-ext-srv.yml")
-    yield from gateway_faults(look, wanted.external_gateway(look.learner), 4)
-    yield from rule_faults(look, wanted.external_rule(look.learner), 4)
-
-
-def _egress(look: Look, step: int) -> Iterator[Fault]:
-    yield from gateway_faults(look, wanted.egress_gateway(look.learner), 5)
-    yield from rule_faults(look, wanted.egress_rule(look.learner), 5)
-    if not look.learner.name:
-        yield from legs_faults(look, wanted.egress_rule(look.learner), 5)
-
-
-def _all_to_c(look: Look, step: int) -> Iterator[Fault]:
-    yield from weight_faults(look, _WEIGHTS[6], wanted.split_rule(look.learner, 6), 6)
-
-
-_OF_STEP = {1: _inbound, 2: _outbound, 3: _split, 4: _external, 5: _egress, 6: _all_to_c}
+def _refused_by_proxies(look: Look, step: int) -> Iterator[Fault]:
+    for words in look.refusals:
+        yield Fault(gettext("A proxy refused its newest rules: {words}", words=words), step)
 
 
 def _strangers(look: Look, step: int) -> Iterator[Fault]:
-    ours = (look.learner.home, look.learner.external)
+    learner = look.learner
+    ours = {learner.own(each.namespace) for each in learner.scenario.steps}
+    of_steps = {each.key for each in versions(learner, step)}
     for resource, obj in made_by_people(look.api, look.learner):
         metadata = obj["metadata"]
-        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in ours:
+        key = resource.kind, metadata["namespace"], metadata["name"]
+        if resource.kind in _MAY_BE_IN_THE_WAY and metadata["namespace"] in ours and key not in of_steps:
             name = f"{resource.kind.lower()} {metadata['name']} -n {metadata['namespace']}"
             yield Fault(
                 gettext(
@@ -188,7 +165,7 @@ def _strangers(look: Look, step: int) -> Iterator[Fault]:
 
 def _unlike_their_manifests(look: Look, step: int) -> Iterator[Fault]:
     found = progress(look.api, look.learner)
-    for number in range(len(STEPS[: step + 1])):
+    for number in range(step + 1):
         for piece in found.pieces[number]:
             if piece.state is State.CHANGED:
                 yield Fault(_differs(piece), number)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 
 from labkit.errors import LabkitError
-from labkit.kube.api import Api, Obj
+from labkit.kube.api import Api, Obj, Refusal
 from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.resources import (
     DEPLOYMENTS,
@@ -20,10 +21,13 @@ from labkit.kube.resources import (
     VIRTUAL_SERVICES,
     Resource,
 )
+from labkit.language import gettext
 from labkit.scenario.cast import Workload
 from labkit.scenario.learner import Learner
 
 DOMAIN = "svc.cluster.local"
+_ALIKE = 0.7
+"""How much of two words must be the same where one is taken for the other, misspelt."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Fault:
     """The step whose piece it is about."""
     workload: str | None = None
     """The Deployment whose pods it keeps from running; empty for all, None for none."""
+    rule: str = ""
+    """The VirtualService it is about, where it is about one."""
+    about: str = ""
+    """Which of a task's promises it is about (:attr:`Finding.about`); empty for any."""
     of_mesh: bool = False
     """Whether it is about the mesh itself, and so about whatever was asked of it."""
 
@@ -120,6 +128,34 @@ class Look:
             answer = wait_for_proxies(self.api, timeout=3)
             return [f"{one.proxy}: {one.error}" for one in answer.refusals] + list(map(str, answer.faults))
         return []
+
+    @cached_property
+    def refusal(self) -> Refusal | None:
+        """What was applied last from here, if it was refused and nothing of its kind changed since."""
+        last = self.api.last_refusal
+        kinds = (VIRTUAL_SERVICES, DEPLOYMENTS, NAMESPACES) if last else ()
+        later = (changed_at(obj) for kind in kinds for obj in self.all(kind))
+        return None if last is None or any(time > last.time for time in later) else last
+
+
+def changed_at(obj: Obj) -> str:
+    """When somebody last changed what *obj* asks for."""
+    metadata = obj["metadata"]
+    wishes = [one for one in metadata.get("managedFields") or [] if not one.get("subresource")]
+    times = [str(one.get("time") or "") for one in wishes]
+    return max(times, default=str(metadata.get("creationTimestamp") or ""))
+
+
+def alike(word: str, wanted: str) -> bool:
+    """Whether *word* may be *wanted*, misspelt."""
+    one, other = (text.strip("/").casefold() for text in (word, wanted))
+    return bool(one) and SequenceMatcher(None, one, other).ratio() >= _ALIKE
+
+
+def nothing_yet(state: str, next_step: str) -> str:
+    """That nothing has been done, in what *state* things are, and what comes next."""
+    printed = gettext("(Did kubectl print an error? Then it was refused: its last line says why.)")
+    return f"{state} {next_step} {printed}"
 
 
 def full(host: str, namespace: str) -> str:

@@ -12,7 +12,7 @@ from labkit.errors import LabkitError
 from labkit.kube.mesh_health import node_troubles, proxy_troubles, sync_troubles
 from labkit.kube.resources import SERVICES
 from labkit.language import gettext, gettext_noop
-from labkit.scenario import cast
+from labkit.scenario.cast import Workload
 from labkit.scenario.checks import Finding
 from labkit.scenario.hints.look import Fault, Look
 from labkit.traffic.broken_calls import BrokenCall, broken_call, never_arrived
@@ -50,7 +50,7 @@ def _told(troubles: Iterator[str]) -> Iterator[str]:
 
 def _lost(look: Look, call: BrokenCall) -> str:
     """Why *call* failed, if that was the mesh's own fault."""
-    caller = next((one for one in cast.WORKLOADS if one.title == call.caller), None)
+    caller = next((one for one in look.learner.scenario.workloads if one.title == call.caller), None)
     if caller is None:
         return ""
     if call.unresolved:
@@ -69,7 +69,7 @@ def _lost(look: Look, call: BrokenCall) -> str:
     )
 
 
-def _unresolved(look: Look, call: BrokenCall, caller: cast.Workload) -> str:
+def _unresolved(look: Look, call: BrokenCall, caller: Workload) -> str:
     name, _, rest = call.host.partition(".")
     namespace = rest.partition(".")[0] or look.namespace_of(caller)
     if look.find(SERVICES, namespace, name) is None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from labkit.kube.api import Obj
 from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
 from labkit.language import gettext
-from labkit.release.finding import Calls, find_rule
+from labkit.release.finding import Calls, find_rule, rule_of
 from labkit.release.rule import Rule
 from labkit.scenario import cast
 from labkit.scenario.hints.look import Fault, Look, full
+from labkit.scenario.learner import Learner
 
 MESH = "mesh"
 
@@ -38,6 +39,8 @@ class WantedRule:
     gateways: tuple[str, ...]
     host: str = "*"
     path: str = ""
+    at_root: bool = True
+    """Whether the path is rewritten to ``/``."""
 
 
 def gateway_faults(look: Look, wanted: WantedGateway, step: int) -> Iterator[Fault]:
@@ -89,7 +92,7 @@ def _gateway(look: Look, found: Obj, wanted: WantedGateway) -> Iterator[str]:
             ports=ports,
         )
     hosts = [host.rpartition("/")[2] for server in servers for host in server.get("hosts") or []]
-    if not any(_covers(host, wanted.host) for host in hosts):
+    if not any(covers(host, wanted.host) for host in hosts):
         yield gettext(
             "The Gateway {wanted} takes requests for {hosts}, not for {host}.",
             wanted=wanted.name,
@@ -98,7 +101,8 @@ def _gateway(look: Look, found: Obj, wanted: WantedGateway) -> Iterator[str]:
         )
 
 
-def _covers(pattern: str, host: str) -> bool:
+def covers(pattern: str, host: str) -> bool:
+    """Whether a host of a rule or Gateway takes requests for *host*."""
     return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
@@ -107,12 +111,20 @@ def rule_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
     named = look.find(VIRTUAL_SERVICES, wanted.namespace, wanted.name)
     found = named or _acting(look, wanted)
     if found is None:
-        yield Fault(_no_rule(look, wanted), step)
+        yield Fault(_no_rule(look, wanted), step, rule=wanted.name)
         return
     # One of another name was found by what it is about, and as the one that acts.
     reach, rivals = (_reach(named, wanted), _rivals(look, named, wanted)) if named else ((), ())
-    for text in (*reach, *_destinations(look, found), *_faults_on_purpose(found), *rivals):
-        yield Fault(text, step)
+    for text in (*reach, *destination_troubles(look, found), *rivals):
+        yield Fault(text, step, rule=wanted.name)
+
+
+def purpose_faults(look: Look, rules: Iterable[WantedRule], step: int) -> Iterator[Fault]:
+    """Rules that fail or delay requests on purpose."""
+    for wanted in rules:
+        found = look.find(VIRTUAL_SERVICES, wanted.namespace, wanted.name) or _acting(look, wanted)
+        for text in _faults_on_purpose(found) if found else ():
+            yield Fault(text, step, rule=wanted.name)
 
 
 def _acting(look: Look, wanted: WantedRule) -> Obj | None:
@@ -153,9 +165,9 @@ def _reach(found: Obj, wanted: WantedRule) -> Iterator[str]:
                     file=wanted.file,
                 )
             )
-    hosts = [full(host, namespace) if host != "*" else host for host in found["spec"].get("hosts") or []]
+    hosts = [str(host) for host in found["spec"].get("hosts") or []]
     host = wanted.host if wanted.host == "*" else full(wanted.host, namespace)
-    if not any(_covers(one, host) for one in hosts):
+    if not any(covers(one if one == "*" else full(one, namespace), host) for one in hosts):
         yield gettext(
             "{name} is about {hosts}, not about {host}. Apply {file} again.",
             name=name,
@@ -186,7 +198,7 @@ def _path(found: Obj, wanted: WantedRule) -> Iterator[str]:
                 file=wanted.file,
             )
         )
-    elif (fitting[0].get("rewrite") or {}).get("uri") != "/":
+    elif wanted.at_root and (fitting[0].get("rewrite") or {}).get("uri") != "/":
         yield gettext(
             "{wanted} does not rewrite {path} to /, the only path the service knows.",
             wanted=wanted.name,
@@ -206,7 +218,8 @@ def _paths(found: Obj) -> list[str]:
     return [str(path) for match in matches for path in (match.get("uri") or {}).values()]
 
 
-def _destinations(look: Look, found: Obj) -> Iterator[str]:
+def destination_troubles(look: Look, found: Obj) -> Iterator[str]:
+    """Destinations of *found* that lead nowhere."""
     name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
     for destination in _all_destinations(found):
         host = full(destination["host"], namespace)
@@ -309,6 +322,7 @@ def legs_faults(look: Look, wanted: WantedRule, step: int) -> Iterator[Fault]:
                     file=wanted.file,
                 ),
                 step,
+                rule=wanted.name,
             )
 
 
@@ -330,7 +344,7 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
     acting = find_rule(look.api, Calls(rule.host, rule.namespace))
     if acting is None:
         return
-    shares = _shares_of(acting)
+    shares = shares_of(acting)
     if shares != dict(wanted):
         cure = (
             gettext("Apply {file}.", file=rule.file)
@@ -341,15 +355,15 @@ def weight_faults(look: Look, wanted: Mapping[str, float], rule: WantedRule, ste
             gettext(
                 "{acting} sends {shares}; this step has {wanted}. {cure}",
                 acting=acting.name,
-                shares=_shares(shares),
-                wanted=_shares(wanted),
+                shares=shares_in_words(shares, look.learner),
+                wanted=shares_in_words(wanted, look.learner),
                 cure=cure,
             ),
             step,
         )
 
 
-def _shares_of(rule: Rule) -> dict[str, float]:
+def shares_of(rule: Rule) -> dict[str, float]:
     """Each destination's share of 100, by the short name of its host."""
     shares: dict[str, float] = {}
     for destination, share in zip(rule.destinations, rule.shares, strict=True):
@@ -358,9 +372,17 @@ def _shares_of(rule: Rule) -> dict[str, float]:
     return {host: round(share, 1) for host, share in shares.items() if share}
 
 
-def _shares(weights: Mapping[str, float]) -> str:
+def rule_shares(virtual_service: Obj) -> dict[str, float]:
+    """Those of the default route of *virtual_service*."""
+    rule = rule_of(virtual_service)
+    return shares_of(rule) if rule else {}
+
+
+def shares_in_words(weights: Mapping[str, float], learner: Learner) -> str:
+    """``50 of 100 to Catalogue and 50 of 100 to Newcomer``."""
+    titles = learner.scenario.titles
     parts = [
-        gettext("{share:g} of 100 to {name}", share=share, name=cast.TITLES.get(host, host))
+        gettext("{share:g} of 100 to {name}", share=share, name=titles.get(host, host))
         for host, share in weights.items()
     ]
     return gettext(" and ").join(parts) or gettext("nothing anywhere")

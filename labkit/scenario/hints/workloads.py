@@ -32,8 +32,11 @@ def istio_faults(look: Look) -> Iterator[Fault]:
             )
 
 
-def settings_faults(look: Look, *, egress: bool) -> Iterator[Fault]:
-    """Where Istio runs in another way than the lesson's."""
+def settings_faults(look: Look, *, egress: int | None) -> Iterator[Fault]:
+    """Where Istio runs in another way than the lesson's.
+
+    egress: the step that has brought the egress gateway, if one has.
+    """
     if look.deployment(cast.SYSTEM, "istiod") and not has_lesson_settings(look.api):
         yield Fault(
             what_to_ask_for(look.api)
@@ -43,11 +46,11 @@ def settings_faults(look: Look, *, egress: bool) -> Iterator[Fault]:
             ),
             0,
         )
-    why = _not_running(look, cast.SYSTEM, cast.EGRESS.deployment) if egress else ""
-    if why:
+    why = _not_running(look, cast.SYSTEM, cast.EGRESS.deployment) if egress is not None else ""
+    if why and egress is not None:
         yield Fault(
             gettext("The egress gateway {why}. {order}", why=why, order=_order(look)),
-            5,
+            egress,
             cast.EGRESS.deployment,
         )
 
@@ -75,14 +78,14 @@ def _not_running(look: Look, namespace: str, name: str) -> str:
     return "" if any(is_true(pod, "Ready") for pod in pods) else gettext("has no pod that is ready")
 
 
-def namespace_faults(look: Look, namespace: str, step: int) -> Iterator[Fault]:
+def namespace_faults(look: Look, namespace: str, step: int, file: str) -> Iterator[Fault]:
     """Whether it is there, with the label that makes pods get a proxy."""
     found = look.namespace(namespace)
     if found is None:
         text = gettext(
             "There is no namespace {namespace}: apply {namespace_file}.",
             namespace=namespace,
-            namespace_file=_namespace_file(look, namespace),
+            namespace_file=file,
         )
         yield Fault(text, step, "")
     elif (found["metadata"].get("labels") or {}).get(INJECTION) != "enabled":
@@ -98,10 +101,6 @@ def namespace_faults(look: Look, namespace: str, step: int) -> Iterator[Fault]:
             step,
             "",
         )
-
-
-def _namespace_file(look: Look, namespace: str) -> str:
-    return "external-cluster-ns.yml" if namespace == look.learner.external else "dev-service-mesh-ns.yml"
 
 
 def workload_faults(look: Look, workload: Workload, step: int, file: str) -> Iterator[Fault]:
@@ -250,7 +249,8 @@ def _selection(look: Look, service: Obj, workload: Workload, file: str) -> Itera
             )
         )
     strange = [pod["metadata"]["name"] for pod in look.pods(namespace, selector)]
-    strange = [name for name in strange if not name.startswith(f"{workload.deployment}-")]
+    ours = tuple(f"{deployment}-" for deployment in workload.deployments)
+    strange = [name for name in strange if not name.startswith(ours)]
     if selector and strange and look.pods(namespace, labels | selector):
         yield (
             gettext(

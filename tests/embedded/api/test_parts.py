@@ -2,11 +2,13 @@
 
 import pytest
 
-from labkit.embedded.api.negotiation import answer_form
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.selectors import field_selector, label_selector
-from labkit.embedded.api.target import resolve
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.objects.selectors import field_selector, label_selector
+from labkit.embedded.api.request.negotiation import answer_form
+from labkit.embedded.api.request.target import resolve
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ from labkit.embedded.status import ApiError
     ],
 )
 def test_paths_name_targets(path: str, expected: tuple[str, ...]):
-    found = resolve(path)
+    found = resolve(REGISTRY, path)
     assert found is not None
     shown = (found.kind.name, found.version, found.namespace, found.name, found.subresource, found.rest)
     assert shown == expected
@@ -51,7 +53,7 @@ def test_paths_name_targets(path: str, expected: tuple[str, ...]):
     ],
 )
 def test_other_paths_name_nothing(path: str):
-    assert resolve(path) is None
+    assert resolve(REGISTRY, path) is None
 
 
 @pytest.mark.parametrize(

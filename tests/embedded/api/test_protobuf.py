@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api import protobuf
+from labkit.embedded.api.types import protobuf
 from labkit.embedded.status import ApiError
 
 TYPE = {"Content-Type": protobuf.CONTENT_TYPE}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.spdy import DICTIONARY, Arrived, Opened, SpdyConnection
+from labkit.embedded.api.streams.spdy import DICTIONARY, Arrived, Opened, SpdyConnection
 
 SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS = 1, 2, 3, 4, 6, 7, 8
 

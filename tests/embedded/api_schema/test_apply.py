@@ -12,10 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.apply import server_side_apply, track_update
-from labkit.embedded.api.fieldsets import decode, encode
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.merge.apply import server_side_apply, track_update
+from labkit.embedded.api.merge.fieldsets import decode, encode
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 DEPLOYMENT = REGISTRY["deployments.apps"]
 SERVICE = REGISTRY["services"]

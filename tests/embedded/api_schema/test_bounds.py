@@ -11,19 +11,22 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import patch, scalars, strategic
-from labkit.embedded.api.bodies import DEEPEST, parse, parse_json
-from labkit.embedded.api.decoding import decode
-from labkit.embedded.api.merging import merge
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.responses import bounded
-from labkit.embedded.api.schemas import schema_of
-from labkit.embedded.api.validation import cel
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.common import cel
+from labkit.embedded.api.merge import patch, strategic
+from labkit.embedded.api.merge.merging import merge
+from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json
+from labkit.embedded.api.request.decode import decode
+from labkit.embedded.api.request.responses import bounded
+from labkit.embedded.api.types import scalars
+from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh import durations
 from labkit.embedded.mesh.validation import admission as istio_validation
 from labkit.embedded.node.environment import ConfigError, expand
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 YAML = "application/yaml"
 MAPS, PODS = REGISTRY["configmaps"], REGISTRY["pods"]
@@ -79,9 +82,9 @@ def test_keys_that_come_twice():
 
 def test_an_object_that_is_wrong_everywhere_is_refused_shortly():
     body = {"metadata": {"name": "a"}, **{f"key{number}": 1 for number in range(20_000)}}
-    decoded = decode(json.dumps(body).encode(), MAPS)
+    decoded = decode(json.dumps(body).encode(), REGISTRY, MAPS)
     assert len("".join(bounded(decoded.warnings))) <= 4096
-    refused = refusal(lambda: decode(json.dumps(body).encode(), MAPS, field_validation="Strict"))
+    refused = refusal(lambda: decode(json.dumps(body).encode(), REGISTRY, MAPS, field_validation="Strict"))
     assert len(refused.message) < 4096
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from labkit.embedded.api.convert import from_storage, to_storage
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.objects.convert import from_storage, to_storage
+
+REGISTRY = catalogue.registry()
 
 CORE, NEW = REGISTRY["events"], REGISTRY["events.events.k8s.io"]
 VIRTUAL_SERVICE = REGISTRY["virtualservices.networking.istio.io"]
@@ -18,7 +20,7 @@ def test_events_are_stored_in_their_core_form() -> None:
         "regarding": {"kind": "Pod", "name": "p"},
         "reportingController": "kubelet",
     }
-    stored = to_storage(event, NEW)
+    stored = to_storage(event, NEW, CORE)
     assert stored == {
         "apiVersion": "v1",
         "kind": "Event",
@@ -35,4 +37,4 @@ def test_istio_versions_share_their_fields() -> None:
     stored = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": {"hosts": ["a"]}}
     old = from_storage(stored, VIRTUAL_SERVICE, "v1alpha3")
     assert old == {**stored, "apiVersion": "networking.istio.io/v1alpha3"}
-    assert to_storage(old, VIRTUAL_SERVICE) == stored
+    assert to_storage(old, VIRTUAL_SERVICE, VIRTUAL_SERVICE) == stored

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.decoding import decode
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.scalars import amount, quantity
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.request.decode import decode
+from labkit.embedded.api.types.scalars import amount, quantity
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 DEPLOYMENT = REGISTRY["deployments.apps"]
 VIRTUAL_SERVICE = REGISTRY["virtualservices.networking.istio.io"]
@@ -34,7 +36,7 @@ def virtual_service(**spec: Any) -> dict[str, Any]:
 
 def decoded(obj: Any, type_: Any = DEPLOYMENT, **options: Any) -> Any:
     data = obj if isinstance(obj, bytes) else json.dumps(obj).encode()
-    return decode(data, type_, **options)
+    return decode(data, REGISTRY, type_, **options)
 
 
 def refused(obj: Any, type_: Any = DEPLOYMENT, **options: Any) -> str:

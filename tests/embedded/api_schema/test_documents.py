@@ -7,17 +7,26 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import discovery, openapi, schemas
-from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.describe import discovery, openapi
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.types import schemas
 
-KEYS = list(openapi.v3_index()["paths"])
+REGISTRY = catalogue.registry()
+OPENAPI = openapi.OpenApi(REGISTRY)
+
+KEYS = list(OPENAPI.v3_index()["paths"])
 
 
 def document(key: str) -> Any:
-    body = openapi.v3(key)
+    body = OPENAPI.v3(key)
     assert body
     return json.loads(body)
+
+
+def complete(obj: dict[str, Any]) -> None:
+    type_ = REGISTRY.find_kind(obj["apiVersion"], obj["kind"])
+    assert type_
+    catalogue.of(type_).default(obj)
 
 
 def references(node: Any) -> set[str]:
@@ -63,21 +72,21 @@ def test_every_kind_of_every_version_is_documented_and_patchable() -> None:
 
 
 def test_v2_is_whole_in_json() -> None:
-    content = json.loads(openapi.v2_json())
+    content = json.loads(OPENAPI.v2_json())
     assert references(content) <= {f"#/definitions/{name}" for name in content["definitions"]}
     served = {(t.group, version, t.kind) for t in REGISTRY.values() for version in t.versions}
     assert served <= kinds(content["definitions"])
 
 
 def test_v2_protobuf_holds_every_definition() -> None:
-    body = openapi.v2_protobuf()
-    for name in json.loads(openapi.v2_json())["definitions"]:
+    body = OPENAPI.v2_protobuf()
+    for name in json.loads(OPENAPI.v2_json())["definitions"]:
         assert name.encode() in body
 
 
 def test_unknown_group_versions_have_no_document() -> None:
-    assert openapi.v3("apis/apps/v9") is None
-    assert openapi.v3("apis/nope/v1") is None
+    assert OPENAPI.v3("apis/apps/v9") is None
+    assert OPENAPI.v3("apis/nope/v1") is None
 
 
 def test_weight_is_described() -> None:
@@ -92,10 +101,10 @@ def test_weight_is_described() -> None:
 def test_old_and_aggregated_discovery_agree() -> None:
     for group, versions in REGISTRY.groups().items():
         for version in versions:
-            old = discovery.resource_list(group, version)
+            old = discovery.resource_list(REGISTRY, group, version)
             assert old
             names = {each["name"] for each in old["resources"]}
-            items = discovery.aggregated("/apis" if group else "/api", "v2")["items"]
+            items = discovery.aggregated(REGISTRY, "/apis" if group else "/api", "v2")["items"]
             (found,) = [each for each in items if each["metadata"].get("name", "") == group]
             (entry,) = [each for each in found["versions"] if each["version"] == version]
             new = {each["resource"] for each in entry["resources"]} | {
@@ -107,10 +116,10 @@ def test_old_and_aggregated_discovery_agree() -> None:
 
 
 def test_preferred_versions_come_first() -> None:
-    found = discovery.group("networking.istio.io")
+    found = discovery.group(REGISTRY, "networking.istio.io")
     assert found
     assert [each["version"] for each in found["versions"]] == ["v1", "v1beta1", "v1alpha3"]
-    assert discovery.group("nope.io") is None
+    assert discovery.group(REGISTRY, "nope.io") is None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +150,7 @@ def test_the_data_file_says_where_it_comes_from() -> None:
 
 def test_the_data_file_is_what_the_package_says() -> None:
     pytest.importorskip("kubernetes_validate")
-    from labkit.embedded.api.schemas import generate
+    from labkit.embedded.api.generated import schemas as generate
 
     definitions = generate.kubernetes_definitions(generate.installed_kubernetes())
     shipped = schemas.documented()["definitions"]
@@ -152,7 +161,7 @@ def test_defaults_of_a_deployment() -> None:
     containers = [{"name": "c", "image": "c", "readinessProbe": {"httpGet": {"port": 1}}}]
     spec = {"template": {"spec": {"containers": containers}}}
     obj: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
-    apply_defaults(obj)
+    complete(obj)
     assert obj["spec"]["strategy"] == {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"},
@@ -178,7 +187,7 @@ def test_defaults_of_a_deployment() -> None:
 )
 def test_pull_policy_follows_the_tag(image: str, policy: str) -> None:
     obj: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"image": image}]}}
-    apply_defaults(obj)
+    complete(obj)
     assert obj["spec"]["containers"][0]["imagePullPolicy"] == policy
 
 
@@ -189,7 +198,7 @@ def test_defaults_are_idempotent() -> None:
             "kind": kind,
             "spec": {"containers": [{"image": "a"}], "ports": [{"port": 1}]},
         }
-        apply_defaults(obj)
+        complete(obj)
         again = json.loads(json.dumps(obj))
-        apply_defaults(again)
+        complete(again)
         assert again == obj

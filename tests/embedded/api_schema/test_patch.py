@@ -10,15 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.api.patch import (
-    JSON_PATCH,
-    MERGE_PATCH,
-    STRATEGIC_PATCH,
-    apply_patch,
-    merge_patch,
-)
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.merge.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch, merge_patch
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 DEPLOYMENT = REGISTRY["deployments.apps"]
 VIRTUAL_SERVICE = REGISTRY["virtualservices.networking.istio.io"]

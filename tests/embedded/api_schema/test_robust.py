@@ -9,15 +9,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.embedded.api import patch, schemas
-from labkit.embedded.api.apply import server_side_apply, track_update
-from labkit.embedded.api.convert import to_storage
-from labkit.embedded.api.decoding import decode
-from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY, ResourceType
-from labkit.embedded.api.table import to_table
-from labkit.embedded.api.validation import validate
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.validation import validate
+from labkit.embedded.api.merge import patch
+from labkit.embedded.api.merge.apply import server_side_apply, track_update
+from labkit.embedded.api.objects.convert import to_storage
+from labkit.embedded.api.objects.table import to_table
+from labkit.embedded.api.request.decode import decode
+from labkit.embedded.api.types import schemas
+from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 TYPES = [each for each in REGISTRY.values() if each.persisted]
 TEXTS = ["", "a", "A b", "10.0.0.1", "50%", "x" * 70, "TCP", "*", "Always", "é", "a/b/c", "ClusterIP", "None"]
@@ -75,14 +78,14 @@ def test_a_body_is_refused_or_can_be_used(random: Random) -> None:
     body = json.dumps(an_object(random, type_, version)).encode()
     stored = REGISTRY[type_.stored_as]
     try:
-        obj = decode(body, type_, version).object
+        obj = decode(body, REGISTRY, type_, version).object
     except ApiError:
         return
-    apply_defaults(obj)
-    again = decode(json.dumps(obj).encode(), type_, version).object
-    apply_defaults(again)
+    catalogue.of(type_).default(obj)
+    again = decode(json.dumps(obj).encode(), REGISTRY, type_, version).object
+    catalogue.of(type_).default(again)
     assert again == obj
-    kept = to_storage(obj, type_)
+    kept = to_storage(obj, type_, REGISTRY[type_.stored_as])
     json.dumps(validate(kept, stored))
     tracked = track_update(kept, None, stored, "fuzz")
     tracked["metadata"].setdefault("name", "a")
@@ -112,8 +115,8 @@ def test_a_patch_is_refused_or_gives_an_object(random: Random) -> None:
     current, change = (an_object(random, type_, type_.storage_version) for _ in range(2))
     for content_type in patch.accepted_types(type_)[1:-1]:
         try:
-            live = decode(json.dumps(current).encode(), type_).object
+            live = decode(json.dumps(current).encode(), REGISTRY, type_).object
             patched = patch.apply_patch(content_type, live, json.dumps(change).encode(), type_).object
         except ApiError:
             continue
-        assert decode(json.dumps(patched).encode(), type_).object == patched
+        assert decode(json.dumps(patched).encode(), REGISTRY, type_).object == patched

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api.durations import human_duration
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.table import columns_of, to_table
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.common.durations import human_duration
+from labkit.embedded.api.objects.table import to_table
+
+REGISTRY = catalogue.registry()
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -128,7 +130,7 @@ def test_pod_status(obj: dict[str, Any], ready: str, status: str, restarts: str)
 
 
 def test_wide_pod_columns_have_priority_one() -> None:
-    wide = [column.name for column in columns_of(REGISTRY["pods"]) if column.priority]
+    wide = [column.name for column in catalogue.of(REGISTRY["pods"]).columns if column.priority]
     assert wide == ["IP", "Node", "Nominated Node", "Readiness Gates"]
     shown = row("pods", pod(status={"podIPs": [{"ip": "127.42.0.5"}]}, spec={"nodeName": "lab"}))
     assert [shown[name] for name in wide] == ["127.42.0.5", "lab", "<none>", "<none>"]

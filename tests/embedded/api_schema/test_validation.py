@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from labkit.embedded.api import schemas
-from labkit.embedded.api.decoding import decode
-from labkit.embedded.api.defaults import apply_defaults
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.validation import cel, check, validate
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.common import cel
+from labkit.embedded.api.kinds.validation import check, validate
+from labkit.embedded.api.request.decode import decode
+from labkit.embedded.api.types import schemas
 from labkit.embedded.status import ApiError
+
+REGISTRY = catalogue.registry()
 
 
 def complete(obj: dict[str, Any]) -> Any:
     type_ = REGISTRY.find_kind(obj["apiVersion"], obj["kind"])
     assert type_
     version = obj["apiVersion"].rpartition("/")[2]
-    decoded = decode(json.dumps(obj).encode(), type_, version).object
-    apply_defaults(decoded)
+    decoded = decode(json.dumps(obj).encode(), REGISTRY, type_, version).object
+    catalogue.of(type_).default(decoded)
     return decoded, type_
 
 
@@ -72,6 +74,18 @@ def virtual_service(**spec: Any) -> dict[str, Any]:
 
 def named(kind: str, name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "dev"}}
+
+
+def endpoint_slice(*endpoints: dict[str, Any]) -> dict[str, Any]:
+    meta = {"name": "s", "namespace": "dev"}
+    header = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta}
+    return {**header, "addressType": "IPv4", "endpoints": list(endpoints)}
+
+
+def event_about(namespace: str) -> dict[str, Any]:
+    meta = {"name": "e", "namespace": "dev"}
+    about = {"kind": "Pod", "name": "p", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Event", "metadata": meta, "involvedObject": about}
 
 
 def test_a_good_deployment_passes() -> None:
@@ -161,6 +175,19 @@ def test_a_good_deployment_passes() -> None:
             "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
             "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
             "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+        ),
+        (
+            endpoint_slice({"addresses": []}),
+            "endpoints[0].addresses: Required value: must contain at least 1 address",
+        ),
+        (
+            endpoint_slice({"addresses": ["10.0.0.1"]}, {"addresses": ["x"]}),
+            'endpoints[1].addresses[0]: Invalid value: "x": '
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        ),
+        (
+            event_about("other"),
+            'involvedObject.namespace: Invalid value: "other": does not match event.namespace',
         ),
     ],
 )

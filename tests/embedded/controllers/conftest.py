@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.api.resources import REGISTRY
+from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.controllers.readiness import is_ready
 from labkit.embedded.interfaces import WatchEvent
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of, timestamp
 from labkit.embedded.store import Change, Store
+
+REGISTRY = catalogue.registry()
 
 MOST_STEPS = 5000  # far more than any change needs: controllers that answer each other for ever fail
 

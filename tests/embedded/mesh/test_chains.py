@@ -5,7 +5,7 @@ import ipaddress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.embedded.mesh.translate.chains import TcpChain, distinct
+from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 
 BLOCKS = st.sampled_from(["192.0.2.0/24", "192.0.2.7/24", "192.0.2.0/25", "198.51.100.1/32", "2001:db8::/32"])
 NAMES = st.sampled_from(["a.example", "A.example", "b.example", "*.example"])

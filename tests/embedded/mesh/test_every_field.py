@@ -10,8 +10,8 @@ import itertools
 import pytest
 import yaml
 
-from labkit.embedded.api.resources import REGISTRY
-from labkit.embedded.api.validation import validate
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh.model import WATCHED, MeshState, Proxy, node_id
 from labkit.embedded.mesh.translate import translate
@@ -20,6 +20,8 @@ from labkit.embedded.mesh.validation.other_kinds import NOT_ENFORCED
 from labkit.embedded.status import ApiError
 
 from ...fuzz.istio_objects import API_VERSIONS, KINDS, SCHEMAS, values_for
+
+REGISTRY = catalogue.registry()
 
 NAMESPACE = "default"
 _PATCH = """

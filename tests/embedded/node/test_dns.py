@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from labkit.embedded.addresses import FORMER_SERVICE_NETWORK
-from labkit.embedded.api import allocation, bootstrap
+from labkit.embedded.api import bootstrap
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.kinds.services import allocation
 from labkit.embedded.interfaces import TcpAddress
 from labkit.embedded.node import dns
 from labkit.embedded.node.dns import AskHost

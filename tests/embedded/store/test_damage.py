@@ -5,14 +5,17 @@ import os
 import random
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from labkit.embedded.api import stored
+from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.objects import stored
 from labkit.embedded.store import Store, database
 from labkit.embedded.store.aside import FOLDER, Aside
 
+CHECK = partial(stored.check, catalogue.registry())
 PAGE = 4096
 NAMES = [f"c{number:03d}" for number in range(300)]
 
@@ -75,7 +78,7 @@ BROKEN = {
 def test_one_unreadable_row_costs_that_row(path: Path, what: str):
     """It is kept as it was, in a file that is told; everything else is there, and so it is the next time."""
     spoil(path, "c007", BROKEN[what])
-    with closing(Store(path, stored.check)) as store:
+    with closing(Store(path, CHECK)) as store:
         assert names_in(store) == set(NAMES) - {"c007"}
         (note,) = store.notes
         store.put("configmaps", config_map("c007"))
@@ -85,7 +88,7 @@ def test_one_unreadable_row_costs_that_row(path: Path, what: str):
     body = BROKEN[what]
     assert kept.read_bytes() == (body if isinstance(body, bytes) else str(body).encode())
     assert Aside(path.parent).kept()[0].startswith(f"{kept.name}: configmaps default/c007: ")
-    with closing(Store(path, stored.check)) as again:
+    with closing(Store(path, CHECK)) as again:
         assert names_in(again) == set(NAMES)
         assert again.notes == []
 
@@ -93,7 +96,7 @@ def test_one_unreadable_row_costs_that_row(path: Path, what: str):
 def test_a_kind_that_is_not_known_is_kept_aside(path: Path):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE objects SET resource = 'widgets.example.com' WHERE name = 'c007'")
-    with closing(Store(path, stored.check)) as store:
+    with closing(Store(path, CHECK)) as store:
         assert "there is no resource type widgets.example.com" in store.notes[0]
 
 
@@ -101,7 +104,7 @@ def test_what_cannot_be_kept_aside_stays_in_the_database(path: Path):
     spoil(path, "c007", "{")
     (path.parent / FOLDER).write_text("in the way")
     for _ in range(2):
-        with closing(Store(path, stored.check)) as store:
+        with closing(Store(path, CHECK)) as store:
             assert names_in(store) == set(NAMES) - {"c007"}
             assert "nor kept aside" in store.notes[0]
 
@@ -114,7 +117,7 @@ def test_of_a_damaged_file_the_rest_is_saved(path: Path, seed: int):
     for page in noise.sample(range(1, len(content) // PAGE), 1 + seed % 3):
         content[page * PAGE : (page + 1) * PAGE] = noise.randbytes(PAGE)
     path.write_bytes(content)
-    with closing(Store(path, stored.check)) as store:
+    with closing(Store(path, CHECK)) as store:
         lost = set(NAMES) - names_in(store)
         assert len(lost) < 100
         assert store.revision >= len(NAMES)
@@ -124,7 +127,7 @@ def test_of_a_damaged_file_the_rest_is_saved(path: Path, seed: int):
     for note in store.notes[:1]:
         assert f"{path} was damaged" in note
         assert any(each.read_bytes() == content for each in (path.parent / FOLDER).glob("*cluster.db"))
-    with closing(Store(path, stored.check)) as again:
+    with closing(Store(path, CHECK)) as again:
         assert names_in(again) == set(NAMES) - lost | {"later"}
         assert again.notes == []
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from labkit.embedded.api import options
-from labkit.embedded.api.selectors import name_selected
-from labkit.embedded.api.target import Target
+from labkit.embedded.api.request import options
+from labkit.embedded.api.request.target import Target
 from labkit.embedded.objects import Obj
 
 _VERBS = {
@@ -88,7 +87,7 @@ def _of_collection(found: Attributes, query: Mapping[str, str]) -> Attributes:
     if verb != "list":
         return Attributes(verb, found.group, found.resource, found.subresource, found.namespace)
     verb = "watch" if options.flag(query, "watch") else "list"
-    name = name_selected(query.get("fieldSelector", ""))
+    name = options.name_selected(query.get("fieldSelector", ""))
     return Attributes(verb, found.group, found.resource, found.subresource, found.namespace, name)
 
 

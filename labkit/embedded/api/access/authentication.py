@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labkit.embedded.api import bearer
-from labkit.embedded.api.access import account_tokens, users
+from labkit.embedded.api.access import account_tokens, bearer, users
 from labkit.embedded.api.access.keys import ISSUER, BadTokenError, SigningKey
 from labkit.embedded.interfaces import User
 from labkit.embedded.status import ApiError

@@ -12,7 +12,7 @@ from labkit.embedded.api.access.attributes import Attributes
 from labkit.embedded.api.access.authentication import Authenticator, unauthorized
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.access.rbac import Authorizer
-from labkit.embedded.api.resources import qualified
+from labkit.embedded.api.types.resources import qualified
 from labkit.embedded.interfaces import User
 from labkit.embedded.status import ApiError
 from labkit.embedded.store import Store

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from labkit.embedded.api import responses
 from labkit.embedded.api.access.keys import ISSUER, SigningKey
-from labkit.embedded.api.target import not_allowed
+from labkit.embedded.api.request import responses
+from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.objects import Obj
 
 _CONFIGURATION, _KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"

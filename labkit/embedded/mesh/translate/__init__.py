@@ -1,21 +1,25 @@
 """Istio's and Kubernetes' objects → Envoy's resources, for one proxy: a pure function.
 
-One subject a file: listeners (:mod:`.outbound_listeners`, :mod:`.inbound`, :mod:`.gateways`), routes
-(:mod:`.routes`, :mod:`.sidecar_routes`, :mod:`.gateway_routes`), clusters and endpoints
-(:mod:`.clusters`, :mod:`.endpoints`). What differs from istiod's own output is in :mod:`.placement`.
+Listeners, routes and clusters have a room each, and know only what stands in this order behind them;
+names are made in :mod:`.naming`. What differs from istiod's own output is in :mod:`.placement`.
 """
 
 from __future__ import annotations
 
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
-from labkit.embedded.mesh.translate import kube_proxy
-from labkit.embedded.mesh.translate.clusters import black_hole_cluster, outbound_clusters, passthrough_cluster
-from labkit.embedded.mesh.translate.gateway_routes import gateway_routes
-from labkit.embedded.mesh.translate.gateways import gateway_listeners, gateway_ports
-from labkit.embedded.mesh.translate.inbound import inbound
-from labkit.embedded.mesh.translate.insertions import with_insertions
-from labkit.embedded.mesh.translate.outbound_listeners import outbound_listeners, route_names
-from labkit.embedded.mesh.translate.sidecar_routes import sidecar_routes
+from labkit.embedded.mesh.translate.clusters import kube_proxy
+from labkit.embedded.mesh.translate.clusters.outbound import (
+    black_hole_cluster,
+    outbound_clusters,
+    passthrough_cluster,
+)
+from labkit.embedded.mesh.translate.gateway_servers import gateway_ports
+from labkit.embedded.mesh.translate.listeners.gateways import gateway_listeners
+from labkit.embedded.mesh.translate.listeners.inbound import inbound
+from labkit.embedded.mesh.translate.listeners.insertions import with_insertions
+from labkit.embedded.mesh.translate.listeners.outbound_listeners import outbound_listeners, route_names
+from labkit.embedded.mesh.translate.routes.gateway_routes import gateway_routes
+from labkit.embedded.mesh.translate.routes.sidecar_routes import sidecar_routes
 
 __all__ = ["translate"]
 

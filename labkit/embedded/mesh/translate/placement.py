@@ -19,7 +19,7 @@ upstream source        the pod's address               the pod's address (bootst
                                                        no loopback address leave the machine
 cluster DNS            CoreDNS answers Envoy           names of the cluster's Services in DNS
                                                        clusters become pod addresses right here
-kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: :mod:`.kube_proxy`
+kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: ``kube_proxy``
 =====================  ==============================  ===========================================
 
 ``virtualOutbound`` listens on no port: ``use_original_dst`` makes Envoy ask the kernel for SO_ORIGINAL_DST

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from labkit.embedded.mesh.durations import seconds
-from labkit.embedded.mesh.translate.actions import REDIRECT_CODES, grpc_status
+from labkit.embedded.mesh.translate.routes.actions import REDIRECT_CODES, grpc_status
 from labkit.embedded.mesh.validation import common
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.destinations import (

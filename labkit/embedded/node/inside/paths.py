@@ -74,8 +74,7 @@ class Paths:
     """Answers the calls of one program that name files."""
 
     def __init__(self, mounts: Sequence[Mount], listener: Listener) -> None:
-        self._mounts = sorted(mounts, key=lambda each: -len(each.target))
-        self._listener = listener
+        self._mounts, self._listener = mounts, listener
         self._libc = ctypes.CDLL(None, use_errno=True)
 
     def handle(self, call: Call) -> None:
@@ -103,14 +102,7 @@ class Paths:
         if not path.startswith("/"):
             at = _AT_FDCWD if relative_to is None else ctypes.c_int(call.arguments[relative_to]).value
             path = f"{_folder(call.thread, at)}/{path}"
-        return path, self._translated(os.path.normpath(path))
-
-    def _translated(self, path: str) -> str | None:
-        for each in self._mounts:
-            if path == each.target or path.startswith(f"{each.target}/"):
-                there = each.source + path[len(each.target) :]
-                return None if there == path else there
-        return None
+        return path, on_host(os.path.normpath(path), self._mounts)
 
     def _do(self, call: Call, shape: _Shape, paths: Sequence[str]) -> None:
         with contextlib.suppress(OSError):  # it was killed meanwhile
@@ -155,6 +147,16 @@ class Paths:
             self._listener.answer(call, given)
         finally:
             os.close(descriptor)
+
+
+def on_host(path: str, mounts: Sequence[Mount]) -> str | None:
+    """Where the host has what *mounts* show at *path*; None where that is *path* itself."""
+    over = [each for each in mounts if f"{path}/".startswith(f"{each.target}/")]
+    if not over:
+        return None
+    nearest = max(over, key=lambda each: len(each.target))
+    found = nearest.source + path[len(nearest.target) :]
+    return None if found == path else found
 
 
 def _folder(thread: int, descriptor: int) -> str:

@@ -11,6 +11,7 @@ when the daemon dies, of whatever (``PR_SET_PDEATHSIG``).
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -141,14 +142,18 @@ class _Program:
         """Whether a mount namespace keeps the program to the pod's files; else paths must be translated."""
         if not self._inside.mounts:
             return True
+        folder = self._inside.directory
         try:
             files.enter(self._inside.mounts, self._inside.top)
-            if self._inside.directory:
-                os.chdir(self._inside.directory)
         except OSError:
             tmp = (each.source for each in self._inside.mounts if each.target == "/tmp")
             environment["TMPDIR"] = next(tmp, "/tmp")
+            folder = paths.on_host(folder, self._inside.mounts) or folder
             return False
+        finally:
+            if folder:
+                with contextlib.suppress(OSError):  # of an image's folders there are only those of the host
+                    os.chdir(folder)
         return True
 
     def _enter_network(self, program: str, environment: dict[str, str], *, apart: bool) -> None:

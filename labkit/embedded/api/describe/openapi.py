@@ -1,0 +1,315 @@
+"""The OpenAPI documents: version 3 by group, version 2 whole, JSON or protobuf.
+
+``kubectl explain`` prints them, ``kubectl apply`` computes its patches from them, and clients
+before 1.27 validate manifests with them. They are large and seldom asked for, so each is built
+when first wanted and kept only as the bytes that go out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from labkit.embedded.api.describe import openapi_paths, openapi_protobuf
+from labkit.embedded.api.describe.openapi_paths import Operation
+from labkit.embedded.api.generated import SCHEMAS
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.schemas import OBJECT_META, Schema, documented
+from labkit.embedded.objects import Obj
+from labkit.embedded.version import KUBERNETES_VERSION
+
+PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""The Content-Type of the protobuf form. Clients ask for ``…v2@v1.0+protobuf``, which is no valid type."""
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_ALWAYS = (_META + "Status", _META + "DeleteOptions", _META + "Patch", _META + "ListMeta", OBJECT_META)
+_INFO = {"title": "Kubernetes", "version": KUBERNETES_VERSION}
+
+
+class OpenApi:
+    """The documents of what a registry holds."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def _digest(self) -> str:
+        """Changes whenever any document may have changed."""
+        return self._registry.derived("openapi digest", lambda: _digest(self._registry))
+
+    def _hash_of(self, key: str) -> str:
+        return hashlib.sha256((self._digest() + key).encode()).hexdigest().upper()
+
+    def v3_index(self) -> Obj:
+        """``/openapi/v3``: where each group version's document is; the hash lets clients cache for ever."""
+        found = {
+            key: {"serverRelativeURL": f"/openapi/v3/{key}?hash={self._hash_of(key)}"}
+            for group, versions in self._registry.groups().items()
+            for key in (_key(group, version) for version in versions)
+        }
+        return {"paths": found}
+
+    def v2_etag(self) -> str:
+        """The ETag of both forms of ``/openapi/v2``."""
+        return f'"{self._digest()}"'
+
+    def v3_etag(self, key: str) -> str:
+        """The ETag of ``/openapi/v3/{key}``, the hash in its URL."""
+        return f'"{self._hash_of(key)}"'
+
+    def v3(self, key: str) -> bytes | None:
+        """``/openapi/v3/{key}``, such as ``apis/apps/v1``; ``None`` where there is no such group version."""
+        group, version = _split(key)
+        types = self._registry.of(group, version)
+        if not types or _key(group, version) != key:
+            return None
+        return self._registry.derived(("openapi v3", key), lambda: _v3_document(types, version))
+
+    def v2_json(self) -> bytes:
+        """``/openapi/v2`` as JSON."""
+        return self._registry.derived("openapi v2", lambda: _dump(_v2_document(self._registry)))
+
+    def v2_protobuf(self) -> bytes:
+        """``/openapi/v2`` as gnostic's protobuf, the only form older kubectl asks for."""
+        return self._registry.derived(
+            "openapi v2 protobuf", lambda: openapi_protobuf.document(_v2_document(self._registry))
+        )
+
+
+def _digest(registry: Registry) -> str:
+    content = SCHEMAS.read_bytes() + repr(list(registry.values())).encode()
+    return hashlib.sha256(content).hexdigest().upper()
+
+
+def _key(group: str, version: str) -> str:
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+def _split(key: str) -> tuple[str, str]:
+    parts = key.split("/")
+    return (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
+
+
+def wants_protobuf(accept: str) -> bool:
+    """Whether an Accept header asks for the protobuf form of version 2."""
+    return "application/com.github.proto-openapi.spec.v2" in accept
+
+
+def _dump(document: Schema) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _v3_document(types: list[ResourceType], version: str) -> bytes:
+    schemas = _schemas(types, version)
+    document = {
+        "openapi": "3.0.0",
+        "info": _INFO,
+        "paths": dict(_v3_paths(types, version)),
+        "components": {"schemas": {name: _v3_schema(name, each) for name, each in schemas.items()}},
+    }
+    return _dump(document)
+
+
+def _v2_document(registry: Registry) -> Schema:
+    content = documented()
+    definitions = content["definitions"] | dict(_shared_custom(registry, content))
+    document_paths: Schema = {}
+    for group, versions in registry.groups().items():
+        for version in versions:
+            types = registry.of(group, version)
+            document_paths |= dict(_v2_paths(types, version))
+            for each in types:
+                definitions |= dict(_custom(each, version, shared=True)) if each.custom else {}
+    return {
+        "swagger": "2.0",
+        "info": _INFO,
+        "paths": document_paths,
+        "definitions": {name: _v2_schema(each) for name, each in sorted(definitions.items())},
+    }
+
+
+def definition_name(type_: ResourceType, version: str, kinds: dict[str, str]) -> str:
+    """The name under which a kind's schema stands in the documents."""
+    if type_.custom:
+        reversed_group = ".".join(reversed(type_.group.split(".")))
+        return f"{reversed_group}.{version}.{type_.kind}"
+    return kinds[f"{type_.api_version(version)}/{type_.kind}"]
+
+
+def _schemas(types: list[ResourceType], version: str) -> dict[str, Schema]:
+    """The schemas of one group version and all they refer to."""
+    content = documented()
+    own = dict(pair for each in types if each.custom for pair in _custom(each, version, content=content))
+    built_in = [definition_name(each, version, content["kinds"]) for each in types if not each.custom]
+    lists = [name + "List" for name in built_in if name + "List" in content["definitions"]]
+    extra = [_META + "APIResourceList"] if _META + "APIResourceList" in content["definitions"] else []
+    scale = ["io.k8s.api.autoscaling.v1.Scale"] if any(each.subresource("scale") for each in types) else []
+    found = own | {
+        name: content["definitions"][name] for name in (*built_in, *lists, *_ALWAYS, *extra, *scale)
+    }
+    todo = list(found.values())
+    while todo:
+        for name in _references(todo.pop()):
+            if name not in found:
+                found[name] = content["definitions"][name]
+                todo.append(found[name])
+    return dict(sorted(found.items()))
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+
+
+def _custom(
+    type_: ResourceType, version: str, *, content: Schema | None = None, shared: bool = False
+) -> Iterator[tuple[str, Schema]]:
+    """A custom kind and its list, under the names of *version*.
+
+    *shared* points to the fields all versions have in common instead of repeating them.
+    """
+    name = definition_name(type_, version, {})
+    kind = {"group": type_.group, "version": version}
+    schema: Schema = {"type": "object"}
+    if content:
+        schema = dict(content["custom"][f"{type_.group}/{type_.kind}"])
+    fields = schema.get("properties", {})
+    if shared:
+        fields = {each: {"$ref": f"{_shared_name(type_)}.{each}"} for each in ("spec", "status")}
+    schema["properties"] = {**_header_fields(OBJECT_META), **fields}
+    schema["x-kubernetes-group-version-kind"] = [{**kind, "kind": type_.kind}]
+    yield name, schema
+    items = {"type": "array", "items": {"$ref": name}}
+    yield (
+        f"{name}List",
+        {
+            "description": f"{type_.list_kind} is a list of {type_.kind}",
+            "type": "object",
+            "required": ["items"],
+            "properties": {**_header_fields(_META + "ListMeta"), "items": items},
+            "x-kubernetes-group-version-kind": [{**kind, "kind": type_.list_kind}],
+        },
+    )
+
+
+def _shared_name(type_: ResourceType) -> str:
+    return definition_name(type_, "", {}).replace("..", ".")
+
+
+def _shared_custom(registry: Registry, content: Schema) -> Iterator[tuple[str, Schema]]:
+    for type_ in registry.values():
+        if type_.custom:
+            for field, schema in content["custom"][f"{type_.group}/{type_.kind}"]["properties"].items():
+                yield f"{_shared_name(type_)}.{field}", schema
+
+
+def _header_fields(metadata: str) -> Schema:
+    return {
+        "apiVersion": {
+            "type": "string",
+            "description": "The versioned schema of this representation of an object.",
+        },
+        "kind": {"type": "string", "description": "The REST resource this object represents, in CamelCase."},
+        "metadata": {"$ref": metadata, "description": "Standard metadata."},
+    }
+
+
+def _v3_schema(name: str, schema: Schema) -> Schema:
+    description = {"description": schema["description"]} if "description" in schema else {}
+    if name.endswith(".Quantity"):
+        return {"oneOf": [{"type": "string"}, {"type": "number"}], **description}
+    if name.endswith(".IntOrString"):
+        return {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}], **description}
+    converted: Schema = _v3(schema)
+    return converted
+
+
+def _v3(node: Any) -> Any:
+    """OpenAPI 3 lets nothing stand beside ``$ref``, so a reference becomes an ``allOf`` of one."""
+    if isinstance(node, list):
+        return [_v3(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str):
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        return {**beside, "allOf": [{"$ref": f"#/components/schemas/{node['$ref']}"}], "default": {}}
+    return {key: _v3(value) for key, value in node.items()}
+
+
+_NOT_IN_V2 = {"oneOf", "anyOf", "not", "nullable", "x-kubernetes-validations"}
+
+
+def _v2_schema(node: Any) -> Any:
+    """*node* as OpenAPI 2 can say it."""
+    if isinstance(node, list):
+        return [_v2_schema(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str):
+        return {**node, "$ref": f"#/definitions/{node['$ref']}"}
+    kept: Schema = {}
+    for key, value in node.items():
+        if key == "properties":
+            kept[key] = {name: _v2_schema(each) for name, each in value.items()}
+        elif key not in _NOT_IN_V2:
+            kept[key] = _v2_schema(value)
+    return kept
+
+
+def _v3_paths(types: list[ResourceType], version: str) -> Iterator[tuple[str, Schema]]:
+    kinds = documented()["kinds"]
+    for type_ in types:
+        name = definition_name(type_, version, kinds)
+        for path, operations in openapi_paths.paths(type_, version):
+            item: Schema = {each.method: _v3_operation(type_, version, each, name) for each in operations}
+            item["parameters"] = [
+                {"name": each, "in": "path", "required": True, "schema": {"type": "string"}}
+                for each in openapi_paths.path_parameters(path)
+            ]
+            yield path, item
+
+
+def _v3_operation(type_: ResourceType, version: str, operation: Operation, name: str) -> Schema:
+    answer = {"$ref": f"#/components/schemas/{name}" + ("List" if operation.returns_list else "")}
+    written: Schema = {
+        "operationId": openapi_paths.operation_id(type_, version, operation),
+        "parameters": [
+            {"name": each, "in": "query", "schema": {"type": "string"}} for each in operation.query
+        ],
+        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": answer}}}},
+        **openapi_paths.extensions(type_, version, operation),
+    }
+    if operation.consumes:
+        body = _META + "Patch" if operation.method == "patch" else name
+        content = {"schema": {"$ref": f"#/components/schemas/{body}"}}
+        written["requestBody"] = {"required": True, "content": dict.fromkeys(operation.consumes, content)}
+    return written
+
+
+def _v2_paths(types: list[ResourceType], version: str) -> Iterator[tuple[str, Schema]]:
+    for type_ in types:
+        for path, operations in openapi_paths.paths(type_, version):
+            item: Schema = {each.method: _v2_operation(type_, version, each) for each in operations}
+            item["parameters"] = [
+                {"name": each, "in": "path", "required": True, "type": "string"}
+                for each in openapi_paths.path_parameters(path)
+            ]
+            yield path, item
+
+
+def _v2_operation(type_: ResourceType, version: str, operation: Operation) -> Schema:
+    return {
+        "operationId": openapi_paths.operation_id(type_, version, operation),
+        "consumes": list(operation.consumes or ("*/*",)),
+        "produces": ["application/json"],
+        "parameters": [{"name": each, "in": "query", "type": "string"} for each in operation.query],
+        "responses": {"200": {"description": "OK"}},
+        **openapi_paths.extensions(type_, version, operation),
+    }

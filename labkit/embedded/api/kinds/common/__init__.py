@@ -1,0 +1,1 @@
+"""What kinds are made of: columns, checks of names and labels, CEL rules."""

@@ -1,0 +1,67 @@
+"""What the server knows of a kind beside its schema: all of it in one place, a :class:`Kind`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from labkit.embedded.api.kinds.common import names
+from labkit.embedded.api.kinds.common.causes import Causes
+from labkit.embedded.api.kinds.common.columns import PLAIN, Column, Row
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.objects import Obj
+from labkit.embedded.store import Store
+
+
+def _no_defaults(_obj: Obj) -> None:
+    pass
+
+
+def _as_sent(_store: Store, _obj: Obj) -> None:
+    pass
+
+
+def _as_changed(_store: Store, _obj: Obj, _old: Obj) -> None:
+    pass
+
+
+def _anything(_causes: Causes, _obj: Obj, _old: Obj | None) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind's type and what is particular to it; what is not said is as with most kinds.
+
+    The counterpart of ``pkg/registry/GROUP/KIND/strategy.go`` with ``pkg/apis/GROUP/v1/defaults.go``,
+    ``pkg/apis/GROUP/validation`` and the kind's part of ``pkg/printers/internalversion``.
+    """
+
+    type: ResourceType
+    columns: tuple[Column, ...] = PLAIN
+    """What ``kubectl get`` prints, in order."""
+    row: Callable[[Obj, dt.datetime], Row] = Row
+    """What the columns' cells are worked out from."""
+    default: Callable[[Obj], None] = _no_defaults
+    """Completes an object in place: before admission plug-ins, and once more after them."""
+    zero: Obj = field(default_factory=dict)
+    """What an object holds before anybody has set anything; see :mod:`.zero`."""
+    prepare_create: Callable[[Store, Obj], None] = _as_sent
+    """Brings a new object (without a status) into its first state."""
+    prepare_update: Callable[[Store, Obj, Obj], None] = _as_changed
+    """Undoes in a changed object, given the old one, what an update may not change."""
+    validate: Callable[[Causes, Obj, Obj | None], None] = _anything
+    """Adds what is wrong with a complete object, which replaces the old one if there is one."""
+    name_problems: Callable[[str], list[str]] = names.dns_subdomain
+    """What is wrong with a name."""
+    fields: tuple[str, ...] = ()
+    """What field selectors know besides name and namespace."""
+    has_generation: bool = True
+    """Whether ``metadata.generation`` counts the changes of its spec."""
+    keeps_status: bool = False
+    """Whether a new object may bring a status along, though there is a ``/status``."""
+    metadata_of_status: tuple[str, ...] = ()
+    """The fields of ``metadata`` that a write to ``/status`` may not change."""
+    shown_when_deleted: bool = False
+    """Whether a deletion answers with the object, not with a Status."""

@@ -1,0 +1,1 @@
+"""How a patch is merged into an object, and who owns which of its fields."""

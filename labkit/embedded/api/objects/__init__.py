@@ -1,0 +1,1 @@
+"""What can be done with objects: the verbs, listing, watching, writing, and how they are shown."""

@@ -1,0 +1,115 @@
+"""``status``, ``scale``, ``finalize`` and ``token``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from labkit.embedded.api.access.token_requests import TokenRequests
+from labkit.embedded.api.kinds import validation
+from labkit.embedded.api.merge import patch
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.api.objects.writing import Writing, decoded_body, tracker
+from labkit.embedded.api.request import responses
+from labkit.embedded.api.request.decode import Decoded
+from labkit.embedded.api.request.options import WriteOptions
+from labkit.embedded.api.request.target import not_allowed
+from labkit.embedded.api.types.schemas import definition
+from labkit.embedded.objects import Obj, mutable
+from labkit.embedded.status import conflict, invalid
+
+_SCALE_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
+
+
+class Subresources:
+    """The parts of an object with a path of their own (but ``log`` and ``proxy``)."""
+
+    def __init__(self, verbs: Verbs, writing: Writing, tokens: TokenRequests) -> None:
+        self._verbs, self._tokens = verbs, tokens
+        self._methods: dict[tuple[str, str], Callable[[Call], web.Response]] = {
+            ("status", "PUT"): writing.update,
+            ("status", "PATCH"): writing.patch,
+            ("scale", "GET"): self._get_scale,
+            ("scale", "PUT"): self._put_scale,
+            ("scale", "PATCH"): self._patch_scale,
+            ("finalize", "PUT"): self._finalize,
+            ("token", "POST"): self._token,
+        }
+
+    def answer(self, call: Call) -> web.Response:
+        """ApiError 405 for a method the part does not know."""
+        method = self._methods.get((call.target.subresource, call.request.method))
+        if method is None:
+            raise not_allowed()
+        return method(call)
+
+    def _current(self, call: Call) -> Obj:
+        return self._verbs.get(call.target.kind.name, call.target.name, call.target.namespace)
+
+    def _get_scale(self, call: Call) -> web.Response:
+        return responses.answer(call.request, scale_of(self._current(call)), form=call.form)
+
+    def _put_scale(self, call: Call) -> web.Response:
+        chosen = call.write_options("Update")
+        decoded = decoded_body(call, chosen.field_validation, kind="Scale")
+        return self._rescale(call, decoded, chosen)
+
+    def _patch_scale(self, call: Call) -> web.Response:
+        chosen = call.write_options("Patch")
+        decoded = patch.apply_patch(
+            call.content_type,
+            scale_of(self._current(call)),
+            call.body,
+            call.target.kind,
+            schema=definition(_SCALE_SCHEMA),
+        )
+        return self._rescale(call, decoded, chosen)
+
+    def _rescale(self, call: Call, decoded: Decoded, chosen: WriteOptions) -> web.Response:
+        current, scale = self._current(call), decoded.object
+        causes = validation.validate_scale(scale)
+        if causes:
+            raise invalid("Scale", "autoscaling", call.target.name, causes)
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        version = (scale.get("metadata") or {}).get("resourceVersion")
+        if version and version != current["metadata"]["resourceVersion"]:
+            raise conflict(call.target.kind.name, call.target.name)
+        changed = mutable(current)
+        changed["spec"]["replicas"] = replicas
+        written = self._verbs.update(
+            call.target.kind.name, changed, dry_run=chosen.dry_run, track=tracker(call, chosen)
+        )
+        said = [*decoded.warnings, *written.warnings]
+        return responses.answer(call.request, scale_of(written.object), form=call.form, warnings=said)
+
+    def _finalize(self, call: Call) -> web.Response:
+        decoded = decoded_body(call, "Ignore")
+        finalizers = (decoded.object.get("spec") or {}).get("finalizers") or []
+        written = self._verbs.finalize_namespace(call.target.name, finalizers)
+        return responses.answer(call.request, call.presenter.object(written.object), form=call.form)
+
+    def _token(self, call: Call) -> web.Response:
+        account = self._current(call)
+        request = decoded_body(call, "Ignore", kind="TokenRequest").object
+        value = self._tokens.answer(account, request)
+        return responses.answer(call.request, value, form=call.form, status=201)
+
+
+def scale_of(obj: Obj) -> Obj:
+    """The ``autoscaling/v1`` Scale of a Deployment or ReplicaSet."""
+    meta, spec = obj["metadata"], obj.get("spec", {})
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    replicas = spec.get("replicas", 1)
+    selector = (spec.get("selector") or {}).get("matchLabels") or {}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: meta[key] for key in kept if key in meta},
+        "spec": {"replicas": replicas} if replicas else {},  # as Go's omitempty leaves it
+        "status": {
+            "replicas": obj.get("status", {}).get("replicas", 0),
+            "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
+        },
+    }

@@ -1,0 +1,214 @@
+"""Create, update and delete: the rules every write goes through, over HTTP or from inside.
+
+All of it is synchronous. On the cluster's one event loop a verb is therefore atomic: what it read
+is still true when it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from labkit.embedded.api.kinds import catalogue, validation
+from labkit.embedded.api.objects import deletion, metadata, strategy
+from labkit.embedded.api.request.options import DeleteOptions
+from labkit.embedded.api.types.decoding import prune
+from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.schemas import schema_of
+from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest, User
+from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
+from labkit.embedded.status import ApiError, already_exists, bad_request, forbidden, not_found
+from labkit.embedded.store import Store
+
+Track = Callable[[Obj, Obj | None], Obj]
+"""(new, old) → new with its ``managedFields`` brought up to date."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The outcome of a write: the object as stored and what to warn the client of."""
+
+    object: Obj
+    warnings: list[str] = field(default_factory=list)
+    gone: bool = False
+    """Whether the object is no longer there."""
+
+
+class Verbs:
+    """The API's verbs over one store, with its admission plug-ins (in order)."""
+
+    def __init__(self, store: Store, registry: Registry, admission: Sequence[AdmissionPlugin] = ()) -> None:
+        self.store, self.registry = store, registry
+        self.admission = list(admission)
+        self.validating: list[AdmissionPlugin] = []
+        """Plug-ins that see the object last, when its own schema holds; they only refuse or warn."""
+
+    def type_of(self, resource: str) -> ResourceType:
+        """The registered type; ApiError 404 where there is none."""
+        kind = self.registry.get(resource)
+        if kind is None:
+            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        return kind
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Obj:
+        """One object, to be read only; ApiError 404 where it is not there."""
+        found = self.store.get(self.type_of(resource).stored_as, name, namespace)
+        if found is None:
+            raise not_found(resource, name)
+        return found
+
+    def objects(self, resource: str, namespace: str = "") -> list[Obj]:
+        """All there are, to be read only; of every namespace where *namespace* is empty."""
+        return self.store.objects(self.type_of(resource).stored_as, namespace)
+
+    def create(
+        self,
+        resource: str,
+        obj: Obj,
+        *,
+        namespace: str = "",
+        dry_run: bool = False,
+        track: Track | None = None,
+        user: User | None = None,
+    ) -> Written:
+        """Create *obj* (it becomes the server's own: pass a private copy)."""
+        kind = self.type_of(resource)
+        obj = _typed(kind, obj)
+        metadata.check_identity(kind, obj, "", namespace)
+        self._check_namespace(kind, obj)
+        metadata.fill_new(kind, obj)
+        obj, warnings = self._admit(kind, obj, None, dry_run, user)
+        strategy.prepare_create(self.store, kind, obj)
+        validation.check(obj, kind)
+        warnings += self._ask(self.validating, kind, obj, None, dry_run, user)
+        if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
+            raise already_exists(kind.name, name_of(obj))
+        obj = track(obj, None) if track else obj
+        return Written(obj if dry_run else self.store.put(kind.stored_as, obj), warnings)
+
+    def update(
+        self,
+        resource: str,
+        obj: Obj,
+        *,
+        name: str = "",
+        namespace: str = "",
+        subresource: str = "",
+        dry_run: bool = False,
+        track: Track | None = None,
+        user: User | None = None,
+    ) -> Written:
+        """Replace an object by *obj* (a private copy), or only its status."""
+        kind = self.type_of(resource)
+        obj = _typed(kind, obj)
+        metadata.check_identity(kind, obj, name, namespace)
+        old = self.get(resource, name_of(obj), namespace_of(obj))
+        metadata.carry_over(kind, obj, old)
+        warnings: list[str] = []
+        if subresource == "status":
+            obj = strategy.with_status_of(kind, obj, old)
+            validation.check_metadata(obj, kind)
+        else:
+            obj, warnings = self._admit(kind, obj, old, dry_run, user)
+            strategy.prepare_update(self.store, kind, obj, old)
+            validation.check(obj, kind, old)
+            warnings += self._ask(self.validating, kind, obj, old, dry_run, user)
+            metadata.bump_generation(kind, obj, old)
+        obj = track(obj, old) if track else obj
+        return self._replace(kind, obj, old, warnings, dry_run)
+
+    def delete(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        options: DeleteOptions = DeleteOptions(),  # noqa: B008 - frozen
+    ) -> Written:
+        """Remove an object, or mark it where finalizers or a grace period come first."""
+        kind = self.type_of(resource)
+        old = self.get(resource, name, namespace)
+        marked = deletion.begin(kind, old, options)
+        if marked is None:
+            gone = old if options.dry_run else self.store.remove(kind.stored_as, old)
+            return Written(deletion.last_sight(kind, gone), gone=True)
+        if marked is old or options.dry_run:
+            return Written(marked)
+        return Written(self.store.put(kind.stored_as, marked))
+
+    def finalize_namespace(self, name: str, finalizers: Sequence[str] = ()) -> Written:
+        """Set the namespace's own finalizers; without any, a namespace being deleted is removed."""
+        kind, old = self.type_of("namespaces"), self.get("namespaces", name)
+        obj = mutable(old)
+        obj.setdefault("spec", {})["finalizers"] = list(finalizers)
+        return self._replace(kind, obj, old, [], dry_run=False)
+
+    def _replace(self, kind: ResourceType, obj: Obj, old: Obj, warnings: list[str], dry_run: bool) -> Written:
+        if deletion.is_complete(kind, obj):
+            return Written(obj if dry_run else self.store.remove(kind.stored_as, obj), warnings, gone=True)
+        if dry_run:
+            return Written(obj, warnings)
+        unchanged = obj == old
+        return Written(old if unchanged else self.store.put(kind.stored_as, obj), warnings)
+
+    def _check_namespace(self, kind: ResourceType, obj: Obj) -> None:
+        if not kind.namespaced:
+            return
+        namespace = namespace_of(obj)
+        if not namespace:
+            raise bad_request("an empty namespace may not be set during creation")
+        found = self.store.get("namespaces", namespace)
+        if found is None:
+            raise not_found("namespaces", namespace)
+        if is_terminating(found):
+            raise _namespace_terminating(kind, obj, namespace)
+
+    def _admit(
+        self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool, user: User | None
+    ) -> tuple[Obj, list[str]]:
+        """*obj* complete and as plug-ins have changed it; what they added is made canonical, too."""
+        default = catalogue.of(kind).default
+        default(obj)
+        warnings = self._ask(self.admission, kind, obj, old, dry_run, user)
+        obj = _canonical(kind, obj)
+        default(obj)
+        return obj, warnings
+
+    @staticmethod
+    def _ask(
+        plugins: Sequence[AdmissionPlugin],
+        kind: ResourceType,
+        obj: Obj,
+        old: Obj | None,
+        dry_run: bool,
+        user: User | None,
+    ) -> list[str]:
+        operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
+        request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run, user)
+        return [warning for plugin in plugins for warning in plugin(request)]
+
+
+def _typed(kind: ResourceType, obj: Obj) -> Obj:
+    """*obj* as stored: under the storage version, type first."""
+    return {**{"apiVersion": "", "kind": ""}, **obj, "apiVersion": kind.api_version(), "kind": kind.kind}
+
+
+def _canonical(kind: ResourceType, obj: Obj) -> Obj:
+    """*obj* as the decoder would have left it: ``2000m`` is ``2``, nothing empty, nothing unknown."""
+    try:
+        return prune(obj, schema_of(kind), custom=kind.custom)[0]
+    except ValueError as error:
+        raise bad_request(f"{kind.kind} can't be handled: {error}") from error
+
+
+def _namespace_terminating(kind: ResourceType, obj: Obj, namespace: str) -> ApiError:
+    why = f"unable to create new content in namespace {namespace} because it is being terminated"
+    error = forbidden(kind.name, name_of(obj), why)
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    error.details["causes"] = [cause]
+    return error

@@ -1,0 +1,220 @@
+"""Watches over HTTP: a stream of changes that can be resumed, bounded in time and memory.
+
+What is there and the subscription to what changes are taken in one step, so nothing falls between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from labkit.embedded.api.objects.listing import revision_asked, too_new
+from labkit.embedded.api.objects.present import Presenter
+from labkit.embedded.api.objects.selectors import Selection, selection
+from labkit.embedded.api.request import options
+from labkit.embedded.api.request.responses import encode
+from labkit.embedded.objects import Obj, at_revision, namespace_of
+from labkit.embedded.status import ApiError, expired, invalid
+from labkit.embedded.store import Change, Store
+
+BOOKMARK_INTERVAL = 60.0  # seconds
+_TIMEOUTS = (1800, 3600)  # seconds; a random one in between, so that clients don't return in step
+_MOST_PENDING = 20_000  # changes a client may lag behind
+_INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
+
+
+@dataclass(eq=False)
+class Watch:
+    """One client's watch: what it still has to be sent, and what wakes it."""
+
+    store: Store
+    presenter: Presenter
+    chosen: Selection
+    bookmarks: bool
+    deadline: float
+    initial: list[Obj] = field(default_factory=list)
+    ends_initial: bool = False
+    revision: int = 0
+    pending: deque[Change] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    overrun: bool = False
+    sent: int = 0
+
+    def keep(self, change: Change) -> None:
+        """Called by the store inside each write."""
+        if len(self.pending) >= _MOST_PENDING:
+            self.overrun = True
+        else:
+            self.pending.append(change)
+        self.wake.set()
+
+    def initial_events(self) -> bytes:
+        """ADDED for all there is, then the bookmark that says so."""
+        frames = [self._frame("ADDED", obj) for obj in self.initial]
+        self.initial = []
+        if self.ends_initial:
+            frames.append(self.bookmark(_INITIAL_EVENTS_END))
+        return b"".join(frames)
+
+    def changes(self) -> bytes:
+        """The frames of all pending changes."""
+        frames = []
+        while self.pending:
+            change = self.pending.popleft()
+            self.revision = change.revision
+            frames += [self._frame(*event) for event in self._events(change)]
+        return b"".join(frames)
+
+    def rest(self) -> bytes:
+        """The pending changes and, where the client takes them, a bookmark of this very moment."""
+        frames = self.changes()
+        self.revision = self.store.revision
+        return frames + self.bookmark() if self.bookmarks else frames
+
+    def bookmark(self, annotations: Mapping[str, str] | None = None) -> bytes:
+        """A BOOKMARK: everything up to the newest revision has been sent."""
+        meta: Obj = {"creationTimestamp": None, "resourceVersion": str(self.revision)}
+        if annotations:
+            meta["annotations"] = dict(annotations)
+        return encode({"type": "BOOKMARK", "object": self.presenter.bookmark(meta)}) + b"\n"
+
+    def _events(self, change: Change) -> Iterator[tuple[str, Obj]]:
+        """None or one: an object that stops matching is DELETED, as it was; one that begins to is ADDED."""
+        target = self.presenter.target
+        if target.namespace and namespace_of(change.object) != target.namespace:
+            return
+        matches = change.type != "DELETED" and self.chosen.matches(change.object)
+        matched = change.previous is not None and self.chosen.matches(change.previous)
+        if matches:
+            yield ("MODIFIED" if matched else "ADDED"), change.object
+        elif change.previous is not None and matched:
+            yield "DELETED", at_revision(change.previous, change.revision)
+
+    def _frame(self, event: str, obj: Obj) -> bytes:
+        self.sent += 1
+        return encode({"type": event, "object": self.presenter.event(obj, self.sent == 1)}) + b"\n"
+
+
+def error_frame(error: ApiError) -> bytes:
+    """The ERROR event a watch ends with."""
+    return encode({"type": "ERROR", "object": error.status()}) + b"\n"
+
+
+class Watches:
+    """All watches of a server; :meth:`close` ends them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open: set[Watch] = set()
+        self._closing = False
+
+    async def stream(
+        self, request: web.BaseRequest, presenter: Presenter, query: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """Answer *request* with the changes it asks for, until its time is up or the client leaves."""
+        watch = self._begin(presenter, query)
+        refused = self._start(watch, query)
+        stop = self._store.subscribe([presenter.target.kind.stored_as], watch.keep)
+        self._open.add(watch)
+        try:
+            return await self._send(request, watch, refused)
+        finally:
+            self._open.discard(watch)
+            stop()
+
+    def close(self) -> None:
+        """Let every watch end at once."""
+        self._closing = True
+        for watch in self._open:
+            watch.wake.set()
+
+    def _begin(self, presenter: Presenter, query: Mapping[str, str]) -> Watch:
+        seconds = max(options.number(query, "timeoutSeconds") or 0, 0) or random.randint(*_TIMEOUTS)
+        deadline = asyncio.get_running_loop().time() + seconds
+        bookmarks = options.flag(query, "allowWatchBookmarks")
+        chosen = selection(presenter.target.kind, query)
+        return Watch(self._store, presenter, chosen, bookmarks, deadline, revision=self._store.revision)
+
+    def _start(self, watch: Watch, query: Mapping[str, str]) -> ApiError | None:
+        """Fill in what was there or has changed since; the refusal to stream where that is forgotten."""
+        wants_initial = _wants_initial(query)
+        since = revision_asked(query)
+        if since and since > self._store.revision:
+            raise too_new(since, self._store.revision)
+        target = watch.presenter.target
+        if wants_initial or (wants_initial is None and not since):
+            found = self._store.objects(target.kind.stored_as, target.namespace)
+            watch.initial = [obj for obj in found if watch.chosen.matches(obj)]
+            watch.ends_initial = bool(wants_initial) and watch.bookmarks
+        elif since:
+            return self._resume(watch, target.kind.stored_as, since)
+        return None
+
+    def _resume(self, watch: Watch, resource: str, since: int) -> ApiError | None:
+        try:
+            watch.pending.extend(self._store.changes(resource, since))
+        except ApiError as refused:
+            return refused
+        return None
+
+    async def _send(
+        self, request: web.BaseRequest, watch: Watch, refused: ApiError | None
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+        )
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        if refused:
+            await response.write(error_frame(refused))
+            return response
+        await _write(response, watch.initial_events())
+        while not self._closing and not watch.overrun and await self._next(response, watch):
+            pass
+        if watch.overrun:
+            await response.write(error_frame(expired("too many changes were waiting to be sent")))
+        return response
+
+    async def _next(self, response: web.StreamResponse, watch: Watch) -> bool:
+        """Send what is pending, wait for more; False when the watch's time is up."""
+        watch.wake.clear()
+        await _write(response, watch.changes())
+        left = watch.deadline - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(max(min(left, BOOKMARK_INTERVAL), 0)):
+                await watch.wake.wait()
+        except TimeoutError:
+            await _write(response, watch.rest())
+            return left > BOOKMARK_INTERVAL
+        return True
+
+
+def _wants_initial(query: Mapping[str, str]) -> bool | None:
+    """``?sendInitialEvents=``, with the rules of its company; None where it is not given."""
+    match = query.get("resourceVersionMatch", "")
+    if "sendInitialEvents" not in query:
+        if match:
+            message = (
+                "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            )
+            raise _refused("resourceVersionMatch", message)
+        return None
+    if match != "NotOlderThan":
+        message = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise _refused("resourceVersionMatch", message)
+    return options.flag(query, "sendInitialEvents")
+
+
+def _refused(name: str, message: str) -> ApiError:
+    return invalid("ListOptions", "meta.k8s.io", "", [(name, "FieldValueForbidden", message)])
+
+
+async def _write(response: Any, frames: bytes) -> None:
+    if frames:
+        await response.write(frames)

@@ -1,0 +1,85 @@
+"""HTTP answers: JSON or YAML, compressed when large, with the API's warnings."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from labkit.embedded.api.request.negotiation import YAML, Form
+from labkit.embedded.status import ApiError
+
+_COMPRESSED_FROM = 128 * 1024  # bytes, as the real server; below, the client is faster without
+_MOST_WARNED, _CUT_WARNING = 4096, 256  # characters of all warnings, and of each where there are more
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON; what is no text (half a surrogate pair, quoted from a request) becomes ``?``."""
+    return _ENCODER.encode(value).encode(errors="replace")
+
+
+def answer(
+    request: web.BaseRequest,
+    value: Any,
+    *,
+    form: Form,
+    status: int = 200,
+    warnings: Iterable[str] = (),
+) -> web.Response:
+    """*value* in the form the client accepts."""
+    body = _yaml(value) if form.media_type == YAML else encode(value) + b"\n"
+    headers = _headers(form.media_type, warnings)
+    if len(body) > _COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = gzip.compress(body, compresslevel=1)
+        headers["Content-Encoding"] = "gzip"
+        headers["Vary"] = "Accept-Encoding"
+    return web.Response(status=status, body=body, headers=headers)
+
+
+def refusal(error: ApiError, form: Form | None = None, warnings: Iterable[str] = ()) -> web.Response:
+    """The ``Status`` of *error*."""
+    form = form or Form()
+    body = _yaml(error.status()) if form.media_type == YAML else encode(error.status()) + b"\n"
+    headers = _headers(form.media_type, warnings)
+    if retry := error.details.get("retryAfterSeconds"):
+        headers["Retry-After"] = str(retry)
+    return web.Response(status=error.code, body=body, headers=headers)
+
+
+def text(content: str, status: int = 200) -> web.Response:
+    """Plain text, as health checks and unknown paths are answered."""
+    return web.Response(status=status, text=content, headers={"Cache-Control": "no-cache, private"})
+
+
+def _headers(media_type: str, warnings: Iterable[str]) -> CIMultiDict[str]:
+    headers = CIMultiDict({"Content-Type": media_type, "Cache-Control": "no-cache, private"})
+    for warning in bounded(list(dict.fromkeys(warnings))):
+        headers.add("Warning", f'299 - "{_quotable(warning)}"')
+    return headers
+
+
+def bounded(warnings: list[str]) -> list[str]:
+    """Too many or too long ones are cut and then left out, by the real server's measures."""
+    if sum(map(len, warnings)) <= _MOST_WARNED:
+        return warnings
+    cut = [each[:_CUT_WARNING] for each in warnings[: _MOST_WARNED + 1]]
+    lengths = accumulate(map(len, cut))
+    return [each for each, length in zip(cut, lengths, strict=True) if length <= _MOST_WARNED]
+
+
+def _quotable(warning: str) -> str:
+    """One line, quotes and backslashes escaped, as RFC 7234 wants the text of a Warning."""
+    line = "".join(each if each.isprintable() else " " for each in warning)
+    return " ".join(line.split()).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _yaml(value: Any) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(value, sort_keys=True, allow_unicode=True).encode(errors="replace")

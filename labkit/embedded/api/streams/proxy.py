@@ -1,0 +1,172 @@
+"""``pods/NAME:PORT/proxy`` and ``services/NAME:PORT/proxy``: HTTP to what runs in the cluster.
+
+Any method, path and query, streamed both ways. Where a port really listens (TCP or a Unix socket)
+only the node knows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from labkit.embedded.api.access.impersonation import PREFIX
+from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.integers import unsigned
+from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
+from labkit.embedded.objects import Obj
+from labkit.embedded.status import ApiError, bad_request
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+_NOT_PASSED = _HOP_BY_HOP | {"authorization", "host", "content-length"}
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One port of one pod."""
+
+    namespace: str
+    pod: str
+    port: int
+
+
+class Proxy:
+    """Passes requests on to pods."""
+
+    def __init__(self, verbs: Verbs, runtime: PodRuntime) -> None:
+        self._verbs = verbs
+        self._runtime = runtime
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        """The backend's answer, streamed; ApiError 404/503 where there is no backend."""
+        find = self._pod if call.target.kind.name == "pods" else self._service
+        backend = find(call)
+        address = self._runtime.dial(backend.namespace, backend.pod, backend.port)
+        async with _session(address) as session:
+            return await _pass_on(call, session, _url(call, address), backend)
+
+    def _pod(self, call: Call) -> Backend:
+        name, port = _split_name(call.target.name)
+        pod = self._verbs.get("pods", name, call.target.namespace)
+        number = unsigned(port) if port else _first_port(pod)
+        if number is None:
+            raise bad_request(f"invalid port {port!r} in pod request: a number is needed")
+        return Backend(call.target.namespace, name, number)
+
+    def _service(self, call: Call) -> Backend:
+        name, port = _split_name(call.target.name)
+        namespace = call.target.namespace
+        service = self._verbs.get("services", name, namespace)
+        wanted = _service_port(service, port)
+        choices = self._endpoints(name, namespace, wanted.get("name", ""))
+        if not choices:
+            raise ApiError(
+                503, "ServiceUnavailable", f'no endpoints available for service "{call.target.name}"'
+            )
+        return random.choice(choices)
+
+    def _endpoints(self, service: str, namespace: str, port: str) -> list[Backend]:
+        """Every ready pod behind the named port of *service*."""
+        slices = self._verbs.objects("endpointslices.discovery.k8s.io", namespace)
+        label = "kubernetes.io/service-name"
+        own = [each for each in slices if (each["metadata"].get("labels") or {}).get(label) == service]
+        return [backend for each in own for backend in _ready(each, namespace, port)]
+
+
+def _ready(endpoint_slice: Obj, namespace: str, port_name: str) -> list[Backend]:
+    ports = endpoint_slice.get("ports") or ()
+    numbers = [each["port"] for each in ports if each.get("name", "") == port_name]
+    endpoints = endpoint_slice.get("endpoints") or ()
+    ready = [each for each in endpoints if (each.get("conditions") or {}).get("ready", True)]
+    pods = [reference["name"] for each in ready if (reference := each.get("targetRef"))]
+    return [Backend(namespace, pod, number) for pod in pods for number in numbers]
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    """``web``, ``web:8080``, ``http:web:8080`` → name and port."""
+    parts = text.split(":")
+    if len(parts) == 3:
+        if parts[0] not in ("", "http"):
+            raise bad_request(f"scheme {parts[0]!r} is not supported by this proxy: use http")
+        parts = parts[1:]
+    if len(parts) > 2 or not parts[0]:
+        raise bad_request(f"invalid proxy target {text!r}: write name, name:port or http:name:port")
+    return parts[0], parts[1] if len(parts) == 2 else ""
+
+
+def _first_port(pod: Obj) -> int:
+    containers = pod.get("spec", {}).get("containers") or ()
+    return next((port["containerPort"] for each in containers for port in each.get("ports") or ()), 80)
+
+
+def _service_port(service: Obj, wanted: str) -> Obj:
+    ports: list[Obj] = service.get("spec", {}).get("ports") or []
+    for port in ports:
+        if wanted in ("", port.get("name"), str(port.get("port"))):
+            return port
+    name = service["metadata"]["name"]
+    raise ApiError(503, "ServiceUnavailable", f'no service port "{wanted}" found for service "{name}"')
+
+
+def _session(address: TcpAddress | UnixAddress) -> ClientSession:
+    from aiohttp import ClientSession, ClientTimeout, TCPConnector, UnixConnector
+
+    connector = UnixConnector(str(address.path)) if isinstance(address, UnixAddress) else TCPConnector()
+    timeout = ClientTimeout(total=None, connect=10)
+    return ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
+
+def _url(call: Call, address: TcpAddress | UnixAddress) -> Any:
+    from yarl import URL
+
+    host = f"{address.host}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
+    query = call.request.rel_url.raw_query_string
+    path = call.target.rest or "/"
+    return URL(f"http://{host}{path}{'?' + query if query else ''}", encoded=True)
+
+
+async def _pass_on(call: Call, session: ClientSession, url: Any, backend: Backend) -> web.StreamResponse:
+    from aiohttp import ClientError
+
+    request = call.request
+    impersonating = {name.lower() for name in request.headers if name.lower().startswith(PREFIX)}
+    headers = _kept(request.headers, _NOT_PASSED | impersonating)
+    body = request.content if request.body_exists else None
+    try:
+        answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+    except (ClientError, OSError) as error:
+        where = f"{backend.pod}:{backend.port}"
+        raise ApiError(
+            503, "ServiceUnavailable", f"error trying to reach service: {where}: {error}"
+        ) from error
+    async with answer:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        for key, value in _kept(answer.headers, _HOP_BY_HOP).items():
+            response.headers.add(key, value)
+        await response.prepare(request)
+        async for chunk in answer.content.iter_chunked(_CHUNK):
+            await response.write(chunk)
+    return response
+
+
+def _kept(headers: Mapping[str, str], dropped: set[str]) -> Any:
+    from multidict import CIMultiDict
+
+    return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in dropped)

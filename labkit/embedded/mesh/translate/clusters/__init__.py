@@ -1,0 +1,1 @@
+"""What can be reached: clusters, their policy and endpoints."""

@@ -1,0 +1,184 @@
+"""Clusters: one for each port of each visible service, one more for each subset of it.
+
+They depend on the proxy's namespace (visibility, DestinationRules) and kind only, so proxies share
+them: see :func:`outbound_clusters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.embedded.mesh.durations import proto
+from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
+from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
+from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
+from labkit.embedded.mesh.translate.naming import (
+    BLACK_HOLE,
+    PASSTHROUGH,
+    ads,
+    filter_metadata,
+    outbound_cluster,
+    typed,
+)
+from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, resolved
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """Clusters, and the endpoints of those that are filled by EDS."""
+
+    clusters: dict[str, Resource]
+    endpoints: dict[str, Resource]
+
+
+def outbound_clusters(state: MeshState, proxy: Proxy) -> Outbound:
+    """Every outbound cluster of *proxy*; made once for each namespace and kind of proxy."""
+    key = ("outbound clusters", proxy.namespace, proxy.kind)
+    if key not in state.memo:
+        state.memo[key] = _outbound(state, proxy)
+    found: Outbound = state.memo[key]
+    return found
+
+
+def passthrough_cluster(state: MeshState) -> Resource:
+    """``PassthroughCluster``: dials wherever the caller wanted to go."""
+    options: dict[str, Any] = {
+        "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}
+    }
+    http = {policies.HTTP_OPTIONS: typed(policies.HTTP_OPTIONS, **options)}
+    return {
+        "name": PASSTHROUGH,
+        **policies.ORIGINAL_DESTINATION,
+        **policies.connection_pool({}, state.mesh.connect_timeout),
+        "typed_extension_protocol_options": http,
+        **FROM_ANYWHERE,
+    }
+
+
+def black_hole_cluster(state: MeshState) -> Resource:
+    """``BlackHoleCluster``: leads nowhere."""
+    timeout = proto(state.mesh.connect_timeout)
+    return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout}
+
+
+def _outbound(state: MeshState, proxy: Proxy) -> Outbound:
+    found = Outbound({}, {})
+    for service in state.services_visible_from(proxy.namespace).values():
+        for port in service.ports:
+            if port.protocol != "UDP":
+                for built in _clusters(state, proxy, service, port):
+                    _add(found, built)
+    return found
+
+
+_WITHOUT_CHOICE = ("common_lb_config", "original_dst_lb_config")
+"""Settings that mean something also where the caller has chosen the endpoint."""
+
+
+@dataclass(frozen=True)
+class _Built:
+    cluster: Resource
+    assignment: Resource | None = None
+
+
+def _add(found: Outbound, built: _Built) -> None:
+    name = built.cluster["name"]
+    found.clusters.setdefault(name, built.cluster)
+    if built.assignment is not None:
+        found.endpoints.setdefault(name, built.assignment)
+
+
+def _clusters(state: MeshState, proxy: Proxy, service: Service, port: ServicePort) -> Iterator[_Built]:
+    rule = state.destination_rules.lookup(service.host, proxy.namespace, service.namespace)
+    make = _Maker(state, proxy, service, port)
+    config = None if rule is None else _rule_path(rule.config.namespace, rule.config.name)
+    plain = make("", service.endpoints_of(port), rule.policy_for(port.number) if rule else {}, config)
+    yield from [plain] if plain else []
+    for subset in rule.subsets if rule else ():
+        endpoints = [each for each in service.endpoints_of(port) if each.belongs_to(subset.labels)]
+        assert rule is not None
+        built = make(subset.name, endpoints, rule.policy_for(port.number, subset), config)
+        yield from [built] if built else []
+
+
+def _rule_path(namespace: str, name: str) -> str:
+    return f"/apis/networking.istio.io/v1/namespaces/{namespace}/destination-rule/{name}"
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the clusters of one service port."""
+
+    state: MeshState
+    proxy: Proxy
+    service: Service
+    port: ServicePort
+
+    def __call__(
+        self, subset: str, endpoints: Sequence[Endpoint], policy: policies.Policy, config: str | None
+    ) -> _Built | None:
+        name = outbound_cluster(self.port.number, self.service.host, subset)
+        discovery = self._discovery(name, endpoints, policy)
+        if discovery is None:
+            return None
+        metadata: dict[str, Any] = {"config": config} if config else {}
+        metadata |= {"subset": subset} if subset else {}
+        cluster: Resource = {
+            "name": name,
+            "alt_stat_name": f"{name};",
+            **policies.load_balancing(policy),
+            **policies.connection_pool(policy, self.state.mesh.connect_timeout),
+            **policies.protocol_options(policy, self.port, detects=self.proxy.kind == "sidecar"),
+            **policies.outlier_detection(policy),
+            **({"metadata": filter_metadata(**metadata)} if metadata else {}),
+            **discovery.cluster,
+        }
+        if cluster["lb_policy"] == "CLUSTER_PROVIDED":
+            for key in [key for key in cluster if key.endswith("_lb_config") and key not in _WITHOUT_CHOICE]:
+                del cluster[key]
+        return _Built(cluster, discovery.assignment)
+
+    def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
+        """How the cluster finds its endpoints; None for one that has none and can't get any."""
+        resolution = self.service.resolution
+        passes = resolution in ("HEADLESS", "NONE") or policies.is_passthrough(policy)
+        # A gateway has no original destination to go by: it treats such services like any other.
+        if passes and self.proxy.kind == "sidecar":
+            return _Built(self._original_destination())
+        if resolution in ("DNS", "DNS_ROUND_ROBIN"):
+            return self._by_name(name, endpoints)
+        if resolution == "NONE":
+            return None
+        return _Built(_eds(name) | self._source(endpoints), load_assignment(name, endpoints))
+
+    def _original_destination(self) -> Resource:
+        cluster: Resource = dict(policies.ORIGINAL_DESTINATION)
+        if self.service.from_kubernetes:
+            return cluster
+        if self.port.target and int(self.port.target) != self.port.number:
+            cluster["original_dst_lb_config"] = {"upstream_port_override": int(self.port.target)}
+        return cluster | FROM_ANYWHERE
+
+    def _by_name(self, name: str, endpoints: Sequence[Endpoint]) -> _Built | None:
+        found = resolved(self.state, endpoints)
+        if not found:
+            return None
+        once = self.service.resolution == "DNS_ROUND_ROBIN"
+        cluster = {
+            "type": "LOGICAL_DNS" if once else "STRICT_DNS",
+            "dns_lookup_family": "V4_ONLY",
+            "dns_refresh_rate": "60s",
+            "respect_dns_ttl": True,
+            "load_assignment": load_assignment(name, found[:1] if once else found),
+        }
+        return _Built(cluster | self._source(found))
+
+    def _source(self, endpoints: Sequence[Endpoint]) -> Resource:
+        return FROM_ANYWHERE if leads_outside(each.address for each in endpoints) else {}
+
+
+def _eds(name: str) -> Resource:
+    return {"type": "EDS", "eds_cluster_config": {"eds_config": ads(), "service_name": name}}

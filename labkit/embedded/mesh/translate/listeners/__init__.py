@@ -1,0 +1,1 @@
+"""Where a proxy takes connections: listeners, their filter chains and HTTP managers."""

@@ -1,0 +1,176 @@
+"""The inbound side of a sidecar: a listener, a cluster and routes for each port of the pod's app.
+
+Names carry the *target* port, except for the virtual host and the decorator, which carry the
+service's own port. Where two Services select one target port, the older defines protocol and names.
+VirtualServices never act here. Container ports that no Service names are passed on as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.embedded.mesh.durations import proto
+from labkit.embedded.mesh.hosts import service_host
+from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.pods import container_ports
+from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.translate import naming, placement
+from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
+from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
+from labkit.embedded.mesh.translate.listeners.http_manager import (
+    HTTP_INSPECTOR,
+    PLAIN_HTTP,
+    HttpManager,
+    tcp_proxy,
+)
+from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
+from labkit.embedded.objects import Obj, name_of, namespace_of
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A port of the pod, and the Service port that defines it (none for a bare container port)."""
+
+    number: int
+    name: str
+    service: Service | None = None
+    port: ServicePort | None = None
+
+
+@dataclass(frozen=True)
+class Inbound:
+    listeners: dict[str, Resource]
+    clusters: dict[str, Resource]
+
+
+def inbound(state: MeshState, proxy: Proxy) -> Inbound:
+    """Listeners and clusters for what enters the pod of *proxy*."""
+    pod = state.pod_of(proxy)
+    targets = list(_targets(state, proxy, pod or {}).values())
+    listeners = [_listener(state, proxy, target) for target in targets]
+    clusters = [_cluster(state, proxy, each) for each in targets if each.service is not None]
+    bare = [target.number for target in targets if target.service is None]
+    clusters.append(_passthrough(state, proxy, bare))
+    return Inbound({each["name"]: each for each in listeners}, {each["name"]: each for each in clusters})
+
+
+def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
+    names = dict(container_ports(pod))
+    found: dict[int, _Target] = {}
+    for obj in state.services_selecting(proxy.namespace, state.labels_of(proxy)):
+        service = state.kubernetes_service(service_host(name_of(obj), namespace_of(obj)))
+        for port in service.ports if service else ():
+            number = target_number(port, names)
+            if number and port.protocol != "UDP" and number not in placement.PROXY_PORTS:
+                name = next((each for each, value in names.items() if value == number), "")
+                found.setdefault(number, _Target(number, name, service, port))
+    for name, number in container_ports(pod):
+        if number not in placement.PROXY_PORTS:
+            found.setdefault(number, _Target(number, name))
+    return found
+
+
+def target_number(port: ServicePort, names: dict[str, int]) -> int:
+    """The pod's port behind a Service port; 0 where its name is none of the pod's."""
+    return port.target if isinstance(port.target, int) else names.get(port.target, 0)
+
+
+def _listener(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
+    detects = target.port is None or target.port.is_auto
+    listener: Resource = {
+        "name": naming.listener(proxy.pod_ip, target.number),
+        "address": naming.socket_address(proxy.pod_ip, target.number),
+        "traffic_direction": "INBOUND",
+        "listener_filters": [HTTP_INSPECTOR] if detects else [],
+        "listener_filters_timeout": proto(state.mesh.protocol_detection_timeout),
+        "continue_on_listener_filters_timeout": True,
+        **_chains(state, target),
+        "access_log": listener_access_log(state.mesh, inbound=True),
+    }
+    services = state.services_selecting(proxy.namespace, state.labels_of(proxy))
+    outside = placement.outside_addresses(state, services, target.number, target.name)
+    return listener | ({"additional_addresses": outside} if outside else {})
+
+
+def _chains(state: MeshState, target: _Target) -> dict[str, Any]:
+    """HTTP, TCP, or whichever of the two the first bytes show."""
+    names = _chain_names(target)
+    http = {"name": names[0], "filters": [_manager(state, target)]}
+    tcp = {"name": names[1], "filters": [_tcp_proxy(state, target)]}
+    if target.port is not None and target.port.is_http:
+        return {"filter_chains": [http]}
+    if target.port is not None and not target.port.is_auto:
+        return {"filter_chains": [tcp]}
+    return {"filter_chains": [{**http, "filter_chain_match": PLAIN_HTTP}], "default_filter_chain": tcp}
+
+
+def _chain_names(target: _Target) -> tuple[str, str]:
+    if target.service is None:
+        return "virtualInbound-catchall-http", "virtualInbound"
+    name = naming.listener("0.0.0.0", target.number)
+    return name, name
+
+
+def _manager(state: MeshState, target: _Target) -> dict[str, Any]:
+    prefix = f"inbound_{naming.listener('0.0.0.0', target.number)};"
+    return HttpManager(state.mesh, "inbound", prefix).inline(_route_config(target))
+
+
+def _route_config(target: _Target) -> dict[str, Any]:
+    if target.service is None or target.port is None:
+        action = placement.on_port(target.number)
+        route = default_route(naming.INBOUND_PASSTHROUGH, ":0/*", action)
+        return _one_host(naming.INBOUND_PASSTHROUGH, "inbound|http|0", route)
+    cluster = naming.inbound_cluster(target.number)
+    grpc = target.port.protocol in ("GRPC", "GRPC-WEB")
+    route = inbound_default(cluster, target.service.host, target.port.number, grpc=grpc)
+    return _one_host(cluster, f"inbound|http|{target.port.number}", route)
+
+
+def _one_host(name: str, host: str, route: Resource) -> dict[str, Any]:
+    hosts = [{"name": host, "domains": ["*"], "routes": [route]}]
+    return {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
+
+
+def _tcp_proxy(state: MeshState, target: _Target) -> dict[str, Any]:
+    if target.service is not None:
+        return tcp_proxy(state.mesh, naming.inbound_cluster(target.number), inbound=True)
+    name = naming.INBOUND_PASSTHROUGH
+    fields = {"cluster": name, "stat_prefix": name, **placement.on_port(target.number)}
+    return tcp_proxy(state.mesh, fields, inbound=True)
+
+
+def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
+    assert target.service is not None
+    assert target.port is not None
+    name = naming.inbound_cluster(target.number)
+    endpoints = [{"lb_endpoints": [placement.inbound_endpoint(proxy.pod_ip, target.number)]}]
+    policy = _connection_pool_of(state, proxy, target.service, target.port)
+    return {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+        **policies.connection_pool(policy, state.mesh.connect_timeout),
+        **policies.protocol_options(policy, target.port),
+        **placement.inbound_source(),
+    }
+
+
+def _connection_pool_of(
+    state: MeshState, proxy: Proxy, service: Service, port: ServicePort
+) -> policies.Policy:
+    """Of a DestinationRule only the connection pool counts on the inbound side."""
+    rule = state.destination_rules.lookup(service.host, proxy.namespace, service.namespace)
+    policy = rule.policy_for(port.number) if rule else {}
+    return {key: value for key, value in policy.items() if key == "connectionPool"}
+
+
+def _passthrough(state: MeshState, proxy: Proxy, ports: list[int]) -> Resource:
+    return {
+        "name": naming.INBOUND_PASSTHROUGH,
+        **placement.inbound_passthrough(proxy.pod_ip, ports),
+        **policies.connection_pool({}, state.mesh.connect_timeout),
+        **policies.protocol_options({}, ServicePort("", 0, "")),
+        **placement.inbound_source(),
+    }

@@ -1,0 +1,1 @@
+"""Which request goes where: virtual hosts, routes, and what is done on the way."""

@@ -1,0 +1,66 @@
+"""What a learner has made of a task: nothing yet, nearly it, elsewhere, or more than was asked for.
+
+A task is judged by what the mesh does (:mod:`labkit.scenario.tasks`); what is said here is why it does not
+do it yet, and what comes next. What only a scenario itself knows of its tasks is ``TASKS`` in ``hints.py``
+beside the data: from a step's number to its :class:`TaskHints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from labkit.kube.manifests import parse
+from labkit.language import gettext
+from labkit.scenario.functions import module_of
+from labkit.scenario.hints.look import Fault, Look
+from labkit.scenario.learner import Learner
+from labkit.scenario.tasks import find_task
+
+
+def _nothing_known(look: Look) -> Iterator[Fault]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class TaskHints:
+    """How one task is looked at."""
+
+    faults: Callable[[Look], Iterator[Fault]] = _nothing_known
+    rules: tuple[str, ...] = ()
+    """VirtualServices that it has the learner change: it is :attr:`faults` that speak of them."""
+    workloads: tuple[str, ...] = ()
+    """Deployments, likewise."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is wrong where nothing was found."""
+        return self.faults is not _nothing_known
+
+    def changes(self, fault: Fault) -> bool:
+        """Whether *fault* is about what the learner is to change."""
+        return fault.rule in self.rules or fault.workload in self.workloads
+
+
+def task_hints(learner: Learner, step: int) -> TaskHints:
+    """How the task of *step* is looked at; by default what its solution has is what is to be changed."""
+    module = module_of(learner.scenario, "hints")
+    known = getattr(module, "TASKS", {}) if module else {}
+    if step in known:
+        found: TaskHints = known[step]
+        return found
+    names: dict[str, list[str]] = {"VirtualService": [], "Deployment": []}
+    for manifest in parse(find_task(step, learner).solution):
+        names.setdefault(manifest.object["kind"], []).append(manifest.object["metadata"]["name"])
+    return TaskHints(rules=tuple(names["VirtualService"]), workloads=tuple(names["Deployment"]))
+
+
+def refusal_faults(look: Look, step: int) -> Iterator[Fault]:
+    """What the API server did not take."""
+    if look.refusal:
+        text = gettext(
+            "What was applied last from here, {thing}, was refused, and nothing was changed: {reason}",
+            thing=look.refusal.thing,
+            reason=look.refusal.reason,
+        )
+        yield Fault(text, step)
