@@ -9,7 +9,6 @@ nothing of them is imported here, but in the pod that runs one.
 ``servers``         httpbin (both), echoserver, nginx, squid, databases
 ``clients``         curl, netshoot, fortio, busybox, pause: what others sleep in
 ``own``             what the learner has entered by ``labkit images add``
-``outside``         hosts of the outside world that the learner has entered
 ==================  =============================================================
 """
 

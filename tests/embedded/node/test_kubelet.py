@@ -188,10 +188,11 @@ async def test_what_cannot_be_started_says_why_and_is_tried_again(node: Node, ca
 
 
 async def test_an_unknown_image_waits_and_says_what_there_is(node: Node) -> None:
-    node.client.create("pods", pod("web", "nginx"))
+    node.client.create("pods", pod("web", "somebody/nothing"))
     seen = await node.until("web", state("ErrImagePull"))
     assert seen["status"]["phase"] == "Pending"
-    assert SERVICE_B in container(seen)["state"]["waiting"]["message"]
+    message = container(seen)["state"]["waiting"]["message"]
+    assert "`labkit images add somebody/nothing -- COMMAND` enters a program of yours" in message
     await node.until("web", state("ImagePullBackOff"))
     with pytest.raises(ApiError, match="is waiting to start: trying and failing to pull image"):
         await node.log("web")
@@ -200,7 +201,7 @@ async def test_an_unknown_image_waits_and_says_what_there_is(node: Node) -> None
 
 
 async def test_a_new_image_replaces_the_container(node: Node) -> None:
-    node.client.create("pods", pod("web", "nginx"))
+    node.client.create("pods", pod("web", "somebody/nothing"))
     await node.until("web", state("ErrImagePull"))
     changed = mutable(node.client.get("pods", "web", "default"))
     changed["spec"]["containers"][0]["image"] = SERVICE_B

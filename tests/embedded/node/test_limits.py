@@ -66,7 +66,7 @@ class TestDeadline:
 
     async def test_what_never_started(self, node: Node) -> None:
         init = [{"name": "first", "image": "test/sleep"}]
-        node.client.create("pods", pod("p", "nginx", activeDeadlineSeconds=1))
+        node.client.create("pods", pod("p", "somebody/nothing", activeDeadlineSeconds=1))
         node.client.create("pods", pod("q", "test/sleep", initContainers=init, activeDeadlineSeconds=1))
         for name in ("p", "q"):
             seen = await node.until(name, lambda seen: phase(seen) == "Failed")
