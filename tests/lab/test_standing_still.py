@@ -9,7 +9,7 @@ import pytest
 
 from labkit.embedded.cluster import processes
 
-from ..clocks import wait_until
+from .test_lab import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
