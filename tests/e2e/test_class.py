@@ -45,7 +45,7 @@ def shared(bench, tmp_path):
     return env
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_two_learners_at_once(bench, shared, tmp_path):
     sessions = {
         name: subprocess.Popen(
