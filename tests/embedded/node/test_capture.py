@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from labkit.embedded.node import capture
-from labkit.embedded.node.pod_network import SHIM
+from labkit.embedded.node.inside.node import SHIM
 
 OUTSIDE, INSIDE = "192.0.2.1", "10.43.0.5"
 
