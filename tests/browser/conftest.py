@@ -98,7 +98,7 @@ def _copy_checkout(root: Path) -> None:
     """The notebooks as a learner's own files, beside the package that opens them."""
     checkout = root / "checkout"
     shutil.copytree(BOOK, checkout / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    # No link: the book is where the package really is, and a notebook that is saved must not be the checkout's.
+    # No link: the book lies where the package really is, and what is saved must not be the checkout's.
     shutil.copytree(ROOT / "labkit", checkout / "labkit")
     (checkout / "manifests").symlink_to(ROOT / "manifests")
     (root / "jupyter").mkdir()
