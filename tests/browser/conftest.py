@@ -98,8 +98,9 @@ def _copy_checkout(root: Path) -> None:
     """The notebooks as a learner's own files, beside the package that opens them."""
     checkout = root / "checkout"
     shutil.copytree(BOOK, checkout / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    for name in ("labkit", "manifests"):
-        (checkout / name).symlink_to(ROOT / name)
+    # No link: the book lies where the package really is, and what is saved must not be the checkout's.
+    shutil.copytree(ROOT / "labkit", checkout / "labkit")
+    (checkout / "manifests").symlink_to(ROOT / "manifests")
     (root / "jupyter").mkdir()
     (root / "jupyter" / "jupyter_lab_config.json").write_text(json.dumps(SETTINGS))
 
