@@ -100,7 +100,7 @@ def _not_for_you(error: ApiRefused) -> Exception:
     return UsageError(
         gettext(
             "Only who may read every learner's record can see the class: the cluster's administrator, or "
-            "who has `get`, `list` and `watch` of configmaps and namespaces. It says: {error}",
+            "who has `get`, `list` and `watch` of `configmaps` and `namespaces`. It says: {error}",
             error=str(error).splitlines()[0],
         )
     )
