@@ -64,7 +64,7 @@ class Sandbox:
     def inside(self, spec: Obj, needed: Iterable[Path] = (), *, is_container: bool = False) -> Inside:
         """What a program of the container *spec* finds; MountError where a volume can't be had.
 
-        needed: folders of the host in which that program lies.
+        needed: folders and files of the host without which its programs don't run.
         """
         folder = self.node.pod_run_dir(self.pod)
         mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)

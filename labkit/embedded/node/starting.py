@@ -99,6 +99,8 @@ def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> 
     variables = _environment(sandbox, launch, command)
     directory = command.directory or launch.run_dir
     needed = [command.directory, Path(command.argv[0]).parent] if command.directory else []
+    named = (word for words in command.programs.values() for word in words)
+    needed += [Path(word) for word in named if word.startswith("/")]
     return Surroundings(variables, directory, sandbox.inside(launch.container, needed))
 
 

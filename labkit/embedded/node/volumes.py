@@ -37,7 +37,7 @@ def mounts(
 ) -> list[Mount]:
     """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't.
 
-    needed: folders of the host in which its program lies, wherever that is.
+    needed: folders and files of the host without which its programs don't run, wherever those are.
     """
     tmp = folder / spec["name"] / TMP
     tmp.mkdir(parents=True, exist_ok=True)
@@ -94,9 +94,9 @@ def _mount(mount: Obj, volume: Obj, place: Path) -> Mount:
     return Mount(str(source), os.path.normpath(str(mount["mountPath"])), read_only)
 
 
-def _kept_in_sight(mounts: Iterable[Mount], *folders: Path) -> Iterable[Mount]:
+def _kept_in_sight(mounts: Iterable[Mount], *paths: Path) -> Iterable[Mount]:
     """What a program needs of the host though it lies below a mount, such as this Python in ``/tmp``."""
-    for path in dict.fromkeys((*map(str, folders), sys.prefix, sys.base_prefix, str(_PACKAGE))):
+    for path in dict.fromkeys((*map(str, paths), sys.prefix, sys.base_prefix, str(_PACKAGE))):
         if any(f"{path}/".startswith(f"{each.target}/") for each in mounts):
             yield Mount(path, path)
 

@@ -21,9 +21,9 @@ DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the spec
 
 
 @pytest.fixture
-def catalogue(catalogue: Catalogue, tmp_path: Path) -> Catalogue:
+def catalogue(catalogue: Catalogue, outside_tmp: Path) -> Catalogue:
     def described(launch: Launch) -> ProcessCommand:
-        script = f"echo {launch.container['name']} >> {tmp_path}/started; echo up; exec sleep 60"
+        script = f"echo {launch.container['name']} >> {outside_tmp}/started; echo up; exec sleep 60"
         return ProcessCommand(["/bin/sh", "-c", script])
 
     catalogue.add("test/sleep", ProcessImage(described))
@@ -82,7 +82,7 @@ class TestDeadline:
         assert await node.log("p", LogOptions(follow=True)) == "up\n"
 
     async def test_the_node_may_be_away_meanwhile(
-        self, client: InProcessClient, start_node: StartNode, tmp_path: Path
+        self, client: InProcessClient, start_node: StartNode, outside_tmp: Path
     ) -> None:
         client.create("pods", pod("p", "test/sleep", activeDeadlineSeconds=3600))
         async with start_node() as node:
@@ -93,7 +93,7 @@ class TestDeadline:
         async with start_node() as node:
             seen = await node.until("p", lambda seen: phase(seen) == "Failed")
             assert outcome(seen) == ("Failed", *DEADLINE)
-        assert (tmp_path / "started").read_text() == "c0\n", "it was not started again"
+        assert (outside_tmp / "started").read_text() == "c0\n", "it was not started again"
         client.create("pods", pod("q", "test/sleep"))
         async with start_node() as node:
             await node.ready("q")
@@ -165,7 +165,7 @@ class TestNode:
         assert int(allocatable["memory"].removesuffix("Ki")) >= 250 * 192 * 1024
 
 
-async def test_an_application_that_waits_for_its_proxy(node: Node, tmp_path: Path) -> None:
+async def test_an_application_that_waits_for_its_proxy(node: Node, outside_tmp: Path) -> None:
     annotations = {"proxy.istio.io/config": "holdApplicationUntilProxyStarts: true"}
     held = pod("p", "test/proxy", "test/sleep", annotations=annotations)
     probe = {"tcpSocket": {"port": 9}, "periodSeconds": 1}
@@ -176,7 +176,7 @@ async def test_an_application_that_waits_for_its_proxy(node: Node, tmp_path: Pat
     assert "waiting" in _state(seen, 1)
     node.client.delete("pods", "p", "default")
     await node.gone("p")
-    assert (tmp_path / "started").read_text() == "c0\n", "the proxy never was ready"
+    assert (outside_tmp / "started").read_text() == "c0\n", "the proxy never was ready"
     del held["spec"]["containers"][0]["readinessProbe"]
     node.client.create("pods", held | {"metadata": {**held["metadata"], "name": "q"}})
     await node.ready("q")
