@@ -3,9 +3,12 @@
 // A saved notebook names its widgets by ids that only their kernel knows. Where it is gone, JupyterLab says
 // "Error displaying widget: model not found", although the output holds other forms of the same thing. Here
 // such an output is shown in the best of those, until its widget is there.
+//
+// plotly's renderer asks the page how high a figure is. Of one that was out of sight when the window changed,
+// the page knows nothing, and it became a strip: here it is at least as high as its layout says.
 
 (() => {
-  const VIEW = "application/vnd.jupyter.widget-view+json";
+  const VIEW = "application/vnd.jupyter.widget-view+json", FIGURE = "application/vnd.plotly.v1+json";
   let shared;
 
   // Of a module that JupyterLab shares, the version it loads itself.
@@ -55,12 +58,23 @@
     return renderer;
   };
 
+  const withHeight = (renderer) => {
+    const render = renderer.renderModel.bind(renderer);
+    renderer.renderModel = (model) => {
+      const height = model.data[FIGURE]?.layout?.height;
+      if (height) renderer.node.style.minHeight = `${height}px`;
+      return render(model);
+    };
+    return renderer;
+  };
+
   const extension = async () => {
     const { IRenderMimeRegistry } = await load("@jupyterlab/rendermime");
     const activate = (_, registry) => {
       const kind = Object.getPrototypeOf(registry), create = kind.createRenderer; // each notebook has a copy
       kind.createRenderer = function (type, options) {
         const renderer = create.call(this, type, options);
+        if (type === FIGURE) return withHeight(renderer);
         return type === VIEW ? withStill(this, renderer, options) : renderer;
       };
     };
