@@ -136,7 +136,8 @@ def _before_the_usual(context: str, namespace: str) -> str:
     import yaml
     from kubernetes.config import list_kube_config_contexts
 
-    contexts, _ = list_kube_config_contexts()  # type: ignore[no-untyped-call]
+    usual = _usual()  # named, as the client knows only what KUBECONFIG was when it was imported
+    contexts, _ = list_kube_config_contexts(os.pathsep.join(map(str, usual)))  # type: ignore[no-untyped-call]
     entry = next(one["context"] for one in contexts if one["name"] == context)
     kept = {key: entry[key] for key in ("cluster", "user") if key in entry} | {"namespace": namespace}
     config = {
@@ -147,7 +148,7 @@ def _before_the_usual(context: str, namespace: str) -> str:
     }
     file = state.folder() / "contexts" / f"{quote(context, safe='@ ')}.yml"  # no two contexts share one
     state.write(file, yaml.safe_dump(config, sort_keys=False))
-    return os.pathsep.join(map(str, [file, *_usual()]))
+    return os.pathsep.join(map(str, [file, *usual]))
 
 
 def _usual() -> list[Path]:

@@ -8,6 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from labkit.cli.run import run
+from labkit.scenario.reading import the_book
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,7 @@ def test_the_environment_it_is_called_in_stays_as_it_was(bench, notebook, monkey
         monkeypatch.setenv(name, value)
     path = notebook("place.ipynb", "import os\nprint(os.environ['LABKIT_HOME'], os.environ['LABKIT_IMAGES'])")
     out, before = bench.root / "out", dict(os.environ)
-    run.callback((path,), out, (), None, "registry.example/", in_place=False)
+    run.callback((path,), out, (), None, "registry.example/", "en", the_book(), in_place=False)
     assert dict(os.environ) == before
     home, images = _outputs(out / "place.ipynb").split()
     assert home != str(bench.home.root)

@@ -83,7 +83,7 @@ def test_lab_says_it_in_a_sentence(lesson, lab, split_rule, wrong):
 
 
 def test_an_unknown_image(lesson, lab):
-    """The pod waits in ImagePullBackOff, an event names the catalogue, and the old pod goes on serving."""
+    """The pod waits in ImagePullBackOff, an event says how to enter it, and the old pod goes on serving."""
     deployment = MANIFESTS / "02-outbound-to-service-b" / "service-b-deployment.yml"
     right = deployment.read_text()
     assert IMAGE in right
@@ -92,7 +92,7 @@ def test_an_unknown_image(lesson, lab):
     assert lab.curl("/service-a").status == 200
     events = lesson.kubectl("get", "events", "-n", HOME, "--field-selector", "reason=Failed")
     assert "nobody/knows:this" in events
-    assert IMAGE in events
+    assert "`labkit images add nobody/knows:this -- COMMAND`" in events
     waiting = lesson.kubectl("get", "pods", "-n", HOME, "-l", "app=service-b-app")
     assert "ImagePull" in waiting
     assert "2/2" in waiting
