@@ -17,9 +17,9 @@ from labkit.embedded.cluster import processes
 
 pytestmark = pytest.mark.slow
 STEP_1 = Path(__file__).parents[2] / "manifests" / "01-inbound-to-service-a"
-METRICS, READY, CLAIM = 15090, 15021, 15000
+METRICS, AGENT, READY, CLAIM = 15090, 15020, 15021, 15000
 NODE_PORTS = range(30000, 32768)
-OPEN_TO_POD_NETWORK = {METRICS, READY, CLAIM}
+OPEN_TO_POD_NETWORK = {METRICS, AGENT, READY, CLAIM}
 
 
 @pytest.fixture(scope="module")

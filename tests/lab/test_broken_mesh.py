@@ -5,7 +5,6 @@ import re
 import signal
 import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from labkit.embedded.cluster import processes
 from labkit.errors import RequestFailed, WaitFailed
 from labkit.kube.api import MERGE_PATCH
-from labkit.kube.convergence import wait_for_proxies
 from labkit.kube.mesh_health import first_trouble, mesh_troubles
 from labkit.kube.resources import DEPLOYMENTS
 from labkit.release import shift as release
@@ -78,7 +76,7 @@ def test_a_proxy_that_gives_no_answer_is_named(lab, cluster, deployment, kind):
 def test_requests_splits_and_gotos_name_the_broken_gateway(lab, cluster, monkeypatch):
     lab.goto(3, finished=True)
     named = f"The gateway proxy of pod {pod_of(lab, 'istio-ingressgateway')} in istio-system"
-    monkeypatch.setattr(place, "wait_for_proxies", partial(wait_for_proxies, timeout=1))
+    monkeypatch.setattr(place, "_PROXIES", 1.0)
 
     with stopped(cluster, pod_of(lab, "istio-ingressgateway")):
         with pytest.raises(RequestFailed) as unanswered:

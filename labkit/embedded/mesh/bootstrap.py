@@ -6,6 +6,7 @@ config dump reads the same. What differs, and why:
 - The admin interface is a Unix socket in the container's own folder: nobody else can reach it.
 - ``/stats/prometheus`` (15090) and ``/healthz/ready`` (15021) are served on the pod's address, and what
   pilot-agent serves on 15020, straight from the admin interface; there is no agent process in between.
+  (Not ``/quitquitquit``, which an agent takes from its own pod only: other accounts of the host reach this.)
 - Every upstream connection binds the pod's address, as in a real pod, so that the next hop's access
   log names the caller.
 - Envoy is quiet at rest. It has no timer for access logs (each line is flushed as it is written),
@@ -112,7 +113,7 @@ def bootstrap(launch: Launch, xds_socket: Path) -> dict[str, Any]:
             "listeners": [
                 _listener(launch.pod_ip, PROMETHEUS_PORT, _STATS),
                 _listener(launch.pod_ip, READY_PORT, _READY),
-                _listener(launch.pod_ip, AGENT_PORT, _STATS, _READY, _QUIT),
+                _listener(launch.pod_ip, AGENT_PORT, _STATS, _READY),
             ],
         },
         "cluster_manager": {"upstream_bind_config": source},
@@ -220,7 +221,6 @@ class _Page:
 
 _STATS = _Page("/stats/prometheus", "prometheus_stats")
 _READY = _Page("/healthz/ready", "agent", rewrite="/ready")
-_QUIT = _Page("/quitquitquit", "agent")
 
 
 def _listener(address: str, port: int, *pages: _Page) -> dict[str, Any]:
