@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def until(holds: Callable[[], bool], what: object = "") -> None:
 
 
 def _class(bench: Bench, name: str, folder: Path) -> Iterator[Class]:
-    with connect(kubeconfig=bench.kubeconfig) as api:
+    with closing(connect(kubeconfig=bench.kubeconfig)) as api:
         room = Class(bench, api, name, folder)
         bench.kubectl("create", "namespace", name)
         bench.kubectl("label", "namespace", name, "istio-injection=enabled")

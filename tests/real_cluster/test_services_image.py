@@ -20,9 +20,11 @@ LARGEST, BASE = 60_000_000, 45_000_000
 ENCLOSE = """
 root=$1 user=$2 folder=$3
 shift 3
+mkdir -p "$root/proc"
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
 mount --rbind /dev "$root/dev"
+mount --rbind /proc "$root/proc"
 exec unshare --map-user="$user" --root="$root" --wd="$folder" /bin/env -i "$@"
 """
 """What a container is here: the image's user, on files that nobody can change."""

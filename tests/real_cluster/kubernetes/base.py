@@ -9,6 +9,8 @@ from .images import install, libraries
 
 ENV = ["PATH=/usr/local/bin:/usr/bin:/bin"]
 _TOOLS = ("sh", "env", "ls", "cat", "mkdir", "rm")
+_USUAL = ("libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1")
+"""Libraries of every Debian, which packages with programs of their own may load."""
 _LEFT_OUT = shutil.ignore_patterns(
     "site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "config-*",
     "dist-packages", "EXTERNALLY-MANAGED", "__pycache__", "*.a", "pkgconfig",
@@ -25,7 +27,8 @@ def make_base(root: Path) -> Path:
     pip = Path(str(importlib.resources.files("pip")))
     shutil.copytree(pip, inside / library / "pip", ignore=shutil.ignore_patterns("__pycache__"))
     install(root, {f"{prefix}/bin/python3": prefix / "bin" / version})
-    for needed in libraries((prefix / library / "lib-dynload").glob("*.so")):
+    usual = {file for name in _USUAL for file in Path("/usr/lib").glob(f"*-linux-gnu/{name}")}
+    for needed in usual | libraries((prefix / library / "lib-dynload").glob("*.so")):
         install(root, {str(needed): needed})
     install(root, {f"/bin/{tool}": shutil.which(tool) or tool for tool in _TOOLS})
     _make_commands(root / "usr" / "local" / "bin", prefix)
