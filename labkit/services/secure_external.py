@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import ssl
+import tempfile
 
 from aiohttp import web
 from cryptography import x509
@@ -20,6 +21,8 @@ from labkit.services import server
 
 NAME = "SecureExternalService"
 NAMES = "service-ext-srv,service-ext-srv.external-cluster,service-ext-srv.external-cluster.svc.cluster.local"
+IN_MEMORY = "/dev/shm"
+"""Where files can be made in a container whose own can't be changed."""
 _YEAR = dt.timedelta(days=365)
 
 
@@ -38,10 +41,10 @@ async def _greet(_: web.Request) -> web.Response:
 def context(names: list[str], client_authority: str = "") -> ssl.SSLContext:
     """A server's side of TLS for *names*; with *client_authority*, clients must have a certificate of it."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    kept = os.memfd_create("certificate")  # a file in memory: the image's own file system is read-only
-    os.write(kept, _self_signed(names))
-    made.load_cert_chain(f"/proc/self/fd/{kept}")
-    os.close(kept)
+    with tempfile.NamedTemporaryFile(dir=IN_MEMORY) as file:
+        file.write(_self_signed(names))
+        file.flush()
+        made.load_cert_chain(file.name)
     if client_authority:
         made.verify_mode = ssl.CERT_REQUIRED
         made.load_verify_locations(client_authority)
