@@ -90,7 +90,6 @@ _IGNORED = {
     "status.sidecar.istio.io/port": "the proxy's health is served on 15021",
     "readiness.status.sidecar.istio.io/applicationPorts": _NO_AGENT,
     "prometheus.istio.io/merge-metrics": "the application's metrics are not merged with the proxy's",
-    "security.istio.io/tlsMode": "proxies here do not speak mutual TLS",
     "topology.istio.io/network": _ONE_NETWORK,
     "topology.istio.io/cluster": _ONE_NETWORK,
     "topology.istio.io/subzone": _ONE_NETWORK,

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.mesh.durations import proto
+from labkit.embedded.mesh.identity.spiffe import spiffe_id
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.peer_authentications import DISABLE
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
 from labkit.embedded.mesh.translate import cluster_policy as policies
+from labkit.embedded.mesh.translate import mutual_tls
 from labkit.embedded.mesh.translate.endpoints import load_assignment
 from labkit.embedded.mesh.translate.naming import (
     BLACK_HOLE,
@@ -133,6 +136,7 @@ class _Maker:
             **policies.connection_pool(policy, self.state.mesh.connect_timeout),
             **policies.protocol_options(policy, self.port, detects=self.proxy.kind == "sidecar"),
             **policies.outlier_detection(policy),
+            **self._transport(name, endpoints, policy),
             **({"metadata": filter_metadata(**metadata)} if metadata else {}),
             **discovery.cluster,
         }
@@ -140,6 +144,32 @@ class _Maker:
             for key in [key for key in cluster if key.endswith("_lb_config") and key not in _WITHOUT_CHOICE]:
                 del cluster[key]
         return _Built(cluster, discovery.assignment)
+
+    def _transport(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> Resource:
+        """How the cluster's connections are secured."""
+        mode = (policy.get("tls") or {}).get("mode")
+        if mode == "ISTIO_MUTUAL":
+            own_name = str((policy["tls"]).get("sni") or "")
+            socket = mutual_tls.client(
+                name, self._identities(endpoints), http2=self.port.is_http2, server_name=own_name
+            )
+            return {"transport_socket": socket}
+        if mode or not self._may_be_mutual(endpoints):
+            return {}
+        identities = self._identities(endpoints)
+        return {"transport_socket_matches": mutual_tls.matches(name, identities, http2=self.port.is_http2)}
+
+    def _may_be_mutual(self, endpoints: Sequence[Endpoint]) -> bool:
+        """Whether mutual TLS is used wherever the other end takes it."""
+        if self.service.external or not self.state.mesh.enable_auto_mtls:
+            return False
+        if self.service.resolution in ("HEADLESS", "NONE"):
+            return bool(endpoints) and all(mutual_tls.takes_tls(each.labels) for each in endpoints)
+        return self.state.peer_authentications.mode_of(self.service.namespace) != DISABLE
+
+    def _identities(self, endpoints: Sequence[Endpoint]) -> set[str]:
+        domain = self.state.mesh.trust_domain
+        return {spiffe_id(domain, each.namespace, each.account) for each in endpoints if each.account}
 
     def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
         """How the cluster finds its endpoints; None for one that has none and can't get any."""
@@ -152,7 +182,14 @@ class _Maker:
             return self._by_name(name, endpoints)
         if resolution == "NONE":
             return None
-        return _Built(_eds(name) | self._source(endpoints), load_assignment(name, endpoints))
+        assignment = load_assignment(name, endpoints, self._takes_tls)
+        return _Built(_eds(name) | self._source(endpoints), assignment)
+
+    def _takes_tls(self, endpoint: Endpoint) -> bool:
+        if not mutual_tls.takes_tls(endpoint.labels):
+            return False
+        namespace = endpoint.namespace or self.service.namespace
+        return self.state.peer_authentications.mode(namespace, endpoint.labels, endpoint.port) != DISABLE
 
     def _original_destination(self) -> Resource:
         cluster: Resource = dict(policies.ORIGINAL_DESTINATION)
