@@ -39,6 +39,7 @@ RESOURCES = {
     "Sidecar": model.SIDECARS,
     "EnvoyFilter": model.ENVOY_FILTERS,
     "Telemetry": model.TELEMETRIES,
+    "PeerAuthentication": model.PEER_AUTHENTICATIONS,
 }
 KINDS = {
     Type.CLUSTER: "clusters",
@@ -211,15 +212,15 @@ def _authority() -> Authority:
     return Authority.self_signed("cluster.local")
 
 
-def _with_certificates(value: Any) -> Any:
-    """*value* with certificates written into what asks for them over SDS."""
+def _with_certificates(value: Any, identity: str) -> Any:
+    """*value* with certificates of *identity* written into what asks for them over SDS."""
     if isinstance(value, list):
-        return [_with_certificates(each) for each in value]
+        return [_with_certificates(each, identity) for each in value]
     if not isinstance(value, dict):
         return value
-    found = {key: _with_certificates(each) for key, each in value.items()}
+    found = {key: _with_certificates(each, identity) for key, each in value.items()}
     if found.pop("tls_certificate_sds_secret_configs", None):
-        mine = _authority().issue("spiffe://cluster.local/ns/default/sa/default")
+        mine = _authority().issue(identity)
         pair = {
             "certificate_chain": {"inline_string": mine.chain},
             "private_key": {"inline_string": mine.key},
@@ -230,17 +231,21 @@ def _with_certificates(value: Any) -> Any:
     return found
 
 
-def static(snapshot: Snapshot, source: str = "") -> Obj:
-    """A bootstrap that holds *snapshot*: routes and endpoints written into what asks for them.
+def static(
+    snapshot: Snapshot, source: str = "", identity: str = "spiffe://cluster.local/ns/default/sa/default"
+) -> Obj:
+    """A bootstrap that holds *snapshot*: routes, endpoints and certificates written into what asks for them.
 
     *source*: the address that upstream connections come from, as in the pod's own bootstrap.
+    *identity*: whose certificates they are.
     """
     bound = {"upstream_bind_config": {"source_address": {"address": source, "port_value": 0}}}
-    clusters = [_with_certificates(_with_endpoints(each, snapshot)) for each in snapshot.clusters.values()]
-    listeners = [_with_certificates(_with_routes(each, snapshot)) for each in snapshot.listeners.values()]
+    clusters = [_with_endpoints(each, snapshot) for each in snapshot.clusters.values()]
+    listeners = [_with_routes(each, snapshot) for each in snapshot.listeners.values()]
+    resources = _with_certificates({"clusters": clusters, "listeners": listeners}, identity)
     return {
         "node": {"id": "test", "cluster": "test"},
-        "static_resources": {"clusters": clusters, "listeners": listeners},
+        "static_resources": resources,
         **({"cluster_manager": bound} if source else {}),
     }
 

@@ -52,7 +52,7 @@ _BOOKKEEPING = {
         "galley.istio.io/analyze-suppress",
     ),
     *("service.istio.io/canonical-name", "service.istio.io/canonical-revision"),
-    *("service.istio.io/workload-name", "gateway.istio.io/managed"),
+    *("service.istio.io/workload-name", "gateway.istio.io/managed", "security.istio.io/tlsMode"),
 }
 """Notes that somebody made or reads elsewhere; a pod's proxy is the same with them and without."""
 _KEEPERS = ("operator.istio.io/", "install.operator.istio.io/")

@@ -147,14 +147,14 @@ class _Maker:
 
     def _transport(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> Resource:
         """How the cluster's connections are secured."""
-        mode = (policy.get("tls") or {}).get("mode")
-        if mode == "ISTIO_MUTUAL":
-            own_name = str((policy["tls"]).get("sni") or "")
+        asked = policy.get("tls")
+        if asked is not None and asked.get("mode") == "ISTIO_MUTUAL":
+            own_name = str(asked.get("sni") or "")
             socket = mutual_tls.client(
                 name, self._identities(endpoints), http2=self.port.is_http2, server_name=own_name
             )
             return {"transport_socket": socket}
-        if mode or not self._may_be_mutual(endpoints):
+        if asked is not None or not self._may_be_mutual(endpoints):
             return {}
         identities = self._identities(endpoints)
         return {"transport_socket_matches": mutual_tls.matches(name, identities, http2=self.port.is_http2)}
