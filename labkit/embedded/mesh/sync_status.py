@@ -13,7 +13,7 @@ Of an object: ``kind``, ``namespace``, ``name``, ``error`` (why) and ``effect`` 
 An entry has istiod's fields (``proxy``, ``proxy_type``, ``cluster_id``, ``istio_version`` and
 ``cluster_sent``, ``cluster_acked``, the same for ``endpoint``, ``listener``, ``route``), and ours:
 ``pod``, ``namespace``, ``state``, ``error``, ``revision`` (the newest one it has answered), and
-``types``: for CDS, EDS, LDS, RDS, and SDS where it asked for certificates, its ``state``, ``sent``, ``acked``,
+``types``: for CDS, EDS, LDS, RDS, and SDS where it asked for certificates: ``state``, ``sent``, ``acked``,
 ``error``, ``sent_at``, ``answered_at``
 (seconds since 1970) and ``resources`` (names sent).
 
