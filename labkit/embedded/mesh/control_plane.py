@@ -15,7 +15,10 @@ from pathlib import Path
 from labkit.embedded.interfaces import Client, UnixAddress
 from labkit.embedded.mesh.debug import DebugServer
 from labkit.embedded.mesh.fleet import Fleet, Translate
+from labkit.embedded.mesh.identity.credentials import Credentials, authority_of
+from labkit.embedded.mesh.identity.trusted_roots import TrustedRoots
 from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.mesh_config import TRUST_DOMAIN
 from labkit.embedded.mesh.object_status import ObjectStatus
 from labkit.embedded.mesh.registry import Registry
 from labkit.embedded.mesh.sync_status import SyncStatus
@@ -55,7 +58,9 @@ class ControlPlane:
         return UnixAddress(self._debug_socket) if port in DEBUG_PORTS else None
 
     async def _serve(self, log: IstiodLog, ready: Callable[[bool], None]) -> None:
-        fleet = Fleet(self._translate, log, ObjectStatus(self._client, log).tell)
+        credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log))
+        tell = ObjectStatus(self._client, log).tell
+        fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
         registry = Registry(self._client, fleet.publish, log)
         status = SyncStatus(self._client, registry, fleet)
         async with (
@@ -64,4 +69,7 @@ class ControlPlane:
         ):
             log.info("", f"serving ADS at {self._xds_socket}, debug pages at {self._debug_socket}")
             ready(True)
-            await registry.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(credentials.renew(fleet.push_again))
+                tasks.create_task(TrustedRoots(self._client, credentials.authority.root, log).run())
+                tasks.create_task(registry.run())

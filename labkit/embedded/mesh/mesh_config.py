@@ -17,6 +17,7 @@ from labkit.embedded.objects import Obj
 
 ROOT_NAMESPACE = "istio-system"
 CONFIG_MAP = "istio"
+TRUST_DOMAIN = "cluster.local"
 ALLOW_ANY = "ALLOW_ANY"
 REGISTRY_ONLY = "REGISTRY_ONLY"
 
@@ -38,7 +39,9 @@ class MeshConfig:
     """Empty: Istio's default format."""
     outbound_traffic_policy: str = ALLOW_ANY
     root_namespace: str = ROOT_NAMESPACE
-    trust_domain: str = "cluster.local"
+    trust_domain: str = TRUST_DOMAIN
+    enable_auto_mtls: bool = True
+    """Whether callers use mutual TLS where the other end takes it, without being told to."""
     connect_timeout: str = "10s"
     protocol_detection_timeout: str = "0s"
     path_normalization: str = "DEFAULT"
@@ -101,7 +104,7 @@ def _section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _refuse_wrong_types(known: Mapping[str, Any]) -> None:
     for name, value in known.items():
-        wanted: type = {"default_http_retry_policy": Mapping}.get(name, tuple if "export_to" in name else str)
+        wanted = _WANTED.get(name, tuple if "export_to" in name else str)
         if not isinstance(value, wanted):
             raise MeshConfigError(f"{_camel(name)} is {value!r}; it is a {_TYPE_NAMES[wanted]}")
         if name.endswith("_timeout"):
@@ -115,7 +118,8 @@ def _refuse_no_duration(name: str, value: str) -> None:
         raise MeshConfigError(f"{_camel(name)}: {error}") from error
 
 
-_TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping"}
+_WANTED: Mapping[str, type] = {"default_http_retry_policy": Mapping, "enable_auto_mtls": bool}
+_TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping", bool: "true or false"}
 
 
 def _plain(value: Any) -> Any:

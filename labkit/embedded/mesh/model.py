@@ -20,6 +20,7 @@ from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
+from labkit.embedded.mesh.peer_authentications import PeerAuthentications
 from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Sidecars
@@ -41,6 +42,7 @@ SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
 ENVOY_FILTERS = "envoyfilters.networking.istio.io"
 TELEMETRIES = "telemetries.telemetry.istio.io"
+PEER_AUTHENTICATIONS = "peerauthentications.security.istio.io"
 
 WATCHED = (
     SERVICES,
@@ -54,6 +56,7 @@ WATCHED = (
     SIDECARS,
     ENVOY_FILTERS,
     TELEMETRIES,
+    PEER_AUTHENTICATIONS,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
 
@@ -198,6 +201,10 @@ class MeshState:
     @cached_property
     def envoy_filters(self) -> EnvoyFilters:
         return EnvoyFilters(configs_of(self._objects[ENVOY_FILTERS]), self.mesh.root_namespace)
+
+    @cached_property
+    def peer_authentications(self) -> PeerAuthentications:
+        return PeerAuthentications(configs_of(self._objects[PEER_AUTHENTICATIONS]), self.mesh.root_namespace)
 
     @cached_property
     def _telemetries(self) -> Telemetries:

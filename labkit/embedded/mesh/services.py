@@ -63,6 +63,10 @@ class Endpoint:
     """``region/zone/subzone``, missing parts left out."""
     workload: str = ""
     """The pod's name, or empty."""
+    namespace: str = ""
+    """Of the workload."""
+    account: str = ""
+    """The workload's service account."""
 
     def belongs_to(self, subset: Mapping[str, str]) -> bool:
         return has_labels(self.labels, subset)

@@ -27,7 +27,7 @@ from labkit.embedded.mesh.model import (
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.virtual_services import MESH
 from labkit.embedded.mesh.xds.resources import Compiler
-from labkit.embedded.mesh.xds.types import Type
+from labkit.embedded.mesh.xds.types import by_kind
 from labkit.embedded.objects import Obj, namespace_of
 
 _ADDRESS = "127.0.0.1"
@@ -61,7 +61,7 @@ def _problems(state: MeshState, kind: Literal["sidecar", "router"], namespace: s
         yield f"it can't be translated for Envoy: {error}"
         return
     compiler = _compiler()
-    snapshot = compiler.compile({kind: resources.of_type(kind.url) for kind in Type})
+    snapshot = compiler.compile(dict(by_kind(resources)))
     compiler.end_round()
     # What a listener then lacks comes last, and is no news.
     yield from map(_words, list(snapshot.faults.values())[:1])

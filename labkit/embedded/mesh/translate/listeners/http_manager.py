@@ -9,6 +9,7 @@ from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY, MeshConfig
 from labkit.embedded.mesh.translate.listeners.access_log import access_log
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
 from labkit.embedded.mesh.translate.routes.actions import CORS, FAULT
+from labkit.embedded.mesh.translate.tls.mutual import alpn_by_protocol
 
 Role = Literal["outbound", "inbound", "gateway"]
 PLAIN_HTTP = {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.1", "h2c"]}
@@ -33,6 +34,8 @@ class HttpManager:
     mesh: MeshConfig
     role: Role
     stat_prefix: str
+    detected: bool = False
+    """Whether the port names no protocol, so that what is spoken has to be said to the other end."""
 
     def by_rds(self, route_name: str) -> dict[str, Any]:
         """The filter, with routes that come over RDS."""
@@ -66,6 +69,8 @@ class HttpManager:
             config = typed(f"envoy.extensions.filters.http.{kind}")
             filters.append({"name": name, "typed_config": config})
         router = typed("envoy.extensions.filters.http.router.v3.Router")
+        if self.detected:
+            filters.append(alpn_by_protocol())
         return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 
     def _edge(self) -> dict[str, Any]:

@@ -153,7 +153,8 @@ def _listener(state: MeshState, plan: _Plan) -> Resource:
 
 
 def _http_chain(state: MeshState, plan: _Plan) -> dict[str, Any]:
-    manager = HttpManager(state.mesh, "outbound", f"outbound_{plan.name};")
+    detected = ":" in plan.route_name
+    manager = HttpManager(state.mesh, "outbound", f"outbound_{plan.name};", detected)
     filters = [*kube_proxy.note_destination(state.mesh), manager.by_rds(plan.route_name)]
     return {"filter_chain_match": PLAIN_HTTP, "filters": filters}
 
