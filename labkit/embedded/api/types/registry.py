@@ -25,7 +25,14 @@ class Registry(Mapping[str, ResourceType]):
 
     def add(self, type_: ResourceType) -> None:
         """Serve *type_* from now on, in the place of one with its name."""
-        self._set({**self._by_name, type_.name: type_})
+        known = self._by_name.get(type_.name)
+        if known is not None and known.kind != type_.kind:
+            self._set({**self._by_name, type_.name: type_})
+            return
+        self.generation += 1
+        self._by_name = {**self._by_name, type_.name: type_}  # anew: a thread may go through the old one
+        self._by_kind = {**self._by_kind, (type_.group, type_.kind): type_}
+        self._derived = {}
 
     def remove(self, name: str) -> None:
         """Serve it no longer; KeyError where it is not served."""
