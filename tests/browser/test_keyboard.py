@@ -8,7 +8,7 @@ import os
 import pytest
 
 from .conftest import BOOK
-from .keys import begin, run_cell, tab_to, walk_back, wanted
+from .keys import begin, go_to, run_cell, tab_to, walk_back, wanted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -37,7 +37,7 @@ def test_a_keyboard_alone_is_enough(opened, page, name):
             missed[index] = (controls, [stop.html for stop in stops])
         if any("noUi-handle" in html for html in controls):
             use_the_panel(page)
-            page.keyboard.press("Escape")
+            go_to(page, index + 1)
     assert not missed, missed
     assert not unseen, "one does not see the focus on\n" + "\n".join(unseen)
     assert page.problems == []
