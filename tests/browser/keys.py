@@ -87,7 +87,7 @@ def wanted(page, index: int) -> list[str]:
 
 
 def walk_back(page, index: int, most: int = 80) -> list[Stop]:
-    """From the cell behind it through all of the output of cell *index* with Shift+Tab, and to that cell again."""
+    """From the cell behind it through all of the output of cell *index* with Shift+Tab, and back to it."""
     stops: list[Stop] = []
     for pressed in range(1, most):
         page.keyboard.press("Shift+Tab")
