@@ -27,6 +27,7 @@ OUR_OWN = re.compile(r"PassthroughCluster\|.*|virtualInbound|10\.42\.\d+\.\d+_\d
 UNLIKE = re.compile(
     r"upstreamBindConfig|additionalAddresses|preserveExternalRequestId|loadAssignment|lbSubsetConfig|altStatName"
     r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|network\.rbac"
+    r"|sdsConfig\.ads"
 )
 """Fields, filters and chains that only ours have."""
 SPELT_OUT = {"pathRedirect": ""}
@@ -81,7 +82,7 @@ def differences(ours, ask):
 
 
 def compared(ours, theirs):
-    for kind in Type:
+    for kind in ours:
         mine = {name: each for name, each in ours[kind].items() if not OUR_OWN.fullmatch(name)}
         real = {name: each for name, each in theirs[kind].items() if not OUR_OWN.fullmatch(name)}
         yield from (f"{kind.service}: only ours has {name}" for name in sorted(mine.keys() - real.keys()))
