@@ -33,6 +33,9 @@ KINDS = {
     "DestinationRule": ("/apis/networking.istio.io/v1", "destinationrules"),
     "ServiceEntry": ("/apis/networking.istio.io/v1", "serviceentries"),
     "Sidecar": ("/apis/networking.istio.io/v1", "sidecars"),
+    "PeerAuthentication": ("/apis/security.istio.io/v1", "peerauthentications"),
+    "RequestAuthentication": ("/apis/security.istio.io/v1", "requestauthentications"),
+    "AuthorizationPolicy": ("/apis/security.istio.io/v1", "authorizationpolicies"),
 }
 
 
@@ -92,8 +95,7 @@ class Objects:
 
 def _whole(one):
     """*one* with what a test's few lines leave out and an API server insists on."""
-    group = {"Pod": "v1", "Service": "v1", "EndpointSlice": "discovery.k8s.io/v1"}
-    one["apiVersion"] = group.get(one["kind"], "networking.istio.io/v1")
+    one["apiVersion"] = KINDS[one["kind"]][0].removeprefix("/apis/").removeprefix("/api/")
     one["metadata"].pop("creationTimestamp", None)
     spec = one.get("spec") or {}
     if one["kind"] == "Pod":

@@ -21,6 +21,7 @@ from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import TRUST_DOMAIN
 from labkit.embedded.mesh.object_status import ObjectStatus
 from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.security.fetching import Fetcher
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.server import AdsServer
@@ -61,7 +62,7 @@ class ControlPlane:
         credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log))
         tell = ObjectStatus(self._client, log).tell
         fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
-        registry = Registry(self._client, fleet.publish, log)
+        registry = Registry(self._client, fleet.publish, log, Fetcher(self._client).fetch)
         status = SyncStatus(self._client, registry, fleet)
         async with (
             AdsServer(self._xds_socket, fleet),

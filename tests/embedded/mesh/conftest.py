@@ -40,6 +40,8 @@ RESOURCES = {
     "EnvoyFilter": model.ENVOY_FILTERS,
     "Telemetry": model.TELEMETRIES,
     "PeerAuthentication": model.PEER_AUTHENTICATIONS,
+    "RequestAuthentication": model.REQUEST_AUTHENTICATIONS,
+    "AuthorizationPolicy": model.AUTHORIZATION_POLICIES,
 }
 KINDS = {
     Type.CLUSTER: "clusters",
