@@ -101,7 +101,7 @@ def _whole(one):
     if one["kind"] == "Pod":
         containers = spec.get("containers") or [{}]
         spec["containers"] = [{"name": "app", "image": "app"} | each for each in containers]
-        one["spec"] = spec | {"nodeName": "labkit"}
+        one["spec"] = {"serviceAccountName": "default"} | spec | {"nodeName": "labkit"}
         one["metadata"]["labels"] = one["metadata"].get("labels") or {"app": one["metadata"]["name"]}
     if one["kind"] == "Service" and spec.get("clusterIP") not in (None, "None"):
         del spec["clusterIP"]

@@ -26,10 +26,12 @@ OUR_OWN = re.compile(r"PassthroughCluster\|.*|virtualInbound|10\.42\.\d+\.\d+_\d
 """Clusters that stand for kube-proxy, and listeners where there is no capture by iptables."""
 UNLIKE = re.compile(
     r"upstreamBindConfig|additionalAddresses|preserveExternalRequestId|loadAssignment|lbSubsetConfig|altStatName"
-    r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|network\.rbac"
+    r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|filters\.(http|network)\.(rbac|ext_authz|jwt_authn)\]"
+    r"|[sS]dsConfig\.|LDS inbound.*maxGrpcTimeout"
 )
 """Fields, filters and chains that only ours have."""
 INBOUND = re.compile(r"10\.42\.\d+\.\d+_\d+")
+# istiod's guards stand in pairs of one name, and so are compared by themselves.
 GUARDS = {
     f"envoy.filters.{layer}.{each}"
     for layer in ("http", "network")
