@@ -23,6 +23,7 @@ from labkit.embedded.mesh.mesh_config import TRUST_DOMAIN
 from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.object_status import ObjectStatus
 from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.security.fetching import Fetcher
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.server import AdsServer
@@ -69,7 +70,7 @@ class ControlPlane:
             await fleet.publish(state, revision, why)
             ingress_status.tell(state)
 
-        registry = Registry(self._client, publish, log)
+        registry = Registry(self._client, publish, log, Fetcher(self._client).fetch)
         status = SyncStatus(self._client, registry, fleet)
         async with (
             AdsServer(self._xds_socket, fleet),

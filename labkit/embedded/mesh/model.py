@@ -22,6 +22,8 @@ from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.peer_authentications import PeerAuthentications
+from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
+from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Sidecars
@@ -46,6 +48,8 @@ TELEMETRIES = "telemetries.telemetry.istio.io"
 INGRESSES = "ingresses.networking.k8s.io"
 INGRESS_CLASSES = "ingressclasses.networking.k8s.io"
 PEER_AUTHENTICATIONS = "peerauthentications.security.istio.io"
+REQUEST_AUTHENTICATIONS = "requestauthentications.security.istio.io"
+AUTHORIZATION_POLICIES = "authorizationpolicies.security.istio.io"
 
 WATCHED = (
     SERVICES,
@@ -62,6 +66,8 @@ WATCHED = (
     INGRESSES,
     INGRESS_CLASSES,
     PEER_AUTHENTICATIONS,
+    REQUEST_AUTHENTICATIONS,
+    AUTHORIZATION_POLICIES,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
 
@@ -145,16 +151,20 @@ class MeshState:
         *,
         mesh: MeshConfig | None = None,
         lowest_port: int = 1024,
+        key_sets: Mapping[KeySource, str] | None = None,
     ) -> None:
         """*objects* by resource name (:data:`WATCHED`; a missing one is empty).
 
         *mesh*: the settings; read from the ConfigMap among *objects* where it is not given.
         *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
+        *key_sets*: what has been fetched for RequestAuthentications, by where it is.
         """
         self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
         self._given_mesh = mesh
         self.mesh = mesh if mesh is not None else MeshConfig.from_config_map(self._config_map())
         self.lowest_port = lowest_port
+        self.key_sets: Mapping[KeySource, str] = key_sets or {}
+        """What is known of the keys that RequestAuthentications say only the place of."""
         self.memo: dict[Any, Any] = {}
         """Results the translations for several proxies share; keys begin with their owner's name."""
 
@@ -179,7 +189,7 @@ class MeshState:
             for resource, those in self._objects.items()
         }
         mesh = None if SETTINGS in others else self._given_mesh
-        return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port)
+        return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port, key_sets=self.key_sets)
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
         """This state with the settings of *proxy*'s own: Sidecars' and Telemetries' beside the mesh's."""
@@ -210,6 +220,16 @@ class MeshState:
     @cached_property
     def peer_authentications(self) -> PeerAuthentications:
         return PeerAuthentications(configs_of(self._objects[PEER_AUTHENTICATIONS]), self.mesh.root_namespace)
+
+    @cached_property
+    def request_authentications(self) -> RequestAuthentications:
+        configs = configs_of(self._objects[REQUEST_AUTHENTICATIONS])
+        return RequestAuthentications(configs, self.mesh.root_namespace)
+
+    @cached_property
+    def authorization_policies(self) -> AuthorizationPolicies:
+        configs = configs_of(self._objects[AUTHORIZATION_POLICIES])
+        return AuthorizationPolicies(configs, self.mesh.root_namespace)
 
     @cached_property
     def _telemetries(self) -> Telemetries:

@@ -42,6 +42,8 @@ RESOURCES = {
     "Ingress": model.INGRESSES,
     "IngressClass": model.INGRESS_CLASSES,
     "PeerAuthentication": model.PEER_AUTHENTICATIONS,
+    "RequestAuthentication": model.REQUEST_AUTHENTICATIONS,
+    "AuthorizationPolicy": model.AUTHORIZATION_POLICIES,
 }
 KINDS = {
     Type.CLUSTER: "clusters",
