@@ -50,6 +50,12 @@ class MeshConfig:
     default_service_export_to: tuple[str, ...] = ("*",)
     default_virtual_service_export_to: tuple[str, ...] = ("*",)
     default_destination_rule_export_to: tuple[str, ...] = ("*",)
+    extension_providers: tuple[Mapping[str, Any], ...] = ()
+    """Services that proxies ask or tell, in their JSON form."""
+    default_config: Mapping[str, Any] = field(default_factory=dict)
+    """``ProxyConfig`` in its JSON form: what holds for every proxy whose pod does not say otherwise."""
+    default_providers: Mapping[str, Any] = field(default_factory=dict)
+    """``metrics``, ``tracing`` and ``accessLogging`` → names of providers, where no Telemetry names any."""
     not_enforced: tuple[str, ...] = field(default=(), compare=False)
     """Fields of the map that change nothing here."""
 
@@ -78,7 +84,7 @@ def _camel(name: str) -> str:
 _FIELDS = {_camel(each.name): each.name for each in fields(MeshConfig) if each.name != "not_enforced"}
 _RENAMED = {"outboundTrafficPolicy", "pathNormalization"}
 # Settings that the installed map carries and that hold here, or whose default is what we do.
-_HARMLESS = {"defaultConfig", "defaultProviders", "enablePrometheusMerge", "rootNamespace", "trustDomain"}
+_HARMLESS = {"enablePrometheusMerge", "rootNamespace", "trustDomain"}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def _section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _refuse_wrong_types(known: Mapping[str, Any]) -> None:
     for name, value in known.items():
-        wanted = _WANTED.get(name, tuple if "export_to" in name else str)
+        wanted = _WANTED.get(name, str)
         if not isinstance(value, wanted):
             raise MeshConfigError(f"{_camel(name)} is {value!r}; it is a {_TYPE_NAMES[wanted]}")
         if name.endswith("_timeout"):
@@ -118,12 +124,20 @@ def _refuse_no_duration(name: str, value: str) -> None:
         raise MeshConfigError(f"{_camel(name)}: {error}") from error
 
 
-_WANTED: Mapping[str, type] = {"default_http_retry_policy": Mapping, "enable_auto_mtls": bool}
+_WANTED: Mapping[str, type] = {
+    "default_http_retry_policy": Mapping,
+    "default_config": Mapping,
+    "default_providers": Mapping,
+    "enable_auto_mtls": bool,
+    **{each.name: tuple for each in fields(MeshConfig) if str(each.type).startswith("tuple")},
+}
 _TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping", bool: "true or false"}
 
 
 def _plain(value: Any) -> Any:
-    return tuple(str(each) for each in value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return tuple(each if isinstance(each, Mapping) else str(each) for each in value)
 
 
 _ENUMS = {
