@@ -90,7 +90,7 @@ def logs(room: Class, what: str, where: str) -> list[str]:
 
 def test_what_the_mesh_does_not_know_is_refused(abroad: Class) -> None:
     assert abroad.type("curl", f"{CODE} http://{HTTPBIN}/headers") == "502"
-    assert "curl: (" in abroad.type("curl", f"curl -sS https://{WIKI}", check=False)
+    assert "curl: (35) " in abroad.type("curl", f"curl -sS https://{WIKI}", check=False)
     until(lambda: any("BlackHoleCluster" in line for line in logs(abroad, ":443", "curl")))
 
 

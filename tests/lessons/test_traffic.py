@@ -127,6 +127,45 @@ def test_ingress(httpbin: Class) -> None:
     httpbin.delete("gateway/httpbin-gateway", "virtualservice/httpbin")
 
 
+def ingress(head: str, path: str, *, kind: str = "Prefix", meta: str = "") -> str:
+    """An Ingress to httpbin; *head*: what its spec begins with."""
+    way = (
+        f"{{path: {path}, pathType: {kind}, backend: {{service: {{name: httpbin, port: {{number: 8000}}}}}}}}"
+    )
+    return f"""
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: ingress{meta}}}
+spec: {{{head}rules: [{{host: httpbin.example.com, http: {{paths: [{way}]}}}}]}}
+"""
+
+
+def test_kubernetes_ingress(httpbin: Class) -> None:
+    def status(path: str) -> str:
+        host = ("-H", "Host: httpbin.example.com")
+        return httpbin.page(path, "-o", "/dev/null", "-w", "%{http_code}", *host)
+
+    old = ingress("", "/status", meta=", annotations: {kubernetes.io/ingress.class: istio}")
+    assert "is deprecated, please use 'spec.ingressClassName'" in httpbin.apply(old)
+    assert [status(each) for each in ("/status/200", "/headers", "/statuses")] == ["200", "404", "404"]
+
+    listed = httpbin.kubectl("get", "ingress").splitlines()[-1].split()
+    address = httpbin.bench.gateway.partition(":")[0]
+    assert listed[:5] == ["ingress", "<none>", "httpbin.example.com", address, "80"]
+    httpbin.delete("ingress/ingress")
+
+    named = """
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: istio}
+spec: {controller: istio.io/ingress-controller}
+"""
+    httpbin.apply(named, ingress("ingressClassName: istio, ", "/headers", kind="Exact"))
+    assert [status(each) for each in ("/headers", "/headers/x", "/status/200")] == ["200", "404", "404"]
+    assert httpbin.kubectl("get", "ingress").splitlines()[-1].split()[1] == "istio"
+    httpbin.delete("ingress/ingress", "ingressclass/istio")
+
+
 def test_ingress_without_tls_termination(room: Class, tmp_path) -> None:
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     name = "nginx.example.com"

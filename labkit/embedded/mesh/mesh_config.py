@@ -48,6 +48,12 @@ class MeshConfig:
     connect_timeout: str = "10s"
     protocol_detection_timeout: str = "0s"
     path_normalization: str = "DEFAULT"
+    ingress_controller_mode: str = "STRICT"
+    """Which Ingresses without a class are the mesh's: none (``STRICT``), all (``DEFAULT``)."""
+    ingress_class: str = "istio"
+    ingress_service: str = "istio-ingressgateway"
+    ingress_selector: str = ""
+    """Label ``istio`` of the gateway that serves Ingresses; empty: as *ingress_service* says."""
     default_http_retry_policy: Mapping[str, Any] | None = None
     """``HTTPRetry`` in its JSON form; None: Istio's own default."""
     default_service_export_to: tuple[str, ...] = ("*",)
@@ -146,6 +152,7 @@ def _plain(value: Any) -> Any:
 
 
 _ENUMS = {
+    "ingress_controller_mode": ("OFF", "DEFAULT", "STRICT"),
     "outbound_traffic_policy": (ALLOW_ANY, REGISTRY_ONLY),
     "access_log_encoding": ("TEXT", "JSON"),
     "path_normalization": ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from labkit.embedded.mesh import ingresses
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
@@ -44,6 +45,8 @@ SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
 ENVOY_FILTERS = "envoyfilters.networking.istio.io"
 TELEMETRIES = "telemetries.telemetry.istio.io"
+INGRESSES = "ingresses.networking.k8s.io"
+INGRESS_CLASSES = "ingressclasses.networking.k8s.io"
 PEER_AUTHENTICATIONS = "peerauthentications.security.istio.io"
 REQUEST_AUTHENTICATIONS = "requestauthentications.security.istio.io"
 AUTHORIZATION_POLICIES = "authorizationpolicies.security.istio.io"
@@ -60,6 +63,8 @@ WATCHED = (
     SIDECARS,
     ENVOY_FILTERS,
     TELEMETRIES,
+    INGRESSES,
+    INGRESS_CLASSES,
     PEER_AUTHENTICATIONS,
     REQUEST_AUTHENTICATIONS,
     AUTHORIZATION_POLICIES,
@@ -295,13 +300,21 @@ class MeshState:
 
     @cached_property
     def gateways(self) -> tuple[Config, ...]:
-        """All Gateways, oldest first."""
-        return tuple(configs_of(self._objects[GATEWAYS]))
+        """All Gateways, oldest first; those that stand for Ingresses have no age."""
+        own = ingresses.gateways_of(self.ingresses, self.mesh)
+        return tuple(sorted([*own, *configs_of(self._objects[GATEWAYS])], key=lambda each: each.age))
 
     @cached_property
     def virtual_services(self) -> VirtualServices:
         defaults = self.mesh.default_virtual_service_export_to
-        return VirtualServices(configs_of(self._objects[VIRTUAL_SERVICES], defaults))
+        own = ingresses.virtual_services_of(self.ingresses, self._objects[SERVICES], defaults)
+        written = configs_of(self._objects[VIRTUAL_SERVICES], defaults)
+        return VirtualServices(sorted([*own, *written], key=lambda each: each.age))
+
+    @cached_property
+    def ingresses(self) -> list[Obj]:
+        """The Ingresses that are the mesh's."""
+        return ingresses.ours(self._objects[INGRESSES], self._objects[INGRESS_CLASSES], self.mesh)
 
     @cached_property
     def destination_rules(self) -> DestinationRules:

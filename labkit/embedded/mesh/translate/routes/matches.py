@@ -68,6 +68,8 @@ def _path(match: Match) -> dict[str, Any]:
         return {"path": uri["exact"]}
     if "regex" in uri:
         return {"safe_regex": {"regex": uri["regex"]}}
+    if "pathPrefix" in uri:  # of an Ingress
+        return {"path_separated_prefix": uri["pathPrefix"].removesuffix("/")}
     return {"prefix": uri.get("prefix", "/")}
 
 
