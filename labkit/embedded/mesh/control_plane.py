@@ -15,9 +15,15 @@ from pathlib import Path
 from labkit.embedded.interfaces import Client, UnixAddress
 from labkit.embedded.mesh.debug import DebugServer
 from labkit.embedded.mesh.fleet import Fleet, Translate
+from labkit.embedded.mesh.identity.credentials import Credentials, authority_of
+from labkit.embedded.mesh.identity.trusted_roots import TrustedRoots
+from labkit.embedded.mesh.ingress_status import IngressStatus
 from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.mesh_config import TRUST_DOMAIN
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.object_status import ObjectStatus
 from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.security.fetching import Fetcher
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.server import AdsServer
@@ -55,8 +61,16 @@ class ControlPlane:
         return UnixAddress(self._debug_socket) if port in DEBUG_PORTS else None
 
     async def _serve(self, log: IstiodLog, ready: Callable[[bool], None]) -> None:
-        fleet = Fleet(self._translate, log, ObjectStatus(self._client, log).tell)
-        registry = Registry(self._client, fleet.publish, log)
+        credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log))
+        tell = ObjectStatus(self._client, log).tell
+        fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
+        ingress_status = IngressStatus(self._client, log)
+
+        async def publish(state: MeshState, revision: int, why: str) -> None:
+            await fleet.publish(state, revision, why)
+            ingress_status.tell(state)
+
+        registry = Registry(self._client, publish, log, Fetcher(self._client).fetch)
         status = SyncStatus(self._client, registry, fleet)
         async with (
             AdsServer(self._xds_socket, fleet),
@@ -64,4 +78,7 @@ class ControlPlane:
         ):
             log.info("", f"serving ADS at {self._xds_socket}, debug pages at {self._debug_socket}")
             ready(True)
-            await registry.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(credentials.renew(fleet.push_again))
+                tasks.create_task(TrustedRoots(self._client, credentials.authority.root, log).run())
+                tasks.create_task(registry.run())

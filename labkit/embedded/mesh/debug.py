@@ -76,7 +76,7 @@ class DebugServer:
         found = [each for each in self._fleet.connections if f"~{wanted}~" in each.node_id]
         if not wanted or not found:
             raise web.HTTPNotFound(text=f"no proxy {wanted!r} is connected; proxyID is POD.NAMESPACE\n")
-        return _json({"configs": [_dump(found[-1], kind) for kind in Type]})
+        return _json({"configs": [_dump(found[-1], kind) for kind in _DUMPS]})
 
     async def _registryz(self, _: web.Request) -> web.Response:
         return _json([_service(each) for each in self._services()])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from google.protobuf.json_format import MessageToDict
@@ -22,13 +22,13 @@ from labkit.embedded.mesh import unbindable
 from labkit.embedded.mesh.connection import Connection, Offer
 from labkit.embedded.mesh.inquiries import PATIENCE, Inquiries
 from labkit.embedded.mesh.istiod_log import IstiodLog
-from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
+from labkit.embedded.mesh.model import MeshState, Proxy, Resource, Snapshot, node_id
 from labkit.embedded.mesh.pods import node_type_of, proxy_container_of
 from labkit.embedded.mesh.quarantine import Fault, Quarantine
 from labkit.embedded.mesh.xds.conversation import Conversation
 from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.server import Stream
-from labkit.embedded.mesh.xds.types import Type
+from labkit.embedded.mesh.xds.types import Type, by_kind
 from labkit.embedded.objects import Obj, is_terminating, labels_of
 from labkit.envoy_reasons import reason_first
 
@@ -36,14 +36,24 @@ Translate = Callable[[MeshState, Proxy], Snapshot]
 """The pure function from the mesh to what one proxy shall have."""
 
 
+Secrets = Callable[[Proxy, MeshState], Mapping[str, Resource]]
+"""The certificates of one proxy, by the names it asks for."""
+
+
 class Fleet:
     """Implements :class:`labkit.embedded.mesh.xds.server.Proxies` and :class:`.inquiries.Bench`."""
 
     def __init__(
-        self, translate: Translate, log: IstiodLog, tell: Callable[[list[Fault]], None] = lambda _: None
+        self,
+        translate: Translate,
+        log: IstiodLog,
+        tell: Callable[[list[Fault]], None] = lambda _: None,
+        secrets: Secrets = lambda proxy, state: {},
     ) -> None:
-        """*tell* is called with the faults there are, whenever that may have changed."""
+        """*tell* is called with the faults there are, whenever that may have changed; *secrets* are what a
+        proxy is to show and to trust."""
         self._translate = translate
+        self._secrets = secrets
         self._log = log
         self._tell = tell
         self._compiler = Compiler()
@@ -95,6 +105,12 @@ class Fleet:
         self._log.info(
             "ads", f"XDS: Pushed {why} to ConnectedEndpoints:{proxies} Version:{revision} in {took:.1f}ms"
         )
+
+    def push_again(self) -> None:
+        """Tell every proxy what has changed though no object did."""
+        for connection in list(self._connections.values()):
+            self._update(connection)
+        self._tell_news()
 
     def received(self, stream: Stream, request: DiscoveryRequest) -> None:
         connection = self._connections.get(stream) or self._connect(stream, request)
@@ -160,7 +176,8 @@ class Fleet:
         assert connection.proxy is not None
         try:
             resources = self._translate(state, connection.proxy)
-            by_type = {kind: resources.of_type(kind.url) for kind in Type}
+            by_type = dict(by_kind(resources))
+            by_type[Type.SECRET] = self._secrets(connection.proxy, state)
             by_type[Type.LISTENER] = unbindable.without(by_type[Type.LISTENER], connection.taken)
             snapshot = self._compiler.compile(by_type)
         except Exception as error:  # whatever a person wrote: it must not stop all the rest

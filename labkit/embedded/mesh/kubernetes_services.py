@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from labkit.embedded.mesh.configs import created_at
 from labkit.embedded.mesh.hosts import service_host
+from labkit.embedded.mesh.identity.spiffe import account_of
 from labkit.embedded.mesh.services import Endpoint, Resolution, Service, ServicePort, kubernetes_protocol
+from labkit.embedded.mesh.workloads import Workload
 from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of
 
 EXPORT_TO = "networking.istio.io/exportTo"
@@ -99,4 +101,18 @@ def _ready(endpoint_slice: Obj, port: int, pods: Pods) -> Iterator[Endpoint]:
         workload = str((each.get("targetRef") or {}).get("name") or "")
         pod = pods.get((namespace_of(endpoint_slice), workload))
         for address in each.get("addresses") or []:
-            yield Endpoint(str(address), port, labels_of(pod) if pod else {}, workload=workload)
+            yield _endpoint(str(address), port, workload, pod)
+
+
+def _endpoint(address: str, port: int, workload: str, pod: Obj | None) -> Endpoint:
+    if pod is None:
+        return Endpoint(address, port, workload=workload)
+    return Endpoint(
+        address,
+        port,
+        labels_of(pod),
+        workload=workload,
+        namespace=namespace_of(pod),
+        account=account_of(pod),
+        told=Workload.of(pod),
+    )

@@ -59,7 +59,7 @@ def _services(config: Config) -> Iterator[Service]:
             export_to=config.export_to,
             external=spec.get("location") != "MESH_INTERNAL",
             from_kubernetes=False,
-            endpoints={port.name: tuple(_endpoints(spec, str(host), port, resolution)) for port in ports},
+            endpoints={port.name: tuple(_endpoints(config, str(host), port, resolution)) for port in ports},
         )
 
 
@@ -69,23 +69,25 @@ def _port(port: Obj) -> ServicePort:
     return ServicePort(str(port.get("name") or ""), number, protocol, int(port.get("targetPort") or 0))
 
 
-def _endpoints(spec: Obj, host: str, port: ServicePort, resolution: Resolution) -> Iterator[Endpoint]:
-    given = spec.get("endpoints") or []
+def _endpoints(config: Config, host: str, port: ServicePort, resolution: Resolution) -> Iterator[Endpoint]:
+    given, namespace = config.spec.get("endpoints") or [], config.namespace
     if not given and resolution in _NAMED_ENDPOINTS and not is_wildcard(host):
         yield Endpoint(host, _number(port))
     for each in given:
-        yield _endpoint(each, port)
+        yield _endpoint(each, port, namespace)
 
 
 def _number(port: ServicePort) -> int:
     return int(port.target) or port.number
 
 
-def _endpoint(given: Mapping[str, Any], port: ServicePort) -> Endpoint:
+def _endpoint(given: Mapping[str, Any], port: ServicePort, namespace: str) -> Endpoint:
     return Endpoint(
         address=str(given.get("address") or ""),
         port=int((given.get("ports") or {}).get(port.name) or _number(port)),
         labels=given.get("labels") or {},
         weight=max(1, int(given.get("weight") or 1)),
         locality=str(given.get("locality") or ""),
+        namespace=namespace,
+        account=str(given.get("serviceAccount") or ""),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from labkit.embedded.mesh.workloads import Workload
 from labkit.embedded.objects import has_labels
 
 CLUSTER_DOMAIN = "cluster.local"
@@ -63,6 +64,12 @@ class Endpoint:
     """``region/zone/subzone``, missing parts left out."""
     workload: str = ""
     """The pod's name, or empty."""
+    namespace: str = ""
+    """Of the workload."""
+    account: str = ""
+    """The workload's service account."""
+    told: Workload | None = field(default=None, compare=False)
+    """What metrics say it belongs to, where it is a pod of this cluster."""
 
     def belongs_to(self, subset: Mapping[str, str]) -> bool:
         return has_labels(self.labels, subset)

@@ -13,7 +13,8 @@ Of an object: ``kind``, ``namespace``, ``name``, ``error`` (why) and ``effect`` 
 An entry has istiod's fields (``proxy``, ``proxy_type``, ``cluster_id``, ``istio_version`` and
 ``cluster_sent``, ``cluster_acked``, the same for ``endpoint``, ``listener``, ``route``), and ours:
 ``pod``, ``namespace``, ``state``, ``error``, ``revision`` (the newest one it has answered), and
-``types``: for CDS, EDS, LDS, RDS its ``state``, ``sent``, ``acked``, ``error``, ``sent_at``, ``answered_at``
+``types``: for CDS, EDS, LDS, RDS, and SDS where it asked for certificates: ``state``, ``sent``, ``acked``,
+``error``, ``sent_at``, ``answered_at``
 (seconds since 1970) and ``resources`` (names sent).
 
 ========================  ==========================================================================
@@ -129,7 +130,8 @@ def _connected(connection: Connection, revision: int) -> dict[str, Any]:
     entry = _entry(pod, namespace, kind, _state(connection), _error(connection))
     entry["revision"] = _answered(connection, revision)
     entry["connected_at"] = connection.connected_at
-    entry["types"] = {kind.service: _type(each) for kind, each in subscriptions.items()}
+    told = {kind: each for kind, each in subscriptions.items() if each or kind in _ISTIOD_NAMES}
+    entry["types"] = {kind.service: _type(each) for kind, each in told.items()}
     for kind_, prefix in _ISTIOD_NAMES.items():
         subscription = subscriptions[kind_]
         entry[f"{prefix}_sent"] = subscription.nonce and subscription.version if subscription else ""

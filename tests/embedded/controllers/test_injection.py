@@ -117,7 +117,7 @@ async def test_what_a_sidecar_looks_like(mesh):
     assert sidecar["resources"]["limits"] == {"cpu": "2", "memory": "1Gi"}
     assert labels_of(made)["service.istio.io/canonical-name"] == "shop"
     assert labels_of(made)["service.istio.io/canonical-revision"] == "v7"
-    assert "security.istio.io/tlsMode" not in labels_of(made)
+    assert labels_of(made)["security.istio.io/tlsMode"] == "istio"
     notes = annotations_of(made)
     assert json.loads(notes["sidecar.istio.io/status"])["containers"] == ["istio-proxy"]
     assert notes["istio.io/rev"] == "default"

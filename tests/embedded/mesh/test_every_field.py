@@ -362,9 +362,8 @@ def is_told(path, warnings):
 
 NAMES_FOR_PEOPLE = {
     ("Gateway", ("servers", 0, "name")),
-    ("ServiceEntry", ("location",)),  # inside or outside of the mesh: what follows from that is mutual TLS
 }
-"""Nothing follows from these in istiod either, as long as nobody speaks mutual TLS."""
+"""Nothing follows from these in istiod either."""
 
 
 ALL = [(kind, path) for kind in KINDS for path in fields(SCHEMAS[kind])]
@@ -383,7 +382,4 @@ def test_every_field_is_read_or_told_to_be_without_effect(kind):
 
 def test_every_kind_is_translated_or_warned_about_as_a_whole():
     custom = {each.name for each in REGISTRY.values() if each.custom}
-    by_mode = {
-        "peerauthentications.security.istio.io"
-    }  # PERMISSIVE is what holds here; STRICT is warned about
-    assert custom - set(WATCHED) - by_mode == NOT_ENFORCED.keys()
+    assert custom - set(WATCHED) == NOT_ENFORCED.keys()

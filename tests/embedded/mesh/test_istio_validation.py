@@ -401,8 +401,8 @@ WARNINGS = {
         "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c}, "
         "port: {number: 443, name: s, protocol: HTTPS}}]}",
     ): ("spec.servers[0].tls: gateways do not terminate TLS yet; nothing will listen on port 443"),
-    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"): (
-        "spec.trafficPolicy.tls: ISTIO_MUTUAL is not enforced yet; connections to this host stay plain text"
+    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}}"): (
+        "spec.trafficPolicy.tls: SIMPLE is not enforced yet; connections to this host stay plain text"
     ),
     ("DestinationRule", "{host: a, workloadSelector: {matchLabels: {a: b}}}"): (
         "spec.workloadSelector: rules for selected workloads are not enforced yet; "
@@ -416,13 +416,6 @@ WARNINGS = {
         "ServiceEntry",
         put("{hosts: [a.com], workloadSelector: {labels: {a: b}}, resolution: STATIC, …}", PORTS),
     ): ("spec.workloadSelector: pods are not selected yet; this entry has no endpoints"),
-    ("PeerAuthentication", "{mtls: {mode: STRICT}}"): (
-        "spec.mtls.mode: mutual TLS is not enforced yet; plain text keeps being accepted"
-    ),
-    ("AuthorizationPolicy", "{}"): (
-        "AuthorizationPolicy: is stored but not enforced by this cluster yet: "
-        "requests are let through whatever it says"
-    ),
     ("EnvoyFilter", "{configPatches: [{applyTo: CLUSTER, patch: {operation: REMOVE}}]}"): (
         "spec.configPatches[0].applyTo: only HTTP_FILTER is done yet; this patch has no effect"
     ),
@@ -440,7 +433,9 @@ def test_taken_with_a_warning(given, warning):
 
 def test_what_is_enforced_needs_no_warning():
     assert ask("PeerAuthentication", "{mtls: {mode: PERMISSIVE}}") == []
+    assert ask("PeerAuthentication", "{mtls: {mode: STRICT}}") == []
     assert ask("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: DISABLE}}}") == []
+    assert ask("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}") == []
 
 
 def config_map(mesh):

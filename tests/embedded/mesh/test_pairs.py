@@ -113,6 +113,87 @@ SAME = {
         "include_request_attempt_count": True,
     },
 }
+ADS = SAME["<ads>"]
+TLS_1_2_OR_1_3 = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
+HTTP_ALPN = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
+CIPHERS = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-RSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES128-GCM-SHA256 "
+    "ECDHE-RSA-AES128-GCM-SHA256 AES256-GCM-SHA384 AES128-GCM-SHA256"
+)
+
+
+def certificates(validation):
+    return {
+        "tls_certificate_sds_secret_configs": [{"name": "default", "sds_config": ADS}],
+        "combined_validation_context": {
+            "default_validation_context": validation,
+            "validation_context_sds_secret_config": {"name": "ROOTCA", "sds_config": ADS},
+        },
+    }
+
+
+def server_socket(*alpn):
+    """What asks a caller for a certificate of the mesh."""
+    context = {
+        "tls_params": {**TLS_1_2_OR_1_3, "cipher_suites": CIPHERS.split()},
+        "alpn_protocols": list(alpn),
+        **certificates({"match_subject_alt_names": [{"prefix": "spiffe://cluster.local/"}]}),
+    }
+    return _filter(
+        "envoy.transport_sockets.tls",
+        "transport_sockets.tls.v3.DownstreamTlsContext",
+        common_tls_context=context,
+        require_client_certificate=True,
+    )
+
+
+def client_matches(sni, identities, http2):
+    """What shows an endpoint that takes it a certificate, and speaks plain text to the others."""
+    names = [{"exact": f"spiffe://cluster.local/ns/{each}"} for each in identities]
+    context = {
+        "tls_params": TLS_1_2_OR_1_3,
+        "alpn_protocols": ["istio-peer-exchange", "istio", *(["h2"] if http2 else [])],
+        **certificates({"match_subject_alt_names": names} if names else {}),
+    }
+    tls = _filter(
+        "envoy.transport_sockets.tls",
+        "transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context=context,
+        sni=sni,
+    )
+    raw = _filter("envoy.transport_sockets.raw_buffer", "transport_sockets.raw_buffer.v3.RawBuffer")
+    return [
+        {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": tls},
+        {"name": "tlsMode-disabled", "match": {}, "transport_socket": raw},
+    ]
+
+
+def in_words(matches):
+    """``mutual TLS, if taken: <SNI> <h2, if so> by <who may answer>``."""
+    tls = matches[0]["transport_socket"]["typed_config"]
+    validation = tls["common_tls_context"]["combined_validation_context"]["default_validation_context"]
+    names = [each["exact"] for each in validation.get("match_subject_alt_names", [])]
+    http2 = "h2" in tls["common_tls_context"]["alpn_protocols"]
+    short = [each.removeprefix("spiffe://cluster.local/ns/") for each in names]
+    if matches != client_matches(tls["sni"], short, http2):
+        return matches
+    return f"mutual TLS, if taken: {tls['sni']}{' h2' if http2 else ''} by {', '.join(short) or 'anybody'}"
+
+
+SAME |= {
+    "<mutual TLS, HTTP>": server_socket("h2", "http/1.1"),
+    "<mutual TLS, TCP>": server_socket("istio-peer-exchange", "h2", "http/1.1"),
+    "<TLS of the mesh>": {
+        "transport_protocol": "tls",
+        "application_protocols": [
+            "istio",
+            "istio-peer-exchange",
+            "istio-http/1.0",
+            "istio-http/1.1",
+            "istio-h2",
+        ],
+    },
+}
 NAMES = sorted(path.name.removesuffix(".input.yaml") for path in PAIRS.glob("*.input.yaml"))
 
 
@@ -132,10 +213,23 @@ def shortened(value):
         if value == same:
             return name
     if isinstance(value, dict):
-        return {key: shortened(each) for key, each in value.items()}
+        words = {"transport_socket_matches": in_words}
+        kept = {key: without_telling(each) if key == "metadata" else each for key, each in value.items()}
+        return {key: words.get(key, shortened)(each) for key, each in kept.items() if each != NOTHING_TOLD}
     if isinstance(value, list):
         return [shortened(each) for each in value]
     return value.replace("type.googleapis.com/", "") if isinstance(value, str) else value
+
+
+NOTHING_TOLD = {"filter_metadata": {}}
+
+
+def without_telling(metadata):
+    """*metadata* without what is only there for metrics; ``test_metrics`` has that."""
+    found = dict(metadata.get("filter_metadata", {}))
+    istio = {key: each for key, each in found.pop("istio", {}).items() if key not in ("services", "workload")}
+    rest = {key: each for key, each in found.items() if key not in ("labkit.peer", "labkit.service")}
+    return {**metadata, "filter_metadata": ({"istio": istio} if istio else {}) | rest}
 
 
 def shown(snapshot, what):

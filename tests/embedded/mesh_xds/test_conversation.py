@@ -14,7 +14,7 @@ from labkit.embedded.mesh.xds.conversation import Conversation
 from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.types import Type
 
-CDS, EDS, LDS, RDS = Type
+CDS, EDS, LDS, RDS, SDS = Type
 MESSAGES = {CDS: Cluster, EDS: ClusterLoadAssignment, LDS: Listener, RDS: RouteConfiguration}
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
@@ -249,7 +249,7 @@ def test_names_nobody_knows_are_answered_empty():
 @pytest.mark.parametrize("kind", [CDS, EDS, LDS, RDS])
 def test_a_reconnecting_proxy_is_answered_whatever_it_says_it_has(kind):
     envoy = Envoy(simple())
-    names = {CDS: [], EDS: ["one"], LDS: [], RDS: ["80"]}
+    names = {CDS: [], EDS: ["one"], LDS: [], RDS: ["80"], SDS: ["default"]}
     for each in Type:
         envoy.ask(each, *names[each], version_info="v99", response_nonce="" if each is kind else "77")
     for each in (CDS, EDS, LDS, RDS):

@@ -7,7 +7,7 @@ from labkit.embedded.mesh.xds.types import Type
 
 ADDRESS = {"socketAddress": {"address": "127.0.0.1", "portValue": 80}}
 UNKNOWN = {"@type": "type.googleapis.com/a.b.C"}
-CDS, EDS, LDS, RDS = Type
+CDS, EDS, LDS, RDS, SDS = Type
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
 EDS_CLUSTER = {"name": "c", "type": "EDS", "edsClusterConfig": {"edsConfig": {"ads": {}}, "serviceName": "s"}}
 

@@ -52,7 +52,7 @@ _BOOKKEEPING = {
         "galley.istio.io/analyze-suppress",
     ),
     *("service.istio.io/canonical-name", "service.istio.io/canonical-revision"),
-    *("service.istio.io/workload-name", "gateway.istio.io/managed"),
+    *("service.istio.io/workload-name", "gateway.istio.io/managed", "security.istio.io/tlsMode"),
 }
 """Notes that somebody made or reads elsewhere; a pod's proxy is the same with them and without."""
 _KEEPERS = ("operator.istio.io/", "install.operator.istio.io/")
@@ -90,7 +90,6 @@ _IGNORED = {
     "status.sidecar.istio.io/port": "the proxy's health is served on 15021",
     "readiness.status.sidecar.istio.io/applicationPorts": _NO_AGENT,
     "prometheus.istio.io/merge-metrics": "the application's metrics are not merged with the proxy's",
-    "security.istio.io/tlsMode": "proxies here do not speak mutual TLS",
     "topology.istio.io/network": _ONE_NETWORK,
     "topology.istio.io/cluster": _ONE_NETWORK,
     "topology.istio.io/subzone": _ONE_NETWORK,

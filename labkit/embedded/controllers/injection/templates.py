@@ -1,8 +1,7 @@
 """The two templates: a sidecar beside the application, and a gateway that is all its pod.
 
-What real Istio adds and this leaves out: ``istio-init`` (there is no iptables to set up here), the
-label ``security.istio.io/tlsMode: istio`` (it would promise mutual TLS, which these proxies don't do)
-and the hook of ``holdApplicationUntilProxyStarts`` (this node waits by itself).
+What real Istio adds and this leaves out: ``istio-init`` (there is no iptables to set up here) and the hook
+of ``holdApplicationUntilProxyStarts`` (this node waits by itself).
 """
 
 from __future__ import annotations
@@ -73,6 +72,8 @@ def _complete(pod: Obj, role: str, values: dict[str, Any]) -> list[Obj]:
     proxy = _merged(_proxy(role, values, annotations_of(pod)), own or {})
     pod["spec"]["containers"] = [proxy, *others] if holds_application(pod) else [*others, proxy]
     _mark(pod)
+    if role == "sidecar":
+        pod["metadata"]["labels"].setdefault("security.istio.io/tlsMode", "istio")
     return others
 
 

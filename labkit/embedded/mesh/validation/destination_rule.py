@@ -199,6 +199,6 @@ def _tls(given: Given | None, path: str, report: Report) -> None:
         for value, words in zip(files, ("client certificate", "private key"), strict=False):
             if not value:
                 report.error(f"{words} required for mutual tls")
-    if mode != "DISABLE":
+    if mode not in ("DISABLE", "ISTIO_MUTUAL"):
         consequence = f"{mode} is not enforced yet; connections to this host stay plain text"
         report.ineffective(path, consequence)

@@ -12,8 +12,6 @@ from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 NOT_ENFORCED = {
-    "authorizationpolicies.security.istio.io": "requests are let through whatever it says",
-    "requestauthentications.security.istio.io": "tokens are not looked at",
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadentries.networking.istio.io": "nothing is sent to it",
     "workloadgroups.networking.istio.io": "no workload joins it",
@@ -58,16 +56,9 @@ def _is_everything(listeners: list[Obj]) -> bool:
 
 
 def check_peer_authentication(obj: Obj, report: Report) -> None:
-    """Plain text is what everybody speaks here: PERMISSIVE and DISABLE hold, STRICT does not."""
     spec = obj.get("spec") or {}
     report.errors_from(_port_levels(spec))
     report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
-    modes = {"spec.mtls.mode": (spec.get("mtls") or {}).get("mode")}
-    for port, setting in (spec.get("portLevelMtls") or {}).items():
-        modes[f"spec.portLevelMtls.{port}.mode"] = (setting or {}).get("mode")
-    for field, mode in modes.items():
-        if mode == "STRICT":
-            report.ineffective(field, "mutual TLS is not enforced yet; plain text keeps being accepted")
 
 
 def _port_levels(spec: Given) -> Iterator[str]:

@@ -150,7 +150,7 @@ class Conversation:
     def _advance(self) -> list[DiscoveryResponse]:
         if self._target is None:
             return []
-        responses = [*self._push(Type.CLUSTER), *self._push(Type.ENDPOINT)]
+        responses = [*self._push(Type.SECRET), *self._push(Type.CLUSTER), *self._push(Type.ENDPOINT)]
         if not self._endpoints_to_come() and not self._in_flight(Type.CLUSTER, Type.ENDPOINT):
             responses += [*self._push(Type.LISTENER), *self._push(Type.ROUTE)]
         return responses
@@ -181,6 +181,8 @@ class Conversation:
             due |= {name: resources[name] for name in self._unanswered & resources.keys()}
         if due:  # Envoy stops at the first bad one: the others in that response have to be told again
             due |= {name: resources[name] for name in subscription.rejected & resources.keys()}
+        if kind is Type.SECRET:
+            return due or None  # Envoy takes an answer without any for a fault
         return due if due or subscription.is_owed else None
 
     def _wanted(self, kind: Type) -> Resources:
@@ -196,6 +198,8 @@ class Conversation:
         names = self.subscriptions[kind].names
         if kind is Type.ENDPOINT:
             names |= self._unanswered
+        if kind is Type.SECRET:  # one that is not there may come yet
+            return {name: found for name in names if (found := target.get(name) or sent.get(name))}
         return {name: target.get(name) or sent.get(name) or empty(kind, name) for name in names}
 
     def _response(self, kind: Type, resources: Resources) -> DiscoveryResponse:

@@ -26,6 +26,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import EncodeError, Message
@@ -38,6 +39,7 @@ _MESSAGES: dict[Type, type[Message]] = {
     Type.ENDPOINT: ClusterLoadAssignment,
     Type.LISTENER: Listener,
     Type.ROUTE: RouteConfiguration,
+    Type.SECRET: Secret,
 }
 M = TypeVar("M", bound=Message)
 Body: TypeAlias = Mapping[str, Any]
@@ -151,7 +153,7 @@ class Compiler:
         faults: dict[tuple[Type, str], str] = {}
         compiled: dict[Type, dict[str, Resource]] = {kind: {} for kind in Type}
         for kind in Type:
-            for name, body in resources[kind].items():
+            for name, body in resources.get(kind, {}).items():
                 try:
                     compiled[kind][name] = self._resource(kind, name, body)
                 except ResourceError as error:

@@ -1,8 +1,10 @@
-"""The four resource types every proxy is told, in the order in which they are told."""
+"""The resource types every proxy is told, in the order in which they are told."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 
 class Type(enum.Enum):
@@ -16,6 +18,7 @@ class Type(enum.Enum):
     ENDPOINT = "EDS", "envoy.config.endpoint.v3.ClusterLoadAssignment"
     LISTENER = "LDS", "envoy.config.listener.v3.Listener"
     ROUTE = "RDS", "envoy.config.route.v3.RouteConfiguration"
+    SECRET = "SDS", "envoy.extensions.transport_sockets.tls.v3.Secret"
 
     def __init__(self, service: str, message: str) -> None:
         self.service = service
@@ -35,3 +38,11 @@ class Type(enum.Enum):
 
 
 _BY_URL = {each.url: each for each in Type}
+
+
+R = TypeVar("R")
+
+
+def by_kind(resources: Iterable[tuple[str, R]]) -> Iterator[tuple[Type, R]]:
+    """(type URL, …) as (type, …)."""
+    yield from ((_BY_URL[url], each) for url, each in resources)

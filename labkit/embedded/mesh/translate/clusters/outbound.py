@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.mesh.durations import proto
+from labkit.embedded.mesh.identity.spiffe import spiffe_id
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.peer_authentications import DISABLE
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
@@ -19,11 +21,12 @@ from labkit.embedded.mesh.translate.naming import (
     BLACK_HOLE,
     PASSTHROUGH,
     ads,
-    filter_metadata,
     outbound_cluster,
     typed,
 )
 from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, resolved
+from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
+from labkit.embedded.mesh.translate.tls import mutual
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def passthrough_cluster(state: MeshState) -> Resource:
     http = {policies.HTTP_OPTIONS: typed(policies.HTTP_OPTIONS, **options)}
     return {
         "name": PASSTHROUGH,
+        "metadata": no_service(PASSTHROUGH),
         **policies.ORIGINAL_DESTINATION,
         **policies.connection_pool({}, state.mesh.connect_timeout),
         "typed_extension_protocol_options": http,
@@ -61,7 +65,8 @@ def passthrough_cluster(state: MeshState) -> Resource:
 def black_hole_cluster(state: MeshState) -> Resource:
     """``BlackHoleCluster``: leads nowhere."""
     timeout = proto(state.mesh.connect_timeout)
-    return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout}
+    metadata = no_service(BLACK_HOLE)
+    return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout, "metadata": metadata}
 
 
 def _outbound(state: MeshState, proxy: Proxy) -> Outbound:
@@ -133,13 +138,41 @@ class _Maker:
             **policies.connection_pool(policy, self.state.mesh.connect_timeout),
             **policies.protocol_options(policy, self.port, detects=self.proxy.kind == "sidecar"),
             **policies.outlier_detection(policy),
-            **({"metadata": filter_metadata(**metadata)} if metadata else {}),
+            **self._transport(name, endpoints, policy),
+            "metadata": cluster_metadata(self.service, **metadata),
             **discovery.cluster,
         }
         if cluster["lb_policy"] == "CLUSTER_PROVIDED":
             for key in [key for key in cluster if key.endswith("_lb_config") and key not in _WITHOUT_CHOICE]:
                 del cluster[key]
         return _Built(cluster, discovery.assignment)
+
+    def _transport(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> Resource:
+        """How the cluster's connections are secured."""
+        asked = policy.get("tls")
+        if asked is not None and asked.get("mode") == "ISTIO_MUTUAL":
+            own_name = str(asked.get("sni") or "")
+            socket = mutual.client(
+                name, self._identities(endpoints), http2=self.port.is_http2, server_name=own_name
+            )
+            return {"transport_socket": socket}
+        if asked is not None or not self._may_be_mutual(endpoints):
+            return {}
+        identities = self._identities(endpoints)
+        return {"transport_socket_matches": mutual.matches(name, identities, http2=self.port.is_http2)}
+
+    def _may_be_mutual(self, endpoints: Sequence[Endpoint]) -> bool:
+        """Whether mutual TLS is used wherever the other end takes it."""
+        if self.service.external or not self.state.mesh.enable_auto_mtls:
+            return False
+        if self.service.resolution in ("HEADLESS", "NONE"):
+            return bool(endpoints) and all(mutual.takes_tls(each.labels) for each in endpoints)
+        return self.state.peer_authentications.mode_of(self.service.namespace) != DISABLE
+
+    def _identities(self, endpoints: Sequence[Endpoint]) -> set[str]:
+        domains = self.state.mesh.trust_domains
+        known = [each for each in endpoints if each.account]
+        return {spiffe_id(domain, each.namespace, each.account) for domain in domains for each in known}
 
     def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
         """How the cluster finds its endpoints; None for one that has none and can't get any."""
@@ -152,7 +185,14 @@ class _Maker:
             return self._by_name(name, endpoints)
         if resolution == "NONE":
             return None
-        return _Built(_eds(name) | self._source(endpoints), load_assignment(name, endpoints))
+        assignment = load_assignment(name, endpoints, self._takes_tls)
+        return _Built(_eds(name) | self._source(endpoints), assignment)
+
+    def _takes_tls(self, endpoint: Endpoint) -> bool:
+        if not mutual.takes_tls(endpoint.labels):
+            return False
+        namespace = endpoint.namespace or self.service.namespace
+        return self.state.peer_authentications.mode(namespace, endpoint.labels, endpoint.port) != DISABLE
 
     def _original_destination(self) -> Resource:
         cluster: Resource = dict(policies.ORIGINAL_DESTINATION)

@@ -7,25 +7,34 @@ VirtualServices never act here. Container ports that no Service names are passed
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import service_host
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.peer_authentications import DISABLE, STRICT, Mode
 from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.http_manager import (
     HTTP_INSPECTOR,
     PLAIN_HTTP,
+    TLS_INSPECTOR,
     HttpManager,
     tcp_proxy,
 )
 from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
+from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
+from labkit.embedded.mesh.translate.security.topology import topology_of
+from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
+from labkit.embedded.mesh.translate.tls import mutual
 from labkit.embedded.objects import Obj, name_of, namespace_of
+
+_PLAIN = {"transport_protocol": "raw_buffer"}
+_TLS = {"transport_protocol": "tls"}
 
 
 @dataclass(frozen=True)
@@ -71,38 +80,97 @@ def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
     return found
 
 
+def _tls(*offered: str) -> Resource:
+    """The match of TLS in which one of these protocols is offered."""
+    return {**_TLS, "application_protocols": list(offered)}
+
+
 def target_number(port: ServicePort, names: dict[str, int]) -> int:
     """The pod's port behind a Service port; 0 where its name is none of the pod's."""
     return port.target if isinstance(port.target, int) else names.get(port.target, 0)
 
 
 def _listener(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
-    detects = target.port is None or target.port.is_auto
+    mode = state.peer_authentications.mode(proxy.namespace, state.labels_of(proxy), target.number)
+    chains = _Chains(state, proxy, target).of(mode)
     listener: Resource = {
         "name": naming.listener(proxy.pod_ip, target.number),
         "address": naming.socket_address(proxy.pod_ip, target.number),
         "traffic_direction": "INBOUND",
-        "listener_filters": [HTTP_INSPECTOR] if detects else [],
+        "listener_filters": list(_inspectors(chains)),
         "listener_filters_timeout": proto(state.mesh.protocol_detection_timeout),
         "continue_on_listener_filters_timeout": True,
-        **_chains(state, target),
-        "access_log": listener_access_log(state.mesh, inbound=True),
+        "filter_chains": chains,
     }
     services = state.services_selecting(proxy.namespace, state.labels_of(proxy))
     outside = placement.outside_addresses(state, services, target.number, target.name)
     return listener | ({"additional_addresses": outside} if outside else {})
 
 
-def _chains(state: MeshState, target: _Target) -> dict[str, Any]:
-    """HTTP, TCP, or whichever of the two the first bytes show."""
-    names = _chain_names(target)
-    http = {"name": names[0], "filters": [_manager(state, target)]}
-    tcp = {"name": names[1], "filters": [_tcp_proxy(state, target)]}
-    if target.port is not None and target.port.is_http:
-        return {"filter_chains": [http]}
-    if target.port is not None and not target.port.is_auto:
-        return {"filter_chains": [tcp]}
-    return {"filter_chains": [{**http, "filter_chain_match": PLAIN_HTTP}], "default_filter_chain": tcp}
+def _inspectors(chains: list[Resource]) -> Iterator[Resource]:
+    """What has to look at the first bytes, for Envoy to choose among *chains*."""
+    matches = [chain.get("filter_chain_match") or {} for chain in chains]
+    if any(each.get("transport_protocol") == "tls" for each in matches):
+        yield TLS_INSPECTOR
+    if PLAIN_HTTP in matches:
+        yield HTTP_INSPECTOR
+
+
+@dataclass(frozen=True)
+class _Chains:
+    """Filter chains of one port: HTTP, TCP, or whichever of the two the first bytes show."""
+
+    state: MeshState
+    proxy: Proxy
+    target: _Target
+
+    def of(self, mode: Mode) -> list[Resource]:
+        """Those for callers with mutual TLS, with plain text, or both, as *mode* says."""
+        port = self.target.port
+        if port is not None and port.is_http:
+            return self._known(mode, self._http)
+        if port is not None and not port.is_auto:
+            return self._known(mode, self._tcp)
+        return self._detected(mode)
+
+    def _known(self, mode: Mode, make: Callable[[Resource, bool], Resource]) -> list[Resource]:
+        """Of a port that speaks one protocol."""
+        if mode == STRICT:
+            return [make(_TLS, True)]
+        if mode == DISABLE:
+            return [make(_PLAIN, False)]
+        foreign = [] if make == self._http else [make(_TLS, False)]
+        return [make(_tls(*mutual.ISTIO_ALPN), True), *foreign, make(_PLAIN, False)]
+
+    def _detected(self, mode: Mode) -> list[Resource]:
+        """Of a port that speaks whatever comes."""
+        by_name = _tls(*mutual.HTTP_ALPN, *mutual.OUR_HTTP_ALPN)
+        plain = [self._http(PLAIN_HTTP, False), self._tcp(_PLAIN, False)]
+        if mode == STRICT:
+            return [self._http(by_name, True), self._tcp(_TLS, True)]
+        if mode == DISABLE:
+            return plain
+        istios = [self._http(by_name, True), self._tcp(_tls(*mutual.TCP_ALPN), True)]
+        return [istios[0], plain[0], istios[1], plain[1], self._tcp(_TLS, False)]
+
+    def _http(self, match: Resource, secured: bool) -> Resource:
+        return self._chain(0, match, [self._manager()], secured)
+
+    def _tcp(self, match: Resource, secured: bool) -> Resource:
+        filters = [*tcp_guards(self.state, self.proxy), _tcp_proxy(self.state, self.target)]
+        return self._chain(1, match, filters, secured)
+
+    def _manager(self) -> Resource:
+        prefix = f"inbound_{naming.listener('0.0.0.0', self.target.number)};"
+        guards, topology = http_guards(self.state, self.proxy), topology_of(self.state, self.proxy)
+        manager = HttpManager(self.state.mesh, "inbound", prefix, guards=guards, topology=topology)
+        return manager.inline(_route_config(self.target))
+
+    def _chain(self, kind: int, match: Resource, filters: list[Resource], secured: bool) -> Resource:
+        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": filters}
+        if secured:
+            chain["transport_socket"] = mutual.server(self.state.mesh, http=kind == 0)
+        return chain
 
 
 def _chain_names(target: _Target) -> tuple[str, str]:
@@ -110,11 +178,6 @@ def _chain_names(target: _Target) -> tuple[str, str]:
         return "virtualInbound-catchall-http", "virtualInbound"
     name = naming.listener("0.0.0.0", target.number)
     return name, name
-
-
-def _manager(state: MeshState, target: _Target) -> dict[str, Any]:
-    prefix = f"inbound_{naming.listener('0.0.0.0', target.number)};"
-    return HttpManager(state.mesh, "inbound", prefix).inline(_route_config(target))
 
 
 def _route_config(target: _Target) -> dict[str, Any]:
@@ -135,10 +198,10 @@ def _one_host(name: str, host: str, route: Resource) -> dict[str, Any]:
 
 def _tcp_proxy(state: MeshState, target: _Target) -> dict[str, Any]:
     if target.service is not None:
-        return tcp_proxy(state.mesh, naming.inbound_cluster(target.number), inbound=True)
+        return tcp_proxy(naming.inbound_cluster(target.number))
     name = naming.INBOUND_PASSTHROUGH
     fields = {"cluster": name, "stat_prefix": name, **placement.on_port(target.number)}
-    return tcp_proxy(state.mesh, fields, inbound=True)
+    return tcp_proxy(fields)
 
 
 def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
@@ -150,6 +213,7 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     return {
         "name": name,
         "type": "STATIC",
+        "metadata": cluster_metadata(target.service),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         **policies.connection_pool(policy, state.mesh.connect_timeout),
         **policies.protocol_options(policy, target.port),
@@ -169,6 +233,7 @@ def _connection_pool_of(
 def _passthrough(state: MeshState, proxy: Proxy, ports: list[int]) -> Resource:
     return {
         "name": naming.INBOUND_PASSTHROUGH,
+        "metadata": no_service(naming.INBOUND_PASSTHROUGH),
         **placement.inbound_passthrough(proxy.pod_ip, ports),
         **policies.connection_pool({}, state.mesh.connect_timeout),
         **policies.protocol_options({}, ServicePort("", 0, "")),

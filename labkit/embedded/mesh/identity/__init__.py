@@ -1,0 +1,1 @@
+"""Who is who in the mesh: the certificate authority, SPIFFE identities, and each proxy's certificate."""

@@ -1,0 +1,107 @@
+"""What each proxy is told over SDS: its own certificate, and whom to trust.
+
+The names are those of istiod's agents: ``default`` is the workload's certificate with its key, ``ROOTCA``
+what the peers' certificates are verified by. A proxy is given only the certificate of its own pod's account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from labkit.embedded.interfaces import Client
+from labkit.embedded.mesh.identity.authority import Authority, AuthorityError, Credential
+from labkit.embedded.mesh.identity.spiffe import account_of, spiffe_id
+from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.mesh_config import ROOT_NAMESPACE
+from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.status import ApiError
+
+OWN, TRUSTED = "default", "ROOTCA"
+"""The secrets' names."""
+PLUGGED_IN, SELF_SIGNED = "cacerts", "istio-ca-secret"
+"""The Secrets of ``istio-system`` that hold an authority."""
+OWN_KIND = "istio.io/ca-root"
+RETRY = 60.0
+
+
+class Credentials:
+    """The authority, and the certificates it has issued to proxies."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self._issued: dict[str, tuple[str, Credential]] = {}
+
+    def secrets_for(self, proxy: Proxy, state: MeshState) -> dict[str, Resource]:
+        """By name; made when first asked for, and again half-way through their life."""
+        account = account_of(state.pod_of(proxy) or {})
+        credential = self._credential(proxy.id, spiffe_id(state.mesh.trust_domain, proxy.namespace, account))
+        pair = {"certificate_chain": _inline(credential.chain), "private_key": _inline(credential.key)}
+        trusted = {"trusted_ca": _inline(self.authority.root)}
+        return {
+            OWN: {"name": OWN, "tls_certificate": pair},
+            TRUSTED: {"name": TRUSTED, "validation_context": trusted},
+        }
+
+    def forget(self, proxy_id: str) -> None:
+        """A proxy that went needs none."""
+        self._issued.pop(proxy_id, None)
+
+    async def renew(self, push: Callable[[], None]) -> None:
+        """Call *push* whenever a certificate is due to be renewed, until cancelled."""
+        while True:
+            due = min((each.renew_at for _, each in self._issued.values()), default=None)
+            wait = RETRY if due is None else (due - dt.datetime.now(dt.UTC)).total_seconds()
+            await asyncio.sleep(min(max(wait, 1.0), RETRY * 60))
+            if due is not None and due <= dt.datetime.now(dt.UTC):
+                push()
+
+    def _credential(self, proxy_id: str, identity: str) -> Credential:
+        known = self._issued.get(proxy_id)
+        if known and known[0] == identity and known[1].renew_at > dt.datetime.now(dt.UTC):
+            return known[1]
+        self._issued[proxy_id] = identity, self.authority.issue(identity)
+        return self._issued[proxy_id][1]
+
+
+def _inline(text: str) -> dict[str, Any]:
+    return {"inline_string": text}
+
+
+def authority_of(client: Client, trust_domain: str, log: IstiodLog) -> Authority:
+    """The one plugged in by the Secret ``cacerts``, else the cluster's own, made where there is none."""
+    plugged_in = _read(client, PLUGGED_IN, log)
+    if plugged_in is not None:
+        log.info("pkica", f"Use plugged-in cert at {ROOT_NAMESPACE}/{PLUGGED_IN}")
+        return plugged_in
+    known = _read(client, SELF_SIGNED, log)
+    if known is not None:
+        return known
+    made = Authority.self_signed(trust_domain)
+    _keep(client, made, log)
+    return made
+
+
+def _read(client: Client, name: str, log: IstiodLog) -> Authority | None:
+    secret = client.find("secrets", name, ROOT_NAMESPACE)
+    if secret is None:
+        return None
+    try:
+        return Authority.from_secret(secret.get("data") or {})
+    except AuthorityError as error:
+        log.error("pkica", f"Secret {ROOT_NAMESPACE}/{name} is no certificate authority: {error}")
+        return None
+
+
+def _keep(client: Client, authority: Authority, log: IstiodLog) -> None:
+    metadata = {"name": SELF_SIGNED, "namespace": ROOT_NAMESPACE}
+    secret = {"metadata": metadata, "type": OWN_KIND, "data": authority.as_secret()}
+    try:
+        if client.find("secrets", SELF_SIGNED, ROOT_NAMESPACE) is None:
+            client.create("secrets", secret)
+        else:
+            client.patch("secrets", SELF_SIGNED, ROOT_NAMESPACE, {"data": secret["data"]})
+    except ApiError as error:  # it signs all the same; a restart makes another one
+        log.warn("pkica", f"the certificate authority is not kept in {ROOT_NAMESPACE}/{SELF_SIGNED}: {error}")

@@ -1,0 +1,1 @@
+"""What a proxy shows, asks for and trusts, in Envoy's terms."""
