@@ -216,6 +216,37 @@ http {{
     assert f"CN={name}" in said.stderr.replace(" ", ""), "its own certificate, not the gateway's"
 
 
+def test_images_of_many_lessons(room: Class) -> None:
+    secure = "artashesavetisyan/istio-basics-course:sec-service-ext"
+    room.apply(
+        service("helloworld", 5000, 5000),
+        *(
+            deployment(
+                f"helloworld-{each}", f"docker.io/istio/examples-helloworld-{each}:1.0", app="helloworld"
+            )
+            for each in ("v1", "v2")
+        ),
+        service("echo", 80, 8080),
+        deployment("echo", "registry.k8s.io/echoserver:1.10", port=8080),
+        service("ext-authz", 8000, 8000),
+        deployment("ext-authz", "gcr.io/istio-testing/ext-authz:latest", port=8000),
+        service("secure", 8443, 8443, port_name="https"),
+        deployment("secure", secure, port=8443),
+        deployment("pause", "registry.k8s.io/pause:3.9"),
+    )
+    room.ready("helloworld-v1", "helloworld-v2", "echo", "ext-authz", "secure", "pause")
+    hello = "for i in $(seq 20); do curl -sS helloworld:5000/hello; done"
+    assert set(re.findall(r"version: (\w+), instance: helloworld-\1-", room.type("curl", hello))) == {
+        "v1",
+        "v2",
+    }
+    assert "real path=/a?b=1" in room.type("curl", "curl -sS 'http://echo/a?b=1'")
+    ask = "curl -sS -o /dev/null -w '%{http_code} ' http://ext-authz:8000/"
+    assert room.type("curl", f"{ask}; {ask} -H 'x-ext-authz: allow'").split() == ["403", "200"]
+    assert room.type("curl", "curl -sSk https://secure:8443/greetings").startswith("Hello from Secure")
+    assert "curl: (60)" in room.type("curl", "curl -sS https://secure:8443/greetings", check=False)
+
+
 def test_access_logs(httpbin: Class) -> None:
     mark = "/status/418?logged"
     assert httpbin.type("curl", f"curl -sS -o /dev/null -w '%{{http_code}}' 'httpbin:8000{mark}'") == "418"

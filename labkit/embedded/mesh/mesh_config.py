@@ -63,6 +63,8 @@ class MeshConfig:
     """Services that proxies ask or tell, in their JSON form."""
     default_config: Mapping[str, Any] = field(default_factory=dict)
     """``ProxyConfig`` in its JSON form: what holds for every proxy whose pod does not say otherwise."""
+    default_providers: Mapping[str, Any] = field(default_factory=dict)
+    """``metrics``, ``tracing`` and ``accessLogging`` → names of providers, where no Telemetry names any."""
     not_enforced: tuple[str, ...] = field(default=(), compare=False)
     """Fields of the map that change nothing here."""
 
@@ -96,7 +98,7 @@ def _camel(name: str) -> str:
 _FIELDS = {_camel(each.name): each.name for each in fields(MeshConfig) if each.name != "not_enforced"}
 _RENAMED = {"outboundTrafficPolicy", "pathNormalization"}
 # Settings that the installed map carries and that hold here, or whose default is what we do.
-_HARMLESS = {"defaultProviders", "enablePrometheusMerge", "rootNamespace", "trustDomain"}
+_HARMLESS = {"enablePrometheusMerge", "rootNamespace", "trustDomain"}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,6 +141,7 @@ def _refuse_no_duration(name: str, value: str) -> None:
 _WANTED: Mapping[str, type] = {
     "default_http_retry_policy": Mapping,
     "default_config": Mapping,
+    "default_providers": Mapping,
     "enable_auto_mtls": bool,
     **{each.name: tuple for each in fields(MeshConfig) if str(each.type).startswith("tuple")},
 }

@@ -192,18 +192,16 @@ class MeshState:
         return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port, key_sets=self.key_sets)
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
-        """This state with the settings of *proxy*'s own: Sidecars' and Telemetries' beside the mesh's."""
+        """This state with the settings of *proxy*'s own: a Sidecar's beside the mesh's."""
         labels = self.labels_of(proxy)
         own = self._sidecars.outbound_mode(proxy.namespace, labels) if proxy.kind == "sidecar" else None
         mode = own or self.mesh.outbound_traffic_policy
-        logs = self._telemetries.access_log(proxy.namespace, labels)
-        file = self.mesh.access_log_file if logs is None else "/dev/stdout" if logs else ""
-        if (mode, file) == (self.mesh.outbound_traffic_policy, self.mesh.access_log_file):
+        if mode == self.mesh.outbound_traffic_policy:
             return self
-        key = ("as seen with", mode, file)
+        key = ("as seen with", mode)
         if key not in self.memo:
             seen = copy.copy(self)
-            seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode, access_log_file=file)
+            seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode)
             seen.memo = {}
             self.memo[key] = seen
         state: MeshState = self.memo[key]
@@ -232,8 +230,8 @@ class MeshState:
         return AuthorizationPolicies(configs, self.mesh.root_namespace)
 
     @cached_property
-    def _telemetries(self) -> Telemetries:
-        return Telemetries(configs_of(self._objects[TELEMETRIES]), self.mesh.root_namespace)
+    def telemetries(self) -> Telemetries:
+        return Telemetries(configs_of(self._objects[TELEMETRIES]), self.mesh)
 
     @cached_property
     def pods(self) -> Mapping[tuple[str, str], Obj]:

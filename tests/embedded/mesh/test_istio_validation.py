@@ -19,6 +19,7 @@ RESOURCES = {
     "DestinationRule": "destinationrules.networking.istio.io",
     "ServiceEntry": "serviceentries.networking.istio.io",
     "PeerAuthentication": "peerauthentications.security.istio.io",
+    "RequestAuthentication": "requestauthentications.security.istio.io",
     "AuthorizationPolicy": "authorizationpolicies.security.istio.io",
     "EnvoyFilter": "envoyfilters.networking.istio.io",
     "Sidecar": "sidecars.networking.istio.io",

@@ -153,8 +153,8 @@ class Network:
             return _tcp((own, number), "", 0, target, blocking=blocking)
         if here.sidecar and self._is_captured(host, number):
             made = labkit_sidecar.dial(here.sidecar, (here.pod_ip, port), target, labkit_sidecar.PATIENCE)
-            own = here.pod_ip, labkit_sidecar.own_port(made)
-            return brief.lasting(made), _Line(own, target), 0
+            line = _Line((here.pod_ip, labkit_sidecar.own_port(made)), target)
+            return brief.lasting(made), line, 0
         match here.ask("endpoint", host, str(number)):
             case ["to", endpoint, behind]:
                 host, number = endpoint, int(behind)

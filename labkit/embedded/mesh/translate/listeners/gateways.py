@@ -9,7 +9,6 @@ from labkit.embedded.mesh.hosts import intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.gateway_servers import TLS_KINDS, Port, Server
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.listeners.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
 from labkit.embedded.mesh.translate.listeners.tcp_routes import routed_chains
@@ -42,7 +41,6 @@ def _listener(state: MeshState, proxy: Proxy, port: Port, chains: list[dict[str,
         "traffic_direction": "OUTBOUND",
         "listener_filters": [TLS_INSPECTOR] if by_name else [],
         "filter_chains": chains,
-        "access_log": listener_access_log(state.mesh),
     }
 
 
@@ -58,7 +56,7 @@ def _chains(state: MeshState, proxy: Proxy, port: Port) -> list[dict[str, Any]]:
 
 def _opaque_chain(state: MeshState, proxy: Proxy, chain: TcpChain) -> dict[str, Any]:
     match = {"filter_chain_match": chain.match} if chain.match else {}
-    return {**match, "filters": [*tcp_guards(state, proxy), tcp_proxy(state.mesh, chain.target)]}
+    return {**match, "filters": [*tcp_guards(state, proxy), tcp_proxy(chain.target)]}
 
 
 def _opaque_chains(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:

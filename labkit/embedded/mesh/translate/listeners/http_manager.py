@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY, MeshConfig
-from labkit.embedded.mesh.translate.listeners.access_log import access_log
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
 from labkit.embedded.mesh.translate.routes.actions import CORS, FAULT
 from labkit.embedded.mesh.translate.security.topology import Topology
@@ -59,7 +58,6 @@ class HttpManager:
         return {
             "stat_prefix": self.stat_prefix,
             "http_filters": self._http_filters(),
-            "access_log": access_log(self.mesh, inbound=self.role == "inbound"),
             "use_remote_address": self.role == "gateway",
             "upgrade_configs": [{"upgrade_type": "websocket"}],
             "stream_idle_timeout": "0s",
@@ -97,18 +95,9 @@ def _path_normalization(mode: str) -> dict[str, Any]:
     return settings
 
 
-def tcp_proxy(mesh: MeshConfig, target: str | dict[str, Any], *, inbound: bool = False) -> dict[str, Any]:
+def tcp_proxy(target: str | dict[str, Any]) -> dict[str, Any]:
     """The TCP proxy filter; *target* is a cluster's name, or fields that choose among clusters."""
     fields = {"cluster": target, "stat_prefix": target} if isinstance(target, str) else target
-    return _tcp_proxy(access_log=access_log(mesh, inbound=inbound), **fields)
-
-
-def dead_end() -> dict[str, Any]:
-    """Ends a connection to the proxy's own port, which is no request of anybody's: not logged."""
-    return _tcp_proxy(cluster=BLACK_HOLE, stat_prefix=BLACK_HOLE)
-
-
-def _tcp_proxy(**fields: Any) -> dict[str, Any]:
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": typed(_TCP_PROXY, **fields)}
 
 

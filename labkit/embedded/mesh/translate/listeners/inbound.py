@@ -19,7 +19,6 @@ from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.http_manager import (
     HTTP_INSPECTOR,
     PLAIN_HTTP,
@@ -30,6 +29,7 @@ from labkit.embedded.mesh.translate.listeners.http_manager import (
 from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
 from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
 from labkit.embedded.mesh.translate.security.topology import topology_of
+from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import mutual
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
@@ -101,7 +101,6 @@ def _listener(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
         "listener_filters_timeout": proto(state.mesh.protocol_detection_timeout),
         "continue_on_listener_filters_timeout": True,
         "filter_chains": chains,
-        "access_log": listener_access_log(state.mesh, inbound=True),
     }
     services = state.services_selecting(proxy.namespace, state.labels_of(proxy))
     outside = placement.outside_addresses(state, services, target.number, target.name)
@@ -199,10 +198,10 @@ def _one_host(name: str, host: str, route: Resource) -> dict[str, Any]:
 
 def _tcp_proxy(state: MeshState, target: _Target) -> dict[str, Any]:
     if target.service is not None:
-        return tcp_proxy(state.mesh, naming.inbound_cluster(target.number), inbound=True)
+        return tcp_proxy(naming.inbound_cluster(target.number))
     name = naming.INBOUND_PASSTHROUGH
     fields = {"cluster": name, "stat_prefix": name, **placement.on_port(target.number)}
-    return tcp_proxy(state.mesh, fields, inbound=True)
+    return tcp_proxy(fields)
 
 
 def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
@@ -214,6 +213,7 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     return {
         "name": name,
         "type": "STATIC",
+        "metadata": cluster_metadata(target.service),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         **policies.connection_pool(policy, state.mesh.connect_timeout),
         **policies.protocol_options(policy, target.port),
@@ -233,6 +233,7 @@ def _connection_pool_of(
 def _passthrough(state: MeshState, proxy: Proxy, ports: list[int]) -> Resource:
     return {
         "name": naming.INBOUND_PASSTHROUGH,
+        "metadata": no_service(naming.INBOUND_PASSTHROUGH),
         **placement.inbound_passthrough(proxy.pod_ip, ports),
         **policies.connection_pool({}, state.mesh.connect_timeout),
         **policies.protocol_options({}, ServicePort("", 0, "")),
