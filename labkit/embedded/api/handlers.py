@@ -61,7 +61,7 @@ class Handlers:
         table = self._object_methods() if target.name else self._collection_methods()
         everywhere = target.kind.namespaced and not target.namespace
         if method not in table or _VERBS[method, bool(target.name)] not in target.kind.verbs:
-            raise not_allowed()
+            raise not_allowed(target.kind.why_not)
         if everywhere and method != "GET":
             raise not_allowed()
         return table[method](call)

@@ -15,6 +15,10 @@ from labkit.embedded.api.types.resources import READ_ONLY, ResourceType
 from labkit.embedded.api.types.schemas import custom_schema
 from labkit.embedded.objects import Obj
 
+_BUILT_IN = (
+    "kinds are built into this lab, and none can be added. The Kubernetes Gateway API is not among them: "
+    "take the lesson's variant with Istio's own Gateway and VirtualService (Istio APIs), or an Ingress"
+)
 DEFINITION = Kind(
     ResourceType(
         "apiextensions.k8s.io",
@@ -26,6 +30,7 @@ DEFINITION = Kind(
         short_names=("crd", "crds"),
         categories=("api-extensions",),
         verbs=READ_ONLY,
+        why_not=_BUILT_IN,
     ),
     keeps_status=True,
     metadata_of_status=EVERY_METADATA,

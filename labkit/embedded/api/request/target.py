@@ -92,6 +92,7 @@ def not_offered(target: Target) -> ApiError:
     return ApiError(501, "NotImplemented", message)
 
 
-def not_allowed() -> ApiError:
+def not_allowed(why: str = "") -> ApiError:
     """405."""
-    return generic(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    message = "the server does not allow this method on the requested resource"
+    return generic(405, "MethodNotAllowed", f"{message}: {why}" if why else message)

@@ -39,6 +39,8 @@ class ResourceType:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = VERBS
+    why_not: str = ""
+    """Why no other verb is allowed."""
     subresources: tuple[Subresource, ...] = ()
     storage_version: str = ""
     """The version objects are stored in; the preferred one unless given."""
