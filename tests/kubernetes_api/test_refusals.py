@@ -1,11 +1,6 @@
 """What the API refuses: code, reason, words and causes are what clients act on and people read."""
 
-from contextlib import closing
-
 import pytest
-
-from labkit.errors import ApiRefused
-from labkit.kube.connect import connect
 
 
 def _config_map(**fields):
@@ -57,18 +52,6 @@ def test_a_namespace_that_is_not_there(api_server):
 def test_a_method_that_is_not_allowed(api_server, method, path):
     refused = api_server.ask(method, path, _config_map())
     assert refused.refusal == (405, "MethodNotAllowed", NOT_ALLOWED)
-
-
-def test_a_kind_that_can_not_be_added(cluster):
-    """A lesson that brings kinds of its own is told that they are not here, and what is."""
-    body = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "x.y"},
-    }
-    with closing(connect(kubeconfig=cluster.kubeconfig)) as api, pytest.raises(ApiRefused) as refused:
-        api.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body=body)
-    assert "The Kubernetes Gateway API is not among them" in str(refused.value)
 
 
 def test_a_body_of_an_unknown_type(api_server, core):

@@ -23,6 +23,7 @@ from labkit.embedded.api.streams.open_streams import OpenStreams
 from labkit.embedded.api.streams.port_forward import PortForward
 from labkit.embedded.api.streams.proxy import Proxy
 from labkit.embedded.interfaces import PodRuntime
+from labkit.embedded.status import not_found
 
 Answer = web.StreamResponse | Awaitable[web.StreamResponse]
 
@@ -61,7 +62,7 @@ class Handlers:
         table = self._object_methods() if target.name else self._collection_methods()
         everywhere = target.kind.namespaced and not target.namespace
         if method not in table or _VERBS[method, bool(target.name)] not in target.kind.verbs:
-            raise not_allowed(target.kind.why_not)
+            raise not_allowed()
         if everywhere and method != "GET":
             raise not_allowed()
         return table[method](call)
@@ -93,6 +94,8 @@ class Handlers:
 
     def _subresource(self, call: Call) -> Answer:
         name = call.target.subresource
+        if call.target.kind.custom and call.target.part is None:
+            raise not_found(call.target.kind.name, call.target.name)
         if name == "proxy":
             return self.proxy.answer(call)
         if name == "log":
