@@ -105,6 +105,22 @@ def test_a_webhook_for_conversion_is_refused_with_what_to_do(api: Api) -> None:
     assert "calls no conversion webhooks; use None" in refused.json["message"]
 
 
+def test_kinds_that_the_mesh_does_not_follow_say_so(api: Api) -> None:
+    """A lesson that brings the Gateway API is told at once what acts instead."""
+    made = definition("httproutes", "HTTPRoute")
+    made["metadata"] |= {
+        "name": "httproutes.gateway.networking.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://example.org"},
+    }
+    made["spec"]["group"] = "gateway.networking.k8s.io"
+    defined = api.ask("POST", CRDS, made)
+    route = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "r"}}
+    kept = api.ask("POST", "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes", route)
+    for each in (defined, kept):
+        assert each.status == 201
+        assert "no proxy follows them here" in each.headers["Warning"]
+
+
 def test_kubectl_knows_it(carts: Api, kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(cart(owner="ann") | {"kind": "Cart"}))
     kubectl("wait", "--for=condition=Established", f"crd/carts.{GROUP}", "--timeout=10s")

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.embedded.api.kinds.common import names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.crds import naming, schemas, structural
-from labkit.embedded.api.kinds.custom import formats
+from labkit.embedded.api.kinds.custom import formats, without_effect
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.schemas import SHIPPED, is_shipped, unpacked
 from labkit.embedded.objects import Obj, mutable
@@ -357,9 +357,10 @@ def _check_approval(causes: Causes, obj: Obj, old: Obj | None) -> None:
 
 
 def warnings(obj: Obj, old: Obj | None) -> list[str]:
-    """Formats that nobody checks, where they are new."""
+    """Formats that nobody checks, where they are new; kinds that this lab's mesh does not act on."""
     known = _formats(old) if old is not None else []
-    return [f"unrecognized format {golang.quoted(each)}" for each in _formats(obj) if each not in known]
+    unknown = [f"unrecognized format {golang.quoted(each)}" for each in _formats(obj) if each not in known]
+    return [*unknown, *([] if old else without_effect(obj["spec"]["group"]))]
 
 
 def _formats(definition: Obj) -> list[str]:

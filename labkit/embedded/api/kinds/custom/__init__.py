@@ -80,15 +80,31 @@ def _kind_of(type_: ResourceType, version: str) -> Kind:
         default=lambda obj: defaulting.fill(obj, own_schema(type_, version)),
         validate=partial(validation.validate, type_, version),
         validate_status=partial(validation.validate_status, type_, version),
-        warnings=_warnings,
+        warnings=partial(_warnings, type_.group),
         free_finalizers=True,
         metadata_of_status=EVERY_METADATA,
         fields=tuple(each["jsonPath"].lstrip(".") for each in own.get("selectableFields") or ()),
     )
 
 
-def _warnings(obj: Obj, old: Obj | None) -> list[str]:
-    """Finalizers that are new and may meet somebody else's."""
+GATEWAY_API = "gateway.networking.k8s.io"
+NOT_PLAYED = (
+    "the objects of the Kubernetes Gateway API are kept, and no proxy follows them here: take the lesson's "
+    "variant with Istio's own Gateway and VirtualService (Istio APIs), or an Ingress"
+)
+
+
+def without_effect(group: str) -> list[str]:
+    """What the author of a definition, or of an object, of *group* is told: this mesh does not act on it."""
+    return [NOT_PLAYED] if group == GATEWAY_API else []
+
+
+def _warnings(group: str, obj: Obj, old: Obj | None) -> list[str]:
+    """A group without effect; finalizers that are new and may meet somebody else's."""
+    return [*without_effect(group), *_doubtful_finalizers(obj, old)]
+
+
+def _doubtful_finalizers(obj: Obj, old: Obj | None) -> list[str]:
     known = (old or {}).get("metadata", {}).get("finalizers") or []
     added = sorted(set(obj["metadata"].get("finalizers") or ()) - set(known))
     return [

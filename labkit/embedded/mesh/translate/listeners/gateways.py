@@ -9,12 +9,13 @@ from labkit.embedded.mesh.hosts import intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.gateway_servers import TLS_KINDS, Port, Server
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.listeners.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
 from labkit.embedded.mesh.translate.listeners.tcp_routes import routed_chains
 from labkit.embedded.mesh.translate.routes.destinations import Destinations
 from labkit.embedded.mesh.translate.routes.matches import Source
+from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
+from labkit.embedded.mesh.translate.security.topology import topology_of
 
 
 def gateway_listeners(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict[str, Resource]:
@@ -40,21 +41,22 @@ def _listener(state: MeshState, proxy: Proxy, port: Port, chains: list[dict[str,
         "traffic_direction": "OUTBOUND",
         "listener_filters": [TLS_INSPECTOR] if by_name else [],
         "filter_chains": chains,
-        "access_log": listener_access_log(state.mesh),
     }
 
 
 def _chains(state: MeshState, proxy: Proxy, port: Port) -> list[dict[str, Any]]:
     if port.is_http:
-        manager = HttpManager(state.mesh, "gateway", f"outbound_0.0.0.0_{port.number};")
+        prefix = f"outbound_0.0.0.0_{port.number};"
+        guards, topology = http_guards(state, proxy), topology_of(state, proxy)
+        manager = HttpManager(state.mesh, "gateway", prefix, guards=guards, topology=topology)
         return [{"filters": [manager.by_rds(port.route_name)]}]
     found = [chain for server in port.servers for chain in _opaque_chains(state, proxy, server)]
-    return [_opaque_chain(state, chain) for chain in distinct(found)]
+    return [_opaque_chain(state, proxy, chain) for chain in distinct(found)]
 
 
-def _opaque_chain(state: MeshState, chain: TcpChain) -> dict[str, Any]:
+def _opaque_chain(state: MeshState, proxy: Proxy, chain: TcpChain) -> dict[str, Any]:
     match = {"filter_chain_match": chain.match} if chain.match else {}
-    return {**match, "filters": [tcp_proxy(state.mesh, chain.target)]}
+    return {**match, "filters": [*tcp_guards(state, proxy), tcp_proxy(chain.target)]}
 
 
 def _opaque_chains(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:
