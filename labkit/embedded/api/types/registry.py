@@ -21,6 +21,9 @@ class Registry(Mapping[str, ResourceType]):
     def __init__(self, types: Iterable[ResourceType]) -> None:
         self.generation = 0
         """Counts the changes of what is served."""
+        self._by_name: dict[str, ResourceType] = {}
+        self._by_kind: dict[tuple[str, str], ResourceType] = {}
+        self._derived: dict[Hashable, Any] = {}
         self._set({each.name: each for each in types})
 
     def add(self, type_: ResourceType) -> None:
@@ -42,7 +45,7 @@ class Registry(Mapping[str, ResourceType]):
         self.generation += 1
         self._by_name = types
         self._by_kind = {(each.group, each.kind): each for each in types.values()}
-        self._derived: dict[Hashable, Any] = {}
+        self._derived = {}
 
     def derived(self, key: Hashable, make: Callable[[], T]) -> T:
         """What *make* gives, made once for each generation.

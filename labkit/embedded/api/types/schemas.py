@@ -88,7 +88,8 @@ def own_schema(type_: ResourceType, version: str, *, with_words: bool = False) -
     """A custom kind's schema to work with; *with_words* as the definition has it, with descriptions."""
     if with_words:
         given = _given(type_, version)
-        return documented()["custom"][given[SHIPPED]] if SHIPPED in given else unpacked(given)
+        whole: Schema = documented()["custom"][given[SHIPPED]] if SHIPPED in given else unpacked(given)
+        return whole
     key = f"own {version}"
     if key not in type_.derived:
         given = _given(type_, version)
@@ -105,7 +106,8 @@ def _given(type_: ResourceType, version: str) -> Schema:
 
 @cache
 def _working(name: str) -> Schema:
-    return working_copy(shipped(name))
+    made: Schema = working_copy(shipped(name))
+    return made
 
 
 def working_copy(node: Any) -> Any:
