@@ -33,6 +33,7 @@ KINDS = {
     "DestinationRule": ("/apis/networking.istio.io/v1", "destinationrules"),
     "ServiceEntry": ("/apis/networking.istio.io/v1", "serviceentries"),
     "Sidecar": ("/apis/networking.istio.io/v1", "sidecars"),
+    "PeerAuthentication": ("/apis/security.istio.io/v1", "peerauthentications"),
 }
 
 
@@ -92,14 +93,19 @@ class Objects:
 
 def _whole(one):
     """*one* with what a test's few lines leave out and an API server insists on."""
-    group = {"Pod": "v1", "Service": "v1", "EndpointSlice": "discovery.k8s.io/v1"}
+    group = {
+        "Pod": "v1",
+        "Service": "v1",
+        "EndpointSlice": "discovery.k8s.io/v1",
+        "PeerAuthentication": "security.istio.io/v1",
+    }
     one["apiVersion"] = group.get(one["kind"], "networking.istio.io/v1")
     one["metadata"].pop("creationTimestamp", None)
     spec = one.get("spec") or {}
     if one["kind"] == "Pod":
         containers = spec.get("containers") or [{}]
         spec["containers"] = [{"name": "app", "image": "app"} | each for each in containers]
-        one["spec"] = spec | {"nodeName": "labkit"}
+        one["spec"] = {"serviceAccountName": "default"} | spec | {"nodeName": "labkit"}
         one["metadata"]["labels"] = one["metadata"].get("labels") or {"app": one["metadata"]["name"]}
     if one["kind"] == "Service" and spec.get("clusterIP") not in (None, "None"):
         del spec["clusterIP"]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from labkit.embedded.mesh.hosts import intersection
+from labkit.embedded.mesh.hosts import covers, intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.translate import naming, placement
-from labkit.embedded.mesh.translate.gateway_servers import TLS_KINDS, Port, Server
+from labkit.embedded.mesh.translate.gateway_servers import Port, Server
 from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
-from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
+from labkit.embedded.mesh.translate.listeners.chains import Chain, TcpChain, distinct
 from labkit.embedded.mesh.translate.listeners.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
 from labkit.embedded.mesh.translate.listeners.tcp_routes import routed_chains
 from labkit.embedded.mesh.translate.routes.destinations import Destinations
 from labkit.embedded.mesh.translate.routes.matches import Source
+from labkit.embedded.mesh.translate.tls import mutual
+from labkit.embedded.mesh.translate.tls import server as tls_server
+from labkit.embedded.mesh.translate.tls.server import AUTO_PASSTHROUGH
 
 
 def gateway_listeners(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict[str, Resource]:
@@ -34,30 +38,67 @@ def gateway_listeners(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict
 
 
 def _listener(state: MeshState, proxy: Proxy, port: Port, chains: list[dict[str, Any]]) -> Resource:
-    by_name = any("server_names" in chain.get("filter_chain_match", {}) for chain in chains)
     return {
         "address": naming.socket_address(placement.bound_address(port.bind, proxy.pod_ip), port.number),
         "traffic_direction": "OUTBOUND",
-        "listener_filters": [TLS_INSPECTOR] if by_name else [],
+        "listener_filters": [TLS_INSPECTOR] if port.kind == "tls" else [],
         "filter_chains": chains,
         "access_log": listener_access_log(state.mesh),
     }
 
 
+@dataclass(frozen=True)
+class _Chain(Chain):
+    filters: list[Resource]
+    socket: Resource | None = None
+
+    def resource(self) -> dict[str, Any]:
+        match = {"filter_chain_match": self.match} if self.match else {}
+        socket = {"transport_socket": self.socket} if self.socket else {}
+        return {**match, "filters": self.filters, **socket}
+
+
 def _chains(state: MeshState, proxy: Proxy, port: Port) -> list[dict[str, Any]]:
-    if port.is_http:
-        manager = HttpManager(state.mesh, "gateway", f"outbound_0.0.0.0_{port.number};")
-        return [{"filters": [manager.by_rds(port.route_name)]}]
-    found = [chain for server in port.servers for chain in _opaque_chains(state, proxy, server)]
-    return [_opaque_chain(state, chain) for chain in distinct(found)]
+    if port.kind == "http":
+        return [{"filters": [_manager(state, port, port.servers[0])]}]
+    found = [chain for server in port.servers for chain in _chains_of(state, proxy, port, server)]
+    return [chain.resource() for chain in distinct(found)]
 
 
-def _opaque_chain(state: MeshState, chain: TcpChain) -> dict[str, Any]:
-    match = {"filter_chain_match": chain.match} if chain.match else {}
-    return {**match, "filters": [tcp_proxy(state.mesh, chain.target)]}
+def _manager(state: MeshState, port: Port, server: Server) -> dict[str, Any]:
+    manager = HttpManager(state.mesh, "gateway", f"outbound_0.0.0.0_{port.number};")
+    return manager.by_rds(server.route_name(port.number))
 
 
-def _opaque_chains(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:
+def _chains_of(state: MeshState, proxy: Proxy, port: Port, server: Server) -> Iterator[_Chain]:
+    """Those of one server with TLS, or of one for plain TCP."""
+    if server.mode == AUTO_PASSTHROUGH:
+        yield from (_passed_on(state, each) for each in _by_cluster(state, proxy, server))
+    elif server.ends_tls:
+        yield from _ended(state, proxy, port, server)
+    else:
+        yield from (_passed_on(state, each) for each in _routed(state, proxy, server))
+
+
+def _passed_on(state: MeshState, chain: TcpChain) -> _Chain:
+    return _Chain([tcp_proxy(state.mesh, chain.target)], match=chain.match)
+
+
+def _ended(state: MeshState, proxy: Proxy, port: Port, server: Server) -> Iterator[_Chain]:
+    """TLS ends here, and what was in it is routed as HTTP or as bytes."""
+    assert server.tls is not None
+    match = {"server_names": server.names} if server.names else {}
+    socket = tls_server.socket(state.mesh, server.tls, http=server.ends_https)
+    if server.ends_https:
+        yield _Chain([_manager(state, port, server)], socket, match=match)
+        return
+    first = next(_routed(state, proxy, server), None)
+    if first is not None:
+        yield _Chain([tcp_proxy(state.mesh, first.target)], socket, match=match)
+
+
+def _routed(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:
+    """Where VirtualServices send bytes: by SNI where TLS passes through."""
     name = server.gateway.full_name
     source = Source(name, proxy.namespace, state.labels_of(proxy), server.number)
     find = state.services_visible_from(proxy.namespace).get
@@ -65,5 +106,21 @@ def _opaque_chains(state: MeshState, proxy: Proxy, server: Server) -> Iterator[T
     for service in state.virtual_services.bound_to(name, proxy.namespace):
         for host in server.hosts_for(service.namespace):
             if any(intersection(host, each) for each in service.hosts):
-                tls = server.protocol in TLS_KINDS
+                tls = server.kind == "tls" and not server.ends_tls
                 yield from routed_chains(service, host, source, destinations, tls=tls)
+
+
+def _by_cluster(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:
+    """A chain for each cluster of the mesh, found by the SNI that callers in the mesh show."""
+    for service in state.services_visible_from(proxy.namespace).values():
+        if service.external or not any(covers(host, service.host) for _, host in server.hosts):
+            continue
+        rule = state.destination_rules.lookup(
+            service.host, proxy.namespace, service.namespace, state.labels_of(proxy)
+        )
+        subsets = ["", *(each.name for each in (rule.subsets if rule else ()))]
+        for port in (each for each in service.ports if each.protocol != "UDP"):
+            for subset in subsets:
+                cluster = mutual.sni(naming.outbound_cluster(port.number, service.host, subset))
+                match = {"server_names": [cluster], "application_protocols": list(mutual.ISTIO_ALPN)}
+                yield TcpChain(cluster, match=match)
