@@ -31,7 +31,7 @@ after all, and where the host tracks connections, for anybody's sake, the answer
 socket there is nothing to ask. No other listener has ``use_original_dst``. A format that prints the
 connection's *direct* ends (``%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%``) prints the socket's path.
 
-Left out, as nothing here uses it: telemetry (metadata exchange, tracing, the cluster's ``services`` metadata),
+Left out, as nothing here uses it: metadata exchange, the cluster's ``services`` metadata,
 and Envoy's defaults spelt out.
 
 What stays the same: names, routes, the layout behind the capture, 127.0.0.6 as the source the app sees,
