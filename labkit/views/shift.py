@@ -19,7 +19,7 @@ from labkit.views.theme import ERROR, INK, colour_of, layout
 from labkit.views.units import milliseconds
 
 _BIN = "500ms"
-_CELL = "text-align:left;padding:3px 12px;vertical-align:top"
+_CELL = "text-align:left;padding:3px 6px;vertical-align:top"
 
 
 class Course:

@@ -32,9 +32,15 @@ KINDS = {
     "VirtualService": ("/apis/networking.istio.io/v1", "virtualservices"),
     "DestinationRule": ("/apis/networking.istio.io/v1", "destinationrules"),
     "ServiceEntry": ("/apis/networking.istio.io/v1", "serviceentries"),
+    "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
+    "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses"),
     "Sidecar": ("/apis/networking.istio.io/v1", "sidecars"),
     "PeerAuthentication": ("/apis/security.istio.io/v1", "peerauthentications"),
+    "RequestAuthentication": ("/apis/security.istio.io/v1", "requestauthentications"),
+    "AuthorizationPolicy": ("/apis/security.istio.io/v1", "authorizationpolicies"),
 }
+
+CLUSTER_WIDE = {"IngressClass"}
 
 
 class Objects:
@@ -68,10 +74,10 @@ class Objects:
 
     def _path(self, kind, namespace):
         root, plural = KINDS[kind]
-        return f"{root}/namespaces/{namespace}/{plural}"
+        return f"{root}/{plural}" if kind in CLUSTER_WIDE else f"{root}/namespaces/{namespace}/{plural}"
 
     def _delete(self, kind, metadata):
-        path = f"{self._path(kind, metadata['namespace'])}/{metadata['name']}"
+        path = f"{self._path(kind, metadata.get('namespace'))}/{metadata['name']}"
         self.api.request("DELETE", path, body={"gracePeriodSeconds": 0})
 
     def _create(self, one):
@@ -93,13 +99,7 @@ class Objects:
 
 def _whole(one):
     """*one* with what a test's few lines leave out and an API server insists on."""
-    group = {
-        "Pod": "v1",
-        "Service": "v1",
-        "EndpointSlice": "discovery.k8s.io/v1",
-        "PeerAuthentication": "security.istio.io/v1",
-    }
-    one["apiVersion"] = group.get(one["kind"], "networking.istio.io/v1")
+    one["apiVersion"] = KINDS[one["kind"]][0].removeprefix("/apis/").removeprefix("/api/")
     one["metadata"].pop("creationTimestamp", None)
     spec = one.get("spec") or {}
     if one["kind"] == "Pod":

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from labkit.embedded.api.admission.ingress_classes import IngressClasses
 from labkit.embedded.api.admission.priorities import priorities
 from labkit.embedded.api.admission.service_accounts import ServiceAccounts
 from labkit.embedded.api.kinds import catalogue
@@ -27,7 +28,9 @@ class InProcessClient:
     ) -> None:
         """*registry*: what is served (default: what every cluster has from the start)."""
         served = registry or catalogue.registry()
-        self.verbs = Verbs(store, served, (ServiceAccounts(self), priorities, *admission))
+        self.verbs = Verbs(
+            store, served, (ServiceAccounts(self), priorities, IngressClasses(self), *admission)
+        )
 
     @property
     def store(self) -> Store:

@@ -10,6 +10,7 @@ from labkit.embedded.mesh.configs import created_at
 from labkit.embedded.mesh.hosts import service_host
 from labkit.embedded.mesh.identity.spiffe import account_of
 from labkit.embedded.mesh.services import Endpoint, Resolution, Service, ServicePort, kubernetes_protocol
+from labkit.embedded.mesh.workloads import Workload
 from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of
 
 EXPORT_TO = "networking.istio.io/exportTo"
@@ -113,4 +114,5 @@ def _endpoint(address: str, port: int, workload: str, pod: Obj | None) -> Endpoi
         workload=workload,
         namespace=namespace_of(pod),
         account=account_of(pod),
+        told=Workload.of(pod),
     )

@@ -6,13 +6,14 @@ are kept in :attr:`MeshConfig.not_enforced`, so that whoever applies the map can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import yaml
 
 from labkit.embedded.mesh.durations import seconds
+from labkit.embedded.mesh.security.extension_providers import KINDS
 from labkit.embedded.objects import Obj
 
 ROOT_NAMESPACE = "istio-system"
@@ -53,7 +54,7 @@ class MeshConfig:
     root_namespace: str = ROOT_NAMESPACE
     trust_domain: str = TRUST_DOMAIN
     trust_domain_aliases: tuple[str, ...] = ()
-    """Who is of one of these is taken for one of the trust domain."""
+    """Other names of the trust domain, such as the one it had before."""
     mesh_mtls: TlsSettings = TlsSettings()
     """Of mutual TLS between proxies …"""
     tls_defaults: TlsSettings = TlsSettings()
@@ -63,18 +64,30 @@ class MeshConfig:
     connect_timeout: str = "10s"
     protocol_detection_timeout: str = "0s"
     path_normalization: str = "DEFAULT"
+    ingress_controller_mode: str = "STRICT"
+    """Which Ingresses without a class are the mesh's: none (``STRICT``), all (``DEFAULT``)."""
+    ingress_class: str = "istio"
+    ingress_service: str = "istio-ingressgateway"
+    ingress_selector: str = ""
+    """Label ``istio`` of the gateway that serves Ingresses; empty: as *ingress_service* says."""
     default_http_retry_policy: Mapping[str, Any] | None = None
     """``HTTPRetry`` in its JSON form; None: Istio's own default."""
     default_service_export_to: tuple[str, ...] = ("*",)
     default_virtual_service_export_to: tuple[str, ...] = ("*",)
     default_destination_rule_export_to: tuple[str, ...] = ("*",)
+    extension_providers: tuple[Mapping[str, Any], ...] = ()
+    """Services that proxies ask or tell, in their JSON form."""
+    default_config: Mapping[str, Any] = field(default_factory=dict)
+    """``ProxyConfig`` in its JSON form: what holds for every proxy whose pod does not say otherwise."""
+    default_providers: Mapping[str, Any] = field(default_factory=dict)
+    """``metrics``, ``tracing`` and ``accessLogging`` → names of providers, where no Telemetry names any."""
     not_enforced: tuple[str, ...] = field(default=(), compare=False)
     """Fields of the map that change nothing here."""
 
     @property
     def trust_domains(self) -> tuple[str, ...]:
-        """The trust domain and its aliases."""
-        return tuple(dict.fromkeys([self.trust_domain, *self.trust_domain_aliases]))
+        """The mesh's own first, then its aliases."""
+        return tuple(dict.fromkeys((self.trust_domain, *self.trust_domain_aliases)))
 
     @classmethod
     def parse(cls, text: str) -> MeshConfig:
@@ -101,16 +114,7 @@ def _camel(name: str) -> str:
 _FIELDS = {_camel(each.name): each.name for each in fields(MeshConfig) if each.name != "not_enforced"}
 _RENAMED = {"outboundTrafficPolicy", "pathNormalization", "tlsDefaults"}
 # Settings that the installed map carries and that hold here, or whose default is what we do.
-_HARMLESS = {
-    *(
-        "defaultConfig",
-        "defaultProviders",
-        "enablePrometheusMerge",
-        "rootNamespace",
-        "trustDomain",
-        "meshMTLS",
-    )
-}
+_HARMLESS = {"enablePrometheusMerge", "rootNamespace", "trustDomain", "meshMTLS"}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +161,7 @@ def _texts(section: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
 
 def _refuse_wrong_types(known: Mapping[str, Any]) -> None:
     for name, value in known.items():
-        wanted = _WANTED.get(name, tuple if "export_to" in name else str)
+        wanted = _WANTED.get(name, str)
         if not isinstance(value, wanted):
             raise MeshConfigError(f"{_camel(name)} is {value!r}; it is a {_TYPE_NAMES[wanted]}")
         if name.endswith("_timeout"):
@@ -173,19 +177,24 @@ def _refuse_no_duration(name: str, value: str) -> None:
 
 _WANTED: Mapping[str, type] = {
     "default_http_retry_policy": Mapping,
+    "default_config": Mapping,
+    "default_providers": Mapping,
     "enable_auto_mtls": bool,
-    "trust_domain_aliases": tuple,
     "mesh_mtls": TlsSettings,
     "tls_defaults": TlsSettings,
+    **{each.name: tuple for each in fields(MeshConfig) if str(each.type).startswith("tuple")},
 }
 _TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping", bool: "true or false"}
 
 
 def _plain(value: Any) -> Any:
-    return tuple(str(each) for each in value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return tuple(each if isinstance(each, Mapping) else str(each) for each in value)
 
 
 _ENUMS = {
+    "ingress_controller_mode": ("OFF", "DEFAULT", "STRICT"),
     "outbound_traffic_policy": (ALLOW_ANY, REGISTRY_ONLY),
     "access_log_encoding": ("TEXT", "JSON"),
     "path_normalization": ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"),
@@ -199,4 +208,11 @@ def _refuse_unknown_enums(known: Mapping[str, Any]) -> None:
 
 
 def _unknown(values: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(set(values) - set(_FIELDS) - _HARMLESS))
+    return tuple(sorted({*(set(values) - set(_FIELDS) - _HARMLESS), *_unknown_providers(values)}))
+
+
+def _unknown_providers(values: Mapping[str, Any]) -> Iterator[str]:
+    """Providers of kinds that nobody here asks or tells."""
+    for each in values.get("extensionProviders") or []:
+        kinds = sorted(each.keys() - {"name"}) if isinstance(each, Mapping) else []
+        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in kinds if kind not in KINDS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from labkit.embedded.mesh.workloads import Workload
 from labkit.embedded.objects import has_labels
 
 CLUSTER_DOMAIN = "cluster.local"
@@ -67,6 +68,8 @@ class Endpoint:
     """Of the workload."""
     account: str = ""
     """The workload's service account."""
+    told: Workload | None = field(default=None, compare=False)
+    """What metrics say it belongs to, where it is a pod of this cluster."""
 
     def belongs_to(self, subset: Mapping[str, str]) -> bool:
         return has_labels(self.labels, subset)

@@ -73,6 +73,10 @@ class Sandbox:
         directory = str(spec.get("workingDir") or "")
         return Inside(self.place(spec["name"]), mounts, str(top), directory, is_container)
 
+    def refresh_volumes(self) -> None:
+        """Have the pod's volumes hold what their sources hold now."""
+        volumes.refresh(self.node.client, self.pod, self.pod_ip, self.node.pod_run_dir(self.pod))
+
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""
         return self.node.pod_run_dir(self.pod) / container

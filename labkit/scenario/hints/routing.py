@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.kube.api import Obj
-from labkit.kube.resources import GATEWAYS, VIRTUAL_SERVICES
+from labkit.kube.destinations import full_host
+from labkit.kube.resources import DESTINATION_RULES, GATEWAYS, VIRTUAL_SERVICES
+from labkit.kube.virtual_services import entries
 from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule, rule_of
 from labkit.release.rule import Rule
@@ -239,6 +241,26 @@ def destination_troubles(look: Look, found: Obj) -> Iterator[str]:
                 port=port,
                 host=destination["host"],
                 known=known,
+            )
+
+
+def subset_troubles(look: Look, rule: Obj) -> Iterator[str]:
+    """Subsets that *rule* names and no DestinationRule has: its proxies know nobody there."""
+    namespace = rule["metadata"]["namespace"]
+    known = {
+        (full_host(str(one["spec"].get("host")), one["metadata"]["namespace"]), subset["name"])
+        for one in look.all(DESTINATION_RULES)
+        for subset in one["spec"].get("subsets") or []
+    }
+    for route in (route for http in entries(rule) for route in http.get("route") or []):
+        host, subset = str(route["destination"].get("host")), route["destination"].get("subset")
+        if subset and (full_host(host, namespace), subset) not in known:
+            yield gettext(
+                "{name} sends to `subset` {subset} of {host}, which no DestinationRule has: take "
+                "`subset` out, or make the DestinationRule.",
+                name=rule["metadata"]["name"],
+                subset=subset,
+                host=host,
             )
 
 

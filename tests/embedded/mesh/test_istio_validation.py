@@ -412,10 +412,6 @@ WARNINGS = {
         "ServiceEntry",
         put("{hosts: [a.com], workloadSelector: {labels: {a: b}}, resolution: STATIC, …}", PORTS),
     ): ("spec.workloadSelector: pods are not selected yet; this entry has no endpoints"),
-    ("AuthorizationPolicy", "{}"): (
-        "AuthorizationPolicy: is stored but not enforced by this cluster yet: "
-        "requests are let through whatever it says"
-    ),
     ("EnvoyFilter", "{configPatches: [{applyTo: CLUSTER, patch: {operation: REMOVE}}]}"): (
         "spec.configPatches[0].applyTo: only HTTP_FILTER is done yet; this patch has no effect"
     ),

@@ -214,10 +214,22 @@ def shortened(value):
             return name
     if isinstance(value, dict):
         words = {"transport_socket_matches": in_words}
-        return {key: words.get(key, shortened)(each) for key, each in value.items()}
+        kept = {key: without_telling(each) if key == "metadata" else each for key, each in value.items()}
+        return {key: words.get(key, shortened)(each) for key, each in kept.items() if each != NOTHING_TOLD}
     if isinstance(value, list):
         return [shortened(each) for each in value]
     return value.replace("type.googleapis.com/", "") if isinstance(value, str) else value
+
+
+NOTHING_TOLD = {"filter_metadata": {}}
+
+
+def without_telling(metadata):
+    """*metadata* without what is only there for metrics; ``test_metrics`` has that."""
+    found = dict(metadata.get("filter_metadata", {}))
+    istio = {key: each for key, each in found.pop("istio", {}).items() if key not in ("services", "workload")}
+    rest = {key: each for key, each in found.items() if key not in ("labkit.peer", "labkit.service")}
+    return {**metadata, "filter_metadata": ({"istio": istio} if istio else {}) | rest}
 
 
 def shown(snapshot, what):

@@ -133,12 +133,18 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
         cat /etc/labkit-test/b/renamed.conf /labkit-test/certs/deep/key /labkit-test/one; echo
         echo kept > /labkit-test/scratch/file; cat /labkit-test/scratch/file
         touch /labkit-test/certs/deep/new 2>&1 | grep -o 'Read-only file system'
-        echo x > /tmp/labkit-test-file; ls /tmp/labkit-test-file; sleep 100
+        echo x > /tmp/labkit-test-file; ls /tmp/labkit-test-file
+        until grep -q new /etc/labkit-test/b/renamed.conf; do sleep 0.02; done
+        cat /etc/labkit-test/b/renamed.conf /labkit-test/certs/deep/key /labkit-test/one; echo; sleep 100
     """
     node.client.create("pods", pod("-c", script, volumes=volumes, volumeMounts=mounts))
     await node.ready("web")
     said = await node.said("web", "labkit-test-file")
     assert said == "from the mapsecretsecret\nkept\nRead-only file system\n/tmp/labkit-test-file\n"
+    node.client.patch("secrets", "s", "default", {"data": {"key": "c2VjcmV0Mg=="}})
+    node.client.patch("configmaps", "m", "default", {"data": {"a.conf": "new map,"}})
+    changed = await node.said("web", "new map")
+    assert changed.endswith("new map,secret2secret\n"), "a subPath stays as it was"
     assert not Path("/tmp/labkit-test-file").exists()
     assert not Path("/labkit-test").exists()
     assert not Path("/etc/labkit-test").exists()

@@ -8,6 +8,8 @@ from labkit.embedded.api.kinds.custom import custom_kind
 from labkit.embedded.api.kinds.deployments import DEPLOYMENT
 from labkit.embedded.api.kinds.endpoints import ENDPOINT_SLICE, ENDPOINTS
 from labkit.embedded.api.kinds.events import EVENT, NEW_EVENT
+from labkit.embedded.api.kinds.ingress_classes import INGRESS_CLASS
+from labkit.embedded.api.kinds.ingresses import INGRESS
 from labkit.embedded.api.kinds.istio import ISTIO
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
@@ -39,6 +41,8 @@ BUILT_IN: tuple[Kind, ...] = (
     LEASE,
     ENDPOINT_SLICE,
     NEW_EVENT,
+    INGRESS_CLASS,
+    INGRESS,
     *RBAC,
     DEFINITION,
     *ISTIO,

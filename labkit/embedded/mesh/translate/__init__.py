@@ -20,6 +20,7 @@ from labkit.embedded.mesh.translate.listeners.insertions import with_insertions
 from labkit.embedded.mesh.translate.listeners.outbound_listeners import outbound_listeners, route_names
 from labkit.embedded.mesh.translate.routes.gateway_routes import gateway_routes
 from labkit.embedded.mesh.translate.routes.sidecar_routes import sidecar_routes
+from labkit.embedded.mesh.translate.telemetry.observed import observed
 from labkit.embedded.mesh.translate.tls.server import AUTO_PASSTHROUGH
 
 __all__ = ["translate"]
@@ -45,7 +46,7 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
             **incoming.clusters,
         },
         endpoints={**outbound.endpoints, **behind_them},
-        listeners=with_insertions(state, proxy, {**listeners, **incoming.listeners}),
+        listeners=with_insertions(state, proxy, observed(state, proxy, {**listeners, **incoming.listeners})),
         routes=sidecar_routes(state, proxy, route_names(listeners)),
     )
 
@@ -55,9 +56,10 @@ def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
     by_sni = any(server.mode == AUTO_PASSTHROUGH for port in ports for server in port.servers)
     outbound = outbound_clusters(state, proxy, by_sni=by_sni)
     black_hole = black_hole_cluster(state)
+    listeners = observed(state, proxy, gateway_listeners(state, proxy, ports))
     return Snapshot(
         clusters={**outbound.clusters, black_hole["name"]: black_hole},
         endpoints=outbound.endpoints,
-        listeners=with_insertions(state, proxy, gateway_listeners(state, proxy, ports)),
+        listeners=with_insertions(state, proxy, listeners),
         routes=gateway_routes(state, proxy, ports),
     )

@@ -9,7 +9,8 @@ from typing import Any
 from labkit.embedded.mesh.model import Resource
 from labkit.embedded.mesh.services import Endpoint
 from labkit.embedded.mesh.translate.naming import socket_address
-from labkit.embedded.mesh.translate.tls.mutual import endpoint_metadata
+from labkit.embedded.mesh.translate.telemetry import peers
+from labkit.embedded.mesh.translate.tls import mutual
 
 _UNIX = "unix://"
 
@@ -46,5 +47,7 @@ def _endpoint(endpoint: Endpoint, takes_tls: TakesTls) -> dict[str, Any]:
         if endpoint.address.startswith(_UNIX)
         else socket_address(endpoint.address, endpoint.port)
     )
+    told = peers.endpoint_metadata(endpoint.told) if endpoint.told else {}
+    metadata = told | (mutual.endpoint_metadata() if takes_tls(endpoint) else {})
     found = {"endpoint": {"address": address}, "load_balancing_weight": endpoint.weight}
-    return found | ({"metadata": endpoint_metadata()} if takes_tls(endpoint) else {})
+    return found | ({"metadata": {"filter_metadata": metadata}} if metadata else {})

@@ -26,6 +26,7 @@ from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
+from labkit.embedded.mesh.translate.telemetry.peers import no_service
 
 DESTINATION = "labkit.destination"
 """Filter state of an HTTP connection: ``address:port`` that the caller asked for."""
@@ -52,6 +53,7 @@ def _clusters(state: MeshState) -> tuple[dict[str, Resource], dict[str, Resource
         name = _name(address, port)
         found[name] = {
             "name": name,
+            "metadata": no_service(PASSTHROUGH),
             "type": "EDS",
             "eds_cluster_config": {"eds_config": ads(), "service_name": name},
             **policies.load_balancing(_RANDOM),

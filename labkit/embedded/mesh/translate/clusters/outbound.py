@@ -21,11 +21,11 @@ from labkit.embedded.mesh.translate.naming import (
     BLACK_HOLE,
     PASSTHROUGH,
     ads,
-    filter_metadata,
     outbound_cluster,
     typed,
 )
 from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, resolved
+from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import client, mutual
 
 
@@ -58,6 +58,7 @@ def passthrough_cluster(state: MeshState) -> Resource:
     http = {policies.HTTP_OPTIONS: typed(policies.HTTP_OPTIONS, **options)}
     return {
         "name": PASSTHROUGH,
+        "metadata": no_service(PASSTHROUGH),
         **policies.ORIGINAL_DESTINATION,
         **policies.connection_pool({}, state.mesh.connect_timeout),
         "typed_extension_protocol_options": http,
@@ -68,7 +69,8 @@ def passthrough_cluster(state: MeshState) -> Resource:
 def black_hole_cluster(state: MeshState) -> Resource:
     """``BlackHoleCluster``: leads nowhere."""
     timeout = proto(state.mesh.connect_timeout)
-    return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout}
+    metadata = no_service(BLACK_HOLE)
+    return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout, "metadata": metadata}
 
 
 def _outbound(state: MeshState, proxy: Proxy, by_sni: bool) -> Outbound:
@@ -157,7 +159,7 @@ class _Maker:
             ),
             **policies.outlier_detection(policy),
             **self._transport(name, endpoints, policy),
-            **({"metadata": filter_metadata(**metadata)} if metadata else {}),
+            "metadata": cluster_metadata(self.service, **metadata),
             **discovery.cluster,
         }
         if cluster["lb_policy"] == "CLUSTER_PROVIDED":
@@ -201,13 +203,9 @@ class _Maker:
     def _names(self, endpoints: Sequence[Endpoint]) -> set[str]:
         """Whose certificates may answer: those of the workloads' accounts, and what the service says."""
         domains = self.state.mesh.trust_domains
-        found = {
-            spiffe_id(domain, each.namespace, each.account)
-            for each in endpoints
-            if each.account
-            for domain in domains
-        }
-        return found | set(self.service.subject_alt_names)
+        known = [each for each in endpoints if each.account]
+        accounts = {spiffe_id(domain, each.namespace, each.account) for domain in domains for each in known}
+        return accounts | set(self.service.subject_alt_names)
 
     def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
         """How the cluster finds its endpoints; None for one that has none and can't get any."""

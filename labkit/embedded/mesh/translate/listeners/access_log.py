@@ -54,31 +54,21 @@ JSON_FORMAT: Mapping[str, str] = {
 _UPSTREAM, _UPSTREAM_NAME = "%UPSTREAM_HOST%", "%UPSTREAM_HOST_NAME%"
 
 
-def access_log(mesh: MeshConfig, *, inbound: bool = False) -> list[dict[str, Any]]:
-    """The ``access_log`` list of a connection manager or a TCP proxy; empty where logging is off."""
-    if not mesh.access_log_file:
-        return []
-    config = typed(
-        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-        path=mesh.access_log_file,
-        log_format=_format(mesh, inbound),
-    )
-    return [{"name": "envoy.access_loggers.file", "typed_config": config}]
+def file_log(path: str, log_format: dict[str, Any]) -> dict[str, Any]:
+    """The access log that is written to *path*."""
+    kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
+    config = typed(kind, path=path, log_format=log_format)
+    return {"name": "envoy.access_loggers.file", "typed_config": config}
 
 
-def listener_access_log(mesh: MeshConfig, *, inbound: bool = False) -> list[dict[str, Any]]:
-    """A listener's own log: only connections that no filter chain takes (flag NR)."""
-    no_route = {"response_flag_filter": {"flags": ["NR"]}}
-    return [{**each, "filter": no_route} for each in access_log(mesh, inbound=inbound)]
-
-
-def _format(mesh: MeshConfig, inbound: bool) -> dict[str, Any]:
+def mesh_format(mesh: MeshConfig) -> dict[str, Any]:
+    """``accessLogFormat`` in ``accessLogEncoding``, as a ``SubstitutionFormatString``."""
     if mesh.access_log_encoding == "JSON":
-        return {"json_format": _placed(_json_format(mesh), inbound)}
+        return {"json_format": _json_format(mesh)}
     text = mesh.access_log_format or TEXT_FORMAT
     # As istiod: a format of one's own gets the line end it may lack.
     line = text if text.endswith("\n") else text + "\n"
-    return {"text_format_source": {"inline_string": _placed(line, inbound)}}
+    return {"text_format_source": {"inline_string": line}}
 
 
 def _json_format(mesh: MeshConfig) -> Mapping[str, Any]:
@@ -90,9 +80,10 @@ def _json_format(mesh: MeshConfig) -> Mapping[str, Any]:
     return given if isinstance(given, dict) else JSON_FORMAT
 
 
-def _placed(value: Any, inbound: bool) -> Any:
+def placed(value: Any, *, inbound: bool) -> Any:
+    """*value*, a format or a part of one, as a proxy without iptables has to print it."""
     if not inbound:
         return value
     if isinstance(value, Mapping):
-        return {key: _placed(each, inbound) for key, each in value.items()}
+        return {key: placed(each, inbound=inbound) for key, each in value.items()}
     return value.replace(_UPSTREAM, _UPSTREAM_NAME) if isinstance(value, str) else value

@@ -10,12 +10,13 @@ from labkit.embedded.mesh.hosts import covers, intersection
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.gateway_servers import Port, Server
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.chains import Chain, TcpChain, distinct
 from labkit.embedded.mesh.translate.listeners.http_manager import TLS_INSPECTOR, HttpManager, tcp_proxy
 from labkit.embedded.mesh.translate.listeners.tcp_routes import routed_chains
 from labkit.embedded.mesh.translate.routes.destinations import Destinations
 from labkit.embedded.mesh.translate.routes.matches import Source
+from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
+from labkit.embedded.mesh.translate.security.topology import topology_of
 from labkit.embedded.mesh.translate.tls import mutual
 from labkit.embedded.mesh.translate.tls import server as tls_server
 from labkit.embedded.mesh.translate.tls.server import AUTO_PASSTHROUGH
@@ -43,7 +44,6 @@ def _listener(state: MeshState, proxy: Proxy, port: Port, chains: list[dict[str,
         "traffic_direction": "OUTBOUND",
         "listener_filters": [TLS_INSPECTOR] if port.kind == "tls" else [],
         "filter_chains": chains,
-        "access_log": listener_access_log(state.mesh),
     }
 
 
@@ -60,28 +60,33 @@ class _Chain(Chain):
 
 def _chains(state: MeshState, proxy: Proxy, port: Port) -> list[dict[str, Any]]:
     if port.kind == "http":
-        return [{"filters": [_manager(state, port, port.servers[0])]}]
+        return [{"filters": [_manager(state, proxy, port, port.servers[0])]}]
     found = [chain for server in port.servers for chain in _chains_of(state, proxy, port, server)]
     return [chain.resource() for chain in distinct(found)]
 
 
-def _manager(state: MeshState, port: Port, server: Server) -> dict[str, Any]:
-    manager = HttpManager(state.mesh, "gateway", f"outbound_0.0.0.0_{port.number};")
+def _manager(state: MeshState, proxy: Proxy, port: Port, server: Server) -> dict[str, Any]:
+    prefix = f"outbound_0.0.0.0_{port.number};"
+    guards, topology = http_guards(state, proxy), topology_of(state, proxy)
+    manager = HttpManager(state.mesh, "gateway", prefix, guards=guards, topology=topology)
     return manager.by_rds(server.route_name(port.number))
 
 
 def _chains_of(state: MeshState, proxy: Proxy, port: Port, server: Server) -> Iterator[_Chain]:
     """Those of one server with TLS, or of one for plain TCP."""
     if server.mode == AUTO_PASSTHROUGH:
-        yield from (_passed_on(state, each) for each in _by_cluster(state, proxy, server))
+        # Who is behind that TLS is not known here: it is for the other end to judge.
+        for each in _by_cluster(state, proxy, server):
+            yield _Chain([tcp_proxy(each.target)], match=each.match)
     elif server.ends_tls:
         yield from _ended(state, proxy, port, server)
     else:
-        yield from (_passed_on(state, each) for each in _routed(state, proxy, server))
+        for each in _routed(state, proxy, server):
+            yield _Chain(_bytes(state, proxy, each), match=each.match)
 
 
-def _passed_on(state: MeshState, chain: TcpChain) -> _Chain:
-    return _Chain([tcp_proxy(state.mesh, chain.target)], match=chain.match)
+def _bytes(state: MeshState, proxy: Proxy, chain: TcpChain) -> list[Resource]:
+    return [*tcp_guards(state, proxy), tcp_proxy(chain.target)]
 
 
 def _ended(state: MeshState, proxy: Proxy, port: Port, server: Server) -> Iterator[_Chain]:
@@ -90,11 +95,11 @@ def _ended(state: MeshState, proxy: Proxy, port: Port, server: Server) -> Iterat
     match = {"server_names": server.names} if server.names else {}
     socket = tls_server.socket(state.mesh, server.tls, http=server.ends_https)
     if server.ends_https:
-        yield _Chain([_manager(state, port, server)], socket, match=match)
+        yield _Chain([_manager(state, proxy, port, server)], socket, match=match)
         return
     first = next(_routed(state, proxy, server), None)
     if first is not None:
-        yield _Chain([tcp_proxy(state.mesh, first.target)], socket, match=match)
+        yield _Chain(_bytes(state, proxy, first), socket, match=match)
 
 
 def _routed(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:

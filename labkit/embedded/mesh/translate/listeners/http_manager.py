@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY, MeshConfig
-from labkit.embedded.mesh.translate.listeners.access_log import access_log
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
 from labkit.embedded.mesh.translate.routes.actions import CORS, FAULT
+from labkit.embedded.mesh.translate.security.topology import Topology
 from labkit.embedded.mesh.translate.tls.mutual import alpn_by_protocol
 
 Role = Literal["outbound", "inbound", "gateway"]
@@ -36,6 +37,10 @@ class HttpManager:
     stat_prefix: str
     detected: bool = False
     """Whether the port names no protocol, so that what is spoken has to be said to the other end."""
+    guards: Sequence[dict[str, Any]] = ()
+    """The HTTP filters that stand before all others."""
+    topology: Topology = field(default_factory=Topology)
+    """What stands before the proxy, and what becomes of the callers' certificates."""
 
     def by_rds(self, route_name: str) -> dict[str, Any]:
         """The filter, with routes that come over RDS."""
@@ -53,7 +58,6 @@ class HttpManager:
         return {
             "stat_prefix": self.stat_prefix,
             "http_filters": self._http_filters(),
-            "access_log": access_log(self.mesh, inbound=self.role == "inbound"),
             "use_remote_address": self.role == "gateway",
             "upgrade_configs": [{"upgrade_type": "websocket"}],
             "stream_idle_timeout": "0s",
@@ -71,21 +75,13 @@ class HttpManager:
         router = typed("envoy.extensions.filters.http.router.v3.Router")
         if self.detected:
             filters.append(alpn_by_protocol())
-        return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
+        return [*self.guards, *filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 
     def _edge(self) -> dict[str, Any]:
         """What a receiving proxy says and passes on about itself and the caller."""
         if self.role == "outbound":
             return {}
-        details: dict[str, Any] = {"subject": True, "dns": True, "uri": True}
-        if self.role == "gateway":
-            details["cert"] = True
-        forward = "SANITIZE_SET" if self.role == "gateway" else "APPEND_FORWARD"
-        return {
-            "server_name": "istio-envoy",
-            "forward_client_cert_details": forward,
-            "set_current_client_cert_details": details,
-        }
+        return {"server_name": "istio-envoy", **self.topology.fields(gateway=self.role == "gateway")}
 
 
 def _path_normalization(mode: str) -> dict[str, Any]:
@@ -99,18 +95,9 @@ def _path_normalization(mode: str) -> dict[str, Any]:
     return settings
 
 
-def tcp_proxy(mesh: MeshConfig, target: str | dict[str, Any], *, inbound: bool = False) -> dict[str, Any]:
+def tcp_proxy(target: str | dict[str, Any]) -> dict[str, Any]:
     """The TCP proxy filter; *target* is a cluster's name, or fields that choose among clusters."""
     fields = {"cluster": target, "stat_prefix": target} if isinstance(target, str) else target
-    return _tcp_proxy(access_log=access_log(mesh, inbound=inbound), **fields)
-
-
-def dead_end() -> dict[str, Any]:
-    """Ends a connection to the proxy's own port, which is no request of anybody's: not logged."""
-    return _tcp_proxy(cluster=BLACK_HOLE, stat_prefix=BLACK_HOLE)
-
-
-def _tcp_proxy(**fields: Any) -> dict[str, Any]:
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": typed(_TCP_PROXY, **fields)}
 
 

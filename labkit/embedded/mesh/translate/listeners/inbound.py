@@ -19,7 +19,6 @@ from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.http_manager import (
     HTTP_INSPECTOR,
     PLAIN_HTTP,
@@ -28,6 +27,9 @@ from labkit.embedded.mesh.translate.listeners.http_manager import (
     tcp_proxy,
 )
 from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
+from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
+from labkit.embedded.mesh.translate.security.topology import topology_of
+from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import mutual
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
@@ -90,7 +92,7 @@ def target_number(port: ServicePort, names: dict[str, int]) -> int:
 
 def _listener(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     mode = state.peer_authentications.mode(proxy.namespace, state.labels_of(proxy), target.number)
-    chains = _Chains(state, target).of(mode)
+    chains = _Chains(state, proxy, target).of(mode)
     listener: Resource = {
         "name": naming.listener(proxy.pod_ip, target.number),
         "address": naming.socket_address(proxy.pod_ip, target.number),
@@ -99,7 +101,6 @@ def _listener(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
         "listener_filters_timeout": proto(state.mesh.protocol_detection_timeout),
         "continue_on_listener_filters_timeout": True,
         "filter_chains": chains,
-        "access_log": listener_access_log(state.mesh, inbound=True),
     }
     services = state.services_selecting(proxy.namespace, state.labels_of(proxy))
     outside = placement.outside_addresses(state, services, target.number, target.name)
@@ -120,6 +121,7 @@ class _Chains:
     """Filter chains of one port: HTTP, TCP, or whichever of the two the first bytes show."""
 
     state: MeshState
+    proxy: Proxy
     target: _Target
 
     def of(self, mode: Mode) -> list[Resource]:
@@ -152,13 +154,20 @@ class _Chains:
         return [istios[0], plain[0], istios[1], plain[1], self._tcp(_TLS, False)]
 
     def _http(self, match: Resource, secured: bool) -> Resource:
-        return self._chain(0, match, _manager(self.state, self.target), secured)
+        return self._chain(0, match, [self._manager()], secured)
 
     def _tcp(self, match: Resource, secured: bool) -> Resource:
-        return self._chain(1, match, _tcp_proxy(self.state, self.target), secured)
+        filters = [*tcp_guards(self.state, self.proxy), _tcp_proxy(self.state, self.target)]
+        return self._chain(1, match, filters, secured)
 
-    def _chain(self, kind: int, match: Resource, last: Resource, secured: bool) -> Resource:
-        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": [last]}
+    def _manager(self) -> Resource:
+        prefix = f"inbound_{naming.listener('0.0.0.0', self.target.number)};"
+        guards, topology = http_guards(self.state, self.proxy), topology_of(self.state, self.proxy)
+        manager = HttpManager(self.state.mesh, "inbound", prefix, guards=guards, topology=topology)
+        return manager.inline(_route_config(self.target))
+
+    def _chain(self, kind: int, match: Resource, filters: list[Resource], secured: bool) -> Resource:
+        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": filters}
         if secured:
             chain["transport_socket"] = mutual.server(self.state.mesh, http=kind == 0)
         return chain
@@ -169,11 +178,6 @@ def _chain_names(target: _Target) -> tuple[str, str]:
         return "virtualInbound-catchall-http", "virtualInbound"
     name = naming.listener("0.0.0.0", target.number)
     return name, name
-
-
-def _manager(state: MeshState, target: _Target) -> dict[str, Any]:
-    prefix = f"inbound_{naming.listener('0.0.0.0', target.number)};"
-    return HttpManager(state.mesh, "inbound", prefix).inline(_route_config(target))
 
 
 def _route_config(target: _Target) -> dict[str, Any]:
@@ -194,10 +198,10 @@ def _one_host(name: str, host: str, route: Resource) -> dict[str, Any]:
 
 def _tcp_proxy(state: MeshState, target: _Target) -> dict[str, Any]:
     if target.service is not None:
-        return tcp_proxy(state.mesh, naming.inbound_cluster(target.number), inbound=True)
+        return tcp_proxy(naming.inbound_cluster(target.number))
     name = naming.INBOUND_PASSTHROUGH
     fields = {"cluster": name, "stat_prefix": name, **placement.on_port(target.number)}
-    return tcp_proxy(state.mesh, fields, inbound=True)
+    return tcp_proxy(fields)
 
 
 def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
@@ -209,6 +213,7 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     return {
         "name": name,
         "type": "STATIC",
+        "metadata": cluster_metadata(target.service),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         **policies.connection_pool(policy, state.mesh.connect_timeout),
         **policies.protocol_options(policy, target.port),
@@ -228,6 +233,7 @@ def _connection_pool_of(
 def _passthrough(state: MeshState, proxy: Proxy, ports: list[int]) -> Resource:
     return {
         "name": naming.INBOUND_PASSTHROUGH,
+        "metadata": no_service(naming.INBOUND_PASSTHROUGH),
         **placement.inbound_passthrough(proxy.pod_ip, ports),
         **policies.connection_pool({}, state.mesh.connect_timeout),
         **policies.protocol_options({}, ServicePort("", 0, "")),

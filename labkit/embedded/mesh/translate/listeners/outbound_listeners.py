@@ -18,14 +18,12 @@ from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import kube_proxy
-from labkit.embedded.mesh.translate.listeners.access_log import listener_access_log
 from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.listeners.http_manager import (
     HTTP_INSPECTOR,
     PLAIN_HTTP,
     TLS_INSPECTOR,
     HttpManager,
-    dead_end,
     fallthrough_cluster,
     tcp_proxy,
 )
@@ -70,13 +68,13 @@ def _virtual_outbound(state: MeshState, proxy: Proxy) -> Resource:
     loop = {
         "name": f"{VIRTUAL_OUTBOUND}-blackhole",
         "filter_chain_match": {"destination_port": placement.OUTBOUND_PORT},
-        "filters": [dead_end()],
+        "filters": [tcp_proxy(naming.BLACK_HOLE)],
     }
     rest = {
         "name": f"{VIRTUAL_OUTBOUND}-catchall-tcp",
-        "filters": [tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))],
+        "filters": [tcp_proxy(fallthrough_cluster(state.mesh))],
     }
-    nowhere = tcp_proxy(state.mesh, naming.BLACK_HOLE)
+    nowhere = tcp_proxy(naming.BLACK_HOLE)
     cluster_ips = [kube_proxy.catch_all_chain(state, nowhere)] if kube_proxy.acts(state.mesh) else []
     return {
         "name": VIRTUAL_OUTBOUND,
@@ -85,7 +83,6 @@ def _virtual_outbound(state: MeshState, proxy: Proxy) -> Resource:
         "use_original_dst": True,
         "listener_filters": [placement.PROXY_PROTOCOL],
         "filter_chains": [loop, *cluster_ips, rest],
-        "access_log": listener_access_log(state.mesh),
     }
 
 
@@ -161,7 +158,7 @@ def _http_chain(state: MeshState, plan: _Plan) -> dict[str, Any]:
 
 def _tcp_chain(state: MeshState, chain: TcpChain) -> dict[str, Any]:
     match = {"filter_chain_match": chain.match} if chain.match else {}
-    return {**match, "filters": [tcp_proxy(state.mesh, chain.target)]}
+    return {**match, "filters": [tcp_proxy(chain.target)]}
 
 
 def _default_chain(state: MeshState, plan: _Plan) -> dict[str, Any] | None:
@@ -170,5 +167,5 @@ def _default_chain(state: MeshState, plan: _Plan) -> dict[str, Any] | None:
     # On a service's own address nothing else can be meant; on 0.0.0.0 anything can.
     if plan.address != ANY_ADDRESS:
         return None
-    onward = tcp_proxy(state.mesh, fallthrough_cluster(state.mesh))
+    onward = tcp_proxy(fallthrough_cluster(state.mesh))
     return {"name": "PassthroughFilterChain", "filters": [*kube_proxy.guard(state), onward]}

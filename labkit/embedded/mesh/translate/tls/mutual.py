@@ -47,8 +47,8 @@ def sni(cluster: str) -> str:
 
 
 def endpoint_metadata() -> dict[str, Any]:
-    """What marks an endpoint that takes mutual TLS."""
-    return {"filter_metadata": {_ENDPOINT_MATCH: {"tlsMode": "istio"}}}
+    """What marks an endpoint that takes mutual TLS (``filter_metadata``)."""
+    return {_ENDPOINT_MATCH: {"tlsMode": "istio"}}
 
 
 def matches(cluster: str, identities: Iterable[str], *, http2: bool) -> list[dict[str, Any]]:
