@@ -67,6 +67,7 @@ class ControlPlane:
         ingress_status = IngressStatus(self._client, log)
 
         async def publish(state: MeshState, revision: int, why: str) -> None:
+            credentials.follow(state)
             await fleet.publish(state, revision, why)
             ingress_status.tell(state)
 

@@ -26,6 +26,7 @@ PLUGGED_IN, SELF_SIGNED = "cacerts", "istio-ca-secret"
 """The Secrets of ``istio-system`` that hold an authority."""
 OWN_KIND = "istio.io/ca-root"
 RETRY = 60.0
+_NEW_ROOT = "Multi root is disabled, updating new ROOT-CA not supported"
 
 
 class Credentials:
@@ -35,6 +36,7 @@ class Credentials:
         self.authority = authority
         self._log = log
         self._issued: dict[str, tuple[str, Credential]] = {}
+        self._plugged_in: object = None
         self._refused: dict[tuple[str, str], str] = {}
 
     def secrets_for(self, proxy: Proxy, state: MeshState, snapshot: Snapshot) -> dict[str, Resource]:
@@ -48,6 +50,31 @@ class Credentials:
             TRUSTED: {"name": TRUSTED, "validation_context": trusted},
             **{name: found for name in _named(snapshot) if (found := self._stored(state, proxy, name))},
         }
+
+    def follow(self, state: MeshState) -> bool:
+        """Take up a Secret ``cacerts`` that is another one now; whether there was one to take.
+
+        As istiod: what is issued from now on is signed by the new one. One with another root is taken at
+        the next start only, as nobody would trust the others until each has a new certificate.
+        """
+        secret = state.secrets.get((ROOT_NAMESPACE, PLUGGED_IN))
+        data = (secret or {}).get("data")
+        if secret is None or data == self._plugged_in:
+            return False
+        self._plugged_in = data
+        try:
+            found = Authority.from_secret(data or {})
+        except AuthorityError as error:
+            self._log.error("pkica", f"Failed to update new Plug-in CA certs: {error}")
+            return False
+        if found.certificate == self.authority.certificate:
+            return False
+        if found.root.split() != self.authority.root.split():
+            self._log.warn("pkica", f"{_NEW_ROOT}: restart istiod")
+            return False
+        self.authority = found
+        self._log.info("pkica", "Istiod has detected the newly added intermediate CA and updated its key")
+        return True
 
     def _stored(self, state: MeshState, proxy: Proxy, name: str) -> Resource | None:
         """What somebody has stored; None, and once a line in the log, where it is not there for *proxy*."""
