@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from ...certificates import authority, pair, pem
+from .conftest import mesh_of_yaml
 
 BASE = """
 kind: Pod
@@ -205,6 +206,19 @@ async def outside(made, port, tls):
     return names
 
 
+async def asked(address, port, tls, host):
+    """The status of a request to *host* there, or ``refused``."""
+    try:
+        reader, writer = await asyncio.open_connection(address, port, ssl=tls, server_hostname=host)
+        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            head = (await reader.readline()).decode()
+        writer.close()
+    except (ssl.SSLError, ConnectionError):
+        return "refused"
+    return head.split(" ")[1] if head else "refused"
+
+
 def _town():
     listed = "\n    ".join(f"- {each}" for each in servers())
     text = BASE.replace("SERVERS", listed) + entry("outside.example") + WORLD
@@ -220,17 +234,7 @@ async def door(stage):
     made.gateway = await made.envoy("ingress")
 
     async def ask(host, shown=None, **limits):
-        try:
-            reader, writer = await asyncio.open_connection(
-                made.gateway.ip, 8443, ssl=context(shown, **limits), server_hostname=host
-            )
-            writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            async with asyncio.timeout(10):
-                head = (await reader.readline()).decode()
-            writer.close()
-        except (ssl.SSLError, ConnectionError):
-            return "refused"
-        return head.split(" ")[1] if head else "refused"
+        return await asked(made.gateway.ip, 8443, context(shown, **limits), host)
 
     made.ask = ask
     return made
@@ -341,3 +345,69 @@ async def test_whom_a_proxy_believes_and_what_it_shows(way_out, cases, insists):
     }
     assert found == {host: status for host, *_, status in cases}
     assert "plain.example" in made.asked_for
+
+
+MESH_WIDE = """
+---
+kind: Mesh
+spec: {accessLogFile: /dev/stdout, trustDomainAliases: [old.example], meshMTLS: {minProtocolVersion: TLSV1_3}}
+---
+kind: PeerAuthentication
+metadata: {name: default}
+spec: {mtls: {mode: STRICT}}
+---
+kind: Pod
+metadata: {name: east-west, namespace: istio-system, labels: {istio: eastwestgateway}}
+---
+kind: Pod
+metadata: {name: b, labels: {app: b, security.istio.io/tlsMode: istio}}
+---
+kind: Service
+metadata: {name: b}
+spec: {selector: {app: b}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+kind: Gateway
+metadata: {name: cross-network}
+spec:
+  selector: {istio: eastwestgateway}
+  servers:
+    - port: {number: 15443, name: tls, protocol: TLS}
+      hosts: ["*.default.svc.cluster.local"]
+      tls: {mode: AUTO_PASSTHROUGH}
+"""
+ACCOUNT = "ns/default/sa/caller"
+B_BY_SNI = "outbound_.80_._.b.default.svc.cluster.local"
+
+
+def of_the_mesh(identity, **limits):
+    """A workload's side: it shows a certificate of the mesh's authority for *identity*."""
+    made = ssl.create_default_context()
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    made.set_alpn_protocols(["istio"])
+    for name, value in limits.items():
+        setattr(made, name, value)
+    mine = mesh_of_yaml.authority().issue(identity)
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(mine.key + mine.chain)
+        file.flush()
+        made.load_cert_chain(file.name)
+    return made
+
+
+async def test_the_least_version_aliases_and_the_way_in_by_sni(stage):
+    made = stage(MESH_WIDE)
+    await made.backend("b", behind_sidecar=True)
+    b, gateway = await made.envoy("b"), await made.envoy("east-west")
+
+    async def ask(where, identity, **limits):
+        context = of_the_mesh(f"spiffe://{identity}", **limits)
+        return await asked(*where, context, B_BY_SNI)
+
+    straight, around = (b.ip, 8080), (gateway.ip, 15443)
+    assert await ask(straight, f"cluster.local/{ACCOUNT}") == "200"
+    assert await ask(straight, f"cluster.local/{ACCOUNT}", maximum_version=V1_2) == "refused"
+    assert await ask(straight, f"old.example/{ACCOUNT}") == "200"
+    assert await ask(straight, f"elsewhere.example/{ACCOUNT}") == "refused"
+    assert await ask(around, f"cluster.local/{ACCOUNT}") == "200"
+    assert f"URI=spiffe://cluster.local/{ACCOUNT}" in made.seen[-1].headers["x-forwarded-client-cert"]
+    await gateway.logged(B_BY_SNI)
