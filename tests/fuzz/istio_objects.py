@@ -184,6 +184,8 @@ _POOLS: dict[str, list[Any]] = {
     "protocol": _PROTOCOLS,
     "regex": _REGEXES,
     "match": _REGEXES,
+    "verifyCertificateHash": ["0" * 64, "a"],
+    "verifyCertificateSpki": ["NvqYIYSbgK2vCJpQhObf77vv+bQWtc5ek5RIOwPiC9A=", "a"],
     "rewrite": ["/b", r"/\1", r"\2", r"\9", "\\", "", "a"],
     "uri": _PATHS,
     "exact": [*_PATHS, *_TEXTS],
