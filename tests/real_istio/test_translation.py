@@ -26,9 +26,12 @@ OUR_OWN = re.compile(r"PassthroughCluster\|.*|virtualInbound|10\.42\.\d+\.\d+_\d
 """Clusters that stand for kube-proxy, and listeners where there is no capture by iptables."""
 UNLIKE = re.compile(
     r"upstreamBindConfig|additionalAddresses|preserveExternalRequestId|loadAssignment|lbSubsetConfig|altStatName"
-    r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.|Cluster\.metadata|set_filter_state|\[istio\.alpn\]"
+    r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|\[istio\.alpn\]"
     r"|[sS]dsConfig\.|filters\.(http|network)\.(rbac|ext_authz|jwt_authn)\]"
     r"|LDS inbound.*(maxGrpcTimeout|logFormat|metadataMatch|statPrefix)"
+    # what counts and tells peers apart without Istio's own filters (``translate.telemetry``)
+    r"|(BlackHole|Passthrough)Cluster\.metadata|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b"
+    r"|access_loggers\.stats|accessLogOptions|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
 )
 """Fields, filters and chains that only ours have."""
 INBOUND = re.compile(r"10\.42\.\d+\.\d+_\d+")
