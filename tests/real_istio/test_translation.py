@@ -29,6 +29,9 @@ UNLIKE = re.compile(
     r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|\[istio\.alpn\]"
     r"|[sS]dsConfig\.|filters\.(http|network)\.(rbac|ext_authz|jwt_authn)\]"
     r"|LDS inbound.*(maxGrpcTimeout|logFormat|metadataMatch|statPrefix)"
+    # what counts and tells peers apart without Istio's own filters (``translate.telemetry``)
+    r"|(BlackHole|Passthrough)Cluster\.metadata|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b"
+    r"|access_loggers\.stats|accessLogOptions|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
 )
 """Fields, filters and chains that only ours have."""
 INBOUND = re.compile(r"10\.42\.\d+\.\d+_\d+")
