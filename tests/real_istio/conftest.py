@@ -33,6 +33,7 @@ KINDS = {
     "DestinationRule": ("/apis/networking.istio.io/v1", "destinationrules"),
     "ServiceEntry": ("/apis/networking.istio.io/v1", "serviceentries"),
     "Sidecar": ("/apis/networking.istio.io/v1", "sidecars"),
+    "Telemetry": ("/apis/telemetry.istio.io/v1", "telemetries"),
 }
 
 
@@ -93,6 +94,7 @@ class Objects:
 def _whole(one):
     """*one* with what a test's few lines leave out and an API server insists on."""
     group = {"Pod": "v1", "Service": "v1", "EndpointSlice": "discovery.k8s.io/v1"}
+    group |= {"Telemetry": "telemetry.istio.io/v1"}
     one["apiVersion"] = group.get(one["kind"], "networking.istio.io/v1")
     one["metadata"].pop("creationTimestamp", None)
     spec = one.get("spec") or {}
