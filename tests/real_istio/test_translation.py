@@ -27,6 +27,9 @@ OUR_OWN = re.compile(r"PassthroughCluster\|.*|virtualInbound|10\.42\.\d+\.\d+_\d
 UNLIKE = re.compile(
     r"upstreamBindConfig|additionalAddresses|preserveExternalRequestId|loadAssignment|lbSubsetConfig|altStatName"
     r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|network\.rbac"
+    # what counts and tells peers apart without Istio's own filters (``translate.telemetry``)
+    r"|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b|access_loggers\.stats|accessLogOptions"
+    r"|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
 )
 """Fields, filters and chains that only ours have."""
 SPELT_OUT = {"pathRedirect": ""}

@@ -6,7 +6,7 @@ are kept in :attr:`MeshConfig.not_enforced`, so that whoever applies the map can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -154,4 +154,23 @@ def _refuse_unknown_enums(known: Mapping[str, Any]) -> None:
 
 
 def _unknown(values: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(set(values) - set(_FIELDS) - _HARMLESS))
+    return tuple(sorted({*(set(values) - set(_FIELDS) - _HARMLESS), *_unknown_providers(values)}))
+
+
+TOLD = (
+    "prometheus",
+    "zipkin",
+    "opentelemetry",
+    "envoyFileAccessLog",
+    "envoyHttpAls",
+    "envoyTcpAls",
+    "envoyOtelAls",
+)
+"""The kinds of provider that proxies tell what they see."""
+
+
+def _unknown_providers(values: Mapping[str, Any]) -> Iterator[str]:
+    """Providers of kinds that nobody here asks or tells."""
+    for each in values.get("extensionProviders") or []:
+        kinds = sorted(each.keys() - {"name"}) if isinstance(each, Mapping) else []
+        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in kinds if kind not in TOLD)
