@@ -28,7 +28,7 @@ UNLIKE = re.compile(
     r"upstreamBindConfig|additionalAddresses|preserveExternalRequestId|loadAssignment|lbSubsetConfig|altStatName"
     r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|network\.rbac"
     # what counts and tells peers apart without Istio's own filters (``translate.telemetry``)
-    r"|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b|access_loggers\.stats|accessLogOptions"
+    r"|(BlackHole|Passthrough)Cluster\.metadata|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b|access_loggers\.stats|accessLogOptions"
     r"|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
 )
 """Fields, filters and chains that only ours have."""
@@ -84,7 +84,7 @@ def differences(ours, ask):
 
 
 def compared(ours, theirs):
-    for kind in Type:
+    for kind in ours:
         mine = {name: each for name, each in ours[kind].items() if not OUR_OWN.fullmatch(name)}
         real = {name: each for name, each in theirs[kind].items() if not OUR_OWN.fullmatch(name)}
         yield from (f"{kind.service}: only ours has {name}" for name in sorted(mine.keys() - real.keys()))
