@@ -98,7 +98,10 @@ def coded(words: str) -> str:
 
 # ----------------------------------------------------------------------------------- a transcript of curl
 
-_TRANSCRIPT = "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace)"
+_TRANSCRIPT = (
+    "margin:0;line-height:1.35;font-family:var(--jp-code-font-family, monospace);"
+    "word-break:normal;overflow-wrap:anywhere"
+)
 _LINES = {
     "*": "opacity:.7",
     ">": "color:var(--jp-content-link-color,#0072B2)",

@@ -9,20 +9,12 @@ from labkit.book.checks import SERVICE_A, SERVICE_B, SERVICE_C, SERVICE_EXT
 from labkit.book.tasks import EXAMPLE
 from labkit.kube.api import Obj
 from labkit.kube.destinations import full_host
-from labkit.kube.resources import DESTINATION_RULES
-from labkit.kube.virtual_services import entries
 from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario.hints.doors import Door, door_troubles, rules_of_learner, takers
 from labkit.scenario.hints.look import Fault, Look, nothing_yet
-from labkit.scenario.hints.routing import (
-    MESH,
-    WantedRule,
-    rule_faults,
-    rule_shares,
-    shares_in_words,
-    shares_of,
-)
+from labkit.scenario.hints.routing import MESH, WantedRule, rule_faults, subset_troubles
+from labkit.scenario.hints.weights import rule_shares, shares_in_words, shares_of
 from labkit.scenario.tasks import own_host_of
 
 _QUARTER = {SERVICE_B.hosts[0]: 75.0, SERVICE_C.hosts[0]: 25.0}
@@ -83,7 +75,7 @@ def _quarter(look: Look) -> Iterator[str]:
     acting = find_rule(look.api, Calls(rule.host, rule.namespace))
     shares = shares_of(acting) if acting else {}
     if acting and shares == _QUARTER:
-        yield from _without_subset(look, acting.object)
+        yield from subset_troubles(look, acting.object)
         return
     name = acting.name if acting else rule.name
     other = next((one for one in rules_of_learner(look) if rule_shares(one) == _QUARTER), None)
@@ -141,23 +133,3 @@ def _does_not_act(other: Obj, acting: str, rule: WantedRule) -> str:
         namespace=namespace,
         acting=acting,
     )
-
-
-def _without_subset(look: Look, rule: Obj) -> Iterator[str]:
-    """Subsets that *rule* names and no DestinationRule has: its proxies know nobody there."""
-    namespace = rule["metadata"]["namespace"]
-    known = {
-        (full_host(str(one["spec"].get("host")), one["metadata"]["namespace"]), subset["name"])
-        for one in look.all(DESTINATION_RULES)
-        for subset in one["spec"].get("subsets") or []
-    }
-    for route in (route for http in entries(rule) for route in http.get("route") or []):
-        host, subset = str(route["destination"].get("host")), route["destination"].get("subset")
-        if subset and (full_host(host, namespace), subset) not in known:
-            yield gettext(
-                "{name} sends to `subset` {subset} of {host}, which no DestinationRule has: take "
-                "`subset` out, or make the DestinationRule.",
-                name=rule["metadata"]["name"],
-                subset=subset,
-                host=host,
-            )

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labkit.cli.scenario import option as scenario_option
+
 if TYPE_CHECKING:
     from labkit.kube.api import Api
+    from labkit.scenario.data import Scenario
     from labkit.scenario.learner import Learner
 
 
@@ -24,27 +27,35 @@ if TYPE_CHECKING:
     metavar="USER",
     help="Print a learner's namespaces and the least rights there, for `kubectl apply`.",
 )
+@scenario_option
 def look(
-    context: str | None, kubeconfig: Path | None, yes: bool, production: bool, roles: str | None
+    context: str | None,
+    kubeconfig: Path | None,
+    yes: bool,
+    production: bool,
+    roles: str | None,
+    scenario: Scenario,
 ) -> None:
     """Say what a cluster has and lacks, and change nothing."""
     from labkit.kube.connect import connect
     from labkit.kube.first_look import first_look
     from labkit.scenario.given import given, namespaces_of_the_book, without_proxies
     from labkit.scenario.learner import Learner
+    from labkit.scenario.recorded import record_namespace
 
     if roles:
-        print(given(roles, _named(roles)), end="")
+        print(given(roles, _named(roles, scenario)), end="")
         return
-    learner = Learner.here()
+    learner = Learner.here(scenario=scenario)
     api = connect(kubeconfig=kubeconfig, context=context)
     names = [namespace["metadata"]["name"] for namespace in namespaces_of_the_book(learner)]
-    print(first_look(api, names, plain=without_proxies(learner), labs=learner.of_labs))
+    plain, record = without_proxies(learner), record_namespace(learner)
+    print(first_look(api, names, plain=plain, labs=learner.of_labs, record=record))
     if api.shared:
         agree_or_say_how(api, learner, yes=yes, production=production)
 
 
-def _named(user: str) -> Learner:
+def _named(user: str, scenario: Scenario) -> Learner:
     """Where LABKIT_USER says nothing, the learner is called as the cluster calls the *user*.
 
     ``LABKIT_USER=`` is an answer, too: one learner alone, with the manifests' own names. UsageError where
@@ -54,9 +65,9 @@ def _named(user: str) -> Learner:
     from labkit.scenario.learner import Learner
 
     if (said := os.environ.get("LABKIT_USER")) is not None:
-        return Learner.here(said)
+        return Learner.here(said, scenario=scenario)
     try:
-        return Learner.here(user)
+        return Learner.here(user, scenario=scenario)
     except UsageError as error:
         raise UsageError(
             f"{user} is too long a name, or has other signs than small letters, digits and dashes, for the "

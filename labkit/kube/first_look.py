@@ -16,10 +16,13 @@ from labkit.kube.gateway import find_gateway
 from labkit.kube.mesh_config import has_access_log, mesh_config
 from labkit.kube.permissions import (
     FOR_FAULTS,
+    FOR_REPORTS,
+    FOR_THE_RECORD,
     IN_ISTIO_SYSTEM,
     IN_THE_LAB,
     ON_THE_CLUSTER,
     Denied,
+    Permission,
     denied,
     may_create,
 )
@@ -62,13 +65,22 @@ class FirstLook:
 
 
 def first_look(
-    api: Api, namespaces: Sequence[str], *, plain: Collection[str] = (), labs: Collection[str] = ()
+    api: Api,
+    namespaces: Sequence[str],
+    *,
+    plain: Collection[str] = (),
+    labs: Collection[str] = (),
+    record: str = "",
 ) -> FirstLook:
     """Look at the cluster as one who wants to use *namespaces* for the lab.
 
-    plain: those of them whose pods shall have no proxy. labs: namespaces that are some other lab's.
+    plain: those of them whose pods shall have no proxy. labs: namespaces that are some other lab's. record:
+    the namespace in which a record of the work would be kept; empty to ask nothing about it.
     """
-    return FirstLook(tuple(_facts(api, namespaces, plain, {*namespaces, *labs})))
+    facts = list(_facts(api, namespaces, plain, {*namespaces, *labs}))
+    if record:
+        facts.append(_guarded("record and reports", partial(_record, api, record)))
+    return FirstLook(tuple(facts))
 
 
 def _facts(
@@ -184,6 +196,18 @@ def _permissions(api: Api, namespaces: Sequence[str]) -> Fact:
         without = f"without lab.fault() and Break; not allowed: {_some(missing)}"
         return Fact(NOTE, "permissions", f"all that the steps need, {without}", _ask_for_rights(api))
     return Fact(FINE, "permissions", "all that the lab needs")
+
+
+def _record(api: Api, namespace: str) -> Fact:
+    """Whether what is done can be recorded in *namespace*, and a report of it signed and verified."""
+    what = "record and reports"
+    if api.find(NAMESPACES.path("", namespace)) is None and not may_create(api, NAMESPACES):
+        kept = f"no namespace {namespace}: the record stays in a file of this machine, and reports unsigned"
+        return Fact(NOTE, what, kept, _ask_for_rights(api))
+    wanted: list[tuple[Permission, str]] = [(p, namespace) for p in FOR_THE_RECORD]
+    if missing := denied(api, [*wanted, *((p, "") for p in FOR_REPORTS)]):
+        return Fact(NOTE, what, f"not allowed: {_some(missing)}", _ask_for_rights(api))
+    return Fact(FINE, what, f"kept in {namespace}, signed and verified")
 
 
 def _some(missing: Sequence[Denied]) -> str:

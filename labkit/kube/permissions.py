@@ -100,20 +100,28 @@ def may_create(api: Api, resource: Resource, namespace: str = "") -> bool:
 
 
 def _is_allowed(api: Api, permission: Permission, namespace: str, name: str = "") -> bool:
+    if permission.resource.startswith("/"):
+        attributes = {"path": permission.resource, "verb": permission.verbs[0]}
+        return _review(api, {"nonResourceAttributes": attributes})
     resource, _, subresource = permission.resource.partition("/")
-    attributes = {
-        "verb": permission.verbs[0],
-        "group": permission.group,
-        "resource": resource,
-        **({"subresource": subresource} if subresource else {}),
-        **({"namespace": namespace} if namespace else {}),
-        **({"name": name} if name else {}),
-    }
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
+    return _review(
+        api,
+        {
+            "resourceAttributes": {
+                "verb": permission.verbs[0],
+                "group": permission.group,
+                "resource": resource,
+                **({"subresource": subresource} if subresource else {}),
+                **({"namespace": namespace} if namespace else {}),
+                **({"name": name} if name else {}),
+            }
+        },
+    )
+
+
+def _review(api: Api, asked: Obj) -> bool:
+    """What the API server says to one question (``spec`` of the review)."""
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": asked}
     return bool(api.request("POST", _REVIEWS, body=review).object["status"]["allowed"])
 
 

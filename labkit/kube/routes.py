@@ -112,7 +112,19 @@ def _table(rows: list[Row], known: Collection[str], *, everything: bool) -> Tabl
     frame = pd.DataFrame(found, columns=list(Row.__dataclass_fields__)).astype({"weight": "Int64"})
     if not everything:
         frame = frame.drop(columns=_DETAILS)
-    return Table(frame.drop_duplicates(ignore_index=True))
+    return Routes(frame.drop_duplicates(ignore_index=True))
+
+
+class Routes(Table):
+    """The table as it is shown: a rule as istioctl names it, and no column in which nothing stands."""
+
+    def _repr_html_(self) -> str:
+        if not {"rule", "namespace", "rewrite"} <= set(self.columns):
+            return super()._repr_html_()
+        shown = pd.DataFrame(self)
+        shown["rule"] = shown["rule"] + ("." + shown["namespace"]).where(shown["namespace"] != "", "")
+        empty = [] if shown["rewrite"].any() else ["rewrite"]
+        return Table(shown.drop(columns=["namespace", *empty]))._repr_html_()
 
 
 def _is_of_interest(row: Row, known: Collection[str]) -> bool:

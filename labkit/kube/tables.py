@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,6 +11,9 @@ from labkit.kube.api import TABLE, Api
 from labkit.kube.resources import NAMESPACES, Resource
 
 _TO_THE_LEFT = 'style="text-align:left"'
+_IN_CELLS = re.compile(r"(?<=>)[^<>\n]+(?=<)")
+_BREAKABLE = re.compile(r"[_|](?=[^_|])|(?<=[a-z])[.:](?=[a-z0-9])")
+"""Where a name may go on in the next line, beside its dashes: a narrow page cuts no column off then."""
 _MOST_ROWS, _MOST_COLUMNS = 60, 20
 """What pandas shows of a frame in a notebook by default."""
 
@@ -26,7 +30,7 @@ def as_html(frame: pd.DataFrame, *, index: bool = True, empty: str = "") -> str:
     text = text.replace(">&lt;NA&gt;<", f">{empty}<")  # na_rep is not for extension types
     for tag in ("th", "td"):
         text = text.replace(f"<{tag}>", f"<{tag} {_TO_THE_LEFT}>")
-    return str(text)
+    return _IN_CELLS.sub(lambda cell: _BREAKABLE.sub(r"\g<0><wbr>", cell[0]), str(text))
 
 
 class Listing(pd.DataFrame):

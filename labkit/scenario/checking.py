@@ -56,10 +56,11 @@ def _pods(promise: Pods, lab: Observer, module: str = "checks") -> Iterator[Find
 def _answers(promise: Answers, lab: Observer, module: str = "checks") -> Iterator[Finding]:
     answer = ask(lab, promise.path, promise.headers)
     said = lab.learner.scenario.said(promise.promise) or _in_words(promise)
-    yield answers_so(lab, said, answer, lambda it: _is_as(promise, it.status, it.text))
+    yield answers_so(lab, said, answer, lambda it: is_as(promise, it.status, it.text))
 
 
-def _is_as(promise: Answers, status: int, text: str) -> bool:
+def is_as(promise: Answers, status: int, text: str) -> bool:
+    """Whether an answer with this *status* and *text* is what was promised."""
     wanted = promise.status or (status if status < 400 else 0)
     return status == wanted and promise.contains in text and promise.whole in ("", text)
 

@@ -63,8 +63,20 @@ def differences(there: Obj, imagined: Obj) -> list[str]:
     """Where *there* is not as its manifest says: ``spec.replicas is 0, the manifest says 1``."""
     if there["metadata"].get("deletionTimestamp"):
         return [gettext("it is being deleted")]
-    found, wanted = (_shown(obj) for obj in (there, imagined))
-    return list(_unlike("", found, wanted))
+    return [
+        gettext(
+            "{path} is {found}, the manifest says {wanted}",
+            path=path,
+            found=_words(found),
+            wanted=_words(wanted),
+        )
+        for path, found, wanted in _unlike("", _shown(there), _shown(imagined))
+    ]
+
+
+def differing(there: Obj, imagined: Obj) -> list[str]:
+    """In which fields *there* is not as its manifest says: ``spec.replicas``."""
+    return [path for path, _, _ in _unlike("", _shown(there), _shown(imagined))]
 
 
 def _shown(obj: Obj) -> dict[str, Any]:
@@ -74,7 +86,8 @@ def _shown(obj: Obj) -> dict[str, Any]:
     return essence(obj)
 
 
-def _unlike(path: str, found: Any, wanted: Any) -> Iterator[str]:
+def _unlike(path: str, found: Any, wanted: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Each field that is not the same: its path, and both values."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in dict.fromkeys([*wanted, *found]):
             yield from _unlike(f"{path}.{key}" if path else key, found.get(key), wanted.get(key))
@@ -82,12 +95,7 @@ def _unlike(path: str, found: Any, wanted: Any) -> Iterator[str]:
         for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
             yield from _unlike(f"{path}[{number}]", one, other)
     elif found != wanted:
-        yield gettext(
-            "{path} is {found}, the manifest says {wanted}",
-            path=path,
-            found=_words(found),
-            wanted=_words(wanted),
-        )
+        yield path, found, wanted
 
 
 def _words(value: Any) -> str:

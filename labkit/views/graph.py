@@ -20,7 +20,7 @@ from labkit.language import gettext, gettext_noop, ngettext
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, calls
 from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_figure, as_still, fitted
-from labkit.views.graph_layout import CARD, HIGH, Frame, Place, between, frames, place, size, way
+from labkit.views.graph_layout import CARD, COLUMNS, HIGH, Frame, Place, between, frames, place, size, way
 from labkit.views.graph_nodes import Kind, Node, nodes_of
 from labkit.views.live import Described, described, running_cell
 from labkit.views.picture import Picture
@@ -31,6 +31,8 @@ _LEGEND = gettext_noop(
     "Frames are namespaces, cards are pods. On an arrow: requests, and their share of "
     "all its sender sent.  ✗ errors: 4xx, 5xx or no answer."
 )
+_BESIDE = COLUMNS[3] - COLUMNS[2] - 22
+"""The room for the list of rules: up to the card in the column behind it."""
 _NOT_BOTH = "svg[role=img] + img{display:none}"
 _NOTHING = gettext_noop("No request was seen. lab.send() makes some.")
 
@@ -203,14 +205,13 @@ class _Composer:
             drawing.shapes += _node(node, self._places[key])
         for edge in self._edges:
             drawing.shapes += self._edge(edge)
-        legend = gettext(_LEGEND if self._edges else _NOTHING)
-        drawing.shapes.append(Words(12, height - 14, legend, 10, INK, align="left"))
+        drawing.shapes += _legend(gettext(_LEGEND if self._edges else _NOTHING), height)
         return drawing
 
     def _frame(self, frame: Frame) -> Iterator[Box | Words | Note]:
         yield Box(frame.x, frame.y, frame.width, frame.height, line="#A8A8A8", thick=1)
-        name = fitted(frame.namespace, frame.width - 12, 10.5, bold=True)
-        yield Words(frame.x + 9, frame.y + 12, name, 10.5, INK, bold=True, align="left")
+        name = fitted(frame.namespace, frame.width - 12, 11.5, bold=True)
+        yield Words(frame.x + 9, frame.y + 12, name, 11.5, INK, bold=True, align="left")
         rules = [
             r for r in self._running.rules if r.kind == "VirtualService" and r.namespace == frame.namespace
         ]
@@ -255,9 +256,16 @@ class _Composer:
 def _listed(names: list[str], x: float, y: float) -> Iterator[Words]:
     """The VirtualServices of our namespace, in its frame."""
     shown = names if len(names) <= 4 else [*names[:3], gettext("and {count} more", count=len(names) - 3)]
-    yield Words(x, y, "VirtualService", 9.5, INK, bold=True, align="left")
+    yield Words(x, y, "VirtualService", 11, INK, bold=True, align="left")
     for n, name in enumerate(shown, start=1):
-        yield Words(x, y + 13 * n, fitted(name, CARD + 26, 9.5), 9.5, INK, align="left")
+        yield Words(x, y + 13 * n, fitted(name, _BESIDE, 11), 11, INK, align="left")
+
+
+def _legend(words: str, height: float) -> Iterator[Words]:
+    """In the drawing's last lines: what belongs together in one."""
+    lines = words.split("  ")
+    for n, line in enumerate(lines):
+        yield Words(12, height - 14 - 15 * (len(lines) - 1 - n), line, 12, INK, align="left")
 
 
 # --------------------------------------------------------------------------------------------- nodes
@@ -303,7 +311,7 @@ def _card(node: Node, place: Place) -> Iterator[Box | Words | Note]:
     yield Box(x, y, CARD, HIGH, line=ERROR if broken else colour, thick=2, dashed=broken or node.again)
     yield Box(x + 5, y + 4, CARD - 10, 4, fill=colour, line=colour, thick=0.5, radius=1.5)
     title = node.short + (f" ×{len(node.pods)}" if len(node.pods) > 1 else "")
-    yield Words(place.x, y + 18, fitted(title, CARD - 4, 12, bold=True), 12, bold=True)
+    yield Words(place.x, y + 18, fitted(title, CARD - 4, 12.5, bold=True), 12.5, bold=True)
     yield from _containers(node, x + 7, y + 29, colour)
     yield from _bottom_line(node, place.x, y + 63)
     yield Note(((place.x, place.y),), _told_of(node))
@@ -377,21 +385,21 @@ def _label(points: tuple[Point, ...], requests: str, share: str, errors: str) ->
     if len(points) > 2:
         yield _detour_label((x1, y1), (x2, y2), "  ".join(filter(None, (requests, share, errors))))
     elif abs(x2 - x1) < 1:
-        yield Words(x + 8, y - 7 * bool(share), requests, 11, bold=True, align="left")
-        yield Words(x + 8, y + 6, share, 10, align="left")
-        yield Words(x - 8, y, errors, 11, ERROR, bold=True, align="right")
+        yield Words(x + 8, y - 7 * bool(share), requests, 12, bold=True, align="left")
+        yield Words(x + 8, y + 6, share, 11, align="left")
+        yield Words(x - 8, y, errors, 12, ERROR, bold=True, align="right")
     else:
         flat = abs(y2 - y1) < 1
-        tops = (-23, -11, 12) if flat and share else (-11, -11, 12) if flat else (-7, 6, 20)
-        yield Words(x, y + tops[0], requests, 11, bold=True, ground=True)
-        yield Words(x, y + tops[1], share, 10, ground=bool(share))
-        yield Words(x, y + tops[2], errors, 11, ERROR, bold=True, ground=bool(errors))
+        tops = (-24, -11, 12) if flat and share else (-11, -11, 12) if flat else (-7, 6, 20)
+        yield Words(x, y + tops[0], requests, 12, bold=True, ground=True)
+        yield Words(x, y + tops[1], share, 11, ground=bool(share))
+        yield Words(x, y + tops[2], errors, 12, ERROR, bold=True, ground=bool(errors))
 
 
 def _detour_label(a: Point, b: Point, told: str) -> Words:
     """Above a lane; and left of a way down the side, between the first two rows."""
     if a[0] == b[0]:
         return Words(
-            a[0] + 6, a[1] + (58 if b[1] > a[1] else -58), told, 11, bold=True, align="right", ground=True
+            a[0] + 6, a[1] + (58 if b[1] > a[1] else -58), told, 12, bold=True, align="right", ground=True
         )
-    return Words((a[0] + b[0]) / 2, a[1] - 10, told, 11, bold=True, ground=True)
+    return Words((a[0] + b[0]) / 2, a[1] - 10, told, 12, bold=True, ground=True)

@@ -1,4 +1,9 @@
-"""What a keyboard alone does in a notebook: run cells, come upon every control, and leave again."""
+"""What a keyboard alone does in a notebook: run cells, come upon every control, and leave again.
+
+JupyterLab keeps one cell in the order of Tab, the active one, and makes a cell active whose output gets the
+focus: Tab from the last control of an output leads to the next control or link anywhere, and not to the cell
+behind it. One leaves an output as JupyterLab has it, with Escape and the keys for the cell above and below.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,10 @@ _WANTED = """index => {
     groups.add(one.name);
     return !another;
   }).map(one => one.outerHTML.slice(0, 160));
+}"""
+_ACTIVE = """() => {
+  const { activeCellIndex, mode } = window.jupyterapp.shell.currentWidget.content;
+  return [activeCellIndex, mode];
 }"""
 _FOCUSED = """index => {
   const one = document.activeElement;
@@ -52,8 +61,18 @@ class Stop:
 def begin(page) -> None:
     """The first cell, selected."""
     page.locator(".jp-Notebook .jp-Cell").first.focus()
-    page.evaluate("jupyterapp.commands.execute('notebook:enter-command-mode')")
-    page.keyboard.press("Control+Home")
+    go_to(page, 0)
+
+
+def go_to(page, index: int, most: int = 80) -> None:
+    """From wherever the focus is in the notebook to cell *index*, by Escape and the keys for one cell on."""
+    page.keyboard.press("Escape")
+    for _ in range(most):
+        active, mode = page.evaluate(_ACTIVE)
+        if active == index and mode == "command":
+            return
+        page.keyboard.press("Escape" if mode == "edit" else "j" if active < index else "k")
+    raise AssertionError(f"no key leads to cell {index}; {page.evaluate(_ACTIVE)} is active")
 
 
 def run_cell(page, index: int, seconds: float = 90) -> None:
@@ -68,7 +87,7 @@ def wanted(page, index: int) -> list[str]:
 
 
 def walk_back(page, index: int, most: int = 80) -> list[Stop]:
-    """From the cell behind it through all of the output of cell *index* with Shift+Tab, and back with Tab."""
+    """From the cell behind it through all of the output of cell *index* with Shift+Tab, and back to it."""
     stops: list[Stop] = []
     for pressed in range(1, most):
         page.keyboard.press("Shift+Tab")
@@ -79,8 +98,7 @@ def walk_back(page, index: int, most: int = 80) -> list[Stop]:
             stops.append(Stop(found["html"], found["seen"]))
     else:
         raise AssertionError(f"the focus is trapped in the output of cell {index}: {stops[-3:]}")
-    for _ in range(pressed):
-        page.keyboard.press("Tab")
+    go_to(page, index + 1)
     return stops
 
 

@@ -61,10 +61,21 @@ def test_a_listing_is_shown_whole():
     frame = Listing(kinds)
 
     for shown in (frame, frame[["status", "upstream_cluster"]], frame.head(1), frame.T):
-        assert cluster in shown._repr_html_(), "pandas cuts after 50 characters"
+        assert cluster in shown._repr_html_().replace("<wbr>", ""), "pandas cuts after 50 characters"
         assert "<td>" not in shown._repr_html_()
     assert frame._repr_html_().count(">-<") == 2, "as Envoy writes what is not there"
     assert len(Listing({"n": range(1000)})._repr_html_()) < 20_000
+
+
+def test_a_long_name_may_go_on_in_the_next_line():
+    page = Listing(
+        {"response_code": ["via_upstream|80||a.b", "127.0.0.1:80 <b>", "1.5 of &amp;"]}
+    )._repr_html_()
+
+    assert ">response_<wbr>code<" in page
+    assert ">via_<wbr>upstream|<wbr>80||<wbr>a.<wbr>b<" in page
+    assert ">127.0.0.1:80 &lt;b&gt;<" in page
+    assert ">1.5 of &amp;amp;<" in page
 
 
 def test_nothing_there(server, api):

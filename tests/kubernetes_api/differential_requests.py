@@ -30,6 +30,8 @@ MAPS, PODS, SERVICES, WEBS = f"{CORE}/configmaps", f"{CORE}/pods", f"{CORE}/serv
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases"
 SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NS}/endpointslices"
+NETWORKING = "/apis/networking.k8s.io/v1"
+INGRESSES, CLASSES = f"{NETWORKING}/namespaces/{NS}/ingresses", f"{NETWORKING}/ingressclasses"
 RBAC = "rbac.authorization.k8s.io"
 ROLES, BINDINGS = (f"/apis/{RBAC}/v1/namespaces/{NS}/{kind}" for kind in ("roles", "rolebindings"))
 _RULE = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
@@ -71,6 +73,34 @@ _TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [_CO
 _SPEC = {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": _TEMPLATE}
 WEB = _object("Deployment", "web", "apps/v1", spec=_SPEC)
 IN_POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
+
+
+_BACKEND = {"service": {"name": "s", "port": {"number": 80}}}
+_PATH = {"path": "/p", "pathType": "Prefix", "backend": _BACKEND}
+INGRESS = _object(
+    "Ingress",
+    "i",
+    "networking.k8s.io/v1",
+    spec={"rules": [{"host": "a.example", "http": {"paths": [_PATH]}}]},
+)
+CLASS = _object("IngressClass", "ic", "networking.k8s.io/v1", spec={"controller": "x.io/c"})
+_CLASS_OF_OLD = {"kubernetes.io/ingress.class": "istio"}
+FIRST_RULE, FIRST_PATH = "spec.rules.0", "spec.rules.0.http.paths.0"
+
+
+def _ingress(name: str, **spec: Any) -> Request:
+    """One that is taken, with *spec* beside its rule."""
+    made = _with(INGRESS, "metadata.name", name)
+    return Request("POST", INGRESSES, {**made, "spec": {**made["spec"], **spec}})
+
+
+def _bad_ingress(path: str, value: Any) -> Request:
+    return Request("POST", INGRESSES, _with(_with(INGRESS, "metadata.name", "bad"), path, value))
+
+
+def _class(name: str, **spec: Any) -> Request:
+    made = _with(CLASS, "metadata.name", name)
+    return Request("POST", CLASSES, {**made, "spec": {**made["spec"], **spec}})
 
 
 def _bad_web(path: str, value: Any) -> Request:
@@ -322,6 +352,81 @@ REQUESTS = {
             80,
         ),
     ),
+    # ingresses
+    "ingress": Request("POST", INGRESSES, INGRESS),
+    "ingress as a table": _get(f"{INGRESSES}/i", TABLE),
+    "status of an ingress": _patch(
+        f"{INGRESSES}/i/status",
+        {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}, {"hostname": "b"}]}}},
+    ),
+    "ingress with an address": _get(f"{INGRESSES}/i", TABLE),
+    "ingress changed": _patch(
+        f"{INGRESSES}/i", {"spec": {"tls": [{"hosts": ["a.example"], "secretName": "t"}]}}
+    ),
+    "ingress of four hosts": _ingress("four", rules=[{"host": f"{x}.example"} for x in "abcd"], tls=[{}]),
+    "ingress of four hosts as a table": _get(f"{INGRESSES}/four", TABLE),
+    "ingress of a default backend": _ingress("rest", rules=[], defaultBackend=_BACKEND),
+    "ingress of a default backend as a table": _get(f"{INGRESSES}/rest", TABLE),
+    "ingress of nothing": _bad_ingress("spec", {}),
+    "ingress of no spec": Request("POST", INGRESSES, _object("Ingress", "i2", "networking.k8s.io/v1")),
+    "ingress of no paths": _bad_ingress(f"{FIRST_RULE}.http", {"paths": []}),
+    "ingress of an address": _bad_ingress(f"{FIRST_RULE}.host", "10.0.0.1"),
+    "ingress of a bad host": _bad_ingress(f"{FIRST_RULE}.host", "A.example"),
+    "ingress of a wildcard": _ingress("wild", rules=[{"host": "*.example"}]),
+    "ingress of a bad wildcard": _bad_ingress(f"{FIRST_RULE}.host", "*"),
+    "path of no type": _bad_ingress(FIRST_PATH, {"path": "/", "backend": _BACKEND}),
+    "path of another type": _bad_ingress(f"{FIRST_PATH}.pathType", "Regex"),
+    "path that is relative": _bad_ingress(f"{FIRST_PATH}.path", "p"),
+    "path that is none": _bad_ingress(f"{FIRST_PATH}.path", ""),
+    "path of its own kind": _bad_ingress(
+        FIRST_PATH, {**_PATH, "path": "p", "pathType": "ImplementationSpecific"}
+    ),
+    "path with dots": _bad_ingress(f"{FIRST_PATH}.path", "/a/../b//c/."),
+    "no backend": _bad_ingress(f"{FIRST_PATH}.backend", {}),
+    "backend of nobody": _bad_ingress(f"{FIRST_PATH}.backend", {"service": {"port": {"number": 80}}}),
+    "backend without a port": _bad_ingress(f"{FIRST_PATH}.backend", {"service": {"name": "Bad_"}}),
+    "backend of two ports": _bad_ingress(
+        f"{FIRST_PATH}.backend.service.port", {"number": 80, "name": "http"}
+    ),
+    "backend of a bad port": _bad_ingress(f"{FIRST_PATH}.backend.service.port", {"number": 70000}),
+    "backend of a badly named port": _bad_ingress(f"{FIRST_PATH}.backend.service.port", {"name": "Bad_"}),
+    "two backends": _bad_ingress(
+        f"{FIRST_PATH}.backend", {**_BACKEND, "resource": {"kind": "K", "name": "n"}}
+    ),
+    "backend that is a resource": _bad_ingress(f"{FIRST_PATH}.backend", {"resource": {"kind": "a/b"}}),
+    "tls of a bad host": _ingress("bad", tls=[{"hosts": ["*", "_"], "secretName": "Bad_"}]),
+    "bad class": _ingress("bad", ingressClassName="Bad_"),
+    "class by annotation": Request(
+        "POST",
+        INGRESSES,
+        _with(_with(INGRESS, "metadata.name", "old"), "metadata.annotations", _CLASS_OF_OLD),
+    ),
+    "two classes": Request(
+        "POST",
+        INGRESSES,
+        _with(_ingress("bad", ingressClassName="other").body, "metadata.annotations", _CLASS_OF_OLD),
+    ),
+    "ingress class": _class("ic"),
+    "ingress class as a table": _get(f"{CLASSES}/ic", TABLE),
+    "ingress class with parameters": _class("ic2", parameters={"apiGroup": "x.io", "kind": "P", "name": "p"}),
+    "ingress class with parameters as a table": _get(f"{CLASSES}/ic2", TABLE),
+    "ingress class of nobody": _class("ic3", controller=""),
+    "ingress class without a domain": _class("ic3", controller="c"),
+    "ingress class of a bad name": _class("ic3", controller="X_/ "),
+    "ingress class of a long name": _class("ic3", controller="x.io/" + "c" * 250),
+    "parameters of no kind": _class("ic3", parameters={"scope": "Cluster", "namespace": "x"}),
+    "parameters of no namespace": _class("ic3", parameters={"kind": "P", "name": "p", "scope": "Namespace"}),
+    "parameters of a bad scope": _class("ic3", parameters={"kind": "P", "name": "p", "scope": "World"}),
+    "ingress class of another": _patch(f"{CLASSES}/ic", {"spec": {"controller": "y.io/c"}}),
+    "default class": _patch(
+        f"{CLASSES}/ic",
+        {"metadata": {"annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}}},
+    ),
+    "ingress of the default class": _ingress("by-default"),
+    "delete ingress class": Request("DELETE", f"{CLASSES}/ic"),
+    "delete other ingress class": Request("DELETE", f"{CLASSES}/ic2"),
+    "delete ingress": Request("DELETE", f"{INGRESSES}/i"),
+    "ingress groups": _get("/apis/networking.k8s.io"),
     "probe of two kinds": _bad_web(
         f"{FIRST}.readinessProbe", {"tcpSocket": {"port": 80}, "httpGet": {"port": 80}}
     ),

@@ -30,12 +30,14 @@ class Class:
     namespace: str
     folder: Path
 
-    def apply(self, *objects: str, namespace: str = "") -> None:
-        """``kubectl apply``, and wait until every proxy knows."""
+    def apply(self, *objects: str, namespace: str = "") -> str:
+        """``kubectl apply``, and wait until every proxy knows; what it warned of."""
         file = self.folder / "applied.yaml"
         file.write_text("\n---\n".join(objects))
-        self.kubectl("apply", "-f", file, namespace=namespace)
+        words = ("kubectl", "-n", namespace or self.namespace, "apply", "-f", file)
+        said = self.bench.run(*words).stderr
         self.settle()
+        return said
 
     def delete(self, *words: str) -> None:
         self.kubectl("delete", *words)

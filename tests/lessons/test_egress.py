@@ -14,22 +14,22 @@ from .manifests import to, virtual_service
 
 pytestmark = pytest.mark.slow
 
-EDITION, HTTPBIN, WIKI = "edition.example", "httpbin.example", "www.wiki.example"
+EDITION, HTTPBIN, WIKI, ORACLE = "edition.example", "httpbin.example", "www.wiki.example", "www.oracle.com"
 CODE = "curl -sS -o /dev/null -w '%{http_code}'"
 EGRESS = "istio-egressgateway.istio-system.svc.cluster.local"
 
 
 @pytest.fixture(scope="module")
 def abroad(room: Class) -> Class:
-    """Three hosts outside, none of them known to the mesh; an egress gateway."""
-    outside.enter(
-        room.api,
-        {
-            EDITION: outside.host_of({"/politics": "the news\n"}, to_https=True),
-            HTTPBIN: outside.host_of({"/headers": "{}", "/status/200": ""}, to_https=False),
-            "*.wiki.example": outside.host_of(None, to_https=False),
-        },
-    )
+    """Some hosts outside, none of them known to the mesh; an egress gateway."""
+    file = room.folder / "hosts.yaml"
+    file.write_text(f"""
+{EDITION}: {{pages: {{/politics: "the news\\n"}}, to_https: true}}
+{HTTPBIN}: {{pages: {{/headers: {{}}, /status/200: ""}}}}
+"*.wiki.example":
+{ORACLE}: {{pages: {{/index.html: its page}}}}
+""")
+    outside.enter(room.api, outside.of_file(file))
     flags = [
         *("meshConfig.accessLogFile=/dev/stdout", "meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY"),
         *(
@@ -90,7 +90,7 @@ def logs(room: Class, what: str, where: str) -> list[str]:
 
 def test_what_the_mesh_does_not_know_is_refused(abroad: Class) -> None:
     assert abroad.type("curl", f"{CODE} http://{HTTPBIN}/headers") == "502"
-    assert "curl: (" in abroad.type("curl", f"curl -sS https://{WIKI}", check=False)
+    assert "curl: (35) " in abroad.type("curl", f"curl -sS https://{WIKI}", check=False)
     until(lambda: any("BlackHoleCluster" in line for line in logs(abroad, ":443", "curl")))
 
 
@@ -105,6 +105,19 @@ def test_egress_control(abroad: Class) -> None:
     limited = f"http: [{{timeout: 0.3s, route: [{to(HTTPBIN)}]}}]"
     abroad.apply(virtual_service("httpbin-ext", f"[{HTTPBIN}]", limited))
     assert abroad.type("curl", f"{CODE} http://{HTTPBIN}/delay/5") == "504"
+
+
+def test_a_service_that_calls_the_outside(abroad: Class) -> None:
+    image = "artashesavetisyan/istio-basics-course:service-g"
+    abroad.apply(
+        entry("oracle", ORACLE, "http"),
+        manifests.service("service-g", 80, 8083),
+        manifests.deployment("service-g", image, port=8083),
+    )
+    abroad.ready("service-g")
+    assert abroad.type("curl", "curl -sS http://service-g/").endswith(
+        f"http://{ORACLE}/index.html): its page"
+    )
 
 
 def test_egress_to_kubernetes_services(abroad: Class) -> None:

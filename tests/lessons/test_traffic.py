@@ -127,6 +127,45 @@ def test_ingress(httpbin: Class) -> None:
     httpbin.delete("gateway/httpbin-gateway", "virtualservice/httpbin")
 
 
+def ingress(head: str, path: str, *, kind: str = "Prefix", meta: str = "") -> str:
+    """An Ingress to httpbin; *head*: what its spec begins with."""
+    way = (
+        f"{{path: {path}, pathType: {kind}, backend: {{service: {{name: httpbin, port: {{number: 8000}}}}}}}}"
+    )
+    return f"""
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: ingress{meta}}}
+spec: {{{head}rules: [{{host: httpbin.example.com, http: {{paths: [{way}]}}}}]}}
+"""
+
+
+def test_kubernetes_ingress(httpbin: Class) -> None:
+    def status(path: str) -> str:
+        host = ("-H", "Host: httpbin.example.com")
+        return httpbin.page(path, "-o", "/dev/null", "-w", "%{http_code}", *host)
+
+    old = ingress("", "/status", meta=", annotations: {kubernetes.io/ingress.class: istio}")
+    assert "is deprecated, please use 'spec.ingressClassName'" in httpbin.apply(old)
+    assert [status(each) for each in ("/status/200", "/headers", "/statuses")] == ["200", "404", "404"]
+
+    listed = httpbin.kubectl("get", "ingress").splitlines()[-1].split()
+    address = httpbin.bench.gateway.partition(":")[0]
+    assert listed[:5] == ["ingress", "<none>", "httpbin.example.com", address, "80"]
+    httpbin.delete("ingress/ingress")
+
+    named = """
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: istio}
+spec: {controller: istio.io/ingress-controller}
+"""
+    httpbin.apply(named, ingress("ingressClassName: istio, ", "/headers", kind="Exact"))
+    assert [status(each) for each in ("/headers", "/headers/x", "/status/200")] == ["200", "404", "404"]
+    assert httpbin.kubectl("get", "ingress").splitlines()[-1].split()[1] == "istio"
+    httpbin.delete("ingress/ingress", "ingressclass/istio")
+
+
 def test_ingress_without_tls_termination(room: Class, tmp_path) -> None:
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     name = "nginx.example.com"
@@ -175,6 +214,37 @@ http {{
     )
     assert "<title>Welcome to nginx!</title>" in said.stdout
     assert f"CN={name}" in said.stderr.replace(" ", ""), "its own certificate, not the gateway's"
+
+
+def test_images_of_many_lessons(room: Class) -> None:
+    secure = "artashesavetisyan/istio-basics-course:sec-service-ext"
+    room.apply(
+        service("helloworld", 5000, 5000),
+        *(
+            deployment(
+                f"helloworld-{each}", f"docker.io/istio/examples-helloworld-{each}:1.0", app="helloworld"
+            )
+            for each in ("v1", "v2")
+        ),
+        service("echo", 80, 8080),
+        deployment("echo", "registry.k8s.io/echoserver:1.10", port=8080),
+        service("ext-authz", 8000, 8000),
+        deployment("ext-authz", "gcr.io/istio-testing/ext-authz:latest", port=8000),
+        service("secure", 8443, 8443, port_name="https"),
+        deployment("secure", secure, port=8443),
+        deployment("pause", "registry.k8s.io/pause:3.9"),
+    )
+    room.ready("helloworld-v1", "helloworld-v2", "echo", "ext-authz", "secure", "pause")
+    hello = "for i in $(seq 20); do curl -sS helloworld:5000/hello; done"
+    assert set(re.findall(r"version: (\w+), instance: helloworld-\1-", room.type("curl", hello))) == {
+        "v1",
+        "v2",
+    }
+    assert "real path=/a?b=1" in room.type("curl", "curl -sS 'http://echo/a?b=1'")
+    ask = "curl -sS -o /dev/null -w '%{http_code} ' http://ext-authz:8000/"
+    assert room.type("curl", f"{ask}; {ask} -H 'x-ext-authz: allow'").split() == ["403", "200"]
+    assert room.type("curl", "curl -sSk https://secure:8443/greetings").startswith("Hello from Secure")
+    assert "curl: (60)" in room.type("curl", "curl -sS https://secure:8443/greetings", check=False)
 
 
 def test_access_logs(httpbin: Class) -> None:

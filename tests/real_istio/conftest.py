@@ -32,9 +32,16 @@ KINDS = {
     "VirtualService": ("/apis/networking.istio.io/v1", "virtualservices"),
     "DestinationRule": ("/apis/networking.istio.io/v1", "destinationrules"),
     "ServiceEntry": ("/apis/networking.istio.io/v1", "serviceentries"),
+    "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
+    "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses"),
     "Sidecar": ("/apis/networking.istio.io/v1", "sidecars"),
     "Telemetry": ("/apis/telemetry.istio.io/v1", "telemetries"),
+    "PeerAuthentication": ("/apis/security.istio.io/v1", "peerauthentications"),
+    "RequestAuthentication": ("/apis/security.istio.io/v1", "requestauthentications"),
+    "AuthorizationPolicy": ("/apis/security.istio.io/v1", "authorizationpolicies"),
 }
+
+CLUSTER_WIDE = {"IngressClass"}
 
 
 class Objects:
@@ -68,10 +75,10 @@ class Objects:
 
     def _path(self, kind, namespace):
         root, plural = KINDS[kind]
-        return f"{root}/namespaces/{namespace}/{plural}"
+        return f"{root}/{plural}" if kind in CLUSTER_WIDE else f"{root}/namespaces/{namespace}/{plural}"
 
     def _delete(self, kind, metadata):
-        path = f"{self._path(kind, metadata['namespace'])}/{metadata['name']}"
+        path = f"{self._path(kind, metadata.get('namespace'))}/{metadata['name']}"
         self.api.request("DELETE", path, body={"gracePeriodSeconds": 0})
 
     def _create(self, one):
@@ -93,15 +100,13 @@ class Objects:
 
 def _whole(one):
     """*one* with what a test's few lines leave out and an API server insists on."""
-    group = {"Pod": "v1", "Service": "v1", "EndpointSlice": "discovery.k8s.io/v1"}
-    group |= {"Telemetry": "telemetry.istio.io/v1"}
-    one["apiVersion"] = group.get(one["kind"], "networking.istio.io/v1")
+    one["apiVersion"] = KINDS[one["kind"]][0].removeprefix("/apis/").removeprefix("/api/")
     one["metadata"].pop("creationTimestamp", None)
     spec = one.get("spec") or {}
     if one["kind"] == "Pod":
         containers = spec.get("containers") or [{}]
         spec["containers"] = [{"name": "app", "image": "app"} | each for each in containers]
-        one["spec"] = spec | {"nodeName": "labkit"}
+        one["spec"] = {"serviceAccountName": "default"} | spec | {"nodeName": "labkit"}
         one["metadata"]["labels"] = one["metadata"].get("labels") or {"app": one["metadata"]["name"]}
     if one["kind"] == "Service" and spec.get("clusterIP") not in (None, "None"):
         del spec["clusterIP"]

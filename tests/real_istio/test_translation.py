@@ -26,12 +26,21 @@ OUR_OWN = re.compile(r"PassthroughCluster\|.*|virtualInbound|10\.42\.\d+\.\d+_\d
 """Clusters that stand for kube-proxy, and listeners where there is no capture by iptables."""
 UNLIKE = re.compile(
     r"upstreamBindConfig|additionalAddresses|preserveExternalRequestId|loadAssignment|lbSubsetConfig|altStatName"
-    r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|network\.rbac"
+    r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|\[istio\.alpn\]"
+    r"|[sS]dsConfig\.|filters\.(http|network)\.(rbac|ext_authz|jwt_authn)\]"
+    r"|LDS inbound.*(maxGrpcTimeout|logFormat|metadataMatch|statPrefix)"
     # what counts and tells peers apart without Istio's own filters (``translate.telemetry``)
-    r"|(BlackHole|Passthrough)Cluster\.metadata|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b|access_loggers\.stats|accessLogOptions"
-    r"|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
+    r"|(BlackHole|Passthrough)Cluster\.metadata|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b"
+    r"|access_loggers\.stats|accessLogOptions|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
 )
 """Fields, filters and chains that only ours have."""
+INBOUND = re.compile(r"10\.42\.\d+\.\d+_\d+")
+# istiod's guards stand in pairs of one name, and so are compared by themselves.
+GUARDS = {
+    f"envoy.filters.{layer}.{each}"
+    for layer in ("http", "network")
+    for each in ("rbac", "ext_authz", "jwt_authn")
+}
 SPELT_OUT = {"pathRedirect": ""}
 WITHOUT_CREDENTIAL = {"gateway-alone"}
 """Ours opens no port whose certificate is not there; istiod does, and Envoy waits for it for ever."""
@@ -84,6 +93,7 @@ def differences(ours, ask):
 
 
 def compared(ours, theirs):
+    yield from inbound_compared(ours[Type.LISTENER], theirs[Type.LISTENER])
     for kind in ours:
         mine = {name: each for name, each in ours[kind].items() if not OUR_OWN.fullmatch(name)}
         real = {name: each for name, each in theirs[kind].items() if not OUR_OWN.fullmatch(name)}
@@ -95,6 +105,51 @@ def compared(ours, theirs):
                 yield from unequal(plain(mine[name]), plain(real[name]), path)
             elif name != "InboundPassthroughCluster":
                 yield from missing(mine[name], real[name], path)
+                if kind is Type.LISTENER:
+                    yield from guards_compared(mine[name], real[name], path)
+
+
+def inbound_compared(ours, theirs):
+    """Chain by chain: where ours has a listener for a port, istiod has chains of ``virtualInbound``."""
+    real = [chain_of(each) for each in theirs.get("virtualInbound", {}).get("filterChains", [])]
+    for name, listener in ours.items():
+        port = int(name.rpartition("_")[2]) if INBOUND.fullmatch(name) else 0
+        for chain in listener["filterChains"] if port else []:
+            match = chain.get("filterChainMatch", {})
+            path = f"LDS inbound {port} {match}"
+            key = chain.get("name"), plain_match(match | {"destinationPort": port})
+            others = [each for mark, each in real if mark in (key, (chain.get("name"), plain_match(match)))]
+            if not others:
+                yield f"{path}: istiod has no such chain"
+                continue
+            theirs_alone = {key: each for key, each in others[0].items() if key != "filterChainMatch"}
+            ours_alone = {key: each for key, each in chain.items() if key in ("name", "filters")}
+            yield from missing(ours_alone, theirs_alone, path)
+            yield from guards_compared({"filterChains": [chain]}, {"filterChains": others[:1]}, path)
+
+
+def chain_of(chain):
+    return (chain.get("name"), plain_match(chain.get("filterChainMatch", {}))), chain
+
+
+def plain_match(match):
+    """*match*, without the spelling of HTTP that only ours knows."""
+    names = [each for each in match.get("applicationProtocols", []) if "HTTP" not in each]
+    return str(sorted({**match, "applicationProtocols": names}.items()))
+
+
+def guards_compared(ours, theirs, path):
+    """Who is let in, to the letter: the filters that say so, in their order."""
+    for mine, real in zip(ours.get("filterChains", []), theirs.get("filterChains", []), strict=False):
+        yield from unequal(list(guards(mine)), list(guards(real)), f"{path} guards")
+
+
+def guards(chain):
+    for each in chain["filters"]:
+        config = each.get("typedConfig", {})
+        if each["name"] in GUARDS and "cluster-ip" not in str(config):
+            yield {"name": each["name"], "typedConfig": config}
+        yield from (inner for inner in config.get("httpFilters", []) if inner["name"] in GUARDS)
 
 
 def plain(value):

@@ -6,16 +6,23 @@ that is thrown away afterwards.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from labkit.cli.doctor.machine import MACHINE
 from labkit.cli.doctor.surroundings import SURROUNDINGS
 from labkit.cli.progress import progress
+from labkit.cli.scenario import option as scenario_option
+
+if TYPE_CHECKING:
+    from labkit.scenario.data import Scenario
 
 
 @click.command()
 @click.option("--proof/--no-proof", default=True, help="Send a request through a throw-away cluster.")
-def doctor(proof: bool) -> None:
+@scenario_option
+def doctor(proof: bool, scenario: Scenario) -> None:
     """Look whether the lab can run here, and prove it by a request through a throw-away cluster."""
     with progress() as shown:
         findings = [finding for check in (*MACHINE, *SURROUNDINGS) for finding in check()]
@@ -25,7 +32,7 @@ def doctor(proof: bool) -> None:
         if proof and not stopped:
             from labkit.cli.doctor.proof import prove
 
-            proved = prove(shown)
+            proved = prove(shown, scenario)
             shown.line(proved.line)
             stopped = proved.stops
     if stopped:

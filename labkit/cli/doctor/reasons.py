@@ -11,7 +11,6 @@ from labkit.errors import LabkitError
 from labkit.kube.endings import why_ended
 from labkit.kube.mesh_health import mesh_troubles
 from labkit.kube.resources import EVENTS, PODS
-from labkit.scenario.reading import the_book
 from labkit.traffic.broken_calls import BrokenCall, broken_call, never_arrived
 from labkit.traffic.curl import Answer
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.kube.api import Api, Obj
+    from labkit.scenario.data import Scenario
 
 RECENT_SECONDS = 60.0
 
@@ -29,7 +29,7 @@ def why_not_ready(api: Api, problem: str) -> str:
     return f"{problem}\n    seen: {found[0]}" if found else problem
 
 
-def why_no_answer(api: Api, answer: Answer | LabkitError) -> str:
+def why_no_answer(api: Api, answer: Answer | LabkitError, scenario: Scenario) -> str:
     """Why *answer* is not the one that was to come."""
     if troubles := list(_told(api)):
         return troubles[0]
@@ -37,18 +37,17 @@ def why_no_answer(api: Api, answer: Answer | LabkitError) -> str:
         return f"the gateway runs, and gave no answer: {answer}"
     call = broken_call([answer.text])
     if call:
-        return _why_lost(api, call)
+        return _why_lost(api, call, scenario)
     return f"the answer was {answer.text or f'HTTP {answer.status}'!r}; {_by_the_logs(api)}"
 
 
-def _why_lost(api: Api, call: BrokenCall) -> str:
+def _why_lost(api: Api, call: BrokenCall, scenario: Scenario) -> str:
     if call.unresolved:
         return f"in a pod the name {call.host} did not resolve. {_about_names()}"
-    book = the_book()
-    first = book.find_workload(book.shared().caller)
-    caller = next((one for one in book.workloads if one.title == call.caller), first)
+    known = [one.app for one in scenario.workloads if one.title == call.caller]
+    shared = [scenario.find_workload(scenario.sharing.caller).app] if scenario.sharing else []
     lines = _lines(api)
-    if lines is not None and never_arrived(lines, caller.app):
+    if lines is not None and any(never_arrived(lines, app) for app in (known or shared)):
         return (
             f"the name {call.host} resolved, a sidecar took the connection, and it was lost before the "
             f"sidecar saw a request ({call.message}; no line in its access log). {_about_tracking()}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.embedded.mesh.services import is_exported
-from labkit.embedded.objects import Obj, name_of, namespace_of
+from labkit.embedded.objects import Obj, annotations_of, name_of, namespace_of
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Config:
     created: str
     spec: dict[str, Any] = field(compare=False)
     export_to: frozenset[str] = frozenset({"*"})
+    annotations: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def age(self) -> tuple[str, str, str]:
@@ -46,7 +47,7 @@ def created_at(obj: Obj) -> str:
 def config_of(obj: Obj, default_export_to: Iterable[str] = ("*",)) -> Config:
     spec = obj.get("spec") or {}
     export_to = frozenset(spec.get("exportTo") or default_export_to)
-    return Config(name_of(obj), namespace_of(obj), created_at(obj), spec, export_to)
+    return Config(name_of(obj), namespace_of(obj), created_at(obj), spec, export_to, annotations_of(obj))
 
 
 def configs_of(objects: Iterable[Obj], default_export_to: Iterable[str] = ("*",)) -> list[Config]:

@@ -17,10 +17,13 @@ from labkit.embedded.mesh.debug import DebugServer
 from labkit.embedded.mesh.fleet import Fleet, Translate
 from labkit.embedded.mesh.identity.credentials import Credentials, authority_of
 from labkit.embedded.mesh.identity.trusted_roots import TrustedRoots
+from labkit.embedded.mesh.ingress_status import IngressStatus
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import TRUST_DOMAIN
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.object_status import ObjectStatus
 from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.security.fetching import Fetcher
 from labkit.embedded.mesh.sync_status import SyncStatus
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.server import AdsServer
@@ -61,7 +64,13 @@ class ControlPlane:
         credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log))
         tell = ObjectStatus(self._client, log).tell
         fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
-        registry = Registry(self._client, fleet.publish, log)
+        ingress_status = IngressStatus(self._client, log)
+
+        async def publish(state: MeshState, revision: int, why: str) -> None:
+            await fleet.publish(state, revision, why)
+            ingress_status.tell(state)
+
+        registry = Registry(self._client, publish, log, Fetcher(self._client).fetch)
         status = SyncStatus(self._client, registry, fleet)
         async with (
             AdsServer(self._xds_socket, fleet),

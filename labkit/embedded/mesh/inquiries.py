@@ -15,11 +15,13 @@ from typing import Protocol
 from labkit.embedded.mesh.connection import Connection, Offer
 from labkit.embedded.mesh.culprits import culprits
 from labkit.embedded.mesh.model import (
+    AUTHORIZATION_POLICIES,
     CONFIG_MAPS,
     DESTINATION_RULES,
     ENVOY_FILTERS,
     GATEWAYS,
     PODS,
+    REQUEST_AUTHENTICATIONS,
     SERVICE_ENTRIES,
     SIDECARS,
     TELEMETRIES,
@@ -38,6 +40,8 @@ _TRUST = {
     DESTINATION_RULES: 4,
     SIDECARS: 3,
     TELEMETRIES: 3,
+    REQUEST_AUTHENTICATIONS: 3,
+    AUTHORIZATION_POLICIES: 3,
     CONFIG_MAPS: 3,
     SERVICE_ENTRIES: 2,
     GATEWAYS: 1,

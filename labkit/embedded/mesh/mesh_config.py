@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from labkit.embedded.mesh.durations import seconds
+from labkit.embedded.mesh.security.extension_providers import KINDS
 from labkit.embedded.objects import Obj
 
 ROOT_NAMESPACE = "istio-system"
@@ -40,11 +41,19 @@ class MeshConfig:
     outbound_traffic_policy: str = ALLOW_ANY
     root_namespace: str = ROOT_NAMESPACE
     trust_domain: str = TRUST_DOMAIN
+    trust_domain_aliases: tuple[str, ...] = ()
+    """Other names of the trust domain, such as the one it had before."""
     enable_auto_mtls: bool = True
     """Whether callers use mutual TLS where the other end takes it, without being told to."""
     connect_timeout: str = "10s"
     protocol_detection_timeout: str = "0s"
     path_normalization: str = "DEFAULT"
+    ingress_controller_mode: str = "STRICT"
+    """Which Ingresses without a class are the mesh's: none (``STRICT``), all (``DEFAULT``)."""
+    ingress_class: str = "istio"
+    ingress_service: str = "istio-ingressgateway"
+    ingress_selector: str = ""
+    """Label ``istio`` of the gateway that serves Ingresses; empty: as *ingress_service* says."""
     default_http_retry_policy: Mapping[str, Any] | None = None
     """``HTTPRetry`` in its JSON form; None: Istio's own default."""
     default_service_export_to: tuple[str, ...] = ("*",)
@@ -58,6 +67,11 @@ class MeshConfig:
     """``metrics``, ``tracing`` and ``accessLogging`` → names of providers, where no Telemetry names any."""
     not_enforced: tuple[str, ...] = field(default=(), compare=False)
     """Fields of the map that change nothing here."""
+
+    @property
+    def trust_domains(self) -> tuple[str, ...]:
+        """The mesh's own first, then its aliases."""
+        return tuple(dict.fromkeys((self.trust_domain, *self.trust_domain_aliases)))
 
     @classmethod
     def parse(cls, text: str) -> MeshConfig:
@@ -141,6 +155,7 @@ def _plain(value: Any) -> Any:
 
 
 _ENUMS = {
+    "ingress_controller_mode": ("OFF", "DEFAULT", "STRICT"),
     "outbound_traffic_policy": (ALLOW_ANY, REGISTRY_ONLY),
     "access_log_encoding": ("TEXT", "JSON"),
     "path_normalization": ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"),
@@ -173,4 +188,5 @@ def _unknown_providers(values: Mapping[str, Any]) -> Iterator[str]:
     """Providers of kinds that nobody here asks or tells."""
     for each in values.get("extensionProviders") or []:
         kinds = sorted(each.keys() - {"name"}) if isinstance(each, Mapping) else []
-        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in kinds if kind not in TOLD)
+        unknown = (kind for kind in kinds if kind not in (*KINDS, *TOLD))
+        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in unknown)

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from labkit.embedded.mesh import ingresses
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.peer_authentications import PeerAuthentications
+from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
+from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Sidecars
@@ -42,7 +45,11 @@ SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
 ENVOY_FILTERS = "envoyfilters.networking.istio.io"
 TELEMETRIES = "telemetries.telemetry.istio.io"
+INGRESSES = "ingresses.networking.k8s.io"
+INGRESS_CLASSES = "ingressclasses.networking.k8s.io"
 PEER_AUTHENTICATIONS = "peerauthentications.security.istio.io"
+REQUEST_AUTHENTICATIONS = "requestauthentications.security.istio.io"
+AUTHORIZATION_POLICIES = "authorizationpolicies.security.istio.io"
 
 WATCHED = (
     SERVICES,
@@ -56,7 +63,11 @@ WATCHED = (
     SIDECARS,
     ENVOY_FILTERS,
     TELEMETRIES,
+    INGRESSES,
+    INGRESS_CLASSES,
     PEER_AUTHENTICATIONS,
+    REQUEST_AUTHENTICATIONS,
+    AUTHORIZATION_POLICIES,
 )
 """Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
 
@@ -140,16 +151,20 @@ class MeshState:
         *,
         mesh: MeshConfig | None = None,
         lowest_port: int = 1024,
+        key_sets: Mapping[KeySource, str] | None = None,
     ) -> None:
         """*objects* by resource name (:data:`WATCHED`; a missing one is empty).
 
         *mesh*: the settings; read from the ConfigMap among *objects* where it is not given.
         *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
+        *key_sets*: what has been fetched for RequestAuthentications, by where it is.
         """
         self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
         self._given_mesh = mesh
         self.mesh = mesh if mesh is not None else MeshConfig.from_config_map(self._config_map())
         self.lowest_port = lowest_port
+        self.key_sets: Mapping[KeySource, str] = key_sets or {}
+        """What is known of the keys that RequestAuthentications say only the place of."""
         self.memo: dict[Any, Any] = {}
         """Results the translations for several proxies share; keys begin with their owner's name."""
 
@@ -174,7 +189,7 @@ class MeshState:
             for resource, those in self._objects.items()
         }
         mesh = None if SETTINGS in others else self._given_mesh
-        return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port)
+        return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port, key_sets=self.key_sets)
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
         """This state with the settings of *proxy*'s own: a Sidecar's beside the mesh's."""
@@ -203,6 +218,16 @@ class MeshState:
     @cached_property
     def peer_authentications(self) -> PeerAuthentications:
         return PeerAuthentications(configs_of(self._objects[PEER_AUTHENTICATIONS]), self.mesh.root_namespace)
+
+    @cached_property
+    def request_authentications(self) -> RequestAuthentications:
+        configs = configs_of(self._objects[REQUEST_AUTHENTICATIONS])
+        return RequestAuthentications(configs, self.mesh.root_namespace)
+
+    @cached_property
+    def authorization_policies(self) -> AuthorizationPolicies:
+        configs = configs_of(self._objects[AUTHORIZATION_POLICIES])
+        return AuthorizationPolicies(configs, self.mesh.root_namespace)
 
     @cached_property
     def telemetries(self) -> Telemetries:
@@ -273,13 +298,21 @@ class MeshState:
 
     @cached_property
     def gateways(self) -> tuple[Config, ...]:
-        """All Gateways, oldest first."""
-        return tuple(configs_of(self._objects[GATEWAYS]))
+        """All Gateways, oldest first; those that stand for Ingresses have no age."""
+        own = ingresses.gateways_of(self.ingresses, self.mesh)
+        return tuple(sorted([*own, *configs_of(self._objects[GATEWAYS])], key=lambda each: each.age))
 
     @cached_property
     def virtual_services(self) -> VirtualServices:
         defaults = self.mesh.default_virtual_service_export_to
-        return VirtualServices(configs_of(self._objects[VIRTUAL_SERVICES], defaults))
+        own = ingresses.virtual_services_of(self.ingresses, self._objects[SERVICES], defaults)
+        written = configs_of(self._objects[VIRTUAL_SERVICES], defaults)
+        return VirtualServices(sorted([*own, *written], key=lambda each: each.age))
+
+    @cached_property
+    def ingresses(self) -> list[Obj]:
+        """The Ingresses that are the mesh's."""
+        return ingresses.ours(self._objects[INGRESSES], self._objects[INGRESS_CLASSES], self.mesh)
 
     @cached_property
     def destination_rules(self) -> DestinationRules:

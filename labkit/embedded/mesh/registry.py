@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from labkit.embedded.interfaces import Client, WatchEvent
+from labkit.embedded.mesh.configs import configs_of
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
-from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, WATCHED, MeshState
+from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
+from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
+from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
 
 QUIET = 0.001
@@ -31,8 +34,10 @@ Publish = Callable[[MeshState, int, str], Awaitable[None]]
 class Registry:
     """Rings *publish* for every new state of the mesh, one at a time."""
 
-    def __init__(self, client: Client, publish: Publish, log: IstiodLog) -> None:
+    def __init__(self, client: Client, publish: Publish, log: IstiodLog, fetch: Fetch) -> None:
+        """*fetch* finds the keys that RequestAuthentications say only the place of."""
         self._client = client
+        self._keys = KeySets(fetch, log, self._publish_again)
         self._publish = publish
         self._log = log
         self._changes: list[WatchEvent] = []
@@ -53,6 +58,7 @@ class Registry:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             tasks.create_task(self._publish_changes())
+            tasks.create_task(self._keys.run())
 
     async def _watch(self) -> None:
         pods: dict[tuple[str, str], object] = {}
@@ -69,6 +75,7 @@ class Registry:
         while True:
             await self._changed.wait()
             await self._silence()
+            await self._keys.prepare(self._wanted_keys())
             changes, revision = list(self._changes), self._client.revision
             self._changed.clear()
             await self._publish(self._state(), revision, _words(changes))
@@ -76,6 +83,15 @@ class Registry:
             self._is_published = True
             if self._changes:
                 self._changed.set()
+
+    def _publish_again(self) -> None:
+        """No object has changed, but keys that one of them names have."""
+        if self._is_published:
+            self._changed.set()
+
+    def _wanted_keys(self) -> Mapping[KeySource, float]:
+        configs = configs_of(self._client.list(REQUEST_AUTHENTICATIONS))
+        return RequestAuthentications(configs, self._settings.root_namespace).key_sources
 
     async def _silence(self) -> None:
         deadline = asyncio.get_running_loop().time() + LONGEST
@@ -87,12 +103,14 @@ class Registry:
     def _state(self) -> MeshState:
         objects = {resource: self._client.list(resource) for resource in WATCHED}
         try:
-            state = MeshState(objects, lowest_port=self._lowest_port)
+            state = MeshState(objects, lowest_port=self._lowest_port, key_sets=self._keys.known)
             self._settings, self.error = state.mesh, ""
         except Exception as error:  # text that a person typed into a ConfigMap: anything can be wrong
             self.error = f"mesh settings (ConfigMap {ROOT_NAMESPACE}/{CONFIG_MAP}) not taken over: {error}"
             self._log.error("mesh", self.error)
-            state = MeshState(objects, mesh=self._settings, lowest_port=self._lowest_port)
+            state = MeshState(
+                objects, mesh=self._settings, lowest_port=self._lowest_port, key_sets=self._keys.known
+            )
         return state
 
 
@@ -131,6 +149,8 @@ def _mesh_side(pod: Obj) -> object:
 
 
 def _words(changes: list[WatchEvent]) -> str:
+    if not changes:
+        return "keys of tokens"
     told = [each for each in changes if each.type != "SYNCED"]
     if len(told) != len(changes):
         return "all that is there"

@@ -26,7 +26,7 @@ from labkit.embedded.node.health import Health
 from labkit.embedded.node.pod_status import ContainerState
 from labkit.embedded.node.runs import Run
 from labkit.embedded.node.sandbox import Sandbox
-from labkit.embedded.node.volumes import MountError
+from labkit.embedded.node.volume_content import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of, timestamp, uid_of
 
 log = logging.getLogger(__name__)

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 BACK_OFF_SECONDS = 10.0
 SHUTDOWN_GRACE = 3.0
+SOURCES = ("configmaps", "secrets")
+"""What volumes are filled from."""
 
 
 class Kubelet:
@@ -86,7 +88,7 @@ class Kubelet:
         async with pod_network.serve(self._client, self._context.network_socket):
             beat = asyncio.create_task(node_object.keep_alive(self._client, self._name, self._register))
             try:
-                async for event in self._client.watch("nodes", "pods"):
+                async for event in self._client.watch("nodes", "pods", *SOURCES):
                     self._handle_safely(event)
             finally:
                 beat.cancel()
@@ -147,6 +149,9 @@ class Kubelet:
             self._remove_old_logs()
         elif event.resource == "nodes":
             self._look_for_own_node(event)
+        elif event.resource in SOURCES:
+            for each in self._workers.values():
+                each.source_changed(event.resource, event.object)
         elif event.type == "DELETED":
             self._forget(event.object)
         elif worker := self._workers.get(uid_of(event.object)):

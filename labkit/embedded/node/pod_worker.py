@@ -7,14 +7,24 @@ import contextlib
 import functools
 import logging
 import shutil
+from collections.abc import Mapping
 
-from labkit.embedded.node import deadline, pod_status, volumes
+from labkit.embedded.node import deadline, pod_status, volume_content, volumes
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.context import NodeContext
 from labkit.embedded.node.deadline import ActiveDeadline
 from labkit.embedded.node.inside import start
 from labkit.embedded.node.sandbox import Sandbox
-from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp, uid_of
+from labkit.embedded.objects import (
+    Obj,
+    annotations_of,
+    condition_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    timestamp,
+    uid_of,
+)
 from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.status import ApiError
 
@@ -61,13 +71,25 @@ class PodWorker:
 
     def update(self, pod: Obj) -> None:
         """Take the changed *pod*: perhaps a new image, perhaps its end."""
+        told_differently = _told(self.sandbox.pod) != _told(pod)
         self.sandbox.pod = pod
+        if told_differently:
+            self.sandbox.refresh_volumes()
         for container, spec in zip(self.containers, pod["spec"].get("containers") or [], strict=False):
             container.replace(spec)
         self._mind_deadline()
         if pod["metadata"].get("deletionTimestamp"):
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
             self.end(self.sandbox.grace if grace is None else float(grace))
+
+    def source_changed(self, kind: str, source: Obj) -> None:
+        """Take the changed ConfigMap or Secret *source*, where a volume of this pod's is filled from it."""
+        named = (volume_content.mentions(each, kind, name_of(source)) for each in self._volumes())
+        if namespace_of(source) == namespace_of(self.pod) and any(named):
+            self.sandbox.refresh_volumes()
+
+    def _volumes(self) -> list[Obj]:
+        return self.pod["spec"].get("volumes") or []
 
     def end(self, grace: float) -> None:
         """Begin to end the pod; then remove it from the API."""
@@ -273,3 +295,8 @@ async def _run_after(first: list[Container], container: Container) -> None:
     for each in first:
         await each.was_ready.wait()
     await container.run()
+
+
+def _told(pod: Obj) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What a volume can say of a pod that changes."""
+    return labels_of(pod), annotations_of(pod)

@@ -67,11 +67,16 @@ class Sandbox:
         needed: folders and files of the host without which its programs don't run.
         """
         folder = self.node.pod_run_dir(self.pod)
+        needed = [*needed, self.node.network_socket]  # which Python asks itself where there is no supervisor
         mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
         top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)
         directory = str(spec.get("workingDir") or "")
         return Inside(self.place(spec["name"]), mounts, str(top), directory, is_container)
+
+    def refresh_volumes(self) -> None:
+        """Have the pod's volumes hold what their sources hold now."""
+        volumes.refresh(self.node.client, self.pod, self.pod_ip, self.node.pod_run_dir(self.pod))
 
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""

@@ -1,35 +1,31 @@
 """A pod's files: its volumes, its ``/tmp``, and the files by which a container knows its network.
 
-What a volume holds is written into the pod's folder when a container starts, and goes with the pod; where a
-container sees it is up to :mod:`labkit.embedded.node.inside.files`.
+What a volume holds is written into the pod's folder when a container starts, and whenever its source changes,
+and goes with the pod; where a container sees it is up to :mod:`labkit.embedded.node.inside.files`.
 """
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from labkit.embedded.addresses import SERVICE_NETWORK
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node import environment
+from labkit.embedded.node import volume_content, volume_files
 from labkit.embedded.node.inside.files import Mount
+from labkit.embedded.node.volume_content import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
-TMP, VOLUMES, ETC, WORK = "tmp", "volumes", "etc", "work"
+TMP, VOLUMES, ETC, WORK, PARTS = "tmp", "volumes", "etc", "work", "parts"
 DNS_ADDRESS = str(SERVICE_NETWORK[10])
 """The name server that pods are told of."""
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
 SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
 """How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
 _PACKAGE = Path(__file__).parents[3]
-
-
-class MountError(Exception):
-    """A volume refers to something that is not there, or leaves its place."""
 
 
 def mounts(
@@ -48,7 +44,7 @@ def mounts(
         if volume is not None and volume.keys() & set(SUPPORTED):
             try:
                 place = _volume(client, pod, volume, pod_ip, folder)
-                found.append(_mount(each, volume, place))
+                found.append(_mount(each, volume, place, folder / spec["name"] / PARTS))
             except MountError as error:
                 named = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
                 raise MountError(named) from error
@@ -83,15 +79,26 @@ def _is_asked_for(volume: Obj) -> bool:
     return not str(volume["name"]).startswith(SPECIAL)
 
 
-def _mount(mount: Obj, volume: Obj, place: Path) -> Mount:
+def _mount(mount: Obj, volume: Obj, place: Path, parts: Path) -> Mount:
     part = str(mount.get("subPath") or "")
     source = Path(os.path.normpath(place / part))
     if not source.is_relative_to(place):
         raise MountError(f'subPath "{part}" must not leave the volume')
+    written = "emptyDir" not in volume
+    if part and written:
+        source = _as_it_was(source, parts / str(volume["name"]) / part)
     if not source.exists():
         source.mkdir(parents=True)
-    read_only = "emptyDir" not in volume or bool(mount.get("readOnly"))
+    read_only = written or bool(mount.get("readOnly"))
     return Mount(str(source), os.path.normpath(str(mount["mountPath"])), read_only)
+
+
+def _as_it_was(source: Path, copy: Path) -> Path:
+    """What *source* was when its container started: a ``subPath`` does not follow what changes."""
+    if not copy.exists() and source.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
+    return copy
 
 
 def _kept_in_sight(mounts: Iterable[Mount], *paths: Path) -> Iterable[Mount]:
@@ -129,75 +136,20 @@ def _hosts(pod: Obj, pod_ip: str) -> str:
 
 
 def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) -> Path:
-    """The folder of *volume*, with what it should hold now."""
+    """The folder of *volume*, with what it should hold now; what has gone meanwhile stays as it was."""
     place = folder / VOLUMES / str(volume["name"])
     place.mkdir(parents=True, exist_ok=True)
-    if "emptyDir" in volume:
-        return place
-    wanted = _files(client, pod, volume, pod_ip)
-    for old in place.iterdir():
-        if old.name not in {each.split("/")[0] for each in wanted}:
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-    for path, content in wanted.items():
-        file = Path(os.path.normpath(place / path))
-        if not file.is_relative_to(place):
-            raise MountError(f'path "{path}" must not leave the volume')
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        file.chmod(0o600)
+    if "emptyDir" not in volume:
+        try:
+            volume_files.write(place, volume_content.files(client, pod, volume, pod_ip))
+        except MountError:
+            if not volume_files.is_written(place):
+                raise
     return place
 
 
-def _files(client: Client, pod: Obj, source: Obj, pod_ip: str) -> dict[str, bytes]:
-    """Path → content, of one source."""
-    namespace = namespace_of(pod)
-    match source:
-        case {"configMap": given}:
-            return _chosen(client, "ConfigMap", namespace, str(given.get("name", "")), given)
-        case {"secret": given}:
-            name = str(given.get("secretName") or given.get("name", ""))
-            return _chosen(client, "Secret", namespace, name, given)
-        case {"downwardAPI": given}:
-            return {str(each["path"]): _told(pod, pod_ip, each) for each in given.get("items") or []}
-        case {"projected": given}:
-            found: dict[str, bytes] = {}
-            for each in given.get("sources") or []:
-                found |= _files(client, pod, each, pod_ip)
-            return found
-    return {}
-
-
-def _chosen(client: Client, kind: str, namespace: str, name: str, given: Obj) -> dict[str, bytes]:
-    data = _data(client, kind, namespace, name)
-    if data is None:
-        if given.get("optional"):
-            return {}
-        raise MountError(f'{kind.lower()} "{name}" not found')
-    items = given.get("items")
-    if not items:
-        return data
-    missing = [each["key"] for each in items if each["key"] not in data]
-    if missing and not given.get("optional"):
-        raise MountError(f"references non-existent {kind.lower()} key: {missing[0]}")
-    return {str(each["path"]): data[each["key"]] for each in items if each["key"] in data}
-
-
-def _data(client: Client, kind: str, namespace: str, name: str) -> dict[str, bytes] | None:
-    found = client.find(f"{kind.lower()}s", name, namespace)
-    if found is None:
-        return None
-    texts: Mapping[str, str] = found.get("data") or {}
-    if kind == "Secret":
-        return {key: base64.b64decode(value) for key, value in texts.items()}
-    binary: Mapping[str, str] = found.get("binaryData") or {}
-    return {key: value.encode() for key, value in texts.items()} | {
-        key: base64.b64decode(value) for key, value in binary.items()
-    }
-
-
-def _told(pod: Obj, pod_ip: str, item: Obj) -> bytes:
-    path = str((item.get("fieldRef") or {}).get("fieldPath", ""))
-    if path in ("metadata.labels", "metadata.annotations"):
-        found: Mapping[str, str] = pod["metadata"].get(path.partition(".")[2]) or {}
-        return "\n".join(f'{key}="{value}"' for key, value in sorted(found.items())).encode()
-    return environment.pod_field(pod, pod_ip, path).encode()
+def refresh(client: Client, pod: Obj, pod_ip: str, folder: Path) -> None:
+    """Have every volume that is in use hold what it should hold now."""
+    for each in pod["spec"].get("volumes") or []:
+        if volume_files.is_written(folder / VOLUMES / str(each["name"])):
+            _volume(client, pod, each, pod_ip, folder)

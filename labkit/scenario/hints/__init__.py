@@ -117,8 +117,7 @@ def task_faults(look: Look, step: int) -> Iterator[Fault]:
     yield from (fault for fault in on_purpose if not task.changes(fault))
     yield from _refused_by_proxies(look, step)
     yield from _strangers(look, step)
-    if task.complete:
-        yield Fault(gettext(_NOT_SEEN_YET, step=step), step)
+    yield Fault(gettext(_NOT_SEEN_YET, step=step), step)
 
 
 _NOT_SEEN_YET = gettext_noop(

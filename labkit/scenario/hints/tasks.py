@@ -2,40 +2,35 @@
 
 A task is judged by what the mesh does (:mod:`labkit.scenario.tasks`); what is said here is why it does not
 do it yet, and what comes next. What only a scenario itself knows of its tasks is ``TASKS`` in ``hints.py``
-beside the data: from a step's number to its :class:`TaskHints`.
+beside the data: from a step's number to its :class:`TaskHints`. Of a task it does not know, the solution is
+read (:mod:`labkit.scenario.hints.of_solution`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from labkit.kube.manifests import parse
 from labkit.language import gettext
 from labkit.scenario.functions import module_of
 from labkit.scenario.hints.look import Fault, Look
+from labkit.scenario.hints.of_solution import solution_faults
 from labkit.scenario.learner import Learner
 from labkit.scenario.tasks import find_task
-
-
-def _nothing_known(look: Look) -> Iterator[Fault]:
-    return iter(())
 
 
 @dataclass(frozen=True)
 class TaskHints:
     """How one task is looked at."""
 
-    faults: Callable[[Look], Iterator[Fault]] = _nothing_known
+    faults: Callable[[Look], Iterator[Fault]]
+    """What is wrong with what was made; nothing where, as far as can be read, all is right."""
     rules: tuple[str, ...] = ()
     """VirtualServices that it has the learner change: it is :attr:`faults` that speak of them."""
     workloads: tuple[str, ...] = ()
     """Deployments, likewise."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is wrong where nothing was found."""
-        return self.faults is not _nothing_known
 
     def changes(self, fault: Fault) -> bool:
         """Whether *fault* is about what the learner is to change."""
@@ -52,7 +47,9 @@ def task_hints(learner: Learner, step: int) -> TaskHints:
     names: dict[str, list[str]] = {"VirtualService": [], "Deployment": []}
     for manifest in parse(find_task(step, learner).solution):
         names.setdefault(manifest.object["kind"], []).append(manifest.object["metadata"]["name"])
-    return TaskHints(rules=tuple(names["VirtualService"]), workloads=tuple(names["Deployment"]))
+    return TaskHints(
+        partial(solution_faults, step=step), tuple(names["VirtualService"]), tuple(names["Deployment"])
+    )
 
 
 def refusal_faults(look: Look, step: int) -> Iterator[Fault]:

@@ -39,7 +39,11 @@ RESOURCES = {
     "Sidecar": model.SIDECARS,
     "EnvoyFilter": model.ENVOY_FILTERS,
     "Telemetry": model.TELEMETRIES,
+    "Ingress": model.INGRESSES,
+    "IngressClass": model.INGRESS_CLASSES,
     "PeerAuthentication": model.PEER_AUTHENTICATIONS,
+    "RequestAuthentication": model.REQUEST_AUTHENTICATIONS,
+    "AuthorizationPolicy": model.AUTHORIZATION_POLICIES,
 }
 KINDS = {
     Type.CLUSTER: "clusters",

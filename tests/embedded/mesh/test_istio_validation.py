@@ -19,6 +19,7 @@ RESOURCES = {
     "DestinationRule": "destinationrules.networking.istio.io",
     "ServiceEntry": "serviceentries.networking.istio.io",
     "PeerAuthentication": "peerauthentications.security.istio.io",
+    "RequestAuthentication": "requestauthentications.security.istio.io",
     "AuthorizationPolicy": "authorizationpolicies.security.istio.io",
     "EnvoyFilter": "envoyfilters.networking.istio.io",
     "Sidecar": "sidecars.networking.istio.io",
@@ -332,8 +333,26 @@ POLICIES = {
     "{rules: [{when: [{key: source.ip}]}]}": (
         "at least one of `values` or `notValues` must be set for key source.ip"
     ),
-    "{rules: [{when: [{key: nope, values: [a]}]}]}": (
-        "invalid `value` for `key` nope: unknown attribute: nope"
+    "{rules: [{from: [{source: {serviceAccounts: ['a*']}}]}]}": (
+        "wildcard not allowed, found in ServiceAccounts"
+    ),
+    "{rules: [{from: [{source: {trustDomains: ['a/b']}}]}]}": (
+        "trust domain must not contain '/', found in TrustDomains: \"a/b\""
+    ),
+    "{rules: [{to: [{operation: {paths: ['/{**}/{*}']}}]}]}": (
+        "invalid or unsupported path {**}/{*}, found in Paths. {**} is not the last operator"
+    ),
+    "{rules: [{to: [{operation: {paths: ['/a{*}']}}]}]}": (
+        "invalid or unsupported path a{*}, found in Paths. "
+        "Contains '{' or '}' beyond a supported path template"
+    ),
+    "{rules: [{to: [{operation: {ports: ['70000']}}]}]}": "bad port (70000): <nil>",
+    "{action: CUSTOM, provider: {name: p}, rules: [{from: [{source: {principals: [a]}}]}]}": (
+        "From.Principals is currently not supported with CUSTOM action"
+    ),
+    "{targetRefs: [{kind: Pod, name: a}]}": (
+        "targetRef must be to one of [core/v1/Service networking.istio.io/v1/ServiceEntry "
+        "gateway.networking.k8s.io/v1/Gateway gateway.networking.k8s.io/v1/GatewayClass] but was /Pod"
     ),
 }
 
@@ -341,6 +360,47 @@ POLICIES = {
 @pytest.mark.parametrize(("spec", "message"), POLICIES.items(), ids=POLICIES.values())
 def test_authorization_policy_refused(spec, message):
     assert refusal("AuthorizationPolicy", spec) == f"invalid policy it.default: {message}"
+
+
+def test_an_unknown_attribute_is_refused_for_its_values_and_for_those_it_excludes():
+    found = refusal("AuthorizationPolicy", "{rules: [{when: [{key: nope, values: [a]}]}]}")
+    assert found == (
+        "2 errors occurred:\n"
+        "\t* invalid policy it.default: invalid `value` for `key` nope: unknown attribute: nope\n"
+        "\t* invalid policy it.default: invalid `notValue` for `key` nope: unknown attribute: nope\n\n"
+    )
+
+
+TOKENS = {
+    "{audiences: [''], issuer: a}": "audience must be non-empty string",
+    "{}": "issuer or jwksUri must be non-empty string",
+    "{jwksUri: 'ftp://a'}": 'URI scheme "ftp" is not supported',
+    "{issuer: a, fromHeaders: [{name: ''}]}": "location header name must be non-empty string",
+    "{issuer: a, fromParams: ['']}": "location query must be non-empty string",
+    "{issuer: a, fromCookies: ['']}": "cookie name must be non-empty string",
+    "{issuer: a, outputClaimToHeaders: [{header: 'a b', claim: c}]}": (
+        "header name a b is not a valid header name"
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "message"), TOKENS.items(), ids=TOKENS.values())
+def test_request_authentication_refused(rule, message):
+    assert refusal("RequestAuthentication", f"{{jwtRules: [{rule}]}}") == message
+
+
+def test_a_denial_of_paths_alone_is_told_to_deny_all_bytes():
+    (warning,) = ask("AuthorizationPolicy", "{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}")
+    assert warning.startswith("configured AuthorizationPolicy will deny all traffic to TCP ports")
+
+
+def test_claims_choose_routes_at_gateways_only():
+    rule = "match: [{headers: {'@request.auth.claims.a': {exact: b}}}], route: [{destination: {host: a}}]"
+    assert refusal("VirtualService", f"{{hosts: [a.com], http: [{{{rule}}}]}}") == (
+        "JWT claim based routing (key: @request.auth.claims.a) is only supported for gateway, "
+        "found no gateways: []"
+    )
+    assert ask("VirtualService", f"{{hosts: [a.com], gateways: [g], http: [{{{rule}}}]}}") == []
 
 
 def test_peer_authentication_refused():
@@ -416,10 +476,6 @@ WARNINGS = {
         "ServiceEntry",
         put("{hosts: [a.com], workloadSelector: {labels: {a: b}}, resolution: STATIC, …}", PORTS),
     ): ("spec.workloadSelector: pods are not selected yet; this entry has no endpoints"),
-    ("AuthorizationPolicy", "{}"): (
-        "AuthorizationPolicy: is stored but not enforced by this cluster yet: "
-        "requests are let through whatever it says"
-    ),
     ("EnvoyFilter", "{configPatches: [{applyTo: CLUSTER, patch: {operation: REMOVE}}]}"): (
         "spec.configPatches[0].applyTo: only HTTP_FILTER is done yet; this patch has no effect"
     ),

@@ -176,11 +176,11 @@ class Stage:
             got = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, await answer.text(), got)
 
-    async def through_sidecar(self, envoy, address, port, host, path="/", extra=""):
-        """GET as the pod's shim does it: to virtualOutbound, a PROXY header naming the destination."""
+    async def through_sidecar(self, envoy, address, port, host, path="/", extra="", method="GET"):
+        """A request as the pod's shim does it: to virtualOutbound, a PROXY header naming the destination."""
         reader, writer = await asyncio.open_unix_connection(envoy.outbound)
         writer.write(f"PROXY TCP4 {envoy.ip} {address} {next(_SOURCE_PORTS)} {port}\r\n".encode())
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode())
         text = ""
         with contextlib.suppress(ConnectionError):  # how a proxy closes what it does not want to read
             async with asyncio.timeout(15):

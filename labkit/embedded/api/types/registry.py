@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from labkit.embedded.api.types.resources import ResourceType, qualified, split_api_version
+from labkit.embedded.api.types.versions import version_priority
 
 T = TypeVar("T")
 
@@ -78,13 +79,3 @@ class Registry(Mapping[str, ResourceType]):
         """The types of one group version, by plural."""
         found = [each for each in self.values() if each.group == group and version in each.versions]
         return sorted(found, key=lambda each: each.plural)
-
-
-def version_priority(version: str) -> tuple[int, int, int]:
-    """Sort key of Kubernetes' version order: v1, v1beta1, v1alpha3, v1alpha1."""
-    major, stage, minor = version[1:], 0, 0
-    for rank, word in ((1, "beta"), (2, "alpha")):
-        if word in version:
-            major, _, number = version[1:].partition(word)
-            stage, minor = rank, int(number)
-    return (stage, -int(major), -minor)

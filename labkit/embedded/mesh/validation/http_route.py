@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from labkit.embedded.mesh.durations import seconds
+from labkit.embedded.mesh.security.claims import routing_claim
 from labkit.embedded.mesh.translate.routes.actions import REDIRECT_CODES, grpc_status
 from labkit.embedded.mesh.validation import common
 from labkit.embedded.mesh.validation.common import Given
@@ -19,7 +20,6 @@ from labkit.embedded.mesh.validation.regex import regex
 from labkit.embedded.mesh.validation.report import Report, quoted
 
 _PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
-_CLAIMS = "@request.auth.claims"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"})
 _STATUS_CODES = frozenset(int(status) for status in HTTPStatus)
 RETRY_CONDITIONS = frozenset(
@@ -122,7 +122,7 @@ def _present_or_match(match: Given | None, where: str) -> Iterator[str]:
 def _header_name(name: str) -> Iterator[str]:
     if not name:
         yield "header name cannot be empty"
-    elif not name.startswith(_CLAIMS) and name not in _PSEUDO_HEADERS and not HEADER_NAME.fullmatch(name):
+    elif routing_claim(name) is None and name not in _PSEUDO_HEADERS and not HEADER_NAME.fullmatch(name):
         yield f"header name {name} is not a valid header name"
 
 
@@ -315,8 +315,3 @@ def _not_built(rule: Given, path: str, report: Report) -> None:
     code = int((rule.get("redirect") or {}).get("redirectCode") or 301)
     if 300 <= code <= 399 and code not in REDIRECT_CODES:
         report.ineffective(f"{path}.redirect.redirectCode", f"Envoy can't send {code}; the rule is left out")
-    for position, match in enumerate(rule.get("match") or []):
-        names = [*(match.get("headers") or {}), *(match.get("withoutHeaders") or {})]
-        if any(name.startswith(_CLAIMS) for name in names):
-            field = f"{path}.match[{position}].headers"
-            report.ineffective(field, "JWT claims are not checked yet; no request has them")

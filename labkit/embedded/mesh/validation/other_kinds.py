@@ -11,8 +11,6 @@ from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 NOT_ENFORCED = {
-    "authorizationpolicies.security.istio.io": "requests are let through whatever it says",
-    "requestauthentications.security.istio.io": "tokens are not looked at",
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadentries.networking.istio.io": "nothing is sent to it",
     "workloadgroups.networking.istio.io": "no workload joins it",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from labkit.embedded.mesh.hosts import resolve
 from labkit.embedded.mesh.mesh_config import MeshConfig
 from labkit.embedded.mesh.model import (
+    AUTHORIZATION_POLICIES,
     DESTINATION_RULES,
     ENVOY_FILTERS,
     GATEWAYS,
     PODS,
+    REQUEST_AUTHENTICATIONS,
     SERVICE_ENTRIES,
     VIRTUAL_SERVICES,
     MeshState,
@@ -188,6 +190,20 @@ def _envoy_filter(obj: Obj) -> Objects:
     }
 
 
+def _policy(resource: str) -> Callable[[Obj], Objects]:
+    """A pod that it is attached to, with a port for HTTP and one for bytes."""
+
+    def world(obj: Obj) -> Objects:
+        spec = obj.get("spec") or {}
+        labels = (spec.get("selector") or {}).get("matchLabels") or {"app": "it"}
+        rest = {key: value for key, value in spec.items() if key not in ("targetRef", "targetRefs")}
+        pod = _object("Pod", "it", {"containers": [{"name": "it", "ports": [{"containerPort": 80}]}]})
+        pod["metadata"]["labels"] = labels
+        return {PODS: [pod], resource: [_object(str(obj.get("kind") or ""), "it", rest)]}
+
+    return world
+
+
 def _entry(host: str, ports: list[Obj]) -> Obj:
     endpoint = {"address": "192.0.2.1"}
     spec = {"hosts": [host], "ports": ports, "resolution": "STATIC", "endpoints": [endpoint]}
@@ -208,4 +224,6 @@ _WORLDS = {
     GATEWAYS: _gateway,
     SERVICE_ENTRIES: _service_entry,
     ENVOY_FILTERS: _envoy_filter,
+    AUTHORIZATION_POLICIES: _policy(AUTHORIZATION_POLICIES),
+    REQUEST_AUTHENTICATIONS: _policy(REQUEST_AUTHENTICATIONS),
 }

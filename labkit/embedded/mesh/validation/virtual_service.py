@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from labkit.embedded.mesh.hosts import covers
+from labkit.embedded.mesh.security.claims import routing_claim
 from labkit.embedded.mesh.validation import common
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.destinations import check_destinations
@@ -29,12 +30,23 @@ def check(obj: Obj, report: Report) -> None:
     for warning in common.legacy_gateway_names(gateways):
         report.warning(warning)
     report.errors_from(_hosts(hosts, in_mesh=not gateways or MESH in gateways))
+    if not gateways or MESH in gateways:
+        report.errors_from(_claims(spec, gateways))
     if not any(spec.get(kind) for kind in ("http", "tls", "tcp")):
         report.error("http, tcp or tls must be provided in virtual service")
     _rules(spec, hosts, report, is_delegate=is_delegate)
     report.errors_from(common.export_to(spec.get("exportTo") or [], namespace_of(obj)))
     for warning in unreachable_rules(spec):
         report.warning(warning)
+
+
+def _claims(spec: Given, gateways: Sequence[str]) -> Iterator[str]:
+    matches = [match or {} for rule in spec.get("http") or [] for match in (rule or {}).get("match") or []]
+    for match in matches:
+        for name in (*(match.get("headers") or {}), *(match.get("withoutHeaders") or {})):
+            if routing_claim(name) is not None:
+                found = f"found no gateways: [{' '.join(gateways)}]"
+                yield f"JWT claim based routing (key: {name}) is only supported for gateway, {found}"
 
 
 def _delegate(spec: Given) -> Iterator[str]:

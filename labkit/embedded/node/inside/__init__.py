@@ -6,6 +6,7 @@ a command of ``kubectl exec``, a shell and what it starts, an image's own progra
 
 * ``seccomp``     the kernel holds certain calls of the program back and asks the supervisor about them
 * ``network``     connections, addresses and names, as in a container of that pod
+* ``brief``       connections that the sidecar ends at once
 * ``resolver``    the cluster's DNS, for programs that bring a resolver of their own
 * ``files``       a mount namespace, where the host lets us have one
 * ``paths``       else, the paths that calls name, translated

@@ -21,7 +21,7 @@ import struct
 import threading
 from dataclasses import dataclass, field
 
-from labkit.embedded.node.inside import paths, resolver, seccomp, tracee
+from labkit.embedded.node.inside import brief, paths, resolver, seccomp, tracee
 from labkit.embedded.node.inside.keeper import Keeper
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.paths import Paths
@@ -153,7 +153,8 @@ class Network:
             return _tcp((own, number), "", 0, target, blocking=blocking)
         if here.sidecar and self._is_captured(host, number):
             made = labkit_sidecar.dial(here.sidecar, (here.pod_ip, port), target, labkit_sidecar.PATIENCE)
-            return made, _Line((here.pod_ip, labkit_sidecar.own_port(made)), target), 0
+            line = _Line((here.pod_ip, labkit_sidecar.own_port(made)), target)
+            return brief.lasting(made), line, 0
         match here.ask("endpoint", host, str(number)):
             case ["to", endpoint, behind]:
                 host, number = endpoint, int(behind)

@@ -15,6 +15,8 @@ _LABEL_VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _LOWER = "must consist of lower case alphanumeric characters"
 _MIXED = "consist of alphanumeric characters, '-', '_' or '.'"
 _ENDS = "must start and end with an alphanumeric character"
@@ -52,6 +54,25 @@ def dns_subdomain(text: str) -> list[str]:
         return found
     message = f"a lowercase RFC 1123 subdomain {_LOWER}, '-' or '.', and {_ENDS}"
     return [*found, _wording(message, _SUBDOMAIN, "example.com")]
+
+
+def wildcard_subdomain(text: str) -> list[str]:
+    """An RFC 1123 subdomain behind ``*.``: hosts."""
+    found = _too_long(text, 253)
+    if _matches(_WILDCARD, text):
+        return found
+    message = (
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+        f"{_LOWER}, '-' or '.' and end with an alphanumeric character"
+    )
+    return [*found, _wording(message, _WILDCARD, "*.example.com")]
+
+
+def http_path(text: str) -> list[str]:
+    """What stands behind a domain in the name of a controller."""
+    return (
+        [] if _matches(_HTTP_PATH, text) else [f"Invalid path (regex used for validation is '{_HTTP_PATH}')"]
+    )
 
 
 def dns_1035_label(text: str) -> list[str]:

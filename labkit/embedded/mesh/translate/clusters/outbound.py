@@ -170,8 +170,9 @@ class _Maker:
         return self.state.peer_authentications.mode_of(self.service.namespace) != DISABLE
 
     def _identities(self, endpoints: Sequence[Endpoint]) -> set[str]:
-        domain = self.state.mesh.trust_domain
-        return {spiffe_id(domain, each.namespace, each.account) for each in endpoints if each.account}
+        domains = self.state.mesh.trust_domains
+        known = [each for each in endpoints if each.account]
+        return {spiffe_id(domain, each.namespace, each.account) for domain in domains for each in known}
 
     def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
         """How the cluster finds its endpoints; None for one that has none and can't get any."""

@@ -14,6 +14,8 @@ from labkit.embedded.mesh.translate.listeners.http_manager import TLS_INSPECTOR,
 from labkit.embedded.mesh.translate.listeners.tcp_routes import routed_chains
 from labkit.embedded.mesh.translate.routes.destinations import Destinations
 from labkit.embedded.mesh.translate.routes.matches import Source
+from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
+from labkit.embedded.mesh.translate.security.topology import topology_of
 
 
 def gateway_listeners(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict[str, Resource]:
@@ -44,15 +46,17 @@ def _listener(state: MeshState, proxy: Proxy, port: Port, chains: list[dict[str,
 
 def _chains(state: MeshState, proxy: Proxy, port: Port) -> list[dict[str, Any]]:
     if port.is_http:
-        manager = HttpManager(state.mesh, "gateway", f"outbound_0.0.0.0_{port.number};")
+        prefix = f"outbound_0.0.0.0_{port.number};"
+        guards, topology = http_guards(state, proxy), topology_of(state, proxy)
+        manager = HttpManager(state.mesh, "gateway", prefix, guards=guards, topology=topology)
         return [{"filters": [manager.by_rds(port.route_name)]}]
     found = [chain for server in port.servers for chain in _opaque_chains(state, proxy, server)]
-    return [_opaque_chain(state, chain) for chain in distinct(found)]
+    return [_opaque_chain(state, proxy, chain) for chain in distinct(found)]
 
 
-def _opaque_chain(state: MeshState, chain: TcpChain) -> dict[str, Any]:
+def _opaque_chain(state: MeshState, proxy: Proxy, chain: TcpChain) -> dict[str, Any]:
     match = {"filter_chain_match": chain.match} if chain.match else {}
-    return {**match, "filters": [tcp_proxy(chain.target)]}
+    return {**match, "filters": [*tcp_guards(state, proxy), tcp_proxy(chain.target)]}
 
 
 def _opaque_chains(state: MeshState, proxy: Proxy, server: Server) -> Iterator[TcpChain]:

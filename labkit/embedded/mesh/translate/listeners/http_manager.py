@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY, MeshConfig
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed
 from labkit.embedded.mesh.translate.routes.actions import CORS, FAULT
+from labkit.embedded.mesh.translate.security.topology import Topology
 from labkit.embedded.mesh.translate.tls.mutual import alpn_by_protocol
 
 Role = Literal["outbound", "inbound", "gateway"]
@@ -35,6 +37,10 @@ class HttpManager:
     stat_prefix: str
     detected: bool = False
     """Whether the port names no protocol, so that what is spoken has to be said to the other end."""
+    guards: Sequence[dict[str, Any]] = ()
+    """The HTTP filters that stand before all others."""
+    topology: Topology = field(default_factory=Topology)
+    """What stands before the proxy, and what becomes of the callers' certificates."""
 
     def by_rds(self, route_name: str) -> dict[str, Any]:
         """The filter, with routes that come over RDS."""
@@ -69,21 +75,13 @@ class HttpManager:
         router = typed("envoy.extensions.filters.http.router.v3.Router")
         if self.detected:
             filters.append(alpn_by_protocol())
-        return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
+        return [*self.guards, *filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 
     def _edge(self) -> dict[str, Any]:
         """What a receiving proxy says and passes on about itself and the caller."""
         if self.role == "outbound":
             return {}
-        details: dict[str, Any] = {"subject": True, "dns": True, "uri": True}
-        if self.role == "gateway":
-            details["cert"] = True
-        forward = "SANITIZE_SET" if self.role == "gateway" else "APPEND_FORWARD"
-        return {
-            "server_name": "istio-envoy",
-            "forward_client_cert_details": forward,
-            "set_current_client_cert_details": details,
-        }
+        return {"server_name": "istio-envoy", **self.topology.fields(gateway=self.role == "gateway")}
 
 
 def _path_normalization(mode: str) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from labkit.embedded.mesh.translate.listeners.http_manager import (
     tcp_proxy,
 )
 from labkit.embedded.mesh.translate.routes.http_routes import default_route, inbound_default
+from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guards
+from labkit.embedded.mesh.translate.security.topology import topology_of
 from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import mutual
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -90,7 +92,7 @@ def target_number(port: ServicePort, names: dict[str, int]) -> int:
 
 def _listener(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     mode = state.peer_authentications.mode(proxy.namespace, state.labels_of(proxy), target.number)
-    chains = _Chains(state, target).of(mode)
+    chains = _Chains(state, proxy, target).of(mode)
     listener: Resource = {
         "name": naming.listener(proxy.pod_ip, target.number),
         "address": naming.socket_address(proxy.pod_ip, target.number),
@@ -119,6 +121,7 @@ class _Chains:
     """Filter chains of one port: HTTP, TCP, or whichever of the two the first bytes show."""
 
     state: MeshState
+    proxy: Proxy
     target: _Target
 
     def of(self, mode: Mode) -> list[Resource]:
@@ -151,13 +154,20 @@ class _Chains:
         return [istios[0], plain[0], istios[1], plain[1], self._tcp(_TLS, False)]
 
     def _http(self, match: Resource, secured: bool) -> Resource:
-        return self._chain(0, match, _manager(self.state, self.target), secured)
+        return self._chain(0, match, [self._manager()], secured)
 
     def _tcp(self, match: Resource, secured: bool) -> Resource:
-        return self._chain(1, match, _tcp_proxy(self.state, self.target), secured)
+        filters = [*tcp_guards(self.state, self.proxy), _tcp_proxy(self.state, self.target)]
+        return self._chain(1, match, filters, secured)
 
-    def _chain(self, kind: int, match: Resource, last: Resource, secured: bool) -> Resource:
-        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": [last]}
+    def _manager(self) -> Resource:
+        prefix = f"inbound_{naming.listener('0.0.0.0', self.target.number)};"
+        guards, topology = http_guards(self.state, self.proxy), topology_of(self.state, self.proxy)
+        manager = HttpManager(self.state.mesh, "inbound", prefix, guards=guards, topology=topology)
+        return manager.inline(_route_config(self.target))
+
+    def _chain(self, kind: int, match: Resource, filters: list[Resource], secured: bool) -> Resource:
+        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": filters}
         if secured:
             chain["transport_socket"] = mutual.server(self.state.mesh, http=kind == 0)
         return chain
@@ -168,11 +178,6 @@ def _chain_names(target: _Target) -> tuple[str, str]:
         return "virtualInbound-catchall-http", "virtualInbound"
     name = naming.listener("0.0.0.0", target.number)
     return name, name
-
-
-def _manager(state: MeshState, target: _Target) -> dict[str, Any]:
-    prefix = f"inbound_{naming.listener('0.0.0.0', target.number)};"
-    return HttpManager(state.mesh, "inbound", prefix).inline(_route_config(target))
 
 
 def _route_config(target: _Target) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.embedded.mesh.security.claims import routing_claim
+from labkit.embedded.mesh.translate.security import matchers
 from labkit.embedded.objects import has_labels
 
 Match = Mapping[str, Any]
@@ -39,19 +41,25 @@ def route_match(match: Match | None) -> dict[str, Any]:
         return {"prefix": "/"}
     found = {**_path(match), "case_sensitive": not match.get("ignoreUriCase")}
     headers = _headers(match)
+    claims = _claims(match)
     parameters = _query_parameters(match)
     if headers:
         found["headers"] = headers
+    if claims:
+        found["dynamic_metadata"] = claims
     if parameters:
         found["query_parameters"] = parameters
     return found
+
+
+_CONDITIONS = ("headers", "query_parameters", "dynamic_metadata")
 
 
 def is_catch_all(route: Mapping[str, Any]) -> bool:
     """Whether nothing can come after *route*: any path, no further condition."""
     match = route["match"]
     anything = match.get("prefix") == "/" or match.get("safe_regex", {}).get("regex") == ".*"
-    return anything and not match.get("headers") and not match.get("query_parameters")
+    return anything and not any(match.get(each) for each in _CONDITIONS)
 
 
 def _path(match: Match) -> dict[str, Any]:
@@ -60,6 +68,8 @@ def _path(match: Match) -> dict[str, Any]:
         return {"path": uri["exact"]}
     if "regex" in uri:
         return {"safe_regex": {"regex": uri["regex"]}}
+    if "pathPrefix" in uri:  # of an Ingress
+        return {"path_separated_prefix": uri["pathPrefix"].removesuffix("/")}
     return {"prefix": uri.get("prefix", "/")}
 
 
@@ -67,12 +77,30 @@ _PSEUDO_HEADERS = (("method", ":method"), ("authority", ":authority"), ("scheme"
 
 
 def _headers(match: Match) -> list[dict[str, Any]]:
-    named = match.get("headers") or {}
-    absent = match.get("withoutHeaders") or {}
+    named = _plain(match.get("headers"))
+    absent = _plain(match.get("withoutHeaders"))
     found = [_header(name, named[name]) for name in sorted(named)]
     found += [_without(name, absent[name]) for name in sorted(absent)]
     found += [_header(name, match[field]) for field, name in _PSEUDO_HEADERS if match.get(field)]
     return found
+
+
+def _plain(headers: Mapping[str, Match | None] | None) -> Mapping[str, Match | None]:
+    """Those that are headers, and no claims."""
+    return {name: each for name, each in (headers or {}).items() if routing_claim(name) is None}
+
+
+def _claims(match: Match) -> list[dict[str, Any]]:
+    """What is asked of the request's token."""
+    found = [_claim(name, each) for name, each in sorted((match.get("headers") or {}).items())]
+    excluded = [_claim(name, each) for name, each in sorted((match.get("withoutHeaders") or {}).items())]
+    return [*(each for each in found if each), *({**each, "invert": True} for each in excluded if each)]
+
+
+def _claim(name: str, match: Match | None) -> dict[str, Any]:
+    keys = routing_claim(name)
+    text = string_match(match or {}) or matchers.ANYTHING
+    return matchers.claim(keys, {"string_match": text}) if keys else {}
 
 
 def _header(name: str, match: Match | None) -> dict[str, Any]:

@@ -79,10 +79,11 @@ def client(cluster: str, identities: Iterable[str], *, http2: bool, server_name:
 
 def server(mesh: MeshConfig, *, http: bool) -> dict[str, Any]:
     """The transport socket of a workload that insists on its peer's certificate."""
+    peers = [{"prefix": f"{SCHEME}{each}/"} for each in mesh.trust_domains]
     context = {
         "tls_params": {**_VERSIONS, "cipher_suites": list(_CIPHERS)},
         "alpn_protocols": [*([] if http else ["istio-peer-exchange"]), "h2", "http/1.1"],
-        **_certificates({"match_subject_alt_names": [{"prefix": f"{SCHEME}{mesh.trust_domain}/"}]}),
+        **_certificates({"match_subject_alt_names": peers}),
     }
     fields = {"common_tls_context": context, "require_client_certificate": True}
     return {

@@ -6,6 +6,9 @@
 //
 // plotly's renderer asks the page how high a figure is. Of one that was out of sight when the window changed,
 // the page knows nothing, and it became a strip: here it is at least as high as its layout says.
+//
+// JupyterLab breaks an output's long lines anywhere, also within the commands and names that one is to read:
+// here between words, and within one only where it is longer than the line.
 
 (() => {
   const VIEW = "application/vnd.jupyter.widget-view+json", FIGURE = "application/vnd.plotly.v1+json";
@@ -68,9 +71,16 @@
     return renderer;
   };
 
+  const breakBetweenWords = () => {
+    const style = document.createElement("style");
+    style.textContent = ".jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }";
+    document.head.append(style);
+  };
+
   const extension = async () => {
     const { IRenderMimeRegistry } = await load("@jupyterlab/rendermime");
     const activate = (_, registry) => {
+      breakBetweenWords();
       const kind = Object.getPrototypeOf(registry), create = kind.createRenderer; // each notebook has a copy
       kind.createRenderer = function (type, options) {
         const renderer = create.call(this, type, options);

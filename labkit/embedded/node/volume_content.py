@@ -1,0 +1,81 @@
+"""What a volume holds: keys of ConfigMaps and Secrets, facts about its pod."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from labkit.embedded.interfaces import Client
+from labkit.embedded.node import environment
+from labkit.embedded.objects import Obj, namespace_of
+
+
+class MountError(Exception):
+    """A volume refers to something that is not there, or leaves its place."""
+
+
+def files(client: Client, pod: Obj, source: Obj, pod_ip: str) -> dict[str, bytes]:
+    """Path → content, of a volume, or of one source of it; MountError where it can't be had."""
+    namespace = namespace_of(pod)
+    match source:
+        case {"configMap": given}:
+            return _chosen(client, "ConfigMap", namespace, str(given.get("name", "")), given)
+        case {"secret": given}:
+            name = str(given.get("secretName") or given.get("name", ""))
+            return _chosen(client, "Secret", namespace, name, given)
+        case {"downwardAPI": given}:
+            return {str(each["path"]): _told(pod, pod_ip, each) for each in given.get("items") or []}
+        case {"projected": given}:
+            found: dict[str, bytes] = {}
+            for each in given.get("sources") or []:
+                found |= files(client, pod, each, pod_ip)
+            return found
+    return {}
+
+
+def _chosen(client: Client, kind: str, namespace: str, name: str, given: Obj) -> dict[str, bytes]:
+    data = _data(client, kind, namespace, name)
+    if data is None:
+        if given.get("optional"):
+            return {}
+        raise MountError(f'{kind.lower()} "{name}" not found')
+    items = given.get("items")
+    if not items:
+        return data
+    missing = [each["key"] for each in items if each["key"] not in data]
+    if missing and not given.get("optional"):
+        raise MountError(f"references non-existent {kind.lower()} key: {missing[0]}")
+    return {str(each["path"]): data[each["key"]] for each in items if each["key"] in data}
+
+
+def _data(client: Client, kind: str, namespace: str, name: str) -> dict[str, bytes] | None:
+    found = client.find(f"{kind.lower()}s", name, namespace)
+    if found is None:
+        return None
+    texts: Mapping[str, str] = found.get("data") or {}
+    if kind == "Secret":
+        return {key: base64.b64decode(value) for key, value in texts.items()}
+    binary: Mapping[str, str] = found.get("binaryData") or {}
+    return {key: value.encode() for key, value in texts.items()} | {
+        key: base64.b64decode(value) for key, value in binary.items()
+    }
+
+
+def _told(pod: Obj, pod_ip: str, item: Obj) -> bytes:
+    path = str((item.get("fieldRef") or {}).get("fieldPath", ""))
+    if path in ("metadata.labels", "metadata.annotations"):
+        found: Mapping[str, str] = pod["metadata"].get(path.partition(".")[2]) or {}
+        return "\n".join(f'{key}="{value}"' for key, value in sorted(found.items())).encode()
+    return environment.pod_field(pod, pod_ip, path).encode()
+
+
+def mentions(volume: Obj, kind: str, name: str) -> bool:
+    """Whether *volume* holds something of the ConfigMap or Secret *name*."""
+    match volume:
+        case {"configMap": given} if kind == "configmaps":
+            return bool(given.get("name") == name)
+        case {"secret": given} if kind == "secrets":
+            return name in (given.get("secretName"), given.get("name"))
+        case {"projected": given}:
+            return any(mentions(each, kind, name) for each in given.get("sources") or [])
+    return False
