@@ -1,4 +1,4 @@
-"""What real Envoys log and trace, as Telemetries say: by side, by provider, by filter; spans to a collector."""
+"""What real Envoys log and trace, as Telemetries say: by side, provider and filter; spans to a collector."""
 
 import asyncio
 import json
