@@ -80,7 +80,8 @@ def node(proxy):
     metadata = {"NAME": proxy.name, "NAMESPACE": proxy.namespace, "CLUSTER_ID": "Kubernetes"}
     metadata |= {"ISTIO_VERSION": "1.30.3", "INSTANCE_IPS": proxy.pod_ip, "LABELS": dict(proxy.labels)}
     name = node_id(proxy.kind, proxy.pod_ip, proxy.name, proxy.namespace)
-    return {"id": name, "cluster": f"app.{proxy.namespace}", "metadata": metadata}
+    app = proxy.labels.get("app") or proxy.labels.get("app.kubernetes.io/name") or "istio-proxy"
+    return {"id": name, "cluster": f"{app}.{proxy.namespace}", "metadata": metadata}
 
 
 def differences(ours, ask):
