@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from . import differential_crds
+from . import differential_crds, differential_policy
 from .differential_requests import REQUESTS as OTHERS
 
-REQUESTS = OTHERS | differential_crds.REQUESTS
+REQUESTS = OTHERS | differential_policy.REQUESTS | differential_crds.REQUESTS
 _GO = "the words are those of a parser that is written in Go"
 _TWICE = "the real server checks a pod's metadata twice and lists each cause again"
 _STRUCT = "a value is quoted as Go's structs are, with the fields they have inside"

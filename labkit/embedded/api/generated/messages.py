@@ -28,6 +28,7 @@ _WELL_KNOWN = ("Time", "MicroTime", "Quantity", "IntOrString", "RawExtension", "
 _EXTRA = {
     "autoscaling/v1/Scale": ("k8s.io/api/autoscaling/v1", "Scale"),
     "authentication.k8s.io/v1/TokenRequest": ("k8s.io/api/authentication/v1", "TokenRequest"),
+    "policy/v1/Eviction": ("k8s.io/api/policy/v1", "Eviction"),
     "DeleteOptions": (_META, "DeleteOptions"),
 }
 

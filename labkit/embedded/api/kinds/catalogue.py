@@ -8,6 +8,7 @@ from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.crds import DEFINITION
 from labkit.embedded.api.kinds.custom import kind_of, type_of
 from labkit.embedded.api.kinds.deployments import DEPLOYMENT
+from labkit.embedded.api.kinds.disruption_budgets import DISRUPTION_BUDGET
 from labkit.embedded.api.kinds.endpoints import ENDPOINT_SLICE, ENDPOINTS
 from labkit.embedded.api.kinds.events import EVENT, NEW_EVENT
 from labkit.embedded.api.kinds.ingress_classes import INGRESS_CLASS
@@ -46,6 +47,7 @@ BUILT_IN: tuple[Kind, ...] = (
     NEW_EVENT,
     INGRESS_CLASS,
     INGRESS,
+    DISRUPTION_BUDGET,
     *RBAC,
     DEFINITION,
 )

@@ -1,17 +1,19 @@
 """Objects between the version a client speaks and the one they are stored in.
 
 Versions of a custom kind have the fields that both know; what a later definition has made of a kind is seen
-in what was stored before it, too. Definitions are stored without the schemas that come with labkit. Events
+in what was stored before it, too. Definitions are stored with their schemas packed. Events
 are served by two groups with different field names and stored once, in their core/v1 form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from labkit.embedded.api.kinds import catalogue, crds
 from labkit.embedded.api.kinds.events import CORE_NAMES
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.resources import ResourceType
-from labkit.embedded.api.types.schemas import SHIPPED, is_shipped, own_schema, schema_of, shipped
+from labkit.embedded.api.types.schemas import own_schema, packed, schema_of, unpacked
 from labkit.embedded.objects import Obj, mutable
 
 _NEW_NAMES = {core: new for new, core in CORE_NAMES.items()}
@@ -20,7 +22,7 @@ _NEW_NAMES = {core: new for new, core in CORE_NAMES.items()}
 def to_storage(obj: Obj, type_: ResourceType, stored: ResourceType) -> Obj:
     """*obj*, in any version of *type_*, as it is stored: as one of *stored*, which may be *type_* itself."""
     if type_.name == crds.RESOURCE:
-        obj = _by_name(obj)
+        obj = _packed(obj)
     renamed = obj if stored is type_ else _renamed(obj, CORE_NAMES)
     return {**renamed, "apiVersion": stored.api_version(), "kind": stored.kind}
 
@@ -64,30 +66,23 @@ def _seen_by(obj: Obj, type_: ResourceType, version: str) -> Obj:
 
 
 def _whole(definition: Obj) -> Obj:
-    """A *definition* with the schemas it has by name; itself, not changed, where it has none."""
-    versions = definition["spec"]["versions"]
-    if not any(SHIPPED in _schema(each) for each in versions):
-        return definition
-    whole = [
-        {**each, "schema": {"openAPIV3Schema": shipped(_schema(each)[SHIPPED])}}
-        if SHIPPED in _schema(each)
-        else each
-        for each in versions
-    ]
-    return {**definition, "spec": {**definition["spec"], "versions": whole}}
+    """A stored *definition* with its schemas."""
+    return _with_schemas(definition, unpacked)
 
 
-def _by_name(definition: Obj) -> Obj:
-    """A *definition* with the names of those of its schemas that come with labkit."""
+def _packed(definition: Obj) -> Obj:
+    """A *definition* with its schemas as they are stored."""
     spec = definition.get("spec") or {}
     name = f"{spec.get('group')}/{(spec.get('names') or {}).get('kind')}"
-    versions = spec.get("versions")
-    if not is_shipped(name) or not isinstance(versions, list):
-        return definition
-    short: Obj = {"openAPIV3Schema": {SHIPPED: name}}
-    kept = [{**each, "schema": short} if _schema(each) == shipped(name) else each for each in versions]
-    return {**definition, "spec": {**spec, "versions": kept}}
+    return _with_schemas(definition, lambda schema: packed(schema, name))
 
 
-def _schema(version: Obj) -> Obj:
-    return (version.get("schema") or {}).get("openAPIV3Schema") or {}
+def _with_schemas(definition: Obj, change: Callable[[Obj], Obj]) -> Obj:
+    spec = definition.get("spec") or {}
+    versions = [
+        {**each, "schema": {"openAPIV3Schema": change(schema)}}
+        if (schema := (each.get("schema") or {}).get("openAPIV3Schema")) is not None
+        else each
+        for each in spec.get("versions") or ()
+    ]
+    return {**definition, "spec": {**spec, "versions": versions}} if versions else definition

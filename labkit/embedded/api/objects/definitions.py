@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from labkit.embedded.api.kinds import crds
 from labkit.embedded.api.kinds.crds import naming
@@ -40,8 +40,9 @@ class Definitions:
     def look(self) -> None:
         """Take up what was stored before this server began."""
         for each in self._store.objects(crds.RESOURCE):
-            self._serve(each)
-            self._later(name_of(each))
+            if not naming.is_settled(each) or is_terminating(each):
+                self._serve(each)
+                self._later(name_of(each))
 
     def _follow(self, change: Change) -> None:
         """Called by the store inside each write."""
@@ -73,12 +74,11 @@ class Definitions:
         elif known is None or known != wanted:
             self._registry.add(wanted)
 
-    def _others(self, definition: Obj) -> list[Obj]:
-        return [
-            each
-            for each in self._store.objects(crds.RESOURCE)
-            if each["spec"]["group"] == definition["spec"]["group"] and name_of(each) != name_of(definition)
-        ]
+    def _others(self, definition: Obj) -> Iterator[Obj]:
+        """Those of its group; looked for when they are asked for."""
+        for each in self._store.objects(crds.RESOURCE):
+            if each["spec"]["group"] == definition["spec"]["group"] and name_of(each) != name_of(definition):
+                yield each
 
     def _later(self, name: str) -> None:
         """Bring its status up to date when the write that is under way has been told to everybody."""

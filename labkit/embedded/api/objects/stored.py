@@ -18,6 +18,8 @@ from labkit.embedded.objects import Obj
 
 FIRST = (crds.RESOURCE,)
 _FORM = ("FieldValueRequired", "FieldValueTypeInvalid")
+_FLAGS = ("name", "served", "storage")
+_SHORT: Obj = {"schema": {"openAPIV3Schema": {"type": "object"}}}
 _OWN = ("uid", "creationTimestamp")
 """What the server gives every object, and its parts rely on."""
 
@@ -52,12 +54,12 @@ def _check_form(kind: ResourceType, obj: Obj) -> None:
 
 
 def _looked_at(resource: str, obj: Obj) -> Obj:
-    """*obj* without a definition's schemas: they are large, and were looked at when they came."""
+    """*obj* without a definition's schemas and columns: they are many, and were looked at when they came."""
     if resource != crds.RESOURCE:
         return obj
     try:
         versions = obj["spec"]["versions"]
-        short = [{**each, "schema": {"openAPIV3Schema": {"type": "object"}}} for each in versions]
+        short = [{**_SHORT, **{key: each[key] for key in _FLAGS}} for each in versions]
         return {**obj, "spec": {**obj["spec"], "versions": short}}
     except (KeyError, TypeError) as error:
         raise ValueError(f"it defines nothing: {error!r}") from error

@@ -11,16 +11,17 @@ from labkit.embedded.api.kinds import validation
 from labkit.embedded.api.kinds.custom import scaling
 from labkit.embedded.api.merge import patch
 from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.evictions import evict
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.objects.writing import Writing, decoded_body, tracker
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.decode import Decoded
-from labkit.embedded.api.request.options import WriteOptions
+from labkit.embedded.api.request.options import WriteOptions, delete_options
 from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.schemas import definition
 from labkit.embedded.objects import Obj, mutable
-from labkit.embedded.status import ApiError, conflict, invalid
+from labkit.embedded.status import ApiError, bad_request, conflict, invalid
 
 _SCALE_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
 
@@ -38,6 +39,7 @@ class Subresources:
             ("scale", "PATCH"): self._patch_scale,
             ("finalize", "PUT"): self._finalize,
             ("token", "POST"): self._token,
+            ("eviction", "POST"): self._evict,
         }
 
     def answer(self, call: Call) -> web.Response:
@@ -110,6 +112,16 @@ class Subresources:
         finalizers = (decoded.object.get("spec") or {}).get("finalizers") or []
         written = self._verbs.finalize_namespace(call.target.name, finalizers)
         return responses.answer(call.request, call.presenter.object(written.object), form=call.form)
+
+    def _evict(self, call: Call) -> web.Response:
+        pod, eviction = self._current(call), decoded_body(call, "Ignore", kind="Eviction").object
+        name = (eviction.get("metadata") or {}).get("name") or call.target.name
+        if name != call.target.name:
+            raise bad_request("name in URL does not match name in Eviction object")
+        chosen = delete_options(call.query, eviction.get("deleteOptions") or {})
+        evict(self._verbs, pod, chosen)
+        done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        return responses.answer(call.request, done, form=call.form, status=201)
 
     def _token(self, call: Call) -> web.Response:
         account = self._current(call)

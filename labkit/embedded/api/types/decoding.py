@@ -67,9 +67,19 @@ def _typed(value: Any, schema: Schema, place: _Place, unknown: list[str]) -> Any
     if schema.get("type") == "array":
         return _typed_list(value, schema, place, unknown)
     if schema.get("format") in FORMATS:
-        return FORMATS[schema["format"]](value)
+        return _scalar(value, schema, place)
     _check_scalar(value, schema, place)
     return value
+
+
+def _scalar(value: Any, schema: Schema, place: _Place) -> Any:
+    try:
+        return FORMATS[schema["format"]](value)
+    except ValueError as error:
+        if schema["format"] != "int-or-string" or not place.struct:
+            raise
+        where = f"Go struct field {place.struct}.{place.fields}"
+        raise ValueError(str(error).replace("Go value", where, 1)) from error
 
 
 def _typed_struct(value: Any, schema: Schema, place: _Place, unknown: list[str]) -> Obj:

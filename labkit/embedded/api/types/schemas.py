@@ -8,8 +8,10 @@ keeps the daemon small; OpenAPI reads the file again, with descriptions, when a 
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import zlib
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -48,6 +50,27 @@ def _schema_of(type_: ResourceType, version: str) -> Schema:
 
 SHIPPED = "x-labkit-shipped"
 """Stands, in what is stored, for a schema that comes with labkit: it is large, and known by name."""
+PACKED = "x-labkit-packed"
+"""Stands, in what is stored, for any other schema, compressed: most are never looked at."""
+
+
+def packed(schema: Schema, name: str) -> Schema:
+    """*schema*, as a client has sent it, as it is stored of the kind called *name* (``GROUP/KIND``)."""
+    schema = {key: each for key, each in schema.items() if key not in (SHIPPED, PACKED)}
+    if is_shipped(name) and schema == shipped(name):
+        return {SHIPPED: name}
+    text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    return {PACKED: base64.b64encode(zlib.compress(text.encode())).decode()}
+
+
+def unpacked(schema: Schema) -> Schema:
+    """A schema from what is stored of it; read-only."""
+    if SHIPPED in schema:
+        return shipped(schema[SHIPPED])
+    if PACKED not in schema:
+        return schema
+    found: Schema = json.loads(zlib.decompress(base64.b64decode(schema[PACKED])))
+    return found
 
 
 def is_shipped(name: str) -> bool:
@@ -65,11 +88,12 @@ def own_schema(type_: ResourceType, version: str, *, with_words: bool = False) -
     """A custom kind's schema to work with; *with_words* as the definition has it, with descriptions."""
     if with_words:
         given = _given(type_, version)
-        return documented()["custom"][given[SHIPPED]] if SHIPPED in given else given
+        whole: Schema = documented()["custom"][given[SHIPPED]] if SHIPPED in given else unpacked(given)
+        return whole
     key = f"own {version}"
     if key not in type_.derived:
         given = _given(type_, version)
-        type_.derived[key] = _working(given[SHIPPED]) if SHIPPED in given else working_copy(given)
+        type_.derived[key] = _working(given[SHIPPED]) if SHIPPED in given else working_copy(unpacked(given))
     found: Schema = type_.derived[key]
     return found
 
@@ -82,7 +106,8 @@ def _given(type_: ResourceType, version: str) -> Schema:
 
 @cache
 def _working(name: str) -> Schema:
-    return working_copy(shipped(name))
+    made: Schema = working_copy(shipped(name))
+    return made
 
 
 def working_copy(node: Any) -> Any:
@@ -126,7 +151,8 @@ def _linked() -> Schema:
             **definitions[_EXTENSIONS + "JSONSchemaProps"],
             "x-or": alternative,
         }
-    definitions[_EXTENSIONS + "JSONSchemaProps"]["properties"][SHIPPED] = {"type": "string"}
+    for stored in (SHIPPED, PACKED):
+        definitions[_EXTENSIONS + "JSONSchemaProps"]["properties"][stored] = {"type": "string"}
     seen: set[int] = set()
     for schema in (*definitions.values(), *content["custom"].values()):
         _link(schema, definitions, seen)

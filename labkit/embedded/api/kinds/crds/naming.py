@@ -14,6 +14,8 @@ _REASONS = {each: f"{each[0].upper()}{each[1:]}Conflict" for each in _NAMES}
 def status_of(definition: Obj, others: Iterable[Obj]) -> Obj:
     """The status *definition* gets beside the *others* there are: accepted names and conditions."""
     before = definition.get("status") or {}
+    if is_settled(definition):
+        return before
     accepted, conflict = _accepted(definition, others)
     conditions = [_names_condition(conflict), _established(definition, bool(conflict[0]))]
     kept = [
@@ -23,6 +25,13 @@ def status_of(definition: Obj, others: Iterable[Obj]) -> Obj:
     ]
     turned = [_turned(definition, each) for each in conditions]
     return {**before, "acceptedNames": accepted, "conditions": [*turned, *kept]}
+
+
+def is_settled(definition: Obj) -> bool:
+    """Whether it has all its names, and is served: others can't change that."""
+    wanted = definition["spec"]["names"]
+    had = (definition.get("status") or {}).get("acceptedNames") or {}
+    return is_served(definition) and not is_refused(definition) and had == wanted
 
 
 def is_served(definition: Obj) -> bool:

@@ -9,7 +9,7 @@ from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.crds import naming, schemas, structural
 from labkit.embedded.api.kinds.custom import formats, without_effect
 from labkit.embedded.api.types import golang
-from labkit.embedded.api.types.schemas import SHIPPED, is_shipped
+from labkit.embedded.api.types.schemas import SHIPPED, is_shipped, unpacked
 from labkit.embedded.objects import Obj, mutable
 
 _APPROVED = "api-approved.kubernetes.io"
@@ -134,14 +134,22 @@ def _places(versions: list[Obj]) -> list[tuple[dict[str, str], Obj]]:
 
 def _check_parts(causes: Causes, path: dict[str, str], version: Obj, old: Obj | None) -> None:
     _check_deprecation(causes, path[""], version)
-    schema = (version.get("schema") or {}).get("openAPIV3Schema")
+    stored = (version.get("schema") or {}).get("openAPIV3Schema")
+    if stored is not None and SHIPPED in stored and not is_shipped(stored[SHIPPED]):
+        causes.not_found(f"{path['']}.schema.openAPIV3Schema.{SHIPPED}", stored[SHIPPED])
+        return
+    schema = None if stored is None else unpacked(stored)
     if "schema" in path and schema is None:
         causes.required(
             f"{path[''] if path['schema'].startswith('spec.v') else 'spec'}.schema.openAPIV3Schema"
         )
-    if schema is not None and SHIPPED in schema and not is_shipped(schema[SHIPPED]):
-        causes.not_found(f"{path['']}.schema.openAPIV3Schema.{SHIPPED}", schema[SHIPPED])
-    if "schema" in path and schema is not None and SHIPPED not in schema and not _was(old, version, schema):
+    if (
+        "schema" in path
+        and schema is not None
+        and stored is not None
+        and SHIPPED not in stored
+        and not _was(old, version, stored)
+    ):
         _check_schema(causes, path["schema"], schema, "status" in (version.get("subresources") or {}))
     if "subresources" in path:
         _check_subresources(causes, path["subresources"], version.get("subresources") or {})
@@ -357,7 +365,9 @@ def warnings(obj: Obj, old: Obj | None) -> list[str]:
 
 def _formats(definition: Obj) -> list[str]:
     found: list[str] = []
-    todo: list[Any] = [each.get("schema") or {} for each in definition["spec"].get("versions") or ()]
+    versions = definition["spec"].get("versions") or ()
+    schemas = [(each.get("schema") or {}).get("openAPIV3Schema") or {} for each in versions]
+    todo: list[Any] = [unpacked(each) for each in schemas if SHIPPED not in each]
     while todo:
         node = todo.pop()
         if isinstance(node, list):
