@@ -78,7 +78,8 @@ def node(proxy):
     metadata = {"NAME": proxy.name, "NAMESPACE": proxy.namespace, "CLUSTER_ID": "Kubernetes"}
     metadata |= {"ISTIO_VERSION": "1.30.3", "INSTANCE_IPS": proxy.pod_ip, "LABELS": dict(proxy.labels)}
     name = node_id(proxy.kind, proxy.pod_ip, proxy.name, proxy.namespace)
-    return {"id": name, "cluster": f"app.{proxy.namespace}", "metadata": metadata}
+    app = proxy.labels.get("app") or proxy.labels.get("app.kubernetes.io/name") or "istio-proxy"
+    return {"id": name, "cluster": f"{app}.{proxy.namespace}", "metadata": metadata}
 
 
 def differences(ours, ask):
@@ -198,6 +199,10 @@ def missing(ours, theirs, path):
 def _missing_items(ours, theirs, path):
     if all(isinstance(each, dict) and "name" in each for each in ours + theirs):
         named = {each["name"]: each for each in theirs}
+        if len(named) < len(theirs) == len(ours):  # as several access logs
+            for one, other in zip(ours, theirs, strict=True):
+                yield from missing(one, other, f"{path}[{one['name']}]")
+            return
         for each in ours:
             yield from missing(each, named.get(each["name"]), f"{path}[{each['name']}]")
         return
