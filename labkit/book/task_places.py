@@ -13,7 +13,7 @@ from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
 from labkit.language import gettext, ngettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario.hints.look import Fault, Look, alike, nothing_yet
-from labkit.scenario.hints.routing import shares_in_words, shares_of
+from labkit.scenario.hints.weights import shares_in_words, shares_of
 from labkit.scenario.hints.workloads import INJECTION, workload_faults
 
 _PODS_OF_B = 3

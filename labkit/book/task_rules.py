@@ -13,15 +13,8 @@ from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario.hints.doors import Door, door_troubles, rules_of_learner, takers
 from labkit.scenario.hints.look import Fault, Look, nothing_yet
-from labkit.scenario.hints.routing import (
-    MESH,
-    WantedRule,
-    rule_faults,
-    rule_shares,
-    shares_in_words,
-    shares_of,
-    subset_troubles,
-)
+from labkit.scenario.hints.routing import MESH, WantedRule, rule_faults, subset_troubles
+from labkit.scenario.hints.weights import rule_shares, shares_in_words, shares_of
 from labkit.scenario.tasks import own_host_of
 
 _QUARTER = {SERVICE_B.hosts[0]: 75.0, SERVICE_C.hosts[0]: 25.0}

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from labkit.errors import UsageError
+from labkit.language import gettext
 
 Tree: TypeAlias = dict[str, Any]
 """The ``spec`` of an IstioOperator, or a part of it."""
@@ -105,7 +106,7 @@ def parse(flags: list[str]) -> Tree:
     for flag in flags:
         path, equals, value = flag.partition("=")
         if not equals or not path:
-            raise UsageError(f"--set {flag} is no path=value.")
+            raise UsageError(gettext("--set {flag} is no path=value.", flag=flag))
         _put(tree, _steps(path), _typed(value))
     return tree
 
@@ -116,7 +117,9 @@ def _steps(path: str) -> list[str | int]:
     for part in re.split(r"(?<!\\)\.", path):
         found = re.fullmatch(r"([^\[\]]+)((?:\[\d+\])*)", part)
         if not found:
-            raise UsageError(f"--set {path}: {part!r} is no name, nor name[number].")
+            raise UsageError(
+                gettext("--set {path}: {part!r} is no name, nor name[number].", path=path, part=part)
+            )
         steps.append(found[1].replace("\\.", "."))
         steps += [int(number) for number in re.findall(r"\d+", found[2])]
     return steps
@@ -142,7 +145,11 @@ def _enter(tree: Any, step: str | int, empty: Any) -> Any:
     if isinstance(step, int):
         if step > len(tree):
             raise UsageError(
-                f"--set …[{step}]: the list has {len(tree)} entries so far; count from 0 without gaps."
+                gettext(
+                    "--set …[{step}]: the list has {number} entries so far; count from 0 without gaps.",
+                    step=step,
+                    number=len(tree),
+                )
             )
         if step == len(tree):
             tree.append(empty)
@@ -175,9 +182,11 @@ def judge(tree: Tree) -> list[str]:
         if any(_fits(path, pattern) for pattern in HONOURED):
             _check_choice(path, value)
         elif any(_fits(path, pattern) for pattern in KNOWN):
-            warnings.append(f"{path} is Istio's, but has no effect in this mesh.")
+            warnings.append(gettext("{path} is Istio's, but has no effect in this mesh.", path=path))
         else:
-            raise UsageError(f"Istio has no setting {path}.{_nearest(path, HONOURED + KNOWN)}")
+            raise UsageError(
+                gettext("Istio has no setting {path}.", path=path) + _nearest(path, HONOURED + KNOWN)
+            )
     return warnings
 
 
@@ -208,10 +217,17 @@ def _expression(pattern: str) -> str:
 def _check_choice(path: str, value: Any) -> None:
     choices = CHOICES.get(path)
     if choices and value not in choices:
-        raise UsageError(f"{path}={value} makes no sense; choose {' or '.join(choices)}.")
+        raise UsageError(
+            gettext(
+                "{path}={value} makes no sense; choose one of {choices}.",
+                path=path,
+                value=value,
+                choices=", ".join(choices),
+            )
+        )
 
 
 def _nearest(path: str, patterns: list[str]) -> str:
     plain = [pattern.removesuffix(".**").removesuffix(".*").replace("[]", "[0]") for pattern in patterns]
     found = difflib.get_close_matches(path, plain, n=1, cutoff=0.5)
-    return f" Did you mean {found[0]}?" if found else ""
+    return " " + gettext("Did you mean {nearest}?", nearest=found[0]) if found else ""

@@ -21,6 +21,7 @@ from labkit.kube.api import APPLY_PATCH, Api, Obj, Refusal
 from labkit.kube.manifests import Manifest, Source, parse
 from labkit.kube.resources import VIRTUAL_SERVICES, Resource, resource_of
 from labkit.kube.ways import RuleName
+from labkit.language import gettext
 
 FIELD_MANAGER = "labkit"
 
@@ -115,7 +116,9 @@ def _apply(
             return AppliedObject(resource, given, created=False)
         thing = resource.title(name)
         api.last_refusal = Refusal(thing, str(error))
-        message = f"{manifest.place}: the cluster refused {thing}:\n{error}"
+        message = gettext(
+            "{place}: the cluster refused {thing}:\n{error}", place=manifest.place, thing=thing, error=error
+        )
         raise ApiRefused(message, code=error.code, reason=error.reason, thing=thing) from error
     api.last_refusal = None
     return AppliedObject(resource, reply.object, reply.code == 201, reply.warnings)

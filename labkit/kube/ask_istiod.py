@@ -20,6 +20,7 @@ from labkit.kube.api import Api, Obj, Reply
 from labkit.kube.conditions import is_serving
 from labkit.kube.resources import NAMESPACES, PODS
 from labkit.kube.ways import RuleName
+from labkit.language import gettext
 
 ISTIOD = ("istio-system", "app=istiod")
 DEBUG_PORT = 15014
@@ -76,7 +77,9 @@ class AskIstiod:
         pods = self._api.items(PODS.path(namespace), labelSelector=selector)
         running = [pod for pod in pods if is_serving(pod)]
         if not running:
-            raise NoIstiod("istiod is not running, so no proxy learns of the change. See lab.pods().")
+            raise NoIstiod(
+                gettext("istiod is not running, so no proxy learns of the change. See lab.pods().")
+            )
         pod = PODS.path(namespace, f"{running[0]['metadata']['name']}:{DEBUG_PORT}")
         self._path = f"{pod}/proxy/debug/syncz"
         return self._path

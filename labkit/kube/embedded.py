@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.errors import NotRunning
+from labkit.language import gettext
 from labkit.platforms import unsupported
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def find() -> Path:
     if why := hindrance():
         raise NotRunning(why)
     if running() is None:
-        raise NotRunning(f"No cluster runs in {home()}; start it with `labkit up`.")
+        raise NotRunning(gettext("No cluster runs in {home}; start it with `labkit up`.", home=home()))
     return kubeconfig()
 
 

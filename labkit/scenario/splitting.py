@@ -159,7 +159,9 @@ def destination_called(
             return Destination.of(new, rule.namespace), new
     known = {*names.values(), *shared}
     names_known = gettext(" or ").join(sorted(known))
-    raise UsageError(gettext("Traffic is shifted to {known}, not to {name}.", known=names_known, name=name))
+    raise UsageError(
+        gettext("{name} has no share of this traffic; choose {known}.", name=name, known=names_known)
+    )
 
 
 def destination_of(api: Api, namespace: str, name: str, learner: Learner) -> Destination:

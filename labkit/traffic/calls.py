@@ -242,7 +242,7 @@ _NOWHERE = gettext_noop("sent nowhere")
 _WORDS = {
     "DC": gettext_noop("caller gave up"),
     "FI": gettext_noop("fault rule"),
-    "NC": gettext_noop("no such subset"),
+    "NC": gettext_noop("not known"),
     "RL": gettext_noop("rate limited"),
     "UAEX": gettext_noop("not allowed"),
     "UF": gettext_noop("not reached"),

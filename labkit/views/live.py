@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import ipywidgets as widgets
 
+PLOTLY = "application/vnd.plotly.v1+json"
 Described: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 """A MIME bundle and its metadata, as IPython takes them."""
 
@@ -63,8 +64,11 @@ class LiveView:
 
 
 def described(bundle: dict[str, Any]) -> Described:
-    """*bundle*, and as metadata what a picture in it shows, in words: pages and viewers make it ``alt``."""
-    is_picture = "image/png" in bundle
+    """*bundle*, and as metadata what a picture in it shows, in words: pages and viewers make it ``alt``.
+
+    A figure gets its picture from JupyterLab, which keeps one of what it has drawn.
+    """
+    is_picture = bundle.keys() & {"image/png", PLOTLY}
     return bundle, {"image/png": {"alt": str(bundle["text/plain"])}} if is_picture else {}
 
 

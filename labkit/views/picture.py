@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from labkit.views.live import Described, described, running_cell
+from labkit.views.live import PLOTLY, Described, described, running_cell
 from labkit.views.theme import ERROR, FAINT, INK, known_colours
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-PLOTLY = "application/vnd.plotly.v1+json"
 _DPI = 100
 
 

@@ -19,7 +19,8 @@ from labkit.views.theme import ERROR, INK, colour_of, layout
 from labkit.views.units import milliseconds
 
 _BIN = "500ms"
-_CELL = "text-align:left;padding:3px 6px;vertical-align:top"
+_CELL = "text-align:left;padding:3px clamp(3px,1.2vw - 9px,12px);vertical-align:top"
+"""Seven columns have to fit beside JupyterLab's list of files on a small screen."""
 
 
 class Course:

@@ -95,10 +95,15 @@ def _figure(table: pd.DataFrame) -> go.Figure:
         parts = [part for part in _parts(table) if part.faint == faint]
         figure.add_trace(_bars(table, parts, faint))
     figure.add_trace(_words(table))
-    drawn = layout(gettext(TITLE), gettext(_SCALE), "", width=760, **_axes(table))
-    drawn["margin"]["b"] += 10  # its axis says more than others do
+    drawn = layout(_lines(TITLE, "<br>"), _lines(_SCALE, "<br>"), "", width=760, **_axes(table))
+    drawn["margin"]["b"] += 24  # its axis says more than others do
     figure.update_layout(drawn | {"height": _FRAME + _ROW * len(table), "barmode": "overlay", "bargap": 0.3})
     return figure
+
+
+def _lines(message: str, end: str) -> str:
+    """A *message* with its remark in brackets on a line of its own: names leave little room."""
+    return f"{end}(".join(gettext(message).split(" (", 1))
 
 
 def _axes(table: pd.DataFrame) -> dict[str, Any]:
@@ -215,8 +220,8 @@ def _still(table: pd.DataFrame) -> bytes:
     axes.set_yticks(list(hops), [_label(hop) for hop in hops.values()], fontsize=9)
     axes.set_ylim(len(table) + 0.6, 0.4)
     axes.set_xlim(0, 1.25 * _span(table))
-    axes.set_title(gettext(TITLE), loc="left", fontsize=11, color=INK)
-    axes.set_xlabel(gettext(_SCALE), fontsize=9, color=INK)
+    axes.set_title(_lines(TITLE, "\n"), loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(_lines(_SCALE, "\n"), fontsize=9, color=INK)
     axes.tick_params(axis="x", labelsize=9)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)

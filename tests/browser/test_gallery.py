@@ -93,5 +93,11 @@ def faults_of(page, notebook, name):
     found = []
     for text in notebook.scroll_through(name):
         found += [sign for sign in BROKEN if sign in text]
-        found += [fault for script in FAULTS for fault in page.evaluate(script)]
+        if in_sight(page):
+            page.wait_for_timeout(1000)  # a figure that was out of sight takes its new width when it is seen
+            found += in_sight(page)
     return dict.fromkeys(found)
+
+
+def in_sight(page):
+    return [fault for script in FAULTS for fault in page.evaluate(script)]

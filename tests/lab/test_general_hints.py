@@ -1,4 +1,4 @@
-"""Of a task that its scenario says no more about, the solution is read: what is missing, elsewhere, nearly right.
+"""What a hint says of a task that its scenario knows no more of: the solution is read.
 
 The scenario is the one that `labkit new` makes, with one more task; it has no ``hints.py``.
 """

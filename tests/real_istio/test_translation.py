@@ -39,11 +39,9 @@ GUARDS = {
     for each in ("rbac", "ext_authz", "jwt_authn")
 }
 SPELT_OUT = {"pathRedirect": ""}
-WITHOUT_CREDENTIAL = {"gateway-alone"}
-"""Ours opens no port whose certificate is not there; istiod does, and Envoy waits for it for ever."""
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - WITHOUT_CREDENTIAL))
+@pytest.mark.parametrize("name", NAMES)
 def test_pair(objects, control_planes, name):
     header, mesh = prepared(objects, name)
     istiod = control_planes.with_settings(mesh.settings)

@@ -52,7 +52,10 @@ def test_it_shows_itself_everywhere(picture):
 def test_a_page_that_shows_it_at_once_gets_no_still_twin(picture, monkeypatch):
     monkeypatch.setattr("labkit.views.picture.running_cell", lambda: "cell")
 
-    assert set(picture._repr_mimebundle_()[0]) == {PLOTLY, "text/plain"}
+    bundle, metadata = picture._repr_mimebundle_()
+
+    assert set(bundle) == {PLOTLY, "text/plain"}
+    assert metadata == {"image/png": {"alt": picture.caption}}, "of the one that JupyterLab adds"
 
 
 def test_it_is_small_and_plain(picture):

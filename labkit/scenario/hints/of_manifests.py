@@ -17,8 +17,8 @@ from labkit.scenario.hints.routing import (
     gateway_faults,
     legs_faults,
     rule_faults,
-    weight_faults,
 )
+from labkit.scenario.hints.weights import weight_faults
 from labkit.scenario.hints.workloads import namespace_faults, service_faults, workload_faults
 from labkit.scenario.learner import Learner
 from labkit.scenario.steps import objects_of, sources

@@ -458,15 +458,11 @@ WARNINGS = {
     ),
     (
         "Gateway",
-        "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c}, "
+        "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c, caCrl: /f}, "
         "port: {number: 443, name: s, protocol: HTTPS}}]}",
-    ): ("spec.servers[0].tls: gateways do not terminate TLS yet; nothing will listen on port 443"),
-    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}}"): (
-        "spec.trafficPolicy.tls: SIMPLE is not enforced yet; connections to this host stay plain text"
-    ),
-    ("DestinationRule", "{host: a, workloadSelector: {matchLabels: {a: b}}}"): (
-        "spec.workloadSelector: rules for selected workloads are not enforced yet; "
-        "this one has no effect at all"
+    ): ("spec.servers[0].tls.caCrl: no such file is read; put the list into the Secret, as ca.crl"),
+    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: SIMPLE, caCrl: /f}}}"): (
+        "spec.trafficPolicy.tls.caCrl: no such file is read; put the list into the Secret, as ca.crl"
     ),
     ("DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}}"): (
         "spec.trafficPolicy.loadBalancer.localityLbSetting: "
