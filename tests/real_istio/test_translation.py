@@ -112,7 +112,8 @@ def inbound_compared(ours, theirs):
     """Chain by chain: where ours has a listener for a port, istiod has chains of ``virtualInbound``."""
     real = [chain_of(each) for each in theirs.get("virtualInbound", {}).get("filterChains", [])]
     for name, listener in ours.items():
-        port = int(name.rpartition("_")[2]) if INBOUND.fullmatch(name) else 0
+        comes_in = INBOUND.fullmatch(name) and listener.get("trafficDirection") == "INBOUND"
+        port = int(name.rpartition("_")[2]) if comes_in else 0
         for chain in listener["filterChains"] if port else []:
             match = chain.get("filterChainMatch", {})
             path = f"LDS inbound {port} {match}"
