@@ -219,10 +219,10 @@ def _check_choice(path: str, value: Any) -> None:
     if choices and value not in choices:
         raise UsageError(
             gettext(
-                "{path}={value} makes no sense; choose one of {choices}.",
+                "{path}={value} makes no sense; choose {choices}.",
                 path=path,
                 value=value,
-                choices=", ".join(choices),
+                choices=gettext(" or ").join(choices),
             )
         )
 

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "kubectl delete pod {name} -n {namespace}": "in another file, and typed above",
     "kubectl delete virtualservice {name} -n {namespace}": "tests/lab/test_hints.py, test_task_hints.py",
     "kubectl delete {typed}": "tests/lab/test_hints.py",
+    "kubectl delete {typed} {name} -n {other}": "tests/lab/test_general_hints.py",
     "kubectl exec -n {target.namespace} {target.name} -c CONTAINER -- COMMAND": "has capitals to fill in",
     "kubectl logs {pod} -c {container} -n {namespace} --previous": "tests/kubernetes_api",
     "kubectl exec … -- curl": "is not whole",
