@@ -342,6 +342,16 @@ class Lab(Shifting):
         known = self.learner.namespaces
         return routes(self.api, found.app, found.namespace, known=known, everything=all)
 
+    def metrics(self, workload: str, metric: str = "") -> pd.DataFrame:
+        """What a workload's proxies have counted since they started, see :mod:`labkit.kube.metrics`.
+
+        metric: a name such as ``istio_requests_total``; by default all of Istio's standard metrics.
+        """
+        from labkit.kube.metrics import metrics
+
+        found = self.learner.workload(workload)
+        return metrics(self.api, found.app, found.namespace, metric)
+
     def _url(self, path: str) -> Target:
         if not isinstance(path, str):
             raise UsageError(

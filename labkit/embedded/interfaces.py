@@ -18,6 +18,9 @@ from typing import Literal, Protocol
 
 from labkit.embedded.objects import Obj
 
+EVERYTHING = "*"
+"""In the place of a resource to watch: all there are, and all that come."""
+
 
 @dataclass(frozen=True)
 class WatchEvent:

@@ -76,7 +76,7 @@ def has_labels(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def condition_of(obj: Obj, kind: str) -> Obj | None:
     """The entry of ``status.conditions`` whose type is *kind*."""
-    conditions = obj.get("status", {}).get("conditions") or []
+    conditions = (obj.get("status") or {}).get("conditions") or []
     return next((condition for condition in conditions if condition.get("type") == kind), None)
 
 

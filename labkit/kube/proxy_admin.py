@@ -51,6 +51,11 @@ def ask(api: Api, proxy: Proxy, page: str) -> Any:
     return ask_with_size(api, proxy, page)[0]
 
 
+def ask_text(api: Api, proxy: Proxy, page: str) -> str:
+    """What a page says that is no JSON (``stats/prometheus``); AdminRefused as :func:`ask`."""
+    return _answer(api, proxy, page).decode(errors="replace")
+
+
 def ask_with_size(api: Api, proxy: Proxy, page: str) -> tuple[Any, int]:
     """As :func:`ask`, and how many bytes it said."""
     body = _answer(api, proxy, page)

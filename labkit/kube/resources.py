@@ -8,6 +8,9 @@ from labkit.errors import ManifestError
 from labkit.kube.api import Api, Obj
 from labkit.language import gettext
 
+GATEWAY_API = "gateway.networking.k8s.io"
+"""The group of kinds that many a lesson has a variant for."""
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -46,6 +49,15 @@ def find_resource(api: Api, api_version: str, kind: str) -> Resource:
         if entry["kind"] == kind and "/" not in entry["name"]:
             group, _, version = api_version.rpartition("/")
             return Resource(group, version, kind, entry["name"], bool(entry["namespaced"]))
+    if api_version.startswith(f"{GATEWAY_API}/"):
+        raise ManifestError(
+            gettext(
+                "The cluster has no Kubernetes Gateway API, and so no `{kind}`. The embedded lab plays "
+                "Istio's own `Gateway` and `VirtualService` (a lesson's variant for Istio APIs), and "
+                "Ingresses.",
+                kind=kind,
+            )
+        )
     raise ManifestError(
         gettext(
             'The cluster knows no kind "{kind}" in version "{api_version}". Check both for a '

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from labkit.embedded.api.types.schemas import custom_schema
+from labkit.embedded.api.types.schemas import shipped
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -36,7 +36,7 @@ API_VERSIONS = {
     kind: "networking.istio.io/v1alpha3" if kind == "EnvoyFilter" else "networking.istio.io/v1"
     for kind in KINDS
 }
-SCHEMAS = {kind: custom_schema("networking.istio.io", kind)["properties"]["spec"] for kind in KINDS}
+SCHEMAS = {kind: shipped(f"networking.istio.io/{kind}")["properties"]["spec"] for kind in KINDS}
 HERE = "dev-service-mesh"
 
 _HOSTS = [
@@ -184,6 +184,8 @@ _POOLS: dict[str, list[Any]] = {
     "protocol": _PROTOCOLS,
     "regex": _REGEXES,
     "match": _REGEXES,
+    "verifyCertificateHash": ["0" * 64, "a"],
+    "verifyCertificateSpki": ["NvqYIYSbgK2vCJpQhObf77vv+bQWtc5ek5RIOwPiC9A=", "a"],
     "rewrite": ["/b", r"/\1", r"\2", r"\9", "\\", "", "a"],
     "uri": _PATHS,
     "exact": [*_PATHS, *_TEXTS],

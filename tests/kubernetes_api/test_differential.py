@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from .differential_requests import REQUESTS
+from . import differential_crds, differential_policy
+from .differential_requests import REQUESTS as OTHERS
 
+REQUESTS = OTHERS | differential_policy.REQUESTS | differential_crds.REQUESTS
 _GO = "the words are those of a parser that is written in Go"
 _TWICE = "the real server checks a pod's metadata twice and lists each cause again"
 _STRUCT = "a value is quoted as Go's structs are, with the fields they have inside"
@@ -31,6 +33,9 @@ DIFFER = {
     "finalizer of nobody": _TWICE,
     "may I two things": _STRUCT,
     "who am I": "everybody has a name of his own",
+    "pattern that is none": _GO,
+    "whole number as float": "the embedded one takes 2.0 for the whole number that it is",
+    "ratio of nothing": "the real one takes a value for the factor it is to be a multiple of",
     "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""
@@ -41,6 +46,7 @@ _IDS = {
     "creationTimestamp",
     "deletionTimestamp",
     "managedFields",
+    "lastTransitionTime",
     "continue",
     "generation",
 }
@@ -80,7 +86,9 @@ def _plain(value: Any, left_out: set[str]) -> Any:
 def _plain_table(table: dict[str, Any]) -> dict[str, Any]:
     """Cells hold addresses and ages; what columns mean is told in the real server's API documentation."""
     columns = [{**each, "description": ""} for each in table["columnDefinitions"]]
-    hidden = [i for i, each in enumerate(columns) if each["name"] in ("Age", "Cluster-IP", "Port(s)")]
+    hidden = [
+        i for i, each in enumerate(columns) if each["name"] in ("Age", "Created At", "Cluster-IP", "Port(s)")
+    ]
     rows = [
         {**row, "cells": [cell for i, cell in enumerate(row["cells"]) if i not in hidden]}
         for row in table["rows"]
@@ -91,19 +99,16 @@ def _plain_table(table: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def answers(both):
     """What each of the two answered to each request."""
-    return {
-        name: [
-            server.ask(
-                request.method,
-                request.path,
-                request.body,
-                content_type=request.content_type,
-                accept=request.accept,
-            )
-            for server in both
-        ]
-        for name, request in REQUESTS.items()
-    }
+    return {name: [_answer(server, request) for server in both] for name, request in REQUESTS.items()}
+
+
+def _answer(server, request):
+    answer = server.ask(
+        request.method, request.path, request.body, content_type=request.content_type, accept=request.accept
+    )
+    if request.path.startswith(differential_crds.CRDS) and answer.code in (200, 201):
+        differential_crds.settle(server, request)
+    return answer
 
 
 @pytest.mark.slow

@@ -226,6 +226,11 @@ def test_a_warning_is_shown(split_lab, capsys):
     [
         ("a: b: c\n", ManifestError, "line 1"),
         ("apiVersion: v1\nkind: Servize\nmetadata: {name: x}\n", ManifestError, 'no kind "Servize"'),
+        (
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: x}\n",
+            ManifestError,
+            "no Kubernetes Gateway API, and so no `HTTPRoute`",
+        ),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {prts: []}\n", ApiRefused, "prts"),
         (weights(-1, 101), ApiRefused, "weight"),
         (weights(50, 50).replace("hosts: [producer-internal-host]", "hosts: []"), ApiRefused, "host"),

@@ -224,3 +224,55 @@ def test_anybody_who_asks_is_told_that_it_is_a_stand_in(abroad: Class) -> None:
     assert "Could not resolve host" in abroad.type(
         "curl", "curl -sS http://never.entered.invalid/", check=False
     )
+
+
+def originating(host: str, port: int, tls: str) -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: originate}}
+spec:
+  host: {host}
+  trafficPolicy: {{portLevelSettings: [{{port: {{number: {port}}}, tls: {tls}}}]}}
+"""
+
+
+def test_tls_begun_by_the_sidecar(abroad: Class) -> None:
+    page = f"curl -sSL -o /dev/null -D - http://{EDITION}/politics"
+    known = entry("edition", EDITION, "http", "tls")
+    abroad.apply(known)
+    assert re.findall(r"HTTP/\S+ (\d+)", abroad.type("curl", page)) == ["301", "200"]
+    begun = known.replace(
+        "name: http-port, protocol: HTTP", "name: http-port, protocol: HTTP, targetPort: 443"
+    )
+    abroad.apply(begun, originating(EDITION, 80, "{mode: SIMPLE}"))
+    until(lambda: re.findall(r"HTTP/\S+ (\d+)", abroad.type("curl", page)) == ["200"])
+
+
+def test_tls_begun_by_the_egress_gateway(abroad: Class) -> None:
+    ways = f"""http:
+  - match: [{{gateways: [mesh], port: 80}}]
+    route: [{{destination: {{host: {EGRESS}, subset: cnn, port: {{number: 443}}}}}}]
+  - match: [{{gateways: [way-out], port: 443}}]
+    route: [{{destination: {{host: {EDITION}, port: {{number: 443}}}}}}]"""
+    to_egress = f"""
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: to-egress}}
+spec:
+  host: {EGRESS}
+  subsets:
+  - name: cnn
+    trafficPolicy:
+      portLevelSettings: [{{port: {{number: 443}}, tls: {{mode: ISTIO_MUTUAL, sni: {EDITION}}}}}]
+"""
+    abroad.apply(
+        entry("edition", EDITION, "http", "https"),
+        egress_gateway(EDITION, 443, "HTTPS", ", tls: {mode: ISTIO_MUTUAL}"),
+        to_egress,
+        virtual_service("through-egress", f"[{EDITION}]", ways, gateways="[way-out, mesh]"),
+        originating(EDITION, 443, "{mode: SIMPLE}"),
+    )
+    page = f"curl -sSL -o /dev/null -D - http://{EDITION}/politics"
+    until(lambda: re.findall(r"HTTP/\S+ (\d+)", abroad.type("curl", page)) == ["200"])
+    until(lambda: logs(abroad, f"outbound|443||{EDITION}", "egress") != [])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labkit.embedded.addresses import API_SERVICE_IP
 from labkit.embedded.api.access import reconciliation
-from labkit.embedded.api.kinds import catalogue, crds
-from labkit.embedded.interfaces import Client
+from labkit.embedded.api.kinds import crds, istio
+from labkit.embedded.interfaces import AdmissionRequest, Client
 from labkit.embedded.objects import Obj
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -14,15 +14,37 @@ _META: Obj = {"name": "kubernetes", "namespace": "default"}
 
 def ensure(client: Client, host: str, port: int) -> None:
     """Make what is missing; *host* and *port* are where the API listens now."""
+    new = client.find("namespaces", NAMESPACES[0]) is None
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
     reconciliation.ensure(client)
-    for definition in crds.definitions(catalogue.BUILT_IN):
-        _ensure(client, crds.RESOURCE, definition)
+    if new:
+        define_istio(client)
     known = client.find("services", _META["name"], _META["namespace"]) or {}
     _ensure(client, "services", _service(port, known.get("spec", {}).get("clusterIP") or API_SERVICE_IP))
     _ensure(client, "endpoints", _endpoints(host, port))
     _ensure(client, "endpointslices.discovery.k8s.io", _slice(host, port))
+
+
+def define_istio(client: Client) -> None:
+    """Make those of Istio's definitions that are missing."""
+    for definition in istio.DEFINITIONS:
+        if client.find(crds.RESOURCE, definition["metadata"]["name"]) is None:
+            client.create(crds.RESOURCE, definition)
+
+
+class IstioDefinitions:
+    """An admission plug-in: whoever installs istiod installs Istio's definitions along, as charts do."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __call__(self, request: AdmissionRequest) -> list[str]:
+        metadata = request.object.get("metadata", {})
+        is_istiod = request.resource == "deployments.apps" and metadata.get("name") == "istiod"
+        if is_istiod and request.namespace == "istio-system" and not request.dry_run:
+            define_istio(self._client)
+        return []
 
 
 def _ensure(client: Client, resource: str, wanted: Obj) -> None:

@@ -23,6 +23,7 @@ from labkit.embedded.api.streams.open_streams import OpenStreams
 from labkit.embedded.api.streams.port_forward import PortForward
 from labkit.embedded.api.streams.proxy import Proxy
 from labkit.embedded.interfaces import PodRuntime
+from labkit.embedded.status import not_found
 
 Answer = web.StreamResponse | Awaitable[web.StreamResponse]
 
@@ -93,6 +94,8 @@ class Handlers:
 
     def _subresource(self, call: Call) -> Answer:
         name = call.target.subresource
+        if call.target.kind.custom and call.target.part is None:
+            raise not_found(call.target.kind.name, call.target.name)
         if name == "proxy":
             return self.proxy.answer(call)
         if name == "log":

@@ -11,13 +11,14 @@ from labkit.embedded.api.admission.priorities import priorities
 from labkit.embedded.api.admission.service_accounts import ServiceAccounts
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.merge.patch import merge_patch
+from labkit.embedded.api.objects.definitions import Definitions
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.interfaces import AdmissionPlugin, WatchEvent
 from labkit.embedded.objects import Obj, has_labels, labels_of, mutable
 from labkit.embedded.status import ApiError
-from labkit.embedded.store import Change, Store
+from labkit.embedded.store import EVERYTHING, Change, Store
 
 
 class InProcessClient:
@@ -31,6 +32,7 @@ class InProcessClient:
         self.verbs = Verbs(
             store, served, (ServiceAccounts(self), priorities, IngressClasses(self), *admission)
         )
+        self.definitions = Definitions(self.verbs)
 
     @property
     def store(self) -> Store:
@@ -60,7 +62,8 @@ class InProcessClient:
     def list(
         self, resource: str, namespace: str = "", *, labels: Mapping[str, str] | None = None
     ) -> list[Obj]:
-        objects = self.verbs.objects(resource, namespace)
+        known = resource in self.verbs.registry
+        objects = self.verbs.objects(resource, namespace) if known else []
         return [obj for obj in objects if has_labels(labels_of(obj), labels)] if labels else objects
 
     def create(self, resource: str, obj: Obj) -> Obj:
@@ -104,7 +107,7 @@ class InProcessClient:
 
         stop = self.store.subscribe(resources, keep)
         try:
-            for resource, obj in [(each, obj) for each in resources for obj in self.store.objects(each)]:
+            for resource, obj in self._objects(resources):
                 yield WatchEvent("ADDED", resource, obj)
             yield WatchEvent("SYNCED", "", {})
             while True:
@@ -115,3 +118,7 @@ class InProcessClient:
                 await arrived.wait()
         finally:
             stop()
+
+    def _objects(self, resources: Sequence[str]) -> Sequence[tuple[str, Obj]]:
+        names = self.store.resources if EVERYTHING in resources else resources
+        return [(each, obj) for each in names for obj in self.store.objects(each)]

@@ -14,7 +14,7 @@ from typing import Any
 from labkit.embedded.api.generated import MESSAGES, SCHEMAS, messages, schemas
 from labkit.embedded.api.kinds import catalogue
 
-SERVED = [each.type for each in catalogue.BUILT_IN]
+SERVED = list(catalogue.registry().values())
 
 
 def text_of_schemas() -> bytes:

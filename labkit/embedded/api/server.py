@@ -17,6 +17,7 @@ from labkit.embedded.api.describe.documents import Documents
 from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.kinds.custom import deprecation
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.request import bodies, responses
 from labkit.embedded.api.request.incoming import body_of
@@ -26,6 +27,8 @@ from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError, bad_request
 
 _SHUTDOWN_SECONDS = 2.0
+_DEPRECATED = "labkit.deprecated"
+"""Of a request: the warning that belongs to a version that is deprecated."""
 
 log = logging.getLogger("labkit.embedded.api")
 
@@ -64,6 +67,12 @@ class ApiServer:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._answered(request)
+        if _DEPRECATED in request and not response.prepared:
+            response.headers.add("Warning", responses.warning_header(request[_DEPRECATED]))
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._dispatch(request)
         except ApiError as error:
@@ -82,6 +91,8 @@ class ApiServer:
             self._door.welcome(request.protocol)
         path, query = request.rel_url.raw_path, dict(request.rel_url.query)
         target = resolve(self._registry, path)
+        if target is not None and target.kind.custom and (old := deprecation(target.kind, target.version)):
+            request[_DEPRECATED] = old
         asked = attributes.of_request(request.method, path, target, query)
         user = self._gate.admit(sender, request.headers, asked)
         if target is None or user is None:

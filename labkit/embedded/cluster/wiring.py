@@ -21,6 +21,7 @@ from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.objects import stored
 from labkit.embedded.api.server import ApiServer
 from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.views import Kinds, Namespaced
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.injection import Injection
@@ -65,10 +66,11 @@ class Cluster:
     def __init__(self, plan: Plan, listener: socket.socket) -> None:
         self._plan, self._listener = plan, listener
         self._tasks: list[asyncio.Task[None]] = []
-        registry = catalogue.registry()
-        self._store = Store(plan.database, partial(stored.check, registry))
+        registry = catalogue.registry(())
+        self._store = Store(plan.database, partial(stored.check, registry), stored.FIRST)
         self._client = InProcessClient(self._store, registry=registry)
         self._client.add_admission(Injection(self._client))
+        self._client.add_admission(bootstrap.IstioDefinitions(self._client))
         self._client.add_validation(istio_validation)
         self._controllers = _controllers(self._client, registry, plan)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
@@ -89,6 +91,7 @@ class Cluster:
         return Catalogue(mesh | images(), own_images(self._plan.images))
 
     async def __aenter__(self) -> Cluster:
+        self._client.definitions.look()
         bootstrap.ensure(self._client, *self._listener.getsockname())
         _publish_ports(self._client, self._plan.ports)
         self._run("controllers", self._controllers.run())
@@ -123,11 +126,8 @@ class Cluster:
 
 
 def _controllers(client: Client, registry: Registry, plan: Plan) -> ControllerManager:
-    stored = [each for each in registry.values() if each.persisted and each.stored_as == each.name]
-    kinds = {(each.group, each.kind): each.stored_as for each in registry.values() if each.persisted}
-    namespaced = [each.name for each in stored if each.namespaced]
     authority = plan.certificates.authority.read_text()
-    return ControllerManager(client, plan.block, kinds, namespaced, authority)
+    return ControllerManager(client, plan.block, Kinds(registry), Namespaced(registry), authority)
 
 
 def _tls(certificates: Certificates) -> ssl.SSLContext:

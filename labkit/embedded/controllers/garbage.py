@@ -7,10 +7,10 @@ that carries ``orphan`` is first removed from the references of what it owns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from labkit.embedded.controllers.runtime import Key
-from labkit.embedded.interfaces import Client, WatchEvent
+from labkit.embedded.interfaces import EVERYTHING, Client, WatchEvent
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of, uid_of
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -19,10 +19,11 @@ FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 class GarbageCollector:
     """Follows the owner references of everything there is; keys are (resource, namespace/name)."""
 
-    def __init__(self, client: Client, kinds: dict[tuple[str, str], str], resources: Sequence[str]) -> None:
+    resources = (EVERYTHING,)
+
+    def __init__(self, client: Client, kinds: Mapping[tuple[str, str], str]) -> None:
         """*kinds*: (group, kind) → resource, for what may own something."""
         self._client, self._kinds = client, kinds
-        self.resources = tuple(resources)
         self._owned: dict[str, set[Key]] = {}
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:

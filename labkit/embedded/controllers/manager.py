@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
 from labkit.embedded.controllers.deployments import Deployments
+from labkit.embedded.controllers.disruption_budgets import DisruptionBudgets
 from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
 from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
@@ -32,12 +34,12 @@ class ControllerManager:
         self,
         client: Client,
         block: int,
-        kinds: dict[tuple[str, str], str],
-        namespaced: list[str],
+        kinds: Mapping[tuple[str, str], str],
+        namespaced: Collection[str],
         authority: str = "",
     ) -> None:
-        """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces;
-        *authority*: the API server's CA certificate, told to every namespace."""
+        """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces (both
+        may grow); *authority*: the API server's CA certificate, told to every namespace."""
         self._client = client
         controllers: list[Controller] = [
             default_service_account(client),
@@ -51,8 +53,9 @@ class ControllerManager:
             NodeTaints(client),
             TaintEviction(client),
             PodCollection(client),
+            DisruptionBudgets(client),
             NamespaceDeletion(client, namespaced),
-            GarbageCollector(client, kinds, sorted(set(kinds.values()))),
+            GarbageCollector(client, kinds),
         ]
         if authority:
             controllers.append(root_certificate(client, authority))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from labkit.embedded.controllers.conditions import turned
 from labkit.embedded.controllers.namespace_conditions import deletion_conditions
 from labkit.embedded.controllers.runtime import Key
-from labkit.embedded.interfaces import Client, WatchEvent
+from labkit.embedded.interfaces import EVERYTHING, Client, WatchEvent
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
 from labkit.embedded.status import ApiError
 
@@ -70,10 +70,15 @@ class NamespaceDeletion:
     Owners go before what they own, so that nothing is made anew meanwhile; events go last.
     """
 
-    def __init__(self, client: Client, namespaced: Sequence[str]) -> None:
-        self._client = client
-        self._namespaced = sorted(namespaced, key=_order)
-        self.resources = ("namespaces", *self._namespaced)
+    resources = (EVERYTHING,)
+
+    def __init__(self, client: Client, namespaced: Iterable[str]) -> None:
+        """*namespaced*: what lives in namespaces, asked for each time."""
+        self._client, self._all = client, namespaced
+
+    @property
+    def _namespaced(self) -> list[str]:
+        return sorted(self._all, key=_order)
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The namespace: while it ends, every change in it matters."""

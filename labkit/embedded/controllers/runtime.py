@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from labkit.embedded.interfaces import Client, WatchEvent
+from labkit.embedded.interfaces import EVERYTHING, Client, WatchEvent
 from labkit.embedded.status import ApiError
 
 FIRST_RETRY, LAST_RETRY = 0.05, 30.0  # seconds
@@ -66,7 +66,7 @@ class Loop:
     def see(self, event: WatchEvent) -> None:
         """Queue what *event* concerns."""
         for controller in self._controllers:
-            if event.resource not in controller.resources:
+            if event.resource not in controller.resources and EVERYTHING not in controller.resources:
                 continue
             try:
                 for key in controller.keys(event):
@@ -91,6 +91,8 @@ class Loop:
 
     async def _watch(self) -> None:
         resources = {resource for controller in self._controllers for resource in controller.resources}
+        if EVERYTHING in resources:
+            resources = {EVERYTHING}
         async for event in self._client.watch(*sorted(resources)):
             if event.type == "SYNCED":
                 self._synced.set()

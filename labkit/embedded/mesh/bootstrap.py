@@ -244,14 +244,27 @@ _STATS = _Page("/stats/prometheus", "prometheus_stats")
 _READY = _Page("/healthz/ready", "agent", rewrite="/ready")
 
 
+def _merged_first() -> dict[str, Any]:
+    """An HTTP filter that asks for the statistics, before they are asked for.
+
+    Envoy brings together what its threads have measured when somebody asks, and shows it to who asks next.
+    """
+    page = {"uri": "http://localhost", "cluster": "prometheus_stats", "timeout": "1s"}
+    asked = {"server_uri": page, "path_prefix": "/stats?filter=^$&for="}
+    kind = f"{_TYPE}.extensions.filters.http.ext_authz.v3.ExtAuthz"
+    config = {"@type": kind, "http_service": asked, "failure_mode_allow": True}
+    return {"name": "merged_first", "typed_config": config}
+
+
 def _listener(address: str, port: int, *pages: _Page) -> dict[str, Any]:
     host = {"name": "backend", "domains": ["*"], "routes": [each.route for each in pages]}
     router = {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"}
+    first = [_merged_first()] if _STATS in pages else []
     manager = {
         "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": pages[-1].cluster,
         "route_config": {"virtual_hosts": [host]},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        "http_filters": [*first, {"name": "envoy.filters.http.router", "typed_config": router}],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
     where = {"socket_address": {"address": address, "port_value": port}}

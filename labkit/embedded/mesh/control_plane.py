@@ -61,12 +61,13 @@ class ControlPlane:
         return UnixAddress(self._debug_socket) if port in DEBUG_PORTS else None
 
     async def _serve(self, log: IstiodLog, ready: Callable[[bool], None]) -> None:
-        credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log))
+        credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log), log)
         tell = ObjectStatus(self._client, log).tell
         fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
         ingress_status = IngressStatus(self._client, log)
 
         async def publish(state: MeshState, revision: int, why: str) -> None:
+            credentials.follow(state)
             await fleet.publish(state, revision, why)
             ingress_status.tell(state)
 

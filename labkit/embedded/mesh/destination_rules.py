@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from labkit.embedded.mesh.configs import Config
 from labkit.embedded.mesh.hosts import is_wildcard, most_specific, resolve
+from labkit.embedded.objects import has_labels
 
 Policy = Mapping[str, Any]
+_ANYBODY: Mapping[str, str] = {}
 POLICY_PARTS = ("loadBalancer", "connectionPool", "outlierDetection", "tls")
 
 
@@ -34,6 +37,15 @@ class DestinationRule:
     config: Config
     policy: Policy
     subsets: tuple[Subset, ...]
+
+    @property
+    def workloads(self) -> Mapping[str, str]:
+        """The labels of the workloads it is for; empty where it is for all."""
+        return (self.config.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+
+    @property
+    def selects_workloads(self) -> bool:
+        return self.config.spec.get("workloadSelector") is not None
 
     def policy_for(self, port: int, subset: Subset | None = None) -> Policy:
         """The four parts that hold for *port* (of *subset*); a missing part means Istio's default.
@@ -64,43 +76,65 @@ class DestinationRules:
     def __init__(self, configs: Sequence[Config], root_namespace: str) -> None:
         self._root = root_namespace
         self._by_namespace: dict[str, dict[str, list[DestinationRule]]] = {}
-        self._found: dict[tuple[str, str, str], DestinationRule | None] = {}
+        self._found: dict[tuple[str, str, str, tuple[str, ...]], DestinationRule | None] = {}
         for namespace, rules in _grouped(configs).items():
             self._by_namespace[namespace] = {host: _merged(each) for host, each in rules.items()}
 
-    def lookup(self, host: str, client: str, owner: str) -> DestinationRule | None:
-        """The rule for *host*, a service of namespace *owner*, in proxies of namespace *client*."""
-        key = (host, client, owner)
+    def selecting(self, namespace: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """The names of the rules that are for the workloads of *namespace* with *labels* only."""
+        return tuple(
+            each.config.name
+            for each in self._selective.get(namespace, ())
+            if has_labels(labels, each.workloads)
+        )
+
+    def lookup(
+        self, host: str, client: str, owner: str, labels: Mapping[str, str] = _ANYBODY
+    ) -> DestinationRule | None:
+        """The rule for *host*, a service of namespace *owner*, in proxies of namespace *client*, whose pods
+        have *labels*."""
+        chosen = self.selecting(client, labels)
+        key = (host, client, owner, chosen)
         if key not in self._found:
-            self._found[key] = self._look_up(host, client, owner)
+            self._found[key] = self._look_up(host, client, owner, chosen)
         return self._found[key]
 
-    def _look_up(self, host: str, client: str, owner: str) -> DestinationRule | None:
+    @cached_property
+    def _selective(self) -> Mapping[str, Sequence[DestinationRule]]:
+        """By namespace, the rules for some workloads only."""
+        return {
+            namespace: [each for those in rules.values() for each in those if each.selects_workloads]
+            for namespace, rules in self._by_namespace.items()
+        }
+
+    def _look_up(self, host: str, client: str, owner: str, chosen: tuple[str, ...]) -> DestinationRule | None:
         levels = [] if client == self._root else [client]
         for namespace in dict.fromkeys([*levels, owner, self._root]):
-            rule = self._in(namespace, host, client)
-            if rule is not None:
-                return rule
+            found = self._in(namespace, host)
+            if namespace == client and found:
+                return _own(found, chosen)
+            for rule in found:
+                if not rule.selects_workloads and rule.config.is_visible_from(client):
+                    return rule
         return None
 
-    def _in(self, namespace: str, host: str, client: str) -> DestinationRule | None:
-        rules = self._by_namespace.get(namespace)
-        if not rules:
-            return None
-        visible = namespace == client
+    def _in(self, namespace: str, host: str) -> list[DestinationRule]:
+        rules = self._by_namespace.get(namespace, {})
         hosts = [host] if host in rules else [each for each in rules if is_wildcard(each)]
-        best = most_specific(host, hosts)
-        found = rules.get(best or "", [])
-        return next((each for each in found if visible or each.config.is_visible_from(client)), None)
+        return rules.get(most_specific(host, hosts) or "", [])
+
+
+def _own(rules: Sequence[DestinationRule], chosen: tuple[str, ...]) -> DestinationRule | None:
+    """Of the namespace's own: one for these workloads, else one for all."""
+    picked = (each for each in rules if each.selects_workloads and each.config.name in chosen)
+    return next(picked, None) or next((each for each in rules if not each.selects_workloads), None)
 
 
 def _grouped(configs: Iterable[Config]) -> Mapping[str, Mapping[str, list[DestinationRule]]]:
     grouped: dict[str, dict[str, list[DestinationRule]]] = defaultdict(lambda: defaultdict(list))
     for config in configs:
-        # A workloadSelector is not enforced yet (the API says so); such a rule must not hit everybody.
-        if not config.spec.get("workloadSelector"):
-            rule = _rule(config)
-            grouped[config.namespace][rule.host].append(rule)
+        rule = _rule(config)
+        grouped[config.namespace][rule.host].append(rule)
     return grouped
 
 
@@ -115,11 +149,12 @@ def _rule(config: Config) -> DestinationRule:
 
 
 def _merged(rules: Sequence[DestinationRule]) -> list[DestinationRule]:
-    """*rules* of one host, oldest first, those with one ``exportTo`` made one."""
-    merged: dict[frozenset[str], DestinationRule] = {}
+    """*rules* of one host, oldest first, those with one ``exportTo`` for the same workloads made one."""
+    merged: dict[object, DestinationRule] = {}
     for rule in rules:
-        first = merged.get(rule.config.export_to)
-        merged[rule.config.export_to] = rule if first is None else _merge(first, rule)
+        key = rule.config.export_to, tuple(sorted(rule.workloads.items())), rule.selects_workloads
+        first = merged.get(key)
+        merged[key] = rule if first is None else _merge(first, rule)
     return list(merged.values())
 
 

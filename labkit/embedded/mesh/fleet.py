@@ -36,8 +36,8 @@ Translate = Callable[[MeshState, Proxy], Snapshot]
 """The pure function from the mesh to what one proxy shall have."""
 
 
-Secrets = Callable[[Proxy, MeshState], Mapping[str, Resource]]
-"""The certificates of one proxy, by the names it asks for."""
+Secrets = Callable[[Proxy, MeshState, Snapshot], Mapping[str, Resource]]
+"""The certificates of one proxy, by the names it asks for; those of its own, and those its snapshot names."""
 
 
 class Fleet:
@@ -48,7 +48,7 @@ class Fleet:
         translate: Translate,
         log: IstiodLog,
         tell: Callable[[list[Fault]], None] = lambda _: None,
-        secrets: Secrets = lambda proxy, state: {},
+        secrets: Secrets = lambda proxy, state, snapshot: {},
     ) -> None:
         """*tell* is called with the faults there are, whenever that may have changed; *secrets* are what a
         proxy is to show and to trust."""
@@ -177,7 +177,7 @@ class Fleet:
         try:
             resources = self._translate(state, connection.proxy)
             by_type = dict(by_kind(resources))
-            by_type[Type.SECRET] = self._secrets(connection.proxy, state)
+            by_type[Type.SECRET] = self._secrets(connection.proxy, state, resources)
             by_type[Type.LISTENER] = unbindable.without(by_type[Type.LISTENER], connection.taken)
             snapshot = self._compiler.compile(by_type)
         except Exception as error:  # whatever a person wrote: it must not stop all the rest

@@ -30,6 +30,18 @@ class MeshConfigError(ValueError):
 
 
 @dataclass(frozen=True)
+class TlsSettings:
+    """``TLSConfig``: of ``meshMTLS``, or of ``tlsDefaults``."""
+
+    is_given: bool = False
+    """Whether a version is asked for."""
+    lowest: str = "TLSv1_2"
+    """The lowest version of TLS, as Envoy spells it."""
+    cipher_suites: tuple[str, ...] = ()
+    ecdh_curves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class MeshConfig:
     """``MeshConfig``, as far as the translation reads it."""
 
@@ -43,6 +55,10 @@ class MeshConfig:
     trust_domain: str = TRUST_DOMAIN
     trust_domain_aliases: tuple[str, ...] = ()
     """Other names of the trust domain, such as the one it had before."""
+    mesh_mtls: TlsSettings = TlsSettings()
+    """Of mutual TLS between proxies …"""
+    tls_defaults: TlsSettings = TlsSettings()
+    """… and of all other TLS."""
     enable_auto_mtls: bool = True
     """Whether callers use mutual TLS where the other end takes it, without being told to."""
     connect_timeout: str = "10s"
@@ -96,9 +112,9 @@ def _camel(name: str) -> str:
 
 
 _FIELDS = {_camel(each.name): each.name for each in fields(MeshConfig) if each.name != "not_enforced"}
-_RENAMED = {"outboundTrafficPolicy", "pathNormalization"}
+_RENAMED = {"outboundTrafficPolicy", "pathNormalization", "tlsDefaults"}
 # Settings that the installed map carries and that hold here, or whose default is what we do.
-_HARMLESS = {"enablePrometheusMerge", "rootNamespace", "trustDomain"}
+_HARMLESS = {"enablePrometheusMerge", "rootNamespace", "trustDomain", "meshMTLS"}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,6 +126,8 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     normalization = _section(values, "pathNormalization").get("normalization")
     known |= {"outbound_traffic_policy": mode} if mode is not None else {}
     known |= {"path_normalization": normalization} if normalization is not None else {}
+    known |= {"mesh_mtls": _tls_settings(values, "meshMTLS")}
+    known |= {"tls_defaults": _tls_settings(values, "tlsDefaults")}
     _refuse_wrong_types(known)
     _refuse_unknown_enums(known)
     return known
@@ -120,6 +138,25 @@ def _section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(section, Mapping):
         raise MeshConfigError(f"{key} is {section!r}; it is a mapping")
     return section
+
+
+_VERSIONS = {"TLS_AUTO": "TLSv1_2", "TLSV1_2": "TLSv1_2", "TLSV1_3": "TLSv1_3"}
+
+
+def _tls_settings(values: Mapping[str, Any], key: str) -> TlsSettings:
+    section = _section(values, key)
+    asked = str(section.get("minProtocolVersion") or "TLS_AUTO")
+    if asked not in _VERSIONS:
+        raise MeshConfigError(f"{key}.minProtocolVersion is {asked!r}; it can be {', '.join(_VERSIONS)}")
+    suites, curves = _texts(section, key, "cipherSuites"), _texts(section, key, "ecdhCurves")
+    return TlsSettings(asked != "TLS_AUTO", _VERSIONS[asked], suites, curves)
+
+
+def _texts(section: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
+    found = section.get(name) or []
+    if not isinstance(found, list):
+        raise MeshConfigError(f"{key}.{name} is {found!r}; it is a list")
+    return tuple(map(str, found))
 
 
 def _refuse_wrong_types(known: Mapping[str, Any]) -> None:
@@ -143,6 +180,8 @@ _WANTED: Mapping[str, type] = {
     "default_config": Mapping,
     "default_providers": Mapping,
     "enable_auto_mtls": bool,
+    "mesh_mtls": TlsSettings,
+    "tls_defaults": TlsSettings,
     **{each.name: tuple for each in fields(MeshConfig) if str(each.type).startswith("tuple")},
 }
 _TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping", bool: "true or false"}

@@ -38,6 +38,7 @@ SERVICES = "services"
 ENDPOINT_SLICES = "endpointslices.discovery.k8s.io"
 PODS = "pods"
 CONFIG_MAPS = "configmaps"
+SECRETS = "secrets"
 GATEWAYS = "gateways.networking.istio.io"
 VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
 DESTINATION_RULES = "destinationrules.networking.istio.io"
@@ -56,6 +57,7 @@ WATCHED = (
     ENDPOINT_SLICES,
     PODS,
     CONFIG_MAPS,
+    SECRETS,
     GATEWAYS,
     VIRTUAL_SERVICES,
     DESTINATION_RULES,
@@ -69,7 +71,8 @@ WATCHED = (
     REQUEST_AUTHENTICATIONS,
     AUTHORIZATION_POLICIES,
 )
-"""Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``)."""
+"""Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``,
+and those that hold certificates)."""
 
 Key: TypeAlias = tuple[str, str, str]
 """An object: resource, namespace, name."""
@@ -169,9 +172,7 @@ class MeshState:
         """Results the translations for several proxies share; keys begin with their owner's name."""
 
     def _config_map(self) -> Obj | None:
-        wanted = (ROOT_NAMESPACE, CONFIG_MAP)
-        maps = self._objects[CONFIG_MAPS]
-        return next((each for each in maps if (namespace_of(each), name_of(each)) == wanted), None)
+        return self.config_maps.get((ROOT_NAMESPACE, CONFIG_MAP))
 
     @property
     def objects(self) -> Mapping[str, Sequence[Obj]]:
@@ -237,6 +238,16 @@ class MeshState:
     def pods(self) -> Mapping[tuple[str, str], Obj]:
         """By (namespace, name)."""
         return {(namespace_of(pod), name_of(pod)): pod for pod in self._objects[PODS]}
+
+    @cached_property
+    def secrets(self) -> Mapping[tuple[str, str], Obj]:
+        """By (namespace, name)."""
+        return {(namespace_of(each), name_of(each)): each for each in self._objects[SECRETS]}
+
+    @cached_property
+    def config_maps(self) -> Mapping[tuple[str, str], Obj]:
+        """By (namespace, name)."""
+        return {(namespace_of(each), name_of(each)): each for each in self._objects[CONFIG_MAPS]}
 
     def pod_of(self, proxy: Proxy) -> Obj | None:
         return self.pods.get((proxy.namespace, proxy.name))
@@ -322,7 +333,8 @@ class MeshState:
 
 
 def _age(service: Service) -> tuple[str, str, str]:
-    return service.created, service.name, service.namespace
+    # A ServiceEntry has a service for each of its hosts, which are told apart by name, not by place.
+    return service.created, service.name if service.from_kubernetes else service.host, service.namespace
 
 
 def _replaces(service: Service, known: Service) -> bool:

@@ -127,7 +127,17 @@ def _matters(event: WatchEvent) -> bool:
         return False
     if event.resource != CONFIG_MAPS:
         return True
-    return (namespace_of(event.object), name_of(event.object)) == (ROOT_NAMESPACE, CONFIG_MAP)
+    name = name_of(event.object)
+    if (namespace_of(event.object), name) == (ROOT_NAMESPACE, CONFIG_MAP):
+        return True
+    return name not in _IN_EVERY_NAMESPACE and _has_certificates(event.object)
+
+
+_IN_EVERY_NAMESPACE = ("istio-ca-root-cert", "kube-root-ca.crt")
+
+
+def _has_certificates(config_map: Obj) -> bool:
+    return any("BEGIN CERTIFICATE" in text for text in (config_map.get("data") or {}).values())
 
 
 def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:

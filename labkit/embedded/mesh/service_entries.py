@@ -59,6 +59,7 @@ def _services(config: Config) -> Iterator[Service]:
             export_to=config.export_to,
             external=spec.get("location") != "MESH_INTERNAL",
             from_kubernetes=False,
+            subject_alt_names=tuple(map(str, spec.get("subjectAltNames") or ())),
             endpoints={port.name: tuple(_endpoints(config, str(host), port, resolution)) for port in ports},
         )
 

@@ -93,6 +93,8 @@ class Service:
     from_kubernetes: bool = True
     aliases: tuple[str, ...] = ()
     """Hosts of ExternalName Services that point here."""
+    subject_alt_names: tuple[str, ...] = ()
+    """Names that its certificates may be for, besides those of its workloads' accounts."""
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict, compare=False)
     """By port name."""
 

@@ -67,6 +67,7 @@ class Sandbox:
         needed: folders and files of the host without which its programs don't run.
         """
         folder = self.node.pod_run_dir(self.pod)
+        needed = [*needed, self.node.network_socket]  # which Python asks itself where there is no supervisor
         mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
         top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from labkit.embedded.objects import Obj, name_of, namespace_of
@@ -73,10 +74,13 @@ class Database:
         found = self._connection.execute("SELECT value FROM revision").fetchone()
         return found[0] if found and isinstance(found[0], int) else 0
 
-    def objects(self, check: Check) -> Iterator[tuple[str, Obj]]:
-        """Every (resource, object); rows that can't be read, or that *check* refuses, are moved aside."""
+    def objects(self, check: Check, first: Sequence[str] = ()) -> Iterator[tuple[str, Obj]]:
+        """Every (resource, object), those of *first* before the others.
+
+        Rows that can't be read, or that *check* refuses, are moved aside.
+        """
         broken: list[tuple[Row, ValueError]] = []
-        for columns in self._connection.execute("SELECT resource, namespace, name, body FROM objects"):
+        for columns in chain(self._rows("IN", first), self._rows("NOT IN", first)):
             row = Row.of(columns)
             try:
                 yield row.object(check)
@@ -84,6 +88,11 @@ class Database:
                 broken.append((row, error))
         for row, why in broken:
             self._move_aside(row, why)
+
+    def _rows(self, which: str, resources: Sequence[str]) -> Iterator[tuple[bytes, ...]]:
+        marks = ", ".join("?" for _ in resources)
+        statement = f"SELECT resource, namespace, name, body FROM objects WHERE resource {which} ({marks})"
+        return self._connection.execute(statement, tuple(resources))
 
     def jump(self, revision: int) -> int:
         """The revision to go on from: *revision*, or a later one after a power cut."""

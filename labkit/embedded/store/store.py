@@ -7,7 +7,7 @@ leaves both as they were. One asyncio loop calls all this, hence no locks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from labkit.embedded.objects import Obj, at_revision, name_of, namespace_of
@@ -15,20 +15,27 @@ from labkit.embedded.store.database import Database
 from labkit.embedded.store.history import Change, History
 from labkit.embedded.store.rows import Check, revision_of
 
+EVERYTHING = "*"
+"""In the place of a resource: all there are, and all that come."""
 Listener = Callable[[Change], None]
 
 
 class Store:
     """Objects by resource (``pods``, ``deployments.apps``), namespace and name; one rising revision."""
 
-    def __init__(self, path: Path, check: Check = lambda resource, obj: None) -> None:
-        """*check* raises ValueError for what was stored and can't be used: that is moved aside."""
+    def __init__(
+        self, path: Path, check: Check = lambda resource, obj: None, first: Sequence[str] = ()
+    ) -> None:
+        """*check* raises ValueError for what was stored and can't be used: that is moved aside.
+
+        It sees the objects of the resources *first* before all others.
+        """
         self.path = path
         self._database = Database(path)
         self._objects: dict[str, dict[str, dict[str, Obj]]] = {}
         self._listeners: dict[str, dict[Listener, None]] = {}
         newest = self._database.revision()
-        for resource, obj in self._database.objects(check):
+        for resource, obj in self._database.objects(check, first):
             self._keep(resource, obj)
             newest = max(newest, revision_of(obj))
         self._revision = self._database.jump(newest)
@@ -53,6 +60,11 @@ class Store:
         spaces = self._objects.get(resource, {})
         names = [namespace] if namespace else sorted(spaces)
         return [obj for space in names for _, obj in sorted(spaces.get(space, {}).items())]
+
+    @property
+    def resources(self) -> list[str]:
+        """Those of which there is an object."""
+        return [each for each, spaces in self._objects.items() if spaces]
 
     def put(self, resource: str, obj: Obj) -> Obj:
         """Write *obj* (new or changed) under the next revision; returns it as stored."""
@@ -107,5 +119,6 @@ class Store:
     def _tell(self, change: Change) -> None:
         self._revision = change.revision
         self._history.append(change)
-        for listener in tuple(self._listeners.get(change.resource, ())):
+        every = self._listeners.get(EVERYTHING, {})
+        for listener in (*self._listeners.get(change.resource, ()), *every):
             listener(change)

@@ -32,6 +32,7 @@ RESOURCES = {
     "EndpointSlice": model.ENDPOINT_SLICES,
     "Pod": model.PODS,
     "ConfigMap": model.CONFIG_MAPS,
+    "Secret": model.SECRETS,
     "Gateway": model.GATEWAYS,
     "VirtualService": model.VIRTUAL_SERVICES,
     "DestinationRule": model.DESTINATION_RULES,
@@ -212,41 +213,51 @@ def envoy_accepts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Snapsho
 
 
 @cache
-def _authority() -> Authority:
+def authority() -> Authority:
+    """Of the meshes here."""
     return Authority.self_signed("cluster.local")
 
 
-def _with_certificates(value: Any, identity: str) -> Any:
-    """*value* with certificates of *identity* written into what asks for them over SDS."""
+Secrets = Callable[[str], Obj | None]
+"""What is asked for over SDS, by name."""
+ANYBODY = "spiffe://cluster.local/ns/default/sa/default"
+
+
+def of_anybody(name: str, identity: str = ANYBODY) -> Obj:
+    """The certificate of *identity*, and the mesh's authority, whatever they are asked for as."""
+    mine = authority().issue(identity)
+    pair = {"certificate_chain": {"inline_string": mine.chain}, "private_key": {"inline_string": mine.key}}
+    trusted = {"trusted_ca": {"inline_string": authority().root}}
+    return {"name": name, "tls_certificate": pair, "validation_context": trusted}
+
+
+def _with_certificates(value: Any, secrets: Secrets) -> Any:
+    """*value* with what it asks for over SDS written into it."""
     if isinstance(value, list):
-        return [_with_certificates(each, identity) for each in value]
+        return [_with_certificates(each, secrets) for each in value]
     if not isinstance(value, dict):
         return value
-    found = {key: _with_certificates(each, identity) for key, each in value.items()}
-    if found.pop("tls_certificate_sds_secret_configs", None):
-        mine = _authority().issue(identity)
-        pair = {
-            "certificate_chain": {"inline_string": mine.chain},
-            "private_key": {"inline_string": mine.key},
-        }
-        combined = found.pop("combined_validation_context")["default_validation_context"]
-        trusted = {"trusted_ca": {"inline_string": _authority().root}}
-        found |= {"tls_certificates": [pair], "validation_context": {**combined, **trusted}}
+    found = {key: _with_certificates(each, secrets) for key, each in value.items()}
+    asked = found.pop("tls_certificate_sds_secret_configs", [])
+    pairs = [secret["tls_certificate"] for each in asked if (secret := secrets(each["name"]))]
+    found |= {"tls_certificates": pairs} if pairs else {}
+    combined = found.pop("combined_validation_context", None)
+    if combined:
+        trusted = secrets(combined["validation_context_sds_secret_config"]["name"]) or {}
+        rules = combined["default_validation_context"]
+        found["validation_context"] = {**rules, **trusted.get("validation_context", {})}
     return found
 
 
-def static(
-    snapshot: Snapshot, source: str = "", identity: str = "spiffe://cluster.local/ns/default/sa/default"
-) -> Obj:
+def static(snapshot: Snapshot, source: str = "", secrets: Secrets = of_anybody) -> Obj:
     """A bootstrap that holds *snapshot*: routes, endpoints and certificates written into what asks for them.
 
     *source*: the address that upstream connections come from, as in the pod's own bootstrap.
-    *identity*: whose certificates they are.
     """
     bound = {"upstream_bind_config": {"source_address": {"address": source, "port_value": 0}}}
     clusters = [_with_endpoints(each, snapshot) for each in snapshot.clusters.values()]
     listeners = [_with_routes(each, snapshot) for each in snapshot.listeners.values()]
-    resources = _with_certificates({"clusters": clusters, "listeners": listeners}, identity)
+    resources = _with_certificates({"clusters": clusters, "listeners": listeners}, secrets)
     return {
         "node": {"id": "test", "cluster": "test"},
         "static_resources": resources,

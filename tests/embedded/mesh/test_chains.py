@@ -36,7 +36,7 @@ def test_the_first_to_claim_has_it(given_matches):
     for number, match in enumerate(given_matches):
         for claim in claims(match):
             owner.setdefault(claim, f"cluster-{number}")
-    chains = [TcpChain(f"cluster-{number}", match) for number, match in enumerate(given_matches)]
+    chains = [TcpChain(f"cluster-{number}", match=match) for number, match in enumerate(given_matches)]
 
     found = [(claim, chain.target) for chain in distinct(chains) for claim in claims(chain.match)]
 
@@ -45,15 +45,15 @@ def test_the_first_to_claim_has_it(given_matches):
 
 
 def test_what_is_free_stays_as_it_was():
-    chains = [TcpChain("a", {"server_names": ["a.example"], "destination_port": 1}), TcpChain("rest")]
+    chains = [TcpChain("a", match={"server_names": ["a.example"], "destination_port": 1}), TcpChain("rest")]
 
     assert list(distinct(chains)) == chains
 
 
 def test_a_partial_wildcard_is_no_servers_name():
     chains = [
-        TcpChain("a", {"server_names": ["*a.example", "b.example"]}),
-        TcpChain("b", {"server_names": ["*c"]}),
+        TcpChain("a", match={"server_names": ["*a.example", "b.example"]}),
+        TcpChain("b", match={"server_names": ["*c"]}),
     ]
 
-    assert list(distinct(chains)) == [TcpChain("a", {"server_names": ["b.example"]})]
+    assert list(distinct(chains)) == [TcpChain("a", match={"server_names": ["b.example"]})]

@@ -179,6 +179,19 @@ trafficPolicy: &secret
 subsets: [{name: v1, trafficPolicy: *secret}]
 ---
 host: a.example
+trafficPolicy: &files
+  tls: &pair {mode: MUTUAL, clientCertificate: a, privateKey: b}
+  portLevelSettings: [{port: {number: 80}, tls: *pair}]
+subsets: [{name: v1, trafficPolicy: *files}]
+---
+host: a.example
+workloadSelector: {matchLabels: {app: a}}
+trafficPolicy: &stored
+  tls: &credential {mode: MUTUAL, credentialName: a}
+  portLevelSettings: [{port: {number: 80}, tls: *credential}]
+subsets: [{name: v1, trafficPolicy: *stored}]
+---
+host: a.example
 trafficPolicy: &hashed
   loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: 1s}}}
   portLevelSettings:
@@ -202,6 +215,24 @@ servers:
   tls: {mode: SIMPLE, serverCertificate: a, privateKey: b}
 ---
 selector: {istio: ingressgateway}
+servers:
+- hosts: [a.example]
+  port: {number: 443, name: a, protocol: HTTPS}
+  tls: {mode: MUTUAL, credentialName: a}
+---
+selector: {istio: ingressgateway}
+servers:
+- hosts: [a.example]
+  port: {number: 443, name: a, protocol: HTTPS}
+  tls: {mode: MUTUAL, serverCertificate: a, privateKey: b, caCertificates: c}
+---
+selector: {istio: ingressgateway}
+servers:
+- hosts: [a.example]
+  port: {number: 443, name: a, protocol: HTTPS}
+  tls: {mode: SIMPLE, tlsCertificates: [{serverCertificate: a, privateKey: b}]}
+---
+selector: {istio: ingressgateway}
 servers: [{hosts: [a.example], port: {number: 443, name: a, protocol: TLS}, tls: {mode: PASSTHROUGH}}]
 """,
     "ServiceEntry": """
@@ -209,6 +240,12 @@ hosts: [c.example]
 ports: [{number: 80, name: a, protocol: HTTP}]
 resolution: STATIC
 endpoints: [{address: 192.0.2.1}, {address: 192.0.2.2}]
+---
+hosts: [c.example]
+location: MESH_INTERNAL
+ports: [{number: 80, name: a, protocol: HTTP}]
+resolution: STATIC
+endpoints: [{address: 192.0.2.1, serviceAccount: a}]
 ---
 hosts: [c.example]
 ports: [{number: 80, name: a, protocol: HTTP}]
@@ -362,6 +399,7 @@ def is_told(path, warnings):
 
 NAMES_FOR_PEOPLE = {
     ("Gateway", ("servers", 0, "name")),
+    ("Gateway", ("servers", 0, "tls", "tlsCertificates", 0, "caCertificates")),
 }
 """Nothing follows from these in istiod either."""
 

@@ -19,6 +19,7 @@ RESOURCES = {
     "DestinationRule": "destinationrules.networking.istio.io",
     "ServiceEntry": "serviceentries.networking.istio.io",
     "PeerAuthentication": "peerauthentications.security.istio.io",
+    "RequestAuthentication": "requestauthentications.security.istio.io",
     "AuthorizationPolicy": "authorizationpolicies.security.istio.io",
     "EnvoyFilter": "envoyfilters.networking.istio.io",
     "Sidecar": "sidecars.networking.istio.io",
@@ -332,8 +333,26 @@ POLICIES = {
     "{rules: [{when: [{key: source.ip}]}]}": (
         "at least one of `values` or `notValues` must be set for key source.ip"
     ),
-    "{rules: [{when: [{key: nope, values: [a]}]}]}": (
-        "invalid `value` for `key` nope: unknown attribute: nope"
+    "{rules: [{from: [{source: {serviceAccounts: ['a*']}}]}]}": (
+        "wildcard not allowed, found in ServiceAccounts"
+    ),
+    "{rules: [{from: [{source: {trustDomains: ['a/b']}}]}]}": (
+        "trust domain must not contain '/', found in TrustDomains: \"a/b\""
+    ),
+    "{rules: [{to: [{operation: {paths: ['/{**}/{*}']}}]}]}": (
+        "invalid or unsupported path {**}/{*}, found in Paths. {**} is not the last operator"
+    ),
+    "{rules: [{to: [{operation: {paths: ['/a{*}']}}]}]}": (
+        "invalid or unsupported path a{*}, found in Paths. "
+        "Contains '{' or '}' beyond a supported path template"
+    ),
+    "{rules: [{to: [{operation: {ports: ['70000']}}]}]}": "bad port (70000): <nil>",
+    "{action: CUSTOM, provider: {name: p}, rules: [{from: [{source: {principals: [a]}}]}]}": (
+        "From.Principals is currently not supported with CUSTOM action"
+    ),
+    "{targetRefs: [{kind: Pod, name: a}]}": (
+        "targetRef must be to one of [core/v1/Service networking.istio.io/v1/ServiceEntry "
+        "gateway.networking.k8s.io/v1/Gateway gateway.networking.k8s.io/v1/GatewayClass] but was /Pod"
     ),
 }
 
@@ -341,6 +360,47 @@ POLICIES = {
 @pytest.mark.parametrize(("spec", "message"), POLICIES.items(), ids=POLICIES.values())
 def test_authorization_policy_refused(spec, message):
     assert refusal("AuthorizationPolicy", spec) == f"invalid policy it.default: {message}"
+
+
+def test_an_unknown_attribute_is_refused_for_its_values_and_for_those_it_excludes():
+    found = refusal("AuthorizationPolicy", "{rules: [{when: [{key: nope, values: [a]}]}]}")
+    assert found == (
+        "2 errors occurred:\n"
+        "\t* invalid policy it.default: invalid `value` for `key` nope: unknown attribute: nope\n"
+        "\t* invalid policy it.default: invalid `notValue` for `key` nope: unknown attribute: nope\n\n"
+    )
+
+
+TOKENS = {
+    "{audiences: [''], issuer: a}": "audience must be non-empty string",
+    "{}": "issuer or jwksUri must be non-empty string",
+    "{jwksUri: 'ftp://a'}": 'URI scheme "ftp" is not supported',
+    "{issuer: a, fromHeaders: [{name: ''}]}": "location header name must be non-empty string",
+    "{issuer: a, fromParams: ['']}": "location query must be non-empty string",
+    "{issuer: a, fromCookies: ['']}": "cookie name must be non-empty string",
+    "{issuer: a, outputClaimToHeaders: [{header: 'a b', claim: c}]}": (
+        "header name a b is not a valid header name"
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "message"), TOKENS.items(), ids=TOKENS.values())
+def test_request_authentication_refused(rule, message):
+    assert refusal("RequestAuthentication", f"{{jwtRules: [{rule}]}}") == message
+
+
+def test_a_denial_of_paths_alone_is_told_to_deny_all_bytes():
+    (warning,) = ask("AuthorizationPolicy", "{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}")
+    assert warning.startswith("configured AuthorizationPolicy will deny all traffic to TCP ports")
+
+
+def test_claims_choose_routes_at_gateways_only():
+    rule = "match: [{headers: {'@request.auth.claims.a': {exact: b}}}], route: [{destination: {host: a}}]"
+    assert refusal("VirtualService", f"{{hosts: [a.com], http: [{{{rule}}}]}}") == (
+        "JWT claim based routing (key: @request.auth.claims.a) is only supported for gateway, "
+        "found no gateways: []"
+    )
+    assert ask("VirtualService", f"{{hosts: [a.com], gateways: [g], http: [{{{rule}}}]}}") == []
 
 
 def test_peer_authentication_refused():
@@ -398,15 +458,11 @@ WARNINGS = {
     ),
     (
         "Gateway",
-        "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c}, "
+        "{servers: [{hosts: ['*'], tls: {mode: SIMPLE, credentialName: c, caCrl: /f}, "
         "port: {number: 443, name: s, protocol: HTTPS}}]}",
-    ): ("spec.servers[0].tls: gateways do not terminate TLS yet; nothing will listen on port 443"),
-    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}}"): (
-        "spec.trafficPolicy.tls: SIMPLE is not enforced yet; connections to this host stay plain text"
-    ),
-    ("DestinationRule", "{host: a, workloadSelector: {matchLabels: {a: b}}}"): (
-        "spec.workloadSelector: rules for selected workloads are not enforced yet; "
-        "this one has no effect at all"
+    ): ("spec.servers[0].tls.caCrl: no such file is read; put the list into the Secret, as ca.crl"),
+    ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: SIMPLE, caCrl: /f}}}"): (
+        "spec.trafficPolicy.tls.caCrl: no such file is read; put the list into the Secret, as ca.crl"
     ),
     ("DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}}"): (
         "spec.trafficPolicy.loadBalancer.localityLbSetting: "

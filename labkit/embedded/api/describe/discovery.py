@@ -85,7 +85,7 @@ def _resource_entries(registry: Registry, type_: ResourceType, version: str) -> 
         entry["categories"] = list(type_.categories)
     if type_.persisted:
         entry["storageVersionHash"] = _storage_hash(registry[type_.stored_as])
-    return [entry, *(_subresource_entry(type_, each) for each in type_.subresources)]
+    return [entry, *(_subresource_entry(type_, each) for each in type_.subresources_in(version))]
 
 
 def _subresource_entry(type_: ResourceType, sub: Subresource) -> Obj:
@@ -160,8 +160,8 @@ def _aggregated_resource(type_: ResourceType, version: str) -> Obj:
         entry["shortNames"] = list(type_.short_names)
     if type_.categories:
         entry["categories"] = list(type_.categories)
-    if type_.subresources:
-        entry["subresources"] = [_aggregated_subresource(type_, each, version) for each in type_.subresources]
+    if parts := type_.subresources_in(version):
+        entry["subresources"] = [_aggregated_subresource(type_, each, version) for each in parts]
     return entry
 
 

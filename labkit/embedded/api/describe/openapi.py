@@ -17,7 +17,7 @@ from labkit.embedded.api.describe.openapi_paths import Operation
 from labkit.embedded.api.generated import SCHEMAS
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.resources import ResourceType
-from labkit.embedded.api.types.schemas import OBJECT_META, Schema, documented
+from labkit.embedded.api.types.schemas import OBJECT_META, SHIPPED, Schema, documented, own_schema
 from labkit.embedded.objects import Obj
 from labkit.embedded.version import KUBERNETES_VERSION
 
@@ -112,8 +112,7 @@ def _v3_document(types: list[ResourceType], version: str) -> bytes:
 
 
 def _v2_document(registry: Registry) -> Schema:
-    content = documented()
-    definitions = content["definitions"] | dict(_shared_custom(registry, content))
+    definitions = documented()["definitions"] | dict(_shared_custom(registry))
     document_paths: Schema = {}
     for group, versions in registry.groups().items():
         for version in versions:
@@ -140,7 +139,7 @@ def definition_name(type_: ResourceType, version: str, kinds: dict[str, str]) ->
 def _schemas(types: list[ResourceType], version: str) -> dict[str, Schema]:
     """The schemas of one group version and all they refer to."""
     content = documented()
-    own = dict(pair for each in types if each.custom for pair in _custom(each, version, content=content))
+    own = dict(pair for each in types if each.custom for pair in _custom(each, version))
     built_in = [definition_name(each, version, content["kinds"]) for each in types if not each.custom]
     lists = [name + "List" for name in built_in if name + "List" in content["definitions"]]
     extra = [_META + "APIResourceList"] if _META + "APIResourceList" in content["definitions"] else []
@@ -168,21 +167,17 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(item)
 
 
-def _custom(
-    type_: ResourceType, version: str, *, content: Schema | None = None, shared: bool = False
-) -> Iterator[tuple[str, Schema]]:
+def _custom(type_: ResourceType, version: str, *, shared: bool = False) -> Iterator[tuple[str, Schema]]:
     """A custom kind and its list, under the names of *version*.
 
     *shared* points to the fields all versions have in common instead of repeating them.
     """
     name = definition_name(type_, version, {})
     kind = {"group": type_.group, "version": version}
-    schema: Schema = {"type": "object"}
-    if content:
-        schema = dict(content["custom"][f"{type_.group}/{type_.kind}"])
-    fields = schema.get("properties", {})
-    if shared:
-        fields = {each: {"$ref": f"{_shared_name(type_)}.{each}"} for each in ("spec", "status")}
+    schema: Schema = {"type": "object", **own_schema(type_, version, with_words=True)}
+    fields = {key: each for key, each in schema.get("properties", {}).items() if key not in _HEADER}
+    if shared and _shares(type_):
+        fields = {each: {"$ref": f"{_shared_name(type_)}.{each}"} for each in fields}
     schema["properties"] = {**_header_fields(OBJECT_META), **fields}
     schema["x-kubernetes-group-version-kind"] = [{**kind, "kind": type_.kind}]
     yield name, schema
@@ -203,11 +198,21 @@ def _shared_name(type_: ResourceType) -> str:
     return definition_name(type_, "", {}).replace("..", ".")
 
 
-def _shared_custom(registry: Registry, content: Schema) -> Iterator[tuple[str, Schema]]:
+_HEADER = ("apiVersion", "kind", "metadata")
+
+
+def _shares(type_: ResourceType) -> bool:
+    """Whether several versions have one schema that comes with labkit (Istio's, which are large)."""
+    schemas = [(each.get("schema") or {}).get("openAPIV3Schema") for each in type_.definition["versions"]]
+    return len(schemas) > 1 and SHIPPED in (schemas[0] or {}) and all(each == schemas[0] for each in schemas)
+
+
+def _shared_custom(registry: Registry) -> Iterator[tuple[str, Schema]]:
     for type_ in registry.values():
-        if type_.custom:
-            for field, schema in content["custom"][f"{type_.group}/{type_.kind}"]["properties"].items():
-                yield f"{_shared_name(type_)}.{field}", schema
+        if type_.custom and _shares(type_):
+            schema = own_schema(type_, type_.storage_version, with_words=True)
+            for field, each in schema["properties"].items():
+                yield f"{_shared_name(type_)}.{field}", each
 
 
 def _header_fields(metadata: str) -> Schema:

@@ -28,6 +28,7 @@ _WELL_KNOWN = ("Time", "MicroTime", "Quantity", "IntOrString", "RawExtension", "
 _EXTRA = {
     "autoscaling/v1/Scale": ("k8s.io/api/autoscaling/v1", "Scale"),
     "authentication.k8s.io/v1/TokenRequest": ("k8s.io/api/authentication/v1", "TokenRequest"),
+    "policy/v1/Eviction": ("k8s.io/api/policy/v1", "Eviction"),
     "DeleteOptions": (_META, "DeleteOptions"),
 }
 
@@ -113,9 +114,15 @@ def _message(package: str, name: str) -> str:
     return f"{package.removeprefix('k8s.io/').removeprefix('apimachinery/pkg/apis/')}.{name}"
 
 
+_IN_JSON = "apiextensions.k8s.io"
+"""A group with structs of its own, which clients write in JSON."""
+
+
 def kinds(served: Sequence[Served]) -> dict[str, tuple[str, str]]:
     """apiVersion/kind → the Go struct, of every built-in kind among *served* that is written."""
-    built_in = [each for each in served if not each.custom and "create" in each.verbs]
+    built_in = [
+        each for each in served if not each.custom and "create" in each.verbs and each.group != _IN_JSON
+    ]
     return _EXTRA | {
         f"{each.api_version()}/{each.kind}": (_package(each.group), each.kind) for each in built_in
     }

@@ -38,6 +38,7 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _ALSO_SERVED = (
     "io.k8s.api.autoscaling.v1.Scale",
     "io.k8s.api.authentication.v1.TokenRequest",
+    "io.k8s.api.policy.v1.Eviction",
     _META + "DeleteOptions",
     _META + "Patch",
     _META + "Status",

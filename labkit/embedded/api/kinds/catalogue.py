@@ -1,16 +1,19 @@
-"""The kinds every cluster has from the start; a new one is a file here and a name in the list."""
+"""The kinds every API server has; a new one is a file here and a name in the list."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.crds import DEFINITION
-from labkit.embedded.api.kinds.custom import custom_kind
+from labkit.embedded.api.kinds.custom import kind_of, type_of
 from labkit.embedded.api.kinds.deployments import DEPLOYMENT
+from labkit.embedded.api.kinds.disruption_budgets import DISRUPTION_BUDGET
 from labkit.embedded.api.kinds.endpoints import ENDPOINT_SLICE, ENDPOINTS
 from labkit.embedded.api.kinds.events import EVENT, NEW_EVENT
 from labkit.embedded.api.kinds.ingress_classes import INGRESS_CLASS
 from labkit.embedded.api.kinds.ingresses import INGRESS
-from labkit.embedded.api.kinds.istio import ISTIO
+from labkit.embedded.api.kinds.istio import DEFINITIONS
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
 from labkit.embedded.api.kinds.namespaces import NAMESPACE
@@ -24,6 +27,7 @@ from labkit.embedded.api.kinds.service_accounts import SERVICE_ACCOUNT
 from labkit.embedded.api.kinds.services import SERVICE
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.objects import Obj
 
 BUILT_IN: tuple[Kind, ...] = (
     CONFIG_MAP,
@@ -43,19 +47,20 @@ BUILT_IN: tuple[Kind, ...] = (
     NEW_EVENT,
     INGRESS_CLASS,
     INGRESS,
+    DISRUPTION_BUDGET,
     *RBAC,
     DEFINITION,
-    *ISTIO,
 )
 """In the order in which clients are told of their groups."""
 _BY_NAME = {each.type.name: each for each in BUILT_IN}
 
 
-def registry() -> Registry:
-    """The registry of a new cluster."""
-    return Registry(each.type for each in BUILT_IN)
+def registry(definitions: Iterable[Obj] = DEFINITIONS) -> Registry:
+    """A registry of these and of what *definitions* (of a cluster with Istio) bring."""
+    custom = (type_of(each) for each in definitions)
+    return Registry([*(each.type for each in BUILT_IN), *(each for each in custom if each)])
 
 
-def of(type_: ResourceType) -> Kind:
-    """What is particular to the objects of *type_*, in the form they are stored in."""
-    return _BY_NAME.get(type_.stored_as) or custom_kind(type_)
+def of(type_: ResourceType, version: str = "") -> Kind:
+    """What is particular to the objects of *type_*: in *version*, or in the form they are stored in."""
+    return kind_of(type_, version) if type_.custom else _BY_NAME[type_.stored_as]

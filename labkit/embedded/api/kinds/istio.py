@@ -1,10 +1,12 @@
-"""Istio's kinds, with the columns of the CustomResourceDefinitions of Istio 1.30."""
+"""The CustomResourceDefinitions of Istio 1.30, which are installed with it and are then like any other.
+
+Their schemas are large and the same in every version, so they stand for themselves by name.
+"""
 
 from __future__ import annotations
 
-from labkit.embedded.api.kinds.custom import custom_kind
-from labkit.embedded.api.kinds.kind import Kind
-from labkit.embedded.api.types.resources import ResourceType, status_of
+from labkit.embedded.api.types.schemas import SHIPPED
+from labkit.embedded.objects import Obj
 
 _THREE = ("v1", "v1beta1", "v1alpha3")
 _TWO = ("v1", "v1beta1")
@@ -26,22 +28,48 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 
 def _istio(
     area: str, versions: tuple[str, ...], kind: str, plural: str, short_names: tuple[str, ...] = ()
-) -> Kind:
-    type_ = ResourceType(
-        f"{area}.istio.io",
-        versions,
-        kind,
-        plural,
-        kind.lower(),
-        short_names=short_names,
-        categories=("istio-io", f"{area}-istio-io"),
-        subresources=(status_of(kind),),
-        custom=True,
-    )
-    return custom_kind(type_, _COLUMNS.get(kind, (("Age", ""),)))
+) -> Obj:
+    group = f"{area}.istio.io"
+    names = {
+        "plural": plural,
+        "singular": kind.lower(),
+        "kind": kind,
+        "listKind": f"{kind}List",
+        "categories": ["istio-io", f"{area}-istio-io"],
+    }
+    spec = {
+        "group": group,
+        "names": names | ({"shortNames": list(short_names)} if short_names else {}),
+        "scope": "Namespaced",
+        "versions": [_version(f"{group}/{kind}", each, versions[0], kind) for each in versions],
+        "conversion": {"strategy": "None"},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "labels": {"app": "istio-pilot", "release": "istio"}},
+        "spec": spec,
+    }
 
 
-ISTIO = (
+def _version(schema: str, version: str, stored: str, kind: str) -> Obj:
+    return {
+        "name": version,
+        "served": True,
+        "storage": version == stored,
+        "schema": {"openAPIV3Schema": {SHIPPED: schema}},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(*each) for each in _COLUMNS.get(kind, (("Age", ""),))],
+    }
+
+
+def _column(name: str, path: str) -> Obj:
+    if not path:
+        return {"name": name, "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+    return {"name": name, "type": "string", "jsonPath": path}
+
+
+DEFINITIONS = (
     _istio("networking", _THREE, "DestinationRule", "destinationrules", ("dr",)),
     _istio("networking", ("v1alpha3",), "EnvoyFilter", "envoyfilters"),
     _istio("networking", _THREE, "Gateway", "gateways", ("gw",)),

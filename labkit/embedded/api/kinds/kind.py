@@ -26,6 +26,10 @@ def _as_changed(_store: Store, _obj: Obj, _old: Obj) -> None:
     pass
 
 
+def _no_warnings(_obj: Obj, _old: Obj | None) -> list[str]:
+    return []
+
+
 def _anything(_causes: Causes, _obj: Obj, _old: Obj | None) -> None:
     pass
 
@@ -53,10 +57,18 @@ class Kind:
     """Undoes in a changed object, given the old one, what an update may not change."""
     validate: Callable[[Causes, Obj, Obj | None], None] = _anything
     """Adds what is wrong with a complete object, which replaces the old one if there is one."""
+    validate_status: Callable[[Causes, Obj, Obj | None], None] = _anything
+    """As :attr:`validate`, of what a write to ``/status`` can break beside metadata."""
     name_problems: Callable[[str], list[str]] = names.dns_subdomain
     """What is wrong with a name."""
+    begin_deletion: Callable[[Obj], None] = _no_defaults
+    """Puts in place what is the kind's own when the deletion of an object begins."""
     fields: tuple[str, ...] = ()
     """What field selectors know besides name and namespace."""
+    warnings: Callable[[Obj, Obj | None], list[str]] = _no_warnings
+    """What whoever writes an object (which replaces the old one, if there is one) should hear of it."""
+    free_finalizers: bool = False
+    """Whether a finalizer needs not say whose it is."""
     has_generation: bool = True
     """Whether ``metadata.generation`` counts the changes of its spec."""
     keeps_status: bool = False

@@ -15,26 +15,28 @@ from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, invalid
 
 
-def validate(obj: Obj, type_: ResourceType, old: Obj | None = None) -> list[Cause]:
+def validate(obj: Obj, type_: ResourceType, old: Obj | None = None, *, version: str = "") -> list[Cause]:
     """What is wrong with *obj* (storage form), which replaces *old* if given; nothing if empty."""
     causes = Causes()
-    kind = catalogue.of(type_)
+    kind = catalogue.of(type_, version)
     meta.metadata(causes, obj, kind)
     kind.validate(causes, obj, old)
     return causes
 
 
-def check(obj: Obj, type_: ResourceType, old: Obj | None = None) -> None:
+def check(obj: Obj, type_: ResourceType, old: Obj | None = None, *, version: str = "") -> None:
     """As :func:`validate`, raising the ApiError 422 that a client receives."""
-    causes = validate(obj, type_, old)
+    causes = validate(obj, type_, old, version=version)
     if causes:
         raise refusal(obj, type_, causes)
 
 
-def check_metadata(obj: Obj, type_: ResourceType) -> None:
-    """As :func:`check`, of metadata alone: all a write to a status can break."""
+def check_status(obj: Obj, type_: ResourceType, old: Obj, *, version: str = "") -> None:
+    """As :func:`check`, of what a write to a status can break."""
     causes = Causes()
-    meta.metadata(causes, obj, catalogue.of(type_))
+    kind = catalogue.of(type_, version)
+    meta.metadata(causes, obj, kind)
+    kind.validate_status(causes, obj, old)
     if causes:
         raise refusal(obj, type_, causes)
 

@@ -16,6 +16,8 @@ from labkit.embedded.status import ApiError, conflict, forbidden
 
 _PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 _DEFAULT_GRACE = 30
+_WITHOUT_GRACE = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io")
+"""Kinds whose storage marks a deletion itself."""
 
 
 def begin(kind: ResourceType, obj: Obj, options: DeleteOptions) -> Obj | None:
@@ -99,7 +101,8 @@ def _marked(kind: ResourceType, obj: Obj, grace: int, finalizers: list[str]) -> 
         marked["metadata"]["finalizers"] = finalizers
     if not already:
         metadata.mark_deleted(marked, grace)
-    if kind.name == "namespaces":
+    if kind.name in _WITHOUT_GRACE:
         marked["metadata"].pop("deletionGracePeriodSeconds", None)
+    if kind.name == "namespaces":
         marked.setdefault("status", {})["phase"] = "Terminating"
     return marked

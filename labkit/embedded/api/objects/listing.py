@@ -40,7 +40,7 @@ class Lister:
 
     def page(self, target: Target, query: Mapping[str, str]) -> Page:
         """The page *query* asks for; 400 for a bad selector, 410 for a page of a forgotten moment."""
-        chosen = selection(target.kind, query)
+        chosen = selection(target.kind, query, target.version)
         limit, token = max(options.number(query, "limit") or 0, 0), query.get("continue", "")
         revision, start, objects = self._moment(target, query, token)
         matching = objects if chosen.is_everything else [each for each in objects if chosen.matches(each)]

@@ -78,8 +78,10 @@ class Presenter:
     def _table(self, objects: list[Obj], metadata: Obj, headers: bool = True) -> Obj:
         if self.include == "Object":
             objects = [self.in_version(obj) for obj in objects]
-        kind = self.target.kind
-        table = to_table(objects, kind, metadata=metadata, include=self.include, headers=headers)
+        kind, version = self.target.kind, self.target.version if self.target.kind.custom else ""
+        table = to_table(
+            objects, kind, metadata=metadata, include=self.include, headers=headers, version=version
+        )
         return self._meta_version(table)
 
     def _meta_version(self, projected: Obj) -> Obj:

@@ -40,10 +40,11 @@ class Selection:
         return self.labels(obj) and self.fields(obj)
 
 
-def selection(kind: ResourceType, query: Mapping[str, str]) -> Selection:
+def selection(kind: ResourceType, query: Mapping[str, str], version: str = "") -> Selection:
     """Of a request's query; ApiError 400 for what can't be parsed or asked of *kind*."""
     return Selection(
-        label_selector(query.get("labelSelector", "")), field_selector(kind, query.get("fieldSelector", ""))
+        label_selector(query.get("labelSelector", "")),
+        field_selector(kind, query.get("fieldSelector", ""), version),
     )
 
 
@@ -173,15 +174,15 @@ def _ordered(key: str, operator: str, bound: int) -> LabelTest:
 _DEFAULTS = {"spec.schedulerName": "default-scheduler"}
 
 
-def field_selector(kind: ResourceType, text: str) -> Predicate:
+def field_selector(kind: ResourceType, text: str, version: str = "") -> Predicate:
     """A predicate for ``metadata.name=a,status.phase!=Running``; 400 for a field *kind* doesn't offer."""
-    terms = [_field_term(kind, term) for term in text.split(",") if term.strip()]
+    terms = [_field_term(kind, version, term) for term in text.split(",") if term.strip()]
     if not terms:
         return everything
     return lambda obj: all((_field(obj, path) == value) is equal for path, equal, value in terms)
 
 
-def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, str]:
+def _field_term(kind: ResourceType, version: str, term: str) -> tuple[tuple[str, ...], bool, str]:
     match = FIELD_TERM.fullmatch(term)
     if not match:
         raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
@@ -189,14 +190,15 @@ def _field_term(kind: ResourceType, term: str) -> tuple[tuple[str, ...], bool, s
     if kind.name == NEW_EVENT.type.name:
         for new, old in SELECTED_AS.items():
             name = name.replace(new, old)
-    if name not in ("metadata.name", "metadata.namespace", *catalogue.of(kind).fields):
-        raise _unknown_field(kind, name)
+    fields = catalogue.of(kind, version if kind.custom else "").fields
+    if name not in ("metadata.name", "metadata.namespace", *fields):
+        raise _unknown_field(kind, name, bool(fields))
     return tuple(name.split(".")), operator != "!=", value.strip()
 
 
-def _unknown_field(kind: ResourceType, name: str) -> ApiError:
+def _unknown_field(kind: ResourceType, name: str, has_own: bool) -> ApiError:
     """Kinds with fields of their own say it in other words than those without."""
-    if catalogue.of(kind).fields and kind.stored_as != "replicasets.apps":
+    if has_own and kind.stored_as != "replicasets.apps":
         return bad_request(f"field label not supported: {name}")
     known = '"metadata.name", "metadata.namespace"'
     return bad_request(f'"{name}" is not a known field selector: only {known}')

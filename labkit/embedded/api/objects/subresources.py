@@ -8,17 +8,20 @@ from aiohttp import web
 
 from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.kinds import validation
+from labkit.embedded.api.kinds.custom import scaling
 from labkit.embedded.api.merge import patch
 from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.evictions import evict
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.objects.writing import Writing, decoded_body, tracker
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.decode import Decoded
-from labkit.embedded.api.request.options import WriteOptions
+from labkit.embedded.api.request.options import WriteOptions, delete_options
 from labkit.embedded.api.request.target import not_allowed
+from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.schemas import definition
 from labkit.embedded.objects import Obj, mutable
-from labkit.embedded.status import conflict, invalid
+from labkit.embedded.status import ApiError, bad_request, conflict, invalid
 
 _SCALE_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
 
@@ -36,6 +39,7 @@ class Subresources:
             ("scale", "PATCH"): self._patch_scale,
             ("finalize", "PUT"): self._finalize,
             ("token", "POST"): self._token,
+            ("eviction", "POST"): self._evict,
         }
 
     def answer(self, call: Call) -> web.Response:
@@ -49,7 +53,24 @@ class Subresources:
         return self._verbs.get(call.target.kind.name, call.target.name, call.target.namespace)
 
     def _get_scale(self, call: Call) -> web.Response:
-        return responses.answer(call.request, scale_of(self._current(call)), form=call.form)
+        return responses.answer(call.request, self._scale(call, self._current(call)), form=call.form)
+
+    def _scale(self, call: Call, obj: Obj) -> Obj:
+        """The Scale of *obj*; ApiError 500 where its kind says where the number stands, and there is none."""
+        paths = scaling.paths(call.target.kind, call.target.version)
+        if not paths:
+            return scale_of(obj)
+        wanted = scaling.value_at(obj, paths["specReplicasPath"])
+        if wanted is None and call.request.method == "GET":
+            why = f"the spec replicas field {golang.quoted(paths['specReplicasPath'])} does not exist"
+            raise ApiError(500, "InternalError", f"Internal error occurred: {why}")
+        selector = paths.get("labelSelectorPath")
+        return _scale(
+            obj,
+            wanted or 0,
+            scaling.value_at(obj, paths["statusReplicasPath"]) or 0,
+            (scaling.value_at(obj, selector) or "") if selector else "",
+        )
 
     def _put_scale(self, call: Call) -> web.Response:
         chosen = call.write_options("Update")
@@ -60,7 +81,7 @@ class Subresources:
         chosen = call.write_options("Patch")
         decoded = patch.apply_patch(
             call.content_type,
-            scale_of(self._current(call)),
+            self._scale(call, self._current(call)),
             call.body,
             call.target.kind,
             schema=definition(_SCALE_SCHEMA),
@@ -77,18 +98,30 @@ class Subresources:
         if version and version != current["metadata"]["resourceVersion"]:
             raise conflict(call.target.kind.name, call.target.name)
         changed = mutable(current)
-        changed["spec"]["replicas"] = replicas
+        paths = scaling.paths(call.target.kind, call.target.version)
+        scaling.set_at(changed, paths.get("specReplicasPath", ".spec.replicas"), replicas)
         written = self._verbs.update(
             call.target.kind.name, changed, dry_run=chosen.dry_run, track=tracker(call, chosen)
         )
         said = [*decoded.warnings, *written.warnings]
-        return responses.answer(call.request, scale_of(written.object), form=call.form, warnings=said)
+        scale = self._scale(call, written.object)
+        return responses.answer(call.request, scale, form=call.form, warnings=said)
 
     def _finalize(self, call: Call) -> web.Response:
         decoded = decoded_body(call, "Ignore")
         finalizers = (decoded.object.get("spec") or {}).get("finalizers") or []
         written = self._verbs.finalize_namespace(call.target.name, finalizers)
         return responses.answer(call.request, call.presenter.object(written.object), form=call.form)
+
+    def _evict(self, call: Call) -> web.Response:
+        pod, eviction = self._current(call), decoded_body(call, "Ignore", kind="Eviction").object
+        name = (eviction.get("metadata") or {}).get("name") or call.target.name
+        if name != call.target.name:
+            raise bad_request("name in URL does not match name in Eviction object")
+        chosen = delete_options(call.query, eviction.get("deleteOptions") or {})
+        evict(self._verbs, pod, chosen)
+        done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        return responses.answer(call.request, done, form=call.form, status=201)
 
     def _token(self, call: Call) -> web.Response:
         account = self._current(call)
@@ -99,17 +132,19 @@ class Subresources:
 
 def scale_of(obj: Obj) -> Obj:
     """The ``autoscaling/v1`` Scale of a Deployment or ReplicaSet."""
-    meta, spec = obj["metadata"], obj.get("spec", {})
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    replicas = spec.get("replicas", 1)
+    spec = obj.get("spec", {})
     selector = (spec.get("selector") or {}).get("matchLabels") or {}
+    shown = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    return _scale(obj, spec.get("replicas", 1), obj.get("status", {}).get("replicas", 0), shown)
+
+
+def _scale(obj: Obj, wanted: int, found: int, selector: str) -> Obj:
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    meta = obj["metadata"]
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in kept if key in meta},
-        "spec": {"replicas": replicas} if replicas else {},  # as Go's omitempty leaves it
-        "status": {
-            "replicas": obj.get("status", {}).get("replicas", 0),
-            "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
-        },
+        "spec": {"replicas": wanted} if wanted else {},  # as Go's omitempty leaves it
+        "status": {"replicas": found} | ({"selector": selector} if selector else {}),
     }

@@ -27,13 +27,14 @@ def to_table(
     include: Include = "Metadata",
     headers: bool = True,
     now: dt.datetime | None = None,
+    version: str = "",
 ) -> Obj:
     """The Table of *objs* (storage form); *metadata* is the list's (resourceVersion, continue …).
 
     A watch sends one Table an event: the first with *headers*, the others without.
     """
     now = now or dt.datetime.now(dt.UTC)
-    kind = catalogue.of(type_)
+    kind = catalogue.of(type_, version)
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

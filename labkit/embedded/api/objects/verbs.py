@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labkit.embedded.api.kinds import catalogue, validation
+from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.objects import deletion, metadata, strategy
 from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.decoding import prune
@@ -72,17 +73,20 @@ class Verbs:
         dry_run: bool = False,
         track: Track | None = None,
         user: User | None = None,
+        version: str = "",
     ) -> Written:
-        """Create *obj* (it becomes the server's own: pass a private copy)."""
+        """Create *obj* (it becomes the server's own: pass a private copy), by the rules of *version*."""
         kind = self.type_of(resource)
         obj = _typed(kind, obj)
         metadata.check_identity(kind, obj, "", namespace)
         self._check_namespace(kind, obj)
         metadata.fill_new(kind, obj)
-        obj, warnings = self._admit(kind, obj, None, dry_run, user)
+        obj, warnings = self._admit(kind, obj, None, dry_run, user, version)
         strategy.prepare_create(self.store, kind, obj)
-        validation.check(obj, kind)
+        validation.check(obj, kind, version=version)
+        warnings += catalogue.of(kind, version).warnings(obj, None)
         warnings += self._ask(self.validating, kind, obj, None, dry_run, user)
+        obj = _as_stored(kind, obj, version)
         if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
             raise already_exists(kind.name, name_of(obj))
         obj = track(obj, None) if track else obj
@@ -99,8 +103,9 @@ class Verbs:
         dry_run: bool = False,
         track: Track | None = None,
         user: User | None = None,
+        version: str = "",
     ) -> Written:
-        """Replace an object by *obj* (a private copy), or only its status."""
+        """Replace an object by *obj* (a private copy), or only its status, by the rules of *version*."""
         kind = self.type_of(resource)
         obj = _typed(kind, obj)
         metadata.check_identity(kind, obj, name, namespace)
@@ -109,13 +114,15 @@ class Verbs:
         warnings: list[str] = []
         if subresource == "status":
             obj = strategy.with_status_of(kind, obj, old)
-            validation.check_metadata(obj, kind)
+            validation.check_status(obj, kind, old, version=version)
         else:
-            obj, warnings = self._admit(kind, obj, old, dry_run, user)
+            obj, warnings = self._admit(kind, obj, old, dry_run, user, version)
             strategy.prepare_update(self.store, kind, obj, old)
-            validation.check(obj, kind, old)
+            validation.check(obj, kind, old, version=version)
+            warnings += catalogue.of(kind, version).warnings(obj, old)
             warnings += self._ask(self.validating, kind, obj, old, dry_run, user)
             metadata.bump_generation(kind, obj, old)
+        obj = _as_stored(kind, obj, version)
         obj = track(obj, old) if track else obj
         return self._replace(kind, obj, old, warnings, dry_run)
 
@@ -129,11 +136,11 @@ class Verbs:
         """Remove an object, or mark it where finalizers or a grace period come first."""
         kind = self.type_of(resource)
         old = self.get(resource, name, namespace)
-        marked = deletion.begin(kind, old, options)
+        marked = deletion.begin(kind, _going(kind, old), options)
         if marked is None:
             gone = old if options.dry_run else self.store.remove(kind.stored_as, old)
             return Written(deletion.last_sight(kind, gone), gone=True)
-        if marked is old or options.dry_run:
+        if marked == old or options.dry_run:
             return Written(marked)
         return Written(self.store.put(kind.stored_as, marked))
 
@@ -165,13 +172,19 @@ class Verbs:
             raise _namespace_terminating(kind, obj, namespace)
 
     def _admit(
-        self, kind: ResourceType, obj: Obj, old: Obj | None, dry_run: bool, user: User | None
+        self,
+        kind: ResourceType,
+        obj: Obj,
+        old: Obj | None,
+        dry_run: bool,
+        user: User | None,
+        version: str,
     ) -> tuple[Obj, list[str]]:
         """*obj* complete and as plug-ins have changed it; what they added is made canonical, too."""
-        default = catalogue.of(kind).default
+        default = catalogue.of(kind, version).default
         default(obj)
         warnings = self._ask(self.admission, kind, obj, old, dry_run, user)
-        obj = _canonical(kind, obj)
+        obj = _canonical(kind, obj, version)
         default(obj)
         return obj, warnings
 
@@ -189,15 +202,33 @@ class Verbs:
         return [warning for plugin in plugins for warning in plugin(request)]
 
 
+def _as_stored(kind: ResourceType, obj: Obj, version: str) -> Obj:
+    """*obj*, sound by the rules of *version*, with the fields that the stored version has, too."""
+    return obj if not version or version == kind.storage_version else _canonical(kind, obj)
+
+
+_NOTHING = Kind.__dataclass_fields__["begin_deletion"].default
+
+
+def _going(kind: ResourceType, obj: Obj) -> Obj:
+    """*obj* as its kind wants it when its deletion begins."""
+    begin = catalogue.of(kind).begin_deletion
+    if is_terminating(obj) or begin is _NOTHING:
+        return obj
+    made = mutable(obj)
+    begin(made)
+    return made
+
+
 def _typed(kind: ResourceType, obj: Obj) -> Obj:
     """*obj* as stored: under the storage version, type first."""
     return {**{"apiVersion": "", "kind": ""}, **obj, "apiVersion": kind.api_version(), "kind": kind.kind}
 
 
-def _canonical(kind: ResourceType, obj: Obj) -> Obj:
+def _canonical(kind: ResourceType, obj: Obj, version: str = "") -> Obj:
     """*obj* as the decoder would have left it: ``2000m`` is ``2``, nothing empty, nothing unknown."""
     try:
-        return prune(obj, schema_of(kind), custom=kind.custom)[0]
+        return prune(obj, schema_of(kind, version), custom=kind.custom)[0]
     except ValueError as error:
         raise bad_request(f"{kind.kind} can't be handled: {error}") from error
 

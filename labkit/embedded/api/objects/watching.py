@@ -138,7 +138,7 @@ class Watches:
         seconds = max(options.number(query, "timeoutSeconds") or 0, 0) or random.randint(*_TIMEOUTS)
         deadline = asyncio.get_running_loop().time() + seconds
         bookmarks = options.flag(query, "allowWatchBookmarks")
-        chosen = selection(presenter.target.kind, query)
+        chosen = selection(presenter.target.kind, query, presenter.target.version)
         return Watch(self._store, presenter, chosen, bookmarks, deadline, revision=self._store.revision)
 
     def _start(self, watch: Watch, query: Mapping[str, str]) -> ApiError | None:

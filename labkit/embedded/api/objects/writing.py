@@ -40,6 +40,7 @@ class Writing:
             dry_run=chosen.dry_run,
             track=tracker(call, chosen),
             user=call.requester.user,
+            version=target_version(call),
         )
         return _written(call, written, decoded.warnings, status=201)
 
@@ -89,7 +90,9 @@ class Writing:
         call.requester.require("create")
         metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
         stored = to_storage(decoded.object, target.kind, _stored(call))
-        written = self._verbs.create(name, stored, dry_run=chosen.dry_run, user=call.requester.user)
+        written = self._verbs.create(
+            name, stored, dry_run=chosen.dry_run, user=call.requester.user, version=target_version(call)
+        )
         return _written(call, written, decoded.warnings, status=201)
 
     def delete(self, call: Call) -> web.Response:
@@ -125,8 +128,14 @@ class Writing:
             dry_run=chosen.dry_run,
             track=track,
             user=call.requester.user,
+            version=target_version(call),
         )
         return _written(call, written, decoded.warnings)
+
+
+def target_version(call: Call) -> str:
+    """The version by whose rules an object is written; the stored one of built-in kinds."""
+    return call.target.version if call.target.kind.custom else ""
 
 
 def tracker(call: Call, chosen: options.WriteOptions) -> Track:
@@ -203,7 +212,7 @@ def _require_version(call: Call, obj: Obj) -> None:
             "FieldValueInvalid",
             "Invalid value: 0: must be specified for an update",
         )
-        raise invalid(call.target.kind.kind, call.target.kind.group, call.target.name, [cause])
+        raise invalid(call.target.kind.plural, call.target.kind.group, call.target.name, [cause])
 
 
 def deleted_status(kind: ResourceType, obj: Obj) -> Obj:

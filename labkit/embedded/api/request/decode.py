@@ -63,6 +63,7 @@ def decode(
 def _subresource_schema(kind: str) -> Schema:
     names = {
         "Scale": "io.k8s.api.autoscaling.v1.Scale",
+        "Eviction": "io.k8s.api.policy.v1.Eviction",
         "TokenRequest": "io.k8s.api.authentication.v1.TokenRequest",
         "DeleteOptions": "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
     }

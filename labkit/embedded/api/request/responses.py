@@ -60,8 +60,13 @@ def text(content: str, status: int = 200) -> web.Response:
 def _headers(media_type: str, warnings: Iterable[str]) -> CIMultiDict[str]:
     headers = CIMultiDict({"Content-Type": media_type, "Cache-Control": "no-cache, private"})
     for warning in bounded(list(dict.fromkeys(warnings))):
-        headers.add("Warning", f'299 - "{_quotable(warning)}"')
+        headers.add("Warning", warning_header(warning))
     return headers
+
+
+def warning_header(text: str) -> str:
+    """The value of a ``Warning`` header."""
+    return f'299 - "{_quotable(text)}"'
 
 
 def bounded(warnings: list[str]) -> list[str]:

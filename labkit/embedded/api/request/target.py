@@ -37,7 +37,7 @@ class Target:
     @property
     def part(self) -> Subresource | None:
         """The subresource that is meant; None for the object itself, or one that its kind has not."""
-        return self.kind.subresource(self.subresource) if self.subresource else None
+        return self.kind.subresource(self.subresource, self.version) if self.subresource else None
 
     @property
     def is_not_offered(self) -> bool:
@@ -56,7 +56,7 @@ def resolve(registry: Registry, path: str) -> Target | None:
         return None
     rest = "".join(f"/{each}" for each in raw[at + 3 :])
     target = Target(kind, version, namespace, name, subresource, rest)
-    known = not subresource or target.part is not None or target.is_not_offered
+    known = not subresource or target.part is not None or target.is_not_offered or kind.custom
     return target if known and (not rest or subresource == "proxy") else None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.scalars import FORMATS
-from labkit.embedded.api.types.schemas import Schema
+from labkit.embedded.api.types.schemas import OBJECT_META, Schema, definition
 from labkit.embedded.objects import Obj
 
 _KEPT_EMPTY = ("managedFields",)  # an empty list asks to forget all managers
@@ -34,7 +34,8 @@ def prune(obj: Obj, schema: Schema, *, custom: bool) -> tuple[Obj, list[str]]:
     unknown: list[str] = []
     if not custom:
         return _typed(obj, schema, _Place("", "", ""), unknown), unknown
-    own = {**schema, "properties": {**schema["properties"], "metadata": {}}}
+    everything = {"x-kubernetes-preserve-unknown-fields": True}
+    own = {**schema, "properties": {**schema["properties"], "metadata": everything}}
     pruned = _structural(obj, own, "", unknown)
     metadata = pruned.pop("metadata", None)
     if metadata is not None:
@@ -57,6 +58,8 @@ class _Place:
 
 def _typed(value: Any, schema: Schema, place: _Place, unknown: list[str]) -> Any:
     """*value* as a Go struct, slice, map or scalar would hold it."""
+    if "x-or" in schema and golang.json_type(value) == schema["x-or"]:
+        return value
     if isinstance(schema.get("properties"), dict):
         return _typed_struct(value, schema, place, unknown)
     if "additionalProperties" in schema:
@@ -64,9 +67,19 @@ def _typed(value: Any, schema: Schema, place: _Place, unknown: list[str]) -> Any
     if schema.get("type") == "array":
         return _typed_list(value, schema, place, unknown)
     if schema.get("format") in FORMATS:
-        return FORMATS[schema["format"]](value)
+        return _scalar(value, schema, place)
     _check_scalar(value, schema, place)
     return value
+
+
+def _scalar(value: Any, schema: Schema, place: _Place) -> Any:
+    try:
+        return FORMATS[schema["format"]](value)
+    except ValueError as error:
+        if schema["format"] != "int-or-string" or not place.struct:
+            raise
+        where = f"Go struct field {place.struct}.{place.fields}"
+        raise ValueError(str(error).replace("Go value", where, 1)) from error
 
 
 def _typed_struct(value: Any, schema: Schema, place: _Place, unknown: list[str]) -> Obj:
@@ -159,24 +172,42 @@ def go_type(schema: Schema) -> str:
 
 
 def _structural(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
-    """*value* pruned to a CustomResourceDefinition's schema; wrong types are left for validation."""
+    """*value* pruned to a CustomResourceDefinition's schema; wrong types are left for validation.
+
+    As ``schema/pruning`` of k8s.io/apiextensions-apiserver, and as its defaulting, which drops nulls.
+    """
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [_structural(each, schema["items"], f"{path}[{i}]", unknown) for i, each in enumerate(value)]
-    if not isinstance(value, dict) or not _is_closed(schema):
+    if not isinstance(value, dict):
         return value
+    known, extra = schema.get("properties") or {}, schema.get("additionalProperties")
+    is_open = bool(schema.get("x-kubernetes-preserve-unknown-fields")) or extra is True
+    embedded = schema.get("x-kubernetes-embedded-resource")
     made: Obj = {}
     for key, each in value.items():
-        known = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
-        inner = known if isinstance(known, dict) else {}
-        if known is None and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        inner = known.get(key, extra if isinstance(extra, dict) else None)
+        if inner is None and not is_open and not (embedded and key in _HEADER):
             unknown.append(f'unknown field "{join(path, key)}"')
-        elif each is not None or not inner or inner.get("nullable"):
-            made[key] = _structural(each, inner, join(path, key), unknown)
-    return made
+        elif each is not None or inner is None or inner.get("nullable"):
+            made[key] = each if inner is None else _structural(each, inner, join(path, key), unknown)
+    return _coerced(made, path, unknown) if embedded else made
 
 
-def _is_closed(schema: Schema) -> bool:
-    return "properties" in schema or "additionalProperties" in schema or schema.get("type") == "object"
+def pruned_value(value: Any, schema: Schema) -> Any:
+    """A part of a custom object with only the fields of its *schema*."""
+    return _structural(value, schema, "", [])
+
+
+_HEADER = ("apiVersion", "kind", "metadata")
+
+
+def _coerced(obj: Obj, path: str, unknown: list[str]) -> Obj:
+    """An embedded object, whose metadata is everybody's."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        return obj
+    place = _Place(join(path, "metadata"), "metadata", "")
+    return {**obj, "metadata": _typed(metadata, definition(OBJECT_META), place, unknown)}
 
 
 def join(path: str, key: str) -> str:

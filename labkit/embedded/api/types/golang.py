@@ -35,3 +35,16 @@ def json_type(thing: Any) -> str:
 def compact(thing: Any) -> str:
     """*thing* as ``json.Marshal`` writes it: no spaces, keys sorted."""
     return json.dumps(thing, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+class Shown(str):
+    """A value as it is to stand in a message already."""
+
+    __slots__ = ()
+
+
+def number(thing: float) -> str:
+    """A float64 as ``%v``: ``3``, ``0.5``, ``1e+21``."""
+    if abs(thing) < 1e21 and float(thing).is_integer():
+        return str(int(thing))
+    return repr(float(thing))

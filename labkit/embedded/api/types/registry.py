@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from labkit.embedded.api.types.resources import ResourceType, qualified, split_api_version
+from labkit.embedded.api.types.versions import version_priority
 
 T = TypeVar("T")
 
@@ -20,11 +21,21 @@ class Registry(Mapping[str, ResourceType]):
     def __init__(self, types: Iterable[ResourceType]) -> None:
         self.generation = 0
         """Counts the changes of what is served."""
+        self._by_name: dict[str, ResourceType] = {}
+        self._by_kind: dict[tuple[str, str], ResourceType] = {}
+        self._derived: dict[Hashable, Any] = {}
         self._set({each.name: each for each in types})
 
     def add(self, type_: ResourceType) -> None:
         """Serve *type_* from now on, in the place of one with its name."""
-        self._set({**self._by_name, type_.name: type_})
+        known = self._by_name.get(type_.name)
+        if known is not None and known.kind != type_.kind:
+            self._set({**self._by_name, type_.name: type_})
+            return
+        self.generation += 1
+        self._by_name = {**self._by_name, type_.name: type_}  # anew: a thread may go through the old one
+        self._by_kind = {**self._by_kind, (type_.group, type_.kind): type_}
+        self._derived = {}
 
     def remove(self, name: str) -> None:
         """Serve it no longer; KeyError where it is not served."""
@@ -34,7 +45,7 @@ class Registry(Mapping[str, ResourceType]):
         self.generation += 1
         self._by_name = types
         self._by_kind = {(each.group, each.kind): each for each in types.values()}
-        self._derived: dict[Hashable, Any] = {}
+        self._derived = {}
 
     def derived(self, key: Hashable, make: Callable[[], T]) -> T:
         """What *make* gives, made once for each generation.
@@ -78,13 +89,3 @@ class Registry(Mapping[str, ResourceType]):
         """The types of one group version, by plural."""
         found = [each for each in self.values() if each.group == group and version in each.versions]
         return sorted(found, key=lambda each: each.plural)
-
-
-def version_priority(version: str) -> tuple[int, int, int]:
-    """Sort key of Kubernetes' version order: v1, v1beta1, v1alpha3, v1alpha1."""
-    major, stage, minor = version[1:], 0, 0
-    for rank, word in ((1, "beta"), (2, "alpha")):
-        if word in version:
-            major, _, number = version[1:].partition(word)
-            stage, minor = rank, int(number)
-    return (stage, -int(major), -minor)

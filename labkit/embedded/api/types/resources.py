@@ -22,6 +22,8 @@ class Subresource:
     verbs: tuple[str, ...] = ("get", "patch", "update")
     group: str = ""
     version: str = ""
+    parents: tuple[str, ...] = ()
+    """The versions of its parent that have it; all where empty."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,26 @@ class ResourceType:
     """The version objects are stored in; the preferred one unless given."""
     stored_as: str = ""
     """The :attr:`name` of the type that owns the storage, where it is another one."""
+    list_kind: str = ""
+    """``PodList``, where it is named otherwise."""
     custom: bool = False
-    """Whether a real cluster serves it from a CustomResourceDefinition."""
+    """Whether it is served from a CustomResourceDefinition."""
+    revision: str = ""
+    """Of the definition: another one may have other schemas."""
+    definition: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The ``spec`` of the CustomResourceDefinition it is served from."""
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What has been worked out from this type, such as its schemas; it goes with the type."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "storage_version", self.storage_version or self.versions[0])
         object.__setattr__(self, "stored_as", self.stored_as or self.name)
+        object.__setattr__(self, "list_kind", self.list_kind or f"{self.kind}List")
 
     @property
     def name(self) -> str:
         """As kubectl names it: ``pods``, ``deployments.apps``."""
         return qualified(self.plural, self.group)
-
-    @property
-    def list_kind(self) -> str:
-        """``PodList``."""
-        return f"{self.kind}List"
 
     @property
     def persisted(self) -> bool:
@@ -73,9 +77,15 @@ class ResourceType:
         version = version or self.storage_version
         return f"{self.group}/{version}" if self.group else version
 
-    def subresource(self, name: str) -> Subresource | None:
-        """The one called *name*, if it has that."""
-        return next((sub for sub in self.subresources if sub.name == name), None)
+    def subresource(self, name: str, version: str = "") -> Subresource | None:
+        """The one called *name*, if it has that (in *version*, where given)."""
+        return next((sub for sub in self.subresources_in(version) if sub.name == name), None)
+
+    def subresources_in(self, version: str = "") -> tuple[Subresource, ...]:
+        """Those of *version*; of any where it is empty."""
+        return tuple(
+            sub for sub in self.subresources if not version or not sub.parents or version in sub.parents
+        )
 
 
 def qualified(plural: str, group: str) -> str:

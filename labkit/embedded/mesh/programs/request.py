@@ -12,6 +12,8 @@ import socket
 import sys
 
 TIMEOUT = 60.0
+STATISTICS = "/stats"
+"""Envoy brings together what its threads have measured when it is asked, and shows it the next time."""
 USAGE = "usage: {} request METHOD PATH [BODY], as in `{} request GET {}`"
 EXAMPLES = {"pilot-agent": "config_dump", "pilot-discovery": "/debug/syncz"}
 
@@ -42,9 +44,10 @@ def request(path: str, method: str, page: str, body: str = "") -> int:
     """Print the answer."""
     connection = UnixConnection(path)
     try:
-        connection.request(method, page, body or None)
-        answer = connection.getresponse()
-        content = answer.read()
+        for _ in range(2 if page.startswith(STATISTICS) else 1):
+            connection.request(method, page, body or None)
+            answer = connection.getresponse()
+            content = answer.read()
     except (OSError, http.client.HTTPException) as error:
         print(f"Error: failed to {method} {page}: {error}", file=sys.stderr)
         return 1

@@ -21,6 +21,7 @@ from labkit.embedded.mesh.translate.listeners.outbound_listeners import outbound
 from labkit.embedded.mesh.translate.routes.gateway_routes import gateway_routes
 from labkit.embedded.mesh.translate.routes.sidecar_routes import sidecar_routes
 from labkit.embedded.mesh.translate.telemetry.observed import observed
+from labkit.embedded.mesh.translate.tls.server import AUTO_PASSTHROUGH
 
 __all__ = ["translate"]
 
@@ -51,9 +52,10 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
 
 
 def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
-    outbound = outbound_clusters(state, proxy)
-    black_hole = black_hole_cluster(state)
     ports = gateway_ports(state, proxy)
+    by_sni = any(server.mode == AUTO_PASSTHROUGH for port in ports for server in port.servers)
+    outbound = outbound_clusters(state, proxy, by_sni=by_sni)
+    black_hole = black_hole_cluster(state)
     listeners = observed(state, proxy, gateway_listeners(state, proxy, ports))
     return Snapshot(
         clusters={**outbound.clusters, black_hole["name"]: black_hole},

@@ -2,24 +2,26 @@
 
 Gateways are taken oldest first, from every namespace. A server's port is looked up in the Services
 that select the pod: port 80 of ``istio-ingressgateway`` is the pod's 8080. HTTP servers that meet on
-one port share a listener and a route configuration; a server of another kind that comes later is left
-out. TLS termination is not built yet (the API says so when such a Gateway is applied).
+one port share a listener and a route configuration; servers with TLS share a listener, in which the
+name that a client asks for (SNI) tells them apart, and have a route configuration each. A server of
+another kind that comes later is left out, and so is one with a name that an earlier one has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from labkit.embedded.mesh.configs import Config
 from labkit.embedded.mesh.model import MeshState, Proxy
 from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import HTTP_FAMILY, parse_protocol
 from labkit.embedded.mesh.translate import placement
+from labkit.embedded.mesh.translate.tls.server import AUTO_PASSTHROUGH, PASSTHROUGH, mode_of
 from labkit.embedded.objects import Obj, has_labels
 
-TLS_KINDS = ("TLS", "HTTPS")
+Kind = Literal["http", "tls", "tcp"]
 
 
 @dataclass(frozen=True)
@@ -28,29 +30,59 @@ class Server:
 
     gateway: Config
     number: int
+    port_name: str
     protocol: str
     hosts: tuple[tuple[str, str], ...]
     """(namespace or ``*``, host)."""
-    tls: Mapping[str, Any]
+    tls: Mapping[str, Any] | None
     bind: str = ""
 
     @property
     def is_http(self) -> bool:
+        """Whether it takes HTTP in plain text."""
         return self.protocol in HTTP_FAMILY
 
     @property
-    def is_opaque(self) -> bool:
-        """Bytes passed on as they are: TCP, or TLS that is only looked into for its SNI."""
-        passes = self.tls.get("mode") in ("PASSTHROUGH", "AUTO_PASSTHROUGH")
-        return passes if self.protocol in TLS_KINDS else not self.is_http
+    def kind(self) -> Kind:
+        """Only servers of one kind share a port."""
+        if self.is_http:
+            return "http"
+        return "tcp" if self.tls is None else "tls"
+
+    @property
+    def mode(self) -> str:
+        return mode_of(self.tls)
+
+    @property
+    def ends_tls(self) -> bool:
+        """Whether TLS ends here; else it is only looked into for the name asked for."""
+        return self.kind == "tls" and self.mode not in (PASSTHROUGH, AUTO_PASSTHROUGH)
+
+    @property
+    def ends_https(self) -> bool:
+        return self.ends_tls and self.protocol == "HTTPS"
+
+    @property
+    def names(self) -> list[str]:
+        """The names that a client may ask for; none where it may be any."""
+        found = sorted({host for _, host in self.hosts})
+        return [] if "*" in found else found
 
     @property
     def redirects_to_https(self) -> bool:
-        return bool(self.tls.get("httpsRedirect"))
+        return bool((self.tls or {}).get("httpsRedirect"))
 
     def hosts_for(self, namespace: str) -> list[str]:
         """The hosts that VirtualServices of *namespace* may claim."""
         return [host for owner, host in self.hosts if owner in ("*", namespace)]
+
+    def route_name(self, port: int) -> str:
+        """Of its route configuration; *port*: the pod's."""
+        bind = f".{self.bind}" if self.bind else ""
+        if self.is_http:
+            return f"http.{port}{bind}"
+        owner = self.gateway
+        return f"https.{self.number}.{self.port_name}.{owner.name}.{owner.namespace}{bind}"
 
 
 @dataclass
@@ -63,12 +95,27 @@ class Port:
     servers: list[Server] = field(default_factory=list)
 
     @property
-    def is_http(self) -> bool:
-        return self.servers[0].is_http
+    def kind(self) -> Kind:
+        return self.servers[0].kind
 
-    @property
-    def route_name(self) -> str:
-        return f"http.{self.number}" + (f".{self.bind}" if self.bind else "")
+    def takes(self, server: Server) -> bool:
+        """Whether there is a place for *server* beside those that are here."""
+        if not self.servers:
+            return True
+        if server.kind != self.kind:
+            return False
+        taken = {host for each in self.servers for host in each.hosts}
+        names = {each.route_name(self.number) for each in self.servers if each.ends_https}
+        again = server.ends_https and server.route_name(self.number) in names
+        return server.kind != "tls" or not (again or taken & set(server.hosts))
+
+    def by_route(self) -> Mapping[str, list[Server]]:
+        """The servers that speak HTTP, by their route configuration."""
+        found: dict[str, list[Server]] = {}
+        for each in self.servers:
+            if each.is_http or each.ends_https:
+                found.setdefault(each.route_name(self.number), []).append(each)
+        return found
 
 
 def gateway_ports(state: MeshState, proxy: Proxy) -> list[Port]:
@@ -79,7 +126,7 @@ def gateway_ports(state: MeshState, proxy: Proxy) -> list[Port]:
     for server in _servers(state, proxy):
         number, named = _resolve(server.number, services, names)
         port = ports.setdefault((number, server.bind), Port(number, named, server.bind))
-        if not port.servers or port.is_http == server.is_http:
+        if port.takes(server):
             port.servers.append(server)
     return list(ports.values())
 
@@ -88,19 +135,20 @@ def _servers(state: MeshState, proxy: Proxy) -> Iterator[Server]:
     labels = state.labels_of(proxy)
     for gateway in state.gateways:
         if has_labels(labels, gateway.spec.get("selector") or {}):
-            for given in gateway.spec.get("servers") or []:
-                server = _server(gateway, given)
-                if server.is_http or server.is_opaque:
-                    yield server
+            yield from (_server(gateway, given) for given in gateway.spec.get("servers") or [])
 
 
 def _server(gateway: Config, given: Mapping[str, Any]) -> Server:
     port = given.get("port") or {}
     hosts = tuple(_host(str(each), gateway.namespace) for each in given.get("hosts") or [])
     protocol = parse_protocol(str(port.get("protocol") or "")) or "TCP"
-    number, tls = int(port.get("number") or 0), given.get("tls") or {}
-    bind = str(given.get("bind") or "")
-    return Server(gateway, number, protocol, hosts, tls, "" if placement.is_any_address(bind) else bind)
+    number, name, bind = (
+        int(port.get("number") or 0),
+        str(port.get("name") or ""),
+        str(given.get("bind") or ""),
+    )
+    bound = "" if placement.is_any_address(bind) else bind
+    return Server(gateway, number, name, protocol, hosts, given.get("tls"), bound)
 
 
 def _host(text: str, own: str) -> tuple[str, str]:

@@ -20,6 +20,10 @@ upstream source        the pod's address               the pod's address (bootst
 cluster DNS            CoreDNS answers Envoy           names of the cluster's Services in DNS
                                                        clusters become pod addresses right here
 kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: ``kube_proxy``
+certificates           an agent beside Envoy fetches   the same secrets over the stream of all the
+                       them (``sds-grpc``)             rest (ADS)
+protocol behind TLS    Istio's own filter              Envoy's ``set_filter_state``, in its own
+                       ``istio.alpn`` tells it         spelling of protocols
 =====================  ==============================  ===========================================
 
 ``virtualOutbound`` listens on no port: ``use_original_dst`` makes Envoy ask the kernel for SO_ORIGINAL_DST
@@ -27,8 +31,8 @@ after all, and where the host tracks connections, for anybody's sake, the answer
 socket there is nothing to ask. No other listener has ``use_original_dst``. A format that prints the
 connection's *direct* ends (``%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%``) prints the socket's path.
 
-Left out, as nothing here uses it: TLS between the proxies (``transport_socket_matches``, the ALPN filter),
-telemetry (metadata exchange, tracing, the cluster's ``services`` metadata), and Envoy's defaults spelt out.
+Left out, as nothing here uses it: metadata exchange, the cluster's ``services`` metadata,
+and Envoy's defaults spelt out.
 
 What stays the same: names, routes, the layout behind the capture, 127.0.0.6 as the source the app sees,
 and what the access log prints. It was compared with the answers of a real istiod (1.30.3) to the same

@@ -25,9 +25,6 @@ def check(obj: Obj, report: Report) -> None:
     exported = spec.get("exportTo") or []
     report.errors_from(common.export_to(exported, namespace_of(obj)))
     report.errors_from(common.workload_selector(selector, "matchLabels"))
-    if selector is not None:
-        consequence = "rules for selected workloads are not enforced yet; this one has no effect at all"
-        report.ineffective("spec.workloadSelector", consequence)
 
 
 def _subset(subset: Given, path: str, seen: set[str], report: Report) -> None:
@@ -199,6 +196,5 @@ def _tls(given: Given | None, path: str, report: Report) -> None:
         for value, words in zip(files, ("client certificate", "private key"), strict=False):
             if not value:
                 report.error(f"{words} required for mutual tls")
-    if mode not in ("DISABLE", "ISTIO_MUTUAL"):
-        consequence = f"{mode} is not enforced yet; connections to this host stay plain text"
-        report.ineffective(path, consequence)
+    if given.get("caCrl"):
+        report.ineffective(f"{path}.caCrl", "no such file is read; put the list into the Secret, as ca.crl")

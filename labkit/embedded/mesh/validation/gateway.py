@@ -150,14 +150,10 @@ def _none_for_istio_mutual(tls: Given) -> Iterator[str]:
 
 
 def _not_built(server: Given, path: str, report: Report) -> None:
-    port, tls = server.get("port") or {}, server.get("tls") or {}
-    protocol = parse_protocol(str(port.get("protocol") or ""))
-    passes = tls.get("mode") in ("PASSTHROUGH", "AUTO_PASSTHROUGH")
-    if protocol in TLS_FAMILY and not passes:
-        consequence = f"gateways do not terminate TLS yet; nothing will listen on port {port.get('number')}"
-        report.ineffective(f"{path}.tls", consequence)
-    if tls.get("mode") == "AUTO_PASSTHROUGH":
-        report.ineffective(f"{path}.tls.mode", "AUTO_PASSTHROUGH is treated as PASSTHROUGH")
+    if (server.get("tls") or {}).get("caCrl"):
+        report.ineffective(
+            f"{path}.tls.caCrl", "no such file is read; put the list into the Secret, as ca.crl"
+        )
     if server.get("defaultEndpoint"):
         report.ineffective(
             f"{path}.defaultEndpoint", "is not looked at; VirtualServices say where requests go"

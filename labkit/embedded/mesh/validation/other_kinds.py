@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig, MeshConfigError
-from labkit.embedded.mesh.telemetries import ENVOY
 from labkit.embedded.mesh.validation import common, trial
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import Report
@@ -35,18 +34,21 @@ def check_sidecar(obj: Obj, report: Report) -> None:
 
 
 def check_telemetry(obj: Obj, report: Report) -> None:
-    """Of a Telemetry its access logs count, those of Envoy's own to standard output."""
+    """What a Telemetry asks of providers that nobody here tells, and of metrics that nobody counts."""
     spec = obj.get("spec") or {}
-    for field in ("tracing", "metrics", "targetRef", "targetRefs"):
+    for field in ("targetRef", "targetRefs"):
         if spec.get(field):
             report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
-    for number, each in enumerate(spec.get("accessLogging") or []):
-        where = f"spec.accessLogging[{number}]"
-        for field in ("filter", "match"):
-            if each.get(field):
-                report.ineffective(f"{where}.{field}", "is not enforced by this cluster yet")
-        if any(provider.get("name") != ENVOY for provider in each.get("providers") or []):
-            report.ineffective(f"{where}.providers", f"knows no provider but {ENVOY} here")
+    for number, each in enumerate(spec.get("metrics") or []):
+        where = f"spec.metrics[{number}]"
+        if each.get("reportingInterval"):
+            report.ineffective(f"{where}.reportingInterval", "TCP's bytes are counted when a connection ends")
+        for override in each.get("overrides") or []:
+            metric = str((override.get("match") or {}).get("metric") or "")
+            if metric.startswith("GRPC_"):
+                report.ineffective(f"{where}.overrides", f"{metric}: gRPC messages are not counted here")
+            if (override.get("match") or {}).get("customMetric"):
+                report.ineffective(f"{where}.overrides", "this cluster counts no custom metrics")
     report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
 
 

@@ -143,16 +143,10 @@ def _one_host_for_tcp(spec: Given, resolution: str) -> Iterator[str]:
         yield "multiple hosts provided with non-HTTP, non-TLS ports"
 
 
-_NOT_BUILT = (
-    ("workloadSelector", "pods are not selected yet; this entry has no endpoints"),
-    ("subjectAltNames", "certificates are not checked yet"),
-)
+_NOT_BUILT = (("workloadSelector", "pods are not selected yet; this entry has no endpoints"),)
 
 
-_ENDPOINT_NOT_BUILT = (
-    ("network", "networks are not told apart; the endpoint is called directly"),
-    ("serviceAccount", "identities are not checked yet"),
-)
+_ENDPOINT_NOT_BUILT = (("network", "networks are not told apart; the endpoint is called directly"),)
 
 
 def _warnings(spec: Given, report: Report) -> None:

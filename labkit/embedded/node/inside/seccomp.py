@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ _NUMBERS: Mapping[int, Mapping[str, int]] = {
 }  # fmt: skip
 _ARCHITECTURES = {"x86_64": _X86_64, "aarch64": _AARCH64, "arm64": _AARCH64}
 
+_NEEDED = (5, 9)
+"""The Linux that can hand a descriptor over to who waits."""
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
 _KILL_PROCESS, _ERRNO, _NOTIFY, _ALLOW = 0x80000000, 0x00050000, 0x7FC00000, 0x7FFF0000
@@ -103,11 +106,20 @@ def install(others: Iterable[str] = ()) -> int:
     *others* are calls to be asked about beside those of the network, as far as this machine has them.
     UnsupportedError where the host has no such filter.
     """
+    release = os.uname().release
+    if _version(release) < _NEEDED:
+        raise UnsupportedError(f"Linux {release} is older than {'.'.join(map(str, _NEEDED))}")
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
         found = _set(_program(others), flags)
         if found >= 0:
             return found
     raise UnsupportedError(f"seccomp: {os.strerror(ctypes.get_errno()).lower()}")
+
+
+def _version(release: str) -> tuple[int, ...]:
+    """The first two numbers; what has none counts as the newest, and is tried."""
+    found = re.match(r"(\d+)\.(\d+)", release)
+    return tuple(map(int, found.groups())) if found else _NEEDED
 
 
 def refuse() -> None:

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from labkit.embedded.node.inside import files, paths, seccomp
+from labkit.embedded.node.inside import files, paths, seccomp, tracee
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.network import Network
 from labkit.embedded.node.inside.node import Place
@@ -37,6 +37,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 CANNOT_START = 126  # as a shell says it
 TERMINATED, KILLED = 143, 137
 LONGEST_REASON = 200
+ASKS, SEEN = b"?", b"!"
 APART, TRANSLATED = b"a", b"t"
 """How a program is kept to its pod's files: in a mount namespace, or by translating paths."""
 NO_NETWORK = (
@@ -93,6 +94,8 @@ class Supervisor:
         """Take the filter's other end from the child, and answer on it beside."""
         descriptors = array.array("i")
         with ours:
+            if ours.recv(len(ASKS)):
+                ours.sendall(tracee.why_hidden(self._child).encode() or SEEN)
             said, control, _, _ = ours.recvmsg(LONGEST_REASON, socket.CMSG_SPACE(4))
             for _, _, data in control:
                 descriptors.frombytes(data[:4])
@@ -158,6 +161,7 @@ class _Program:
 
     def _enter_network(self, program: str, environment: dict[str, str], *, apart: bool) -> None:
         try:
+            self._make_sure_of_being_seen()
             descriptor = seccomp.install(() if apart else paths.SHAPES)
         except UnsupportedError as error:
             self._without_network(str(error), program, environment)
@@ -168,6 +172,13 @@ class _Program:
                 [APART if apart else TRANSLATED], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
             )
         os.close(descriptor)
+
+    def _make_sure_of_being_seen(self) -> None:
+        """UnsupportedError where the supervisor could not read what calls are about."""
+        self._supervisor.sendall(ASKS)
+        said = self._supervisor.recv(LONGEST_REASON)
+        if said != SEEN:
+            raise UnsupportedError(said.decode())
 
     def _without_network(self, why: str, program: str, environment: dict[str, str]) -> None:
         """Python is helped by the shim; another program gets no connection rather than one past the mesh."""

@@ -13,6 +13,15 @@ _LENGTH = struct.Struct("=I")
 Address = tuple[str, int]
 
 
+def why_hidden(process: int) -> str:
+    """Why its memory can't be looked at, as with Yama's ``ptrace_scope`` of 2; empty where it can."""
+    try:
+        os.close(os.open(f"/proc/{process}/mem", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"memory of a child: {os.strerror(error.errno or 0).lower()}"
+    return ""
+
+
 def read(thread: int, address: int, size: int) -> bytes:
     """*size* bytes of its memory."""
     memory = os.open(f"/proc/{thread}/mem", os.O_RDONLY | os.O_CLOEXEC)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from labkit.embedded.node.inside import files, seccomp
+from labkit.embedded.node.inside import files, seccomp, tracee
 from labkit.embedded.node.inside.seccomp import UnsupportedError
 
 
@@ -17,8 +17,22 @@ def main() -> None:
     """Try both in the empty folder that is given."""
     top = sys.argv[1]
     os.chdir("/")
-    print(_reason(seccomp.install))
+    print(_reason(seccomp.install) or _why_hidden())
     print(_reason(lambda: files.enter([files.Mount(top, "/tmp")], top)))
+
+
+def _why_hidden() -> str:
+    """Why a child of this process can't be looked at."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)  # until the parent has looked
+        os._exit(0)
+    found = tracee.why_hidden(child)
+    os.close(writer)
+    os.waitpid(child, 0)
+    return found
 
 
 def _reason(attempt: Callable[[], object]) -> str:

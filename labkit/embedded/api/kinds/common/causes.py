@@ -68,4 +68,6 @@ class Causes(list[Cause]):
 
 def shown(value: Any) -> str:
     """A value inside a message: strings quoted, the rest as JSON."""
+    if isinstance(value, golang.Shown):
+        return value
     return golang.quoted(value) if isinstance(value, str) else golang.compact(value)

@@ -49,6 +49,8 @@ class Column:
     format: str = ""
     path: str = ""
     """Where a custom resource's column takes its value."""
+    description: str = ""
+    """Of a custom resource's column, where its definition has one."""
 
     def definition(self) -> Obj:
         """As the head of a Table has it."""
@@ -56,8 +58,8 @@ class Column:
             "name": self.name,
             "type": self.type,
             "format": self.format,
-            "description": self.path
-            and f"Custom resource definition column (in JSONPath format): {self.path}",
+            "description": self.description
+            or (self.path and f"Custom resource definition column (in JSONPath format): {self.path}"),
             "priority": self.priority,
         }
 

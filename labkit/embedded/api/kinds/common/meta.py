@@ -26,7 +26,7 @@ def metadata(causes: Causes, obj: Obj, kind: Kind) -> None:
     _annotations(causes, meta.get("annotations") or {})
     for finalizer in meta.get("finalizers") or ():
         causes.invalid_each("metadata.finalizers", finalizer, names.qualified_name(finalizer))
-    if not kind.type.custom:
+    if not kind.free_finalizers:
         _finalizers(causes, meta.get("finalizers") or [])
     _owners(causes, meta.get("ownerReferences") or [])
 

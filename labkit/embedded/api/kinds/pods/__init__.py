@@ -45,6 +45,7 @@ POD = Kind(
         categories=("all",),
         subresources=(
             Subresource("attach", "PodAttachOptions", _CONNECT_VERBS),
+            Subresource("eviction", "Eviction", ("create",), "policy", "v1"),
             Subresource("exec", "PodExecOptions", _CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
             Subresource("portforward", "PodPortForwardOptions", _CONNECT_VERBS),

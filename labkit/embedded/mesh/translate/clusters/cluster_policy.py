@@ -97,22 +97,30 @@ def _keepalive(given: Policy | None) -> dict[str, Any]:
     )
 
 
-def protocol_options(policy: Policy, port: ServicePort, *, detects: bool = True) -> dict[str, Any]:
+def protocol_options(
+    policy: Policy, port: ServicePort, *, detects: bool = True, upstream: Policy | None = None
+) -> dict[str, Any]:
     """``typed_extension_protocol_options``: the upstream protocol and limits of its connections.
 
     *detects*: whether the proxy finds out its caller's protocol where the port names none.
+    *upstream*: ``upstream_http_protocol_options``, where there are any.
     """
-    http = _http_options(policy.get("connectionPool") or {}, port, detects)
+    http = _http_options(policy.get("connectionPool") or {}, port, detects, upstream or {})
     return {"typed_extension_protocol_options": {HTTP_OPTIONS: typed(HTTP_OPTIONS, **http)}} if http else {}
 
 
-def _http_options(pool: Policy, port: ServicePort, detects: bool) -> dict[str, Any]:
-    common = _common_http_options(pool)
+def _http_options(pool: Policy, port: ServicePort, detects: bool, upstream: Policy) -> dict[str, Any]:
+    common = without_empty(
+        {
+            "common_http_protocol_options": _common_http_options(pool),
+            "upstream_http_protocol_options": upstream,
+        }
+    )
     protocol = _protocol(pool.get("http") or {}, port, detects)
     if not common and protocol is None:
         return {}
     plain: dict[str, Any] = {"explicit_http_config": {"http_protocol_options": {}}}
-    return {**(protocol or plain), **({"common_http_protocol_options": common} if common else {})}
+    return {**(protocol or plain), **common}
 
 
 def _common_http_options(pool: Policy) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from labkit.embedded.mesh.translate.naming import (
 )
 from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, resolved
 from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
-from labkit.embedded.mesh.translate.tls import mutual
+from labkit.embedded.mesh.translate.tls import client, mutual
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,15 @@ class Outbound:
     endpoints: dict[str, Resource]
 
 
-def outbound_clusters(state: MeshState, proxy: Proxy) -> Outbound:
-    """Every outbound cluster of *proxy*; made once for each namespace and kind of proxy."""
-    key = ("outbound clusters", proxy.namespace, proxy.kind)
+def outbound_clusters(state: MeshState, proxy: Proxy, *, by_sni: bool = False) -> Outbound:
+    """Every outbound cluster of *proxy*; made once for each namespace and kind of proxy.
+
+    by_sni: also those to which a gateway passes the TLS of others on.
+    """
+    chosen = state.destination_rules.selecting(proxy.namespace, state.labels_of(proxy))
+    key = ("outbound clusters", proxy.namespace, proxy.kind, by_sni, chosen)
     if key not in state.memo:
-        state.memo[key] = _outbound(state, proxy)
+        state.memo[key] = _outbound(state, proxy, by_sni)
     found: Outbound = state.memo[key]
     return found
 
@@ -69,13 +73,14 @@ def black_hole_cluster(state: MeshState) -> Resource:
     return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout, "metadata": metadata}
 
 
-def _outbound(state: MeshState, proxy: Proxy) -> Outbound:
+def _outbound(state: MeshState, proxy: Proxy, by_sni: bool) -> Outbound:
     found = Outbound({}, {})
     for service in state.services_visible_from(proxy.namespace).values():
         for port in service.ports:
-            if port.protocol != "UDP":
-                for built in _clusters(state, proxy, service, port):
-                    _add(found, built)
+            for passes in (False, True) if by_sni and not service.external else (False,):
+                if port.protocol != "UDP":
+                    for built in _clusters(state, proxy, service, port, passes):
+                        _add(found, built)
     return found
 
 
@@ -96,9 +101,14 @@ def _add(found: Outbound, built: _Built) -> None:
         found.endpoints.setdefault(name, built.assignment)
 
 
-def _clusters(state: MeshState, proxy: Proxy, service: Service, port: ServicePort) -> Iterator[_Built]:
-    rule = state.destination_rules.lookup(service.host, proxy.namespace, service.namespace)
-    make = _Maker(state, proxy, service, port)
+def _clusters(
+    state: MeshState, proxy: Proxy, service: Service, port: ServicePort, passes_tls: bool
+) -> Iterator[_Built]:
+    rule = state.destination_rules.lookup(
+        service.host, proxy.namespace, service.namespace, state.labels_of(proxy)
+    )
+    selects = rule is not None and rule.selects_workloads
+    make = _Maker(state, proxy, service, port, passes_tls, selects)
     config = None if rule is None else _rule_path(rule.config.namespace, rule.config.name)
     plain = make("", service.endpoints_of(port), rule.policy_for(port.number) if rule else {}, config)
     yield from [plain] if plain else []
@@ -121,11 +131,16 @@ class _Maker:
     proxy: Proxy
     service: Service
     port: ServicePort
+    passes_tls: bool = False
+    """Whether they take the TLS of others, and are called by its SNI."""
+    is_chosen: bool = False
+    """Whether the rule that holds names the workloads it is for."""
 
     def __call__(
         self, subset: str, endpoints: Sequence[Endpoint], policy: policies.Policy, config: str | None
     ) -> _Built | None:
         name = outbound_cluster(self.port.number, self.service.host, subset)
+        name = mutual.sni(name) if self.passes_tls else name
         discovery = self._discovery(name, endpoints, policy)
         if discovery is None:
             return None
@@ -136,7 +151,12 @@ class _Maker:
             "alt_stat_name": f"{name};",
             **policies.load_balancing(policy),
             **policies.connection_pool(policy, self.state.mesh.connect_timeout),
-            **policies.protocol_options(policy, self.port, detects=self.proxy.kind == "sidecar"),
+            **policies.protocol_options(
+                policy,
+                self.port,
+                detects=self.proxy.kind == "sidecar",
+                upstream=client.http_options(policy["tls"]) if self._begins_tls(policy) else {},
+            ),
             **policies.outlier_detection(policy),
             **self._transport(name, endpoints, policy),
             "metadata": cluster_metadata(self.service, **metadata),
@@ -150,16 +170,27 @@ class _Maker:
     def _transport(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> Resource:
         """How the cluster's connections are secured."""
         asked = policy.get("tls")
-        if asked is not None and asked.get("mode") == "ISTIO_MUTUAL":
-            own_name = str(asked.get("sni") or "")
-            socket = mutual.client(
-                name, self._identities(endpoints), http2=self.port.is_http2, server_name=own_name
-            )
+        if self.passes_tls:
+            return {}
+        if self._begins_tls(policy):
+            own = [] if self.service.from_kubernetes else sorted(self._names(endpoints))
+            socket = client.socket(self.state.mesh, policy["tls"], own, http2=self.port.is_http2)
             return {"transport_socket": socket}
+        if asked is not None and asked.get("mode") == "ISTIO_MUTUAL":
+            return {"transport_socket": self._istio_mutual(name, endpoints, asked)}
         if asked is not None or not self._may_be_mutual(endpoints):
             return {}
-        identities = self._identities(endpoints)
-        return {"transport_socket_matches": mutual.matches(name, identities, http2=self.port.is_http2)}
+        names = self._names(endpoints)
+        return {"transport_socket_matches": mutual.matches(name, names, http2=self.port.is_http2)}
+
+    def _begins_tls(self, policy: policies.Policy) -> bool:
+        """Whether TLS begins here that is not the mesh's own."""
+        may = self.proxy.kind == "router" or self.is_chosen
+        return not self.passes_tls and client.begins(policy.get("tls"), may_have_secrets=may)
+
+    def _istio_mutual(self, name: str, endpoints: Sequence[Endpoint], asked: policies.Policy) -> Resource:
+        names = set(asked.get("subjectAltNames") or self._names(endpoints))
+        return mutual.client(name, names, http2=self.port.is_http2, server_name=str(asked.get("sni") or ""))
 
     def _may_be_mutual(self, endpoints: Sequence[Endpoint]) -> bool:
         """Whether mutual TLS is used wherever the other end takes it."""
@@ -169,10 +200,12 @@ class _Maker:
             return bool(endpoints) and all(mutual.takes_tls(each.labels) for each in endpoints)
         return self.state.peer_authentications.mode_of(self.service.namespace) != DISABLE
 
-    def _identities(self, endpoints: Sequence[Endpoint]) -> set[str]:
+    def _names(self, endpoints: Sequence[Endpoint]) -> set[str]:
+        """Whose certificates may answer: those of the workloads' accounts, and what the service says."""
         domains = self.state.mesh.trust_domains
         known = [each for each in endpoints if each.account]
-        return {spiffe_id(domain, each.namespace, each.account) for domain in domains for each in known}
+        accounts = {spiffe_id(domain, each.namespace, each.account) for domain in domains for each in known}
+        return accounts | set(self.service.subject_alt_names)
 
     def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
         """How the cluster finds its endpoints; None for one that has none and can't get any."""
@@ -185,6 +218,8 @@ class _Maker:
             return self._by_name(name, endpoints)
         if resolution == "NONE":
             return None
+        if self.passes_tls:
+            endpoints = [each for each in endpoints if self._takes_tls(each)]
         assignment = load_assignment(name, endpoints, self._takes_tls)
         return _Built(_eds(name) | self._source(endpoints), assignment)
 

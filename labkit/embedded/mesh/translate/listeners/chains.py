@@ -9,21 +9,30 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 Match = dict[str, Any]
 _Claims = set[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class TcpChain:
-    """One filter chain: when it is taken, and the TCP proxy's target."""
+class Chain:
+    """One filter chain: when it is taken."""
+
+    match: Match = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(frozen=True)
+class TcpChain(Chain):
+    """One that ends in a TCP proxy, and that proxy's target."""
 
     target: str | dict[str, Any]
-    match: Match = field(default_factory=dict)
 
 
-def distinct(chains: Iterable[TcpChain]) -> Iterator[TcpChain]:
+C = TypeVar("C", bound=Chain)
+
+
+def distinct(chains: Iterable[C]) -> Iterator[C]:
     """*chains* without what an earlier one has claimed."""
     claimed: _Claims = set()
     for chain in chains:

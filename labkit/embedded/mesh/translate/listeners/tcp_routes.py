@@ -31,7 +31,7 @@ def tcp_chains(state: MeshState, proxy: Proxy, service: Service, port: ServicePo
 
 
 def _default(service: Service, port: ServicePort) -> TcpChain:
-    return TcpChain(outbound_cluster(port.number, service.host), _own_match(service, port))
+    return TcpChain(outbound_cluster(port.number, service.host), match=_own_match(service, port))
 
 
 def _own_match(service: Service, port: ServicePort) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def routed_chains(
             found = _match(match, host, tls=tls)
             target = tcp_target(service, rule, destinations)
             if found is not None and target is not None and applies(match, source):
-                yield TcpChain(target, found)
+                yield TcpChain(target, match=found)
 
 
 def _match(match: Rule, host: str, *, tls: bool) -> dict[str, Any] | None:

@@ -22,9 +22,9 @@ from labkit.embedded.mesh.virtual_services import VirtualService
 
 
 def gateway_routes(state: MeshState, proxy: Proxy, ports: list[Port]) -> dict[str, Resource]:
-    """The route configurations of the HTTP listeners among *ports*."""
-    http = [port for port in ports if port.is_http]
-    return {port.route_name: _configuration(state, proxy, port) for port in http}
+    """The route configurations of the servers among *ports* that speak HTTP."""
+    groups = [group for port in ports for group in port.by_route().items()]
+    return {name: _configuration(state, proxy, name, servers) for name, servers in groups}
 
 
 @dataclass
@@ -44,18 +44,18 @@ class _Host:
         return {"name": self.name, "domains": self.domains, "routes": ordered, **counts, **tls}
 
 
-def _configuration(state: MeshState, proxy: Proxy, port: Port) -> Resource:
+def _configuration(state: MeshState, proxy: Proxy, name: str, servers: list[Server]) -> Resource:
     hosts = _Hosts(state, proxy)
-    for server in port.servers:
+    for server in servers:
         hosts.add(server)
-    found = _collapsed(hosts.by_name) or [_black_hole(port)]
+    found = _collapsed(hosts.by_name) or [_black_hole(servers[0])]
     resources = sorted((each.resource() for each in found), key=lambda each: str(each["name"]))
-    return route_configuration(port.route_name, resources)
+    return route_configuration(name, resources)
 
 
-def _black_hole(port: Port) -> _Host:
+def _black_hole(server: Server) -> _Host:
     """No VirtualService is bound: 404 for everybody."""
-    return _Host(virtual_host("blackhole", port.servers[0].number), ["*"], counts_attempts=False)
+    return _Host(virtual_host("blackhole", server.number), ["*"], counts_attempts=False)
 
 
 class _Hosts:

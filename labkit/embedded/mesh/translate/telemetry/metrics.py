@@ -13,6 +13,7 @@ when it ends (not every 15 s meanwhile), and gRPC messages are not counted one b
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -138,9 +139,20 @@ _SPOKEN = (
 
 def cel(expression: str) -> str:
     """The format that prints what *expression* (CEL) comes to."""
+    if (found := _AS_TEXT.fullmatch(expression)) and _is_balanced(found[1]):
+        expression = found[1]  # a format makes text of anything, and knows no such function
     for pattern, text in _SPOKEN:
         expression = pattern.sub(text, expression)
     return f"%CEL({expression})%"
+
+
+_AS_TEXT = re.compile(r"\s*string\((.*)\)\s*")
+
+
+def _is_balanced(expression: str) -> bool:
+    """Whether no parenthesis of *expression* belongs to one outside of it."""
+    depths = list(itertools.accumulate({"(": 1, ")": -1}.get(each, 0) for each in expression))
+    return min(depths, default=0) >= 0
 
 
 def _either(*operators: tuple[str, str]) -> str:

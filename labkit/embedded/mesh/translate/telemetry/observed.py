@@ -19,6 +19,10 @@ _UNSEEN = "-blackhole"
 """How the chain is called that ends connections to the proxy's own port: they are nobody's."""
 
 
+_AFTER_HANDSHAKE = {"upstream_connect_mode": "ON_DOWNSTREAM_TLS_HANDSHAKE", "max_early_data_bytes": 65536}
+"""A connection is counted when it is made, and who the caller is has to be known by then."""
+
+
 def observed(state: MeshState, proxy: Proxy, listeners: Mapping[str, Resource]) -> dict[str, Resource]:
     """*listeners* of *proxy* with what they tell; made anew as far as they are changed."""
     server, client = _Side(state, proxy, "SERVER"), _Side(state, proxy, "CLIENT")
@@ -98,6 +102,7 @@ class _Side:
             **proxy,
             "access_log": [*map(_at_the_end, self._logs.of_tcp), *counting],
             "access_log_options": {"flush_access_log_on_connected": True},
+            **(_AFTER_HANDSHAKE if mutual else {}),
         }
 
 

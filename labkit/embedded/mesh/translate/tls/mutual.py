@@ -12,12 +12,10 @@ from typing import Any
 
 from labkit.embedded.mesh.identity.spiffe import SCHEME
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.translate.naming import ads, typed
+from labkit.embedded.mesh.translate.naming import typed
+from labkit.embedded.mesh.translate.tls import contexts
 
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
-OWN, TRUSTED = "default", "ROOTCA"
-"""The secrets by which a proxy shows itself and knows others."""
-
 HTTP_ALPN = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
 """What a caller offers that speaks HTTP for certain."""
 OUR_HTTP_ALPN = ("istio-HTTP/1.0", "istio-HTTP/1.1", "istio-HTTP/2")
@@ -29,8 +27,6 @@ RAW = {
     "name": "envoy.transport_sockets.raw_buffer",
     "typed_config": typed("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),
 }
-_TLS = "envoy.extensions.transport_sockets.tls.v3"
-_VERSIONS = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
 _CIPHERS = (
     *("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"),
     *("ECDHE-RSA-AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-GCM-SHA256"),
@@ -67,29 +63,29 @@ def client(cluster: str, identities: Iterable[str], *, http2: bool, server_name:
 
     identities: who may answer (SPIFFE); anybody of the mesh's, where there is none.
     """
-    names = [{"exact": each} for each in sorted(set(identities))]
     context = {
-        "tls_params": _VERSIONS,
+        "tls_params": contexts.VERSIONS,
         "alpn_protocols": [*TCP_ALPN, *(["h2"] if http2 else [])],
-        **_certificates({"match_subject_alt_names": names} if names else {}),
+        **contexts.own_certificate(),
+        **contexts.of_the_mesh(contexts.exactly(sorted(set(identities)))),
     }
-    tls = typed(f"{_TLS}.UpstreamTlsContext", common_tls_context=context, sni=server_name or sni(cluster))
-    return {"name": "envoy.transport_sockets.tls", "typed_config": tls}
+    return contexts.upstream(context, server_name or sni(cluster))
 
 
 def server(mesh: MeshConfig, *, http: bool) -> dict[str, Any]:
     """The transport socket of a workload that insists on its peer's certificate."""
     peers = [{"prefix": f"{SCHEME}{each}/"} for each in mesh.trust_domains]
     context = {
-        "tls_params": {**_VERSIONS, "cipher_suites": list(_CIPHERS)},
+        "tls_params": {
+            **contexts.VERSIONS,
+            "tls_minimum_protocol_version": mesh.mesh_mtls.lowest,
+            "cipher_suites": list(mesh.mesh_mtls.cipher_suites or _CIPHERS),
+        },
         "alpn_protocols": [*([] if http else ["istio-peer-exchange"]), "h2", "http/1.1"],
-        **_certificates({"match_subject_alt_names": peers}),
+        **contexts.own_certificate(),
+        **contexts.of_the_mesh({"match_subject_alt_names": peers}),
     }
-    fields = {"common_tls_context": context, "require_client_certificate": True}
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": typed(f"{_TLS}.DownstreamTlsContext", **fields),
-    }
+    return contexts.downstream(context, insists=True)
 
 
 def alpn_by_protocol() -> dict[str, Any]:
@@ -104,13 +100,3 @@ def alpn_by_protocol() -> dict[str, Any]:
         "shared_with_upstream": "ONCE",
     }
     return {"name": _ALPN_FILTER, "typed_config": typed(_SET_FILTER_STATE, on_request_headers=[state])}
-
-
-def _certificates(validation: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "tls_certificate_sds_secret_configs": [{"name": OWN, "sds_config": ads()}],
-        "combined_validation_context": {
-            "default_validation_context": validation,
-            "validation_context_sds_secret_config": {"name": TRUSTED, "sds_config": ads()},
-        },
-    }
