@@ -9,7 +9,8 @@
 // layout says, and takes its new width as soon as it is seen.
 //
 // JupyterLab breaks an output's long lines anywhere, also within the commands and names that one is to read:
-// here between words, and within one only where it is longer than the line.
+// here between words, and within one only where it is longer than the line. And of a view whose kernel is gone it
+// marks every single part as broken: here the view as a whole.
 
 (() => {
   const VIEW = "application/vnd.jupyter.widget-view+json", FIGURE = "application/vnd.plotly.v1+json";
@@ -79,16 +80,18 @@
     return renderer;
   };
 
-  const breakBetweenWords = () => {
+  const dress = () => {
     const style = document.createElement("style");
-    style.textContent = ".jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }";
+    style.textContent = `
+      .jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }
+      .jupyter-widgets-disconnected .jupyter-widgets-disconnected::before { display: none; }`;
     document.head.append(style);
   };
 
   const extension = async () => {
     const { IRenderMimeRegistry } = await load("@jupyterlab/rendermime");
     const activate = (_, registry) => {
-      breakBetweenWords();
+      dress();
       const kind = Object.getPrototypeOf(registry), create = kind.createRenderer; // each notebook has a copy
       kind.createRenderer = function (type, options) {
         const renderer = create.call(this, type, options);
