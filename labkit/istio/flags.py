@@ -106,7 +106,7 @@ def parse(flags: list[str]) -> Tree:
     for flag in flags:
         path, equals, value = flag.partition("=")
         if not equals or not path:
-            raise UsageError(gettext("--set {flag} is no path=value.", flag=flag))
+            raise UsageError(gettext("`--set {flag}` is no path=value.", flag=flag))
         _put(tree, _steps(path), _typed(value))
     return tree
 
@@ -118,7 +118,7 @@ def _steps(path: str) -> list[str | int]:
         found = re.fullmatch(r"([^\[\]]+)((?:\[\d+\])*)", part)
         if not found:
             raise UsageError(
-                gettext("--set {path}: {part!r} is no name, nor name[number].", path=path, part=part)
+                gettext("`--set {path}`: {part!r} is no name, nor name[number].", path=path, part=part)
             )
         steps.append(found[1].replace("\\.", "."))
         steps += [int(number) for number in re.findall(r"\d+", found[2])]
@@ -146,7 +146,7 @@ def _enter(tree: Any, step: str | int, empty: Any) -> Any:
         if step > len(tree):
             raise UsageError(
                 gettext(
-                    "--set …[{step}]: the list has {number} entries so far; count from 0 without gaps.",
+                    "`--set …[{step}]`: the list has {number} entries so far; count from 0 without gaps.",
                     step=step,
                     number=len(tree),
                 )
@@ -219,10 +219,10 @@ def _check_choice(path: str, value: Any) -> None:
     if choices and value not in choices:
         raise UsageError(
             gettext(
-                "{path}={value} makes no sense; choose one of {choices}.",
+                "{path}={value} makes no sense; choose {choices}.",
                 path=path,
                 value=value,
-                choices=", ".join(choices),
+                choices=gettext(" or ").join(choices),
             )
         )
 

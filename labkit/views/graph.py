@@ -311,7 +311,7 @@ def _card(node: Node, place: Place) -> Iterator[Box | Words | Note]:
     yield Box(x, y, CARD, HIGH, line=ERROR if broken else colour, thick=2, dashed=broken or node.again)
     yield Box(x + 5, y + 4, CARD - 10, 4, fill=colour, line=colour, thick=0.5, radius=1.5)
     title = node.short + (f" ×{len(node.pods)}" if len(node.pods) > 1 else "")
-    yield Words(place.x, y + 18, fitted(title, CARD - 4, 12.5, bold=True), 12.5, bold=True)
+    yield Words(place.x, y + 18, fitted(title, CARD - 4, 12, bold=True), 12, bold=True)
     yield from _containers(node, x + 7, y + 29, colour)
     yield from _bottom_line(node, place.x, y + 63)
     yield Note(((place.x, place.y),), _told_of(node))

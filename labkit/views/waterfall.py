@@ -19,7 +19,7 @@ from labkit.views.units import milliseconds
 
 TITLE = gettext_noop("The journey of one request (faint: waiting for what is further on)")
 _SCALE = gettext_noop("milliseconds since it entered the mesh (access logs count in whole ones)")
-_ROW, _FRAME = 30, 120
+_ROW, _FRAME = 30, 148
 _SIDES = {"in": gettext_noop(", inbound"), "out": gettext_noop(", outbound")}
 
 
@@ -96,7 +96,9 @@ def _figure(table: pd.DataFrame) -> go.Figure:
         figure.add_trace(_bars(table, parts, faint))
     figure.add_trace(_words(table))
     drawn = layout(_lines(TITLE, "<br>"), _lines(_SCALE, "<br>"), "", width=760, **_axes(table))
-    drawn["margin"]["b"] += 24  # its axis says more than others do
+    drawn["margin"]["b"] += 24  # its axis says more than others do, and so does its title
+    drawn["margin"]["t"] += 14
+    drawn["title"]["pad"] = {"t": 24}
     figure.update_layout(drawn | {"height": _FRAME + _ROW * len(table), "barmode": "overlay", "bargap": 0.3})
     return figure
 

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "kubectl delete pod {name} -n {namespace}": "in another file, and typed above",
     "kubectl delete virtualservice {name} -n {namespace}": "tests/lab/test_hints.py, test_task_hints.py",
     "kubectl delete {typed}": "tests/lab/test_hints.py",
+    "kubectl delete {typed} {name} -n {other}": "tests/lab/test_general_hints.py",
     "kubectl exec -n {target.namespace} {target.name} -c CONTAINER -- COMMAND": "has capitals to fill in",
     "kubectl logs {pod} -c {container} -n {namespace} --previous": "tests/kubernetes_api",
     "kubectl exec … -- curl": "is not whole",
@@ -140,7 +141,9 @@ def _places(bench):
 def _type(bench, command):
     """In a shell in which `labkit` is found, as after README's first lines."""
     path = f"{LABKIT.parent}{os.pathsep}{os.environ['PATH']}"
-    return bench.run("bash", "-c", command, env=bench.env | {"PATH": path}, check=False, timeout=120)
+    return bench.run(
+        "bash", "-c", command, env=bench.env | {"PATH": path}, cwd=bench.root, check=False, timeout=120
+    )
 
 
 @pytest.mark.slow
@@ -152,7 +155,8 @@ def test_readme_begins_as_it_says(bench):
     without = {name: value for name, value in bench.env.items() if name != "KUBECONFIG"}
     path = f"{LABKIT.parent}{os.pathsep}{os.environ['PATH']}"
 
-    done = bench.run("bash", "-ec", commands, env=without | {"PATH": path}, check=False)
+    here = {"env": without | {"PATH": path}, "cwd": bench.root}
+    done = bench.run("bash", "-ec", commands, check=False, **here)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "istio-ingressgateway" in done.stdout

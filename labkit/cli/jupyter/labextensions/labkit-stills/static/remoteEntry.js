@@ -5,10 +5,12 @@
 // such an output is shown in the best of those, until its widget is there.
 //
 // plotly's renderer asks the page how high a figure is. Of one that was out of sight when the window changed,
-// the page knows nothing, and it became a strip: here it is at least as high as its layout says.
+// the page knows nothing, and it became a strip, or stayed wider than its place: here it is at least as high as its
+// layout says, and takes its new width as soon as it is seen.
 //
 // JupyterLab breaks an output's long lines anywhere, also within the commands and names that one is to read:
-// here between words, and within one only where it is longer than the line.
+// here between words, and within one only where it is longer than the line. And of a view whose kernel is gone it
+// marks every single part as broken: here the view as a whole.
 
 (() => {
   const VIEW = "application/vnd.jupyter.widget-view+json", FIGURE = "application/vnd.plotly.v1+json";
@@ -61,7 +63,14 @@
     return renderer;
   };
 
-  const withHeight = (renderer) => {
+  // plotly's own way to take the width of its place, for a figure that has it.
+  const fit = (node) => {
+    const width = node._fullLayout?.width;
+    if (width && node.offsetWidth && width !== node.offsetWidth) node._responsiveChartHandler?.();
+  };
+
+  const withSize = (renderer) => {
+    new ResizeObserver(() => fit(renderer.node)).observe(renderer.node);
     const render = renderer.renderModel.bind(renderer);
     renderer.renderModel = (model) => {
       const height = model.data[FIGURE]?.layout?.height;
@@ -71,20 +80,22 @@
     return renderer;
   };
 
-  const breakBetweenWords = () => {
+  const dress = () => {
     const style = document.createElement("style");
-    style.textContent = ".jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }";
+    style.textContent = `
+      .jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }
+      .jupyter-widgets-disconnected .jupyter-widgets-disconnected::before { display: none; }`;
     document.head.append(style);
   };
 
   const extension = async () => {
     const { IRenderMimeRegistry } = await load("@jupyterlab/rendermime");
     const activate = (_, registry) => {
-      breakBetweenWords();
+      dress();
       const kind = Object.getPrototypeOf(registry), create = kind.createRenderer; // each notebook has a copy
       kind.createRenderer = function (type, options) {
         const renderer = create.call(this, type, options);
-        if (type === FIGURE) return withHeight(renderer);
+        if (type === FIGURE) return withSize(renderer);
         return type === VIEW ? withStill(this, renderer, options) : renderer;
       };
     };
