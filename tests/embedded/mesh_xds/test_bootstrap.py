@@ -34,7 +34,7 @@ def test_a_gateway_is_a_router():
 
 def test_log_levels_are_the_containers():
     command = proxy_command(launch(Path("/r"), "proxy", "sidecar", "--proxyLogLevel=debug"), Path("/x"))
-    assert command.argv[-4:] == ["-l", "debug", "--component-log-level", "misc:error"]
+    assert command.argv[-4:] == ["-l", "debug", "--component-log-level", "misc:error,wasm:off"]
 
 
 def test_nothing_but_the_pods_address_is_bound():
