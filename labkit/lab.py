@@ -10,6 +10,7 @@
     answers = lab.send("/service-a", requests=1000, concurrency=8)
     lab.split(answers)                           # shares, intervals, the test against the weights
     lab.access_log("service-a", of=answers)      # what ServiceA's proxy wrote about them
+    lab.metrics("service-a")                     # what it counted: Istio's standard metrics
     lab.check(3)                                 # ✓ or ✗ for each promise of the step
 
 Nothing here knows which cluster it talks to: all goes through the Kubernetes API and the ingress

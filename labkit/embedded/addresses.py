@@ -18,7 +18,9 @@ refused by this machine, whatever its routes: it never reaches the stranger who 
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 SERVICE_NETWORK = ipaddress.IPv4Network("127.10.0.0/16")
 FORMER_SERVICE_NETWORK = ipaddress.IPv4Network("10.43.0.0/16")
@@ -52,3 +54,11 @@ def app_address(pod_ip: str) -> str:
     """The private address of the app whose pod has *pod_ip*: the same, one block up."""
     first, second, third, fourth = pod_ip.split(".")
     return f"{first}.{int(second) + 1}.{third}.{fourth}"
+
+
+def lowest_port() -> int:
+    """The lowest port this process may bind."""
+    if os.geteuid() == 0:
+        return 1
+    setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return int(setting.read_text()) if setting.exists() else 1024

@@ -40,9 +40,9 @@ def test_of_nothing_there_is_no_quantile():
 
 @pytest.mark.slow
 def test_both_ends_of_a_call(lab):
-    lab.goto(3, finished=True)
+    lab.goto(2, finished=True)
     before = lab.metrics("service-b", "istio_requests_total")["value"].sum()
-    lab.send("/service-a", 5)
+    lab.send("/service-a", requests=5)
     called = lab.metrics("service-a", "istio_requests_total")
     answered = lab.metrics("service-b", "istio_requests_total")
     took = lab.metrics("service-b", "istio_request_duration_milliseconds")

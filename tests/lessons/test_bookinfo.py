@@ -144,3 +144,38 @@ def test_ratings_of_a_database(bookinfo: Class, database: str) -> None:
     assert ratings["ratings"] == {"Reviewer1": 5, "Reviewer2": 4}
     log = bookinfo.kubectl("logs", f"deploy/{database}-v1", "-c", "istio-proxy")
     assert f"inbound|{port}||" in log
+
+
+def test_authorization_for_http(bookinfo: Class) -> None:
+    """Nobody may do anything; then one service after another lets its own callers in."""
+    for name in ("productpage", "reviews"):
+        bookinfo.kubectl("create", "serviceaccount", f"bookinfo-{name}")
+    accounts = {"productpage-v1": "productpage", **{f"reviews-v{n}": "reviews" for n in (1, 2, 3)}}
+    for name, account in accounts.items():
+        bookinfo.kubectl("set", "serviceaccount", f"deployment/{name}", f"bookinfo-{account}")
+    bookinfo.ready(*accounts)
+
+    def viewer(app: str, who: str = "") -> str:
+        whose = f"cluster.local/ns/{bookinfo.namespace}/sa/bookinfo-{who}"
+        source = f"from: [{{source: {{principals: [{whose}]}}}}], " if who else ""
+        rule = f"{{{source}to: [{{operation: {{methods: [GET]}}}}]}}"
+        return f"""
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: {app}-viewer}}
+spec: {{selector: {{matchLabels: {{app: {app}}}}}, action: ALLOW, rules: [{rule}]}}
+"""
+
+    def page() -> str:
+        return bookinfo.page("/productpage")
+
+    nothing = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: allow-nothing}\n"
+    bookinfo.apply(f"{nothing}spec: {{}}")
+    until(lambda: page() == "RBAC: access denied")
+    bookinfo.apply(viewer("productpage"))
+    until(lambda: "Error fetching product details" in page() and "Error fetching product reviews" in page())
+    bookinfo.apply(viewer("details", "productpage"), viewer("reviews", "productpage"))
+    until(lambda: "Error fetching" not in page() and "Ratings service is currently unavailable" in page())
+    bookinfo.apply(viewer("ratings", "reviews"))
+    until(lambda: {stars(each) for each in bookinfo.pages("/productpage", 9)} == {"none", "black", "red"})
+    bookinfo.kubectl("delete", "authorizationpolicy", "--all")

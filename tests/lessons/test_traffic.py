@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +128,22 @@ def test_ingress(httpbin: Class) -> None:
     httpbin.delete("gateway/httpbin-gateway", "virtualservice/httpbin")
 
 
+def _self_signed(room: Class, folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate and its key."""
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    names = ["-addext", f"subjectAltName=DNS:{name}"]
+    room.bench.run(*make, *names, "-keyout", key, "-out", certificate)
+    return certificate, key
+
+
+def _https_port(room: Class) -> int:
+    """The ingress gateway's."""
+    words = ("get", "service", "istio-ingressgateway", "-o", "json")
+    ports = json.loads(room.kubectl(*words, namespace="istio-system"))["spec"]["ports"]
+    return next(int(each["port"]) for each in ports if each["name"] == "https")
+
+
 def ingress(head: str, path: str, *, kind: str = "Prefix", meta: str = "") -> str:
     """An Ingress to httpbin; *head*: what its spec begins with."""
     way = (
@@ -140,7 +157,7 @@ spec: {{{head}rules: [{{host: httpbin.example.com, http: {{paths: [{way}]}}}}]}}
 """
 
 
-def test_kubernetes_ingress(httpbin: Class) -> None:
+def test_kubernetes_ingress(httpbin: Class, tmp_path: Path) -> None:
     def status(path: str) -> str:
         host = ("-H", "Host: httpbin.example.com")
         return httpbin.page(path, "-o", "/dev/null", "-w", "%{http_code}", *host)
@@ -163,15 +180,27 @@ spec: {controller: istio.io/ingress-controller}
     httpbin.apply(named, ingress("ingressClassName: istio, ", "/headers", kind="Exact"))
     assert [status(each) for each in ("/headers", "/headers/x", "/status/200")] == ["200", "404", "404"]
     assert httpbin.kubectl("get", "ingress").splitlines()[-1].split()[1] == "istio"
+
+    name = "httpbin.example.com"
+    certificate, key = _self_signed(httpbin, tmp_path, name)
+    secret = ("create", "secret", "tls", "ingress-cert", f"--cert={certificate}", f"--key={key}")
+    httpbin.kubectl(*secret, namespace="istio-system")
+    secured = f"ingressClassName: istio, tls: [{{hosts: [{name}], secretName: ingress-cert}}], "
+    httpbin.apply(ingress(secured, "/"))
+    assert httpbin.kubectl("get", "ingress").splitlines()[-1].split()[4:6] == ["80,", "443"]
+    port = _https_port(httpbin)
+    there = ("--resolve", f"{name}:{port}:{address}", "--cacert", certificate)
+    said = httpbin.bench.run(
+        "curl", "-sS", *there, f"https://{name}:{port}/status/418", "-o", "/dev/null", "-v"
+    )
+    assert f"CN={name}" in said.stderr.replace(" ", "")
     httpbin.delete("ingress/ingress", "ingressclass/istio")
+    httpbin.kubectl("delete", "secret", "ingress-cert", namespace="istio-system")
 
 
 def test_ingress_without_tls_termination(room: Class, tmp_path) -> None:
-    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     name = "nginx.example.com"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    names = ["-addext", f"subjectAltName=DNS:{name}"]
-    room.bench.run(*make, *names, "-keyout", key, "-out", certificate)
+    certificate, key = _self_signed(room, tmp_path, name)
     room.kubectl("create", "secret", "tls", "nginx-server-certs", "--cert", certificate, "--key", key)
     configuration = tmp_path / "nginx.conf"
     configuration.write_text(f"""
@@ -203,10 +232,7 @@ http {{
         virtual_service("nginx", f'["{name}"]', passed, gateways="[nginx]"),
     )
     room.ready("my-nginx")
-    ports = json.loads(
-        room.kubectl("get", "service", "istio-ingressgateway", "-o", "json", namespace="istio-system")
-    )["spec"]["ports"]
-    port = next(each["port"] for each in ports if each["name"] == "https")
+    port = _https_port(room)
     host = room.bench.gateway.partition(":")[0]
     said = room.bench.run(
         *("curl", "-sS", "-v", "--resolve", f"{name}:{port}:{host}", "--cacert", certificate),

@@ -29,6 +29,9 @@ UNLIKE = re.compile(
     r"|CDS inbound\|.*type|listenerFilters$|cluster-ip|labkit\.destination|set_filter_state|\[istio\.alpn\]"
     r"|[sS]dsConfig\.|filters\.(http|network)\.(rbac|ext_authz|jwt_authn)\]"
     r"|LDS inbound.*(maxGrpcTimeout|logFormat|metadataMatch|statPrefix)"
+    # what counts and tells peers apart without Istio's own filters (``translate.telemetry``)
+    r"|(BlackHole|Passthrough)Cluster\.metadata|labkit\.(peer|service)|istio\.(metadata_exchange|stats)\b"
+    r"|access_loggers\.stats|accessLogOptions|logTypeFilter|upstreamConnectMode|maxEarlyDataBytes"
 )
 """Fields, filters and chains that only ours have."""
 INBOUND = re.compile(r"10\.42\.\d+\.\d+_\d+")
@@ -75,7 +78,8 @@ def node(proxy):
     metadata = {"NAME": proxy.name, "NAMESPACE": proxy.namespace, "CLUSTER_ID": "Kubernetes"}
     metadata |= {"ISTIO_VERSION": "1.30.3", "INSTANCE_IPS": proxy.pod_ip, "LABELS": dict(proxy.labels)}
     name = node_id(proxy.kind, proxy.pod_ip, proxy.name, proxy.namespace)
-    return {"id": name, "cluster": f"app.{proxy.namespace}", "metadata": metadata}
+    app = proxy.labels.get("app") or proxy.labels.get("app.kubernetes.io/name") or "istio-proxy"
+    return {"id": name, "cluster": f"{app}.{proxy.namespace}", "metadata": metadata}
 
 
 def differences(ours, ask):
@@ -108,7 +112,8 @@ def inbound_compared(ours, theirs):
     """Chain by chain: where ours has a listener for a port, istiod has chains of ``virtualInbound``."""
     real = [chain_of(each) for each in theirs.get("virtualInbound", {}).get("filterChains", [])]
     for name, listener in ours.items():
-        port = int(name.rpartition("_")[2]) if INBOUND.fullmatch(name) else 0
+        comes_in = INBOUND.fullmatch(name) and listener.get("trafficDirection") == "INBOUND"
+        port = int(name.rpartition("_")[2]) if comes_in else 0
         for chain in listener["filterChains"] if port else []:
             match = chain.get("filterChainMatch", {})
             path = f"LDS inbound {port} {match}"
@@ -195,6 +200,10 @@ def missing(ours, theirs, path):
 def _missing_items(ours, theirs, path):
     if all(isinstance(each, dict) and "name" in each for each in ours + theirs):
         named = {each["name"]: each for each in theirs}
+        if len(named) < len(theirs) == len(ours):  # as several access logs
+            for one, other in zip(ours, theirs, strict=True):
+                yield from missing(one, other, f"{path}[{one['name']}]")
+            return
         for each in ours:
             yield from missing(each, named.get(each["name"]), f"{path}[{each['name']}]")
         return

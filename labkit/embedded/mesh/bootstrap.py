@@ -61,6 +61,14 @@ _RUNTIME = {"name": "global config", "static_layer": {"re2.max_program_size.erro
 """As in Istio's own bootstrap: Envoy alone would refuse regular expressions of more than 100 instructions."""
 
 
+_STATS_TAGS = (
+    {"tag_name": "authz_enforce_result", "regex": r"rbac(\.(allowed|denied))"},
+    {"tag_name": "authz_dry_run_action", "regex": r"(\.istio_dry_run_(allow|deny)_)"},
+    {"tag_name": "authz_dry_run_result", "regex": r"(\.shadow_(allowed|denied))"},
+)
+"""Of Istio's own bootstrap, those by which it is seen what policies have done, or would have."""
+
+
 def proxy_image(xds_socket: Path) -> Callable[[Launch], ProcessCommand]:
     """The catalogue's entry for ``istio/proxyv2``: a sidecar's or a gateway's Envoy as data."""
     return partial(proxy_command, xds_socket=xds_socket)
@@ -127,7 +135,7 @@ def bootstrap(launch: Launch, xds_socket: Path) -> dict[str, Any]:
         },
         "bootstrap_extensions": [_metrics_namespace()],
         "cluster_manager": {"upstream_bind_config": source},
-        "stats_config": {"use_all_default_tags": False},
+        "stats_config": {"use_all_default_tags": False, "stats_tags": list(_STATS_TAGS)},
         "stats_flush_on_admin": True,
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},

@@ -40,7 +40,7 @@ def _is_ours(ingress: Obj, controllers: Mapping[str, str | None], mesh: MeshConf
     if annotated is not None:
         return mesh.ingress_controller_mode != "OFF" and annotated == mesh.ingress_class
     named = (ingress.get("spec") or {}).get("ingressClassName")
-    if named in controllers:
+    if named is not None and named in controllers:
         return controllers[named] == CONTROLLER
     return mesh.ingress_controller_mode == "DEFAULT"
 

@@ -211,8 +211,21 @@ def _unknown(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted({*(set(values) - set(_FIELDS) - _HARMLESS), *_unknown_providers(values)}))
 
 
+TOLD = (
+    "prometheus",
+    "zipkin",
+    "opentelemetry",
+    "envoyFileAccessLog",
+    "envoyHttpAls",
+    "envoyTcpAls",
+    "envoyOtelAls",
+)
+"""The kinds of provider that proxies tell what they see."""
+
+
 def _unknown_providers(values: Mapping[str, Any]) -> Iterator[str]:
     """Providers of kinds that nobody here asks or tells."""
     for each in values.get("extensionProviders") or []:
         kinds = sorted(each.keys() - {"name"}) if isinstance(each, Mapping) else []
-        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in kinds if kind not in KINDS)
+        unknown = (kind for kind in kinds if kind not in (*KINDS, *TOLD))
+        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in unknown)

@@ -9,10 +9,9 @@ the same process, so a millisecond or two are enough to catch what belongs toget
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
+from labkit.embedded.addresses import lowest_port
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.mesh.configs import configs_of
 from labkit.embedded.mesh.istiod_log import IstiodLog
@@ -112,14 +111,6 @@ class Registry:
                 objects, mesh=self._settings, lowest_port=self._lowest_port, key_sets=self._keys.known
             )
         return state
-
-
-def lowest_port() -> int:
-    """The lowest port this process may bind."""
-    if os.geteuid() == 0:
-        return 1
-    setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-    return int(setting.read_text()) if setting.exists() else 1024
 
 
 def _matters(event: WatchEvent) -> bool:

@@ -9,6 +9,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 
+from labkit.embedded.addresses import lowest_port
 from labkit.embedded.node import deadline, pod_status, volume_content, volumes
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.context import NodeContext
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 STATUS_RETRY = 1.0
 LINGER_SECONDS = 0.2
 LAST_GRACE = 2.0  # what a kubelet leaves a container however long the hooks took
+CLOSED = (
+    "This account may not open ports below {lowest}, so nothing can listen on {ports} here. Name a higher "
+    "port, or have an administrator allow it (sysctl net.ipv4.ip_unprivileged_port_start=80)"
+)
 
 _why_not = functools.cache(start.why_not)
 
@@ -224,6 +229,8 @@ class PodWorker:
             )
         if names := volumes.mounted(self.pod):
             self.sandbox.spawn(self._warn_of_missing_namespaces(names))
+        if ports := _closed_ports(spec):
+            self._warn("PortsNotAllowed", CLOSED.format(lowest=lowest_port(), ports=", ".join(ports)))
         for container in spec["containers"]:
             name = container["name"]
             hooks = container.get("lifecycle") or {}
@@ -300,3 +307,9 @@ async def _run_after(first: list[Container], container: Container) -> None:
 def _told(pod: Obj) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What a volume can say of a pod that changes."""
     return labels_of(pod), annotations_of(pod)
+
+
+def _closed_ports(spec: Obj) -> list[str]:
+    """The ports that its containers want and this account can't open."""
+    wanted = [port["containerPort"] for each in spec["containers"] for port in each.get("ports") or []]
+    return [str(port) for port in dict.fromkeys(wanted) if port < lowest_port()]

@@ -163,7 +163,7 @@ spec:
       tagOverrides:
         request_host: {value: request.host}
         destination_x: {value: "string(destination.port)"}
-        peer: {value: upstream_peer.workload}
+        peer: {value: "upstream_peer.labels['app'].value"}
         response_code: {operation: REMOVE}
     - match: {metric: REQUEST_DURATION}
       disabled: true
@@ -179,7 +179,7 @@ async def test_a_telemetry_changes_labels_and_leaves_metrics_out(mesh):
     durations = await samples(made.caller, "istio_request_duration_milliseconds_count")
     ((sizes, _),) = await samples(made.caller, "istio_request_bytes_count")
 
-    assert (labels["request_host"], labels["peer"]) == ("b", "b1")
+    assert (labels["request_host"], labels["peer"]) == ("b", "b")
     assert "response_code" not in labels
     assert "response_code" in sizes
     assert durations == []

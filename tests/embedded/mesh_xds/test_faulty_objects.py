@@ -54,7 +54,7 @@ def status_of(town, kind, name):
 @pytest.mark.parametrize("what", REFUSED)
 async def test_a_bad_virtual_service_stops_only_itself(town, what):
     a, addresses = await street(town)
-    town.istio("VirtualService", "bad", {"hosts": ["bad.example"], **REFUSED[what]})
+    town.kept("VirtualService", "bad", {"hosts": ["bad.example"], **REFUSED[what]})
     good = {"hosts": ["late.example"], "http": [{"directResponse": {"status": 299}}]}
     page = await town.mesh.synced(town.istio("VirtualService", "good", good))
     assert {each["state"] for each in page["proxies"]} == {"SYNCED"}
@@ -82,7 +82,7 @@ async def test_a_rule_that_went_bad_keeps_its_former_version(town, what):
     first = {"hosts": ["turns.example"], "http": [{"directResponse": {"status": 297}}]}
     await town.mesh.synced(town.istio("VirtualService", "turns", first))
     page = await town.mesh.synced(
-        town.istio("VirtualService", "turns", {"hosts": ["turns.example"], **REFUSED[what]})
+        town.kept("VirtualService", "turns", {"hosts": ["turns.example"], **REFUSED[what]})
     )
     assert [each["effect"] for each in page["objects"]] == ["its former version stays in force"]
     assert (await ask(a, addresses, "turns.example"))[0] == 297
@@ -104,7 +104,7 @@ async def test_a_bad_destination_rule_is_blamed_and_not_the_service_that_brings_
 async def test_several_bad_objects_at_once_are_all_found_each_with_its_reason(town):
     a, addresses = await street(town)
     for number, what in enumerate(REFUSED):
-        town.istio("VirtualService", f"bad-{number}", {"hosts": [f"bad-{number}.example"], **REFUSED[what]})
+        town.kept("VirtualService", f"bad-{number}", {"hosts": [f"bad-{number}.example"], **REFUSED[what]})
     town.istio("DestinationRule", "keepalive", {"host": "c", "trafficPolicy": KEEPALIVE})
     good = {"hosts": ["late.example"], "http": [{"directResponse": {"status": 299}}]}
     page = await town.mesh.synced(town.istio("VirtualService", "good", good))

@@ -20,7 +20,7 @@ from labkit.embedded.interfaces import (
     TcpAddress,
     UnixAddress,
 )
-from labkit.embedded.node import probes
+from labkit.embedded.node import pod_worker, probes
 from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, ProcessImage
 from labkit.embedded.node.run_records import RunRecords, start_time_of
 from labkit.embedded.objects import Obj, mutable
@@ -335,6 +335,19 @@ async def test_an_unsupported_probe_is_said_and_passes(node: Node) -> None:
     await node.ready("s")
     assert dict(node.events("s"))["ProbeWarning"] == (
         "Readiness probe: grpc is not supported here; counted as passed"
+    )
+
+
+async def test_a_port_that_the_account_can_not_open_is_said(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_worker, "lowest_port", lambda: 1024)
+    spec = pod("s", "test/sleep")
+    spec["spec"]["containers"][0]["ports"] = [{"containerPort": 80}, {"containerPort": 8080}]
+    node.client.create("pods", spec)
+    await node.ready("s")
+    assert dict(node.events("s"))["PortsNotAllowed"].startswith(
+        "This account may not open ports below 1024, so nothing can listen on 80 here. "
     )
 
 

@@ -55,7 +55,7 @@ def _parameters(causes: Causes, at: str, parameters: Obj) -> None:
     elif scope == "Namespace" and namespace is None:
         causes.required(f"{at}.namespace", "`parameters.scope` is set to 'Namespace'")
     elif scope == "Namespace":
-        causes.invalid_each(f"{at}.namespace", namespace, names.dns_label(namespace))
+        causes.invalid_each(f"{at}.namespace", namespace, names.dns_label(str(namespace)))
 
 
 def _parameters_cell(row: Row) -> str:

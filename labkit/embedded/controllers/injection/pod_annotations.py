@@ -2,7 +2,7 @@
 
 The names are those of ``istio.io/api``. Who reads the ones that are honoured: the templates (resources,
 log levels, image, readiness), the node (``traffic.sidecar.istio.io/…Outbound…``, the order of the start)
-and the proxy's bootstrap (``concurrency``).
+the proxy's bootstrap (``concurrency``) and the control plane (``tracing``).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _IGNORED = {
     "istio.io/dataplane-mode": _NO_AMBIENT,
     "istio.io/use-waypoint": _NO_AMBIENT,
 }
-_CONFIG_HONOURED = {"concurrency", "holdApplicationUntilProxyStarts"}
+_CONFIG_HONOURED = {"concurrency", "holdApplicationUntilProxyStarts", "tracing"}
 
 
 def notices(pod: Obj) -> list[str]:

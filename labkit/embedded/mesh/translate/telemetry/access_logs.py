@@ -9,15 +9,15 @@ from typing import Any
 
 from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.telemetries import ENVOY, Log, Provider
-from labkit.embedded.mesh.translate.listeners.access_log import (
+from labkit.embedded.mesh.translate.naming import typed
+from labkit.embedded.mesh.translate.telemetry.collectors import grpc_service
+from labkit.embedded.mesh.translate.telemetry.log_format import (
     JSON_FORMAT,
     TEXT_FORMAT,
     file_log,
     mesh_format,
     placed,
 )
-from labkit.embedded.mesh.translate.naming import typed
-from labkit.embedded.mesh.translate.telemetry.collectors import grpc_service
 from labkit.embedded.mesh.translate.telemetry.metrics import both
 
 _CEL = "envoy.access_loggers.extension_filters.cel"

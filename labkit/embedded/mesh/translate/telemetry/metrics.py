@@ -130,6 +130,7 @@ def _stat_tags(tags: Tags, override: Override) -> Sequence[dict[str, str]]:
 
 
 _SPOKEN = (
+    (re.compile(r"""_peer\.labels\[['"](app|version)['"]\](?:\.value)?"""), r"_peer.\1"),
     (re.compile(r"\bnode\."), "xds.node."),
     (re.compile(r"\bupstream_peer\."), f"xds.upstream_host_metadata.filter_metadata['{PEER}']."),
     (re.compile(r"\bdownstream_peer\."), f"metadata.filter_metadata['{PEER}']."),

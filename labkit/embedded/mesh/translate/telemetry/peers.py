@@ -32,8 +32,10 @@ def endpoint_metadata(workload: Workload) -> dict[str, Any]:
 
 def cluster_metadata(service: Service, **istio: Any) -> dict[str, Any]:
     """Which service a cluster is for; *istio*: what else istiod says of it."""
-    named = {"host": service.host, "name": service.name, "namespace": service.namespace}
-    told = {"host": service.host, "name": service.name}
+    # To istiod each host of a ServiceEntry is a service, and goes by that name.
+    name = service.name if service.from_kubernetes else service.host
+    named = {"host": service.host, "name": name, "namespace": service.namespace}
+    told = {"host": service.host, "name": name}
     return {"filter_metadata": {"istio": {**istio, "services": [named]}, SERVICE: told}}
 
 
