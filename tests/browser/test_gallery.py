@@ -24,6 +24,8 @@ BROKEN = ["Error displaying widget", "Javascript Error", "Error rendering", "Tra
 TOO_WIDE = """() => [...document.querySelectorAll(
     '.jp-WindowedPanel-outer, .jp-OutputArea-output, .jp-OutputArea .jupyter-widgets, .jp-MarkdownOutput')]
   .filter(one => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1)
+  // What is out of sight the browser lays out when it comes near: it is judged in its own window.
+  .filter(one => one.getBoundingClientRect().bottom > 0 && one.getBoundingClientRect().top < innerHeight)
   .map(one => `${one.className}: ${one.scrollWidth} in ${one.clientWidth}: ${one.innerText.slice(0, 60)}`)"""
 CUT_OFF = """() => [...document.querySelectorAll('.jp-OutputArea-output svg')].flatMap(drawing => {
   const place = drawing.getBoundingClientRect();
