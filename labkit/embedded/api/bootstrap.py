@@ -18,12 +18,19 @@ def ensure(client: Client, host: str, port: int) -> None:
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
     reconciliation.ensure(client)
-    if new:
+    if new or _has_istiod_alone(client):
         define_istio(client)
     known = client.find("services", _META["name"], _META["namespace"]) or {}
     _ensure(client, "services", _service(port, known.get("spec", {}).get("clusterIP") or API_SERVICE_IP))
     _ensure(client, "endpoints", _endpoints(host, port))
     _ensure(client, "endpointslices.discovery.k8s.io", _slice(host, port))
+
+
+def _has_istiod_alone(client: Client) -> bool:
+    """Whether a mesh is there and none of its definitions: a folder of a labkit that stored no definitions."""
+    names = (each["metadata"]["name"] for each in istio.DEFINITIONS)
+    has_istiod = client.find("deployments.apps", "istiod", "istio-system") is not None
+    return has_istiod and not any(client.find(crds.RESOURCE, each) for each in names)
 
 
 def define_istio(client: Client) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from labkit.embedded.api import bootstrap
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.objects import stored
@@ -140,18 +141,38 @@ def test_istios_kinds_are_definitions_like_any_other(api: Api, kubectl: Kubectl)
     assert "No resources found" in kubectl("get", "virtualservices", "-A")
 
 
-def test_what_was_defined_is_there_after_a_restart(tmp_path: Path) -> None:
-    def opened() -> tuple[Store, InProcessClient]:
-        registry = catalogue.registry(())
-        store = Store(tmp_path / "state.db", partial(stored.check, registry), stored.FIRST)
-        return store, InProcessClient(store, registry=registry)
+def opened(folder: Path) -> tuple[Store, InProcessClient]:
+    registry = catalogue.registry(())
+    store = Store(folder / "state.db", partial(stored.check, registry), stored.FIRST)
+    return store, InProcessClient(store, registry=registry)
 
-    store, client = opened()
+
+def test_a_mesh_from_before_definitions_were_stored_gets_them(tmp_path: Path) -> None:
+    store, client = opened(tmp_path)
+    for each in ("default", "istio-system"):
+        client.create("namespaces", {"metadata": {"name": each}})
+    pods = {
+        "metadata": {"labels": {"app": "istiod"}},
+        "spec": {"containers": [{"name": "d", "image": "pilot"}]},
+    }
+    spec = {"selector": {"matchLabels": {"app": "istiod"}}, "template": pods}
+    client.create(
+        "deployments.apps", {"metadata": {"name": "istiod", "namespace": "istio-system"}, "spec": spec}
+    )
+    bootstrap.ensure(client, "127.0.0.1", 6443)
+    client.create(
+        "telemetries.telemetry.istio.io", {"metadata": {"name": "mesh", "namespace": "default"}, "spec": {}}
+    )
+    store.close()
+
+
+def test_what_was_defined_is_there_after_a_restart(tmp_path: Path) -> None:
+    store, client = opened(tmp_path)
     client.create("namespaces", {"metadata": {"name": "dev"}})
     client.create("customresourcedefinitions.apiextensions.k8s.io", definition())  # killed before its status
     client.create(f"carts.{GROUP}", {**cart(), "metadata": {"name": "mine", "namespace": "dev"}})
     store.close()
-    store, client = opened()
+    store, client = opened(tmp_path)
     assert not store.notes, store.notes[0]
     assert client.get(f"carts.{GROUP}", "mine", "dev")["kind"] == "Cart"
     store.close()
