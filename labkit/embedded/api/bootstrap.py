@@ -27,7 +27,7 @@ def ensure(client: Client, host: str, port: int) -> None:
 
 
 def _has_istiod_alone(client: Client) -> bool:
-    """Whether a mesh is there and none of its definitions: a folder of a labkit that stored no definitions."""
+    """Whether a mesh is there without definitions: in a folder of a labkit that stored none."""
     names = (each["metadata"]["name"] for each in istio.DEFINITIONS)
     has_istiod = client.find("deployments.apps", "istiod", "istio-system") is not None
     return has_istiod and not any(client.find(crds.RESOURCE, each) for each in names)
