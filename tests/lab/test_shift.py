@@ -135,7 +135,7 @@ def test_what_makes_no_sense_is_refused(lab):
     for wrong in ({"to": "A"}, {"steps": [10, 200]}, {"steps": []}, {"requests": 0}):
         with pytest.raises(UsageError, match=r"A has no share|The steps|at least 1 request"):
             lab.shift(**wrong)
-    with pytest.raises(UsageError, match="to ServiceB or ServiceC, not to D"):
+    with pytest.raises(UsageError, match="D has no share of this traffic; choose ServiceB or ServiceC"):
         lab.shift(to="D")
 
 
