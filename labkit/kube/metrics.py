@@ -26,9 +26,9 @@ import pandas as pd
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from labkit.errors import LabkitError, WaitFailed
+from labkit.errors import LabkitError
 from labkit.kube.api import Api
-from labkit.kube.proxies import find_proxies
+from labkit.kube.proxies import proxies_of
 from labkit.kube.proxy_admin import ask_text
 from labkit.kube.tables import Listing
 from labkit.language import gettext
@@ -45,15 +45,7 @@ def metrics(api: Api, app: str, namespace: str, metric: str = "") -> pd.DataFram
 
     AdminRefused where a proxy can't be asked, WaitFailed where there is none.
     """
-    proxies = [proxy for proxy in find_proxies(api, [namespace]) if proxy.app == app]
-    if not proxies:
-        raise WaitFailed(
-            gettext(
-                "No pod labelled app={app} with a proxy is in {namespace} now. See lab.pods().",
-                app=app,
-                namespace=namespace,
-            )
-        )
+    proxies = proxies_of(api, app, namespace)
     rows: list[dict[str, object]] = []
     for proxy in proxies:
         ask_text(api, proxy, PAGE)  # Envoy shows what its threads have measured when it is asked once more

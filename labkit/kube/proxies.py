@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labkit.errors import WaitFailed
 from labkit.kube.api import Api, Obj
 from labkit.kube.listing import items_in
 from labkit.kube.resources import PODS
+from labkit.language import gettext
 
 CONTAINER = "istio-proxy"
 
@@ -29,6 +31,20 @@ def find_proxies(api: Api, namespaces: Sequence[str] = ("",)) -> list[Proxy]:
     """Every proxy of *namespaces* (by default of all) whose pod has an address."""
     pods = items_in(api, PODS, namespaces)
     return [proxy for pod in pods if (proxy := proxy_of(pod)) is not None]
+
+
+def proxies_of(api: Api, app: str, namespace: str) -> list[Proxy]:
+    """Those of the pods labelled ``app=…``; WaitFailed where there is none."""
+    found = [proxy for proxy in find_proxies(api, [namespace]) if proxy.app == app]
+    if not found:
+        raise WaitFailed(
+            gettext(
+                "No pod labelled app={app} with a proxy is in {namespace} now. See lab.pods().",
+                app=app,
+                namespace=namespace,
+            )
+        )
+    return found
 
 
 def proxy_of(pod: Obj) -> Proxy | None:

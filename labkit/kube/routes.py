@@ -29,9 +29,8 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from labkit.errors import WaitFailed
 from labkit.kube.api import Api
-from labkit.kube.proxies import Proxy, find_proxies
+from labkit.kube.proxies import Proxy, proxies_of
 from labkit.kube.proxy_admin import AdminRefused, ask_all
 from labkit.kube.route_words import (
     BLACK_HOLE,
@@ -87,15 +86,7 @@ def routes(
     everything: every route of every listener, also Istio's own and those that are no HTTP.
     AdminRefused where the proxy can't be asked, WaitFailed where there is none.
     """
-    proxies = [proxy for proxy in find_proxies(api, [namespace]) if proxy.app == app]
-    if not proxies:
-        raise WaitFailed(
-            gettext(
-                "No pod labelled app={app} with a proxy is in {namespace} now. See lab.pods().",
-                app=app,
-                namespace=namespace,
-            )
-        )
+    proxies = proxies_of(api, app, namespace)
     answers = ask_all(api, proxies, "config_dump")
     for proxy, answer in answers.items():
         if not isinstance(answer, AdminRefused):
