@@ -76,7 +76,9 @@ def _open(purpose: str, path: Path, flags: int) -> Iterator[FileIO]:
         yield file
     finally:
         file.close()
-        _opened.pop(key, None)
+        # What Ctrl-C cut off here is ended whenever it is collected, and the file may be another's by then.
+        if _opened.get(key) is file:
+            _opened.pop(key, None)
 
 
 def _taken(descriptor: int, kind: int) -> bool:

@@ -108,6 +108,17 @@ def test_control_c_at_any_moment_leaves_no_lock_that_its_thread_would_wait_for(t
     assert number > 10
 
 
+def test_what_control_c_cut_off_is_collected_late_and_loses_no_lock_taken_since(tmp_path):
+    path = tmp_path / "lock"
+    cut_off, since = locked(path, timeout=0), locked(path, timeout=0)
+    cut_off.__enter__()
+    since.__enter__()  # the file cut off is closed for it
+    cut_off.gen.close()  # as the collector does
+    with locked(path, timeout=0):  # as this thread does after Ctrl-C has cut off that one too
+        pass
+    since.gen.close()
+
+
 def can_be_locked(path):
     if (held := try_lock(path)) is not None:
         os.close(held)
