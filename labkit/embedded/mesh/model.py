@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from labkit.embedded.mesh import ingresses
+from labkit.embedded.mesh import ingresses, localities
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
@@ -37,6 +37,7 @@ Resource: TypeAlias = dict[str, Any]
 SERVICES = "services"
 ENDPOINT_SLICES = "endpointslices.discovery.k8s.io"
 PODS = "pods"
+NODES = "nodes"
 CONFIG_MAPS = "configmaps"
 SECRETS = "secrets"
 GATEWAYS = "gateways.networking.istio.io"
@@ -59,6 +60,7 @@ WATCHED = (
     SERVICES,
     ENDPOINT_SLICES,
     PODS,
+    NODES,
     CONFIG_MAPS,
     SECRETS,
     GATEWAYS,
@@ -246,6 +248,25 @@ class MeshState:
         return {(namespace_of(pod), name_of(pod)): pod for pod in self._objects[PODS]}
 
     @cached_property
+    def nodes(self) -> Mapping[str, Obj]:
+        """By name."""
+        return {name_of(each): each for each in self._objects[NODES]}
+
+    @cached_property
+    def places_count(self) -> bool:
+        """Whether anything asks where a caller is, beyond its locality, or for its labels."""
+        return (
+            self.destination_rules.asks_for_labels
+            or bool(self.mesh.locality_lb_setting.get("failoverPriority"))
+            or any(each.traffic_distribution for each in self.kubernetes_services)
+        )
+
+    def locality_of(self, proxy: Proxy) -> str:
+        """Where *proxy* is; empty where that is not known."""
+        pod = self.pod_of(proxy)
+        return localities.of_pod(pod, self.nodes) if pod is not None else localities.of_labels(proxy.labels)
+
+    @cached_property
     def secrets(self) -> Mapping[tuple[str, str], Obj]:
         """By (namespace, name)."""
         return {(namespace_of(each), name_of(each)): each for each in self._objects[SECRETS]}
@@ -283,7 +304,7 @@ class MeshState:
         """Those of Kubernetes, whoever may see them."""
         defaults = self.mesh.default_service_export_to
         slices = self._objects[ENDPOINT_SLICES]
-        return read_services(self._objects[SERVICES], slices, self.pods, defaults)
+        return read_services(self._objects[SERVICES], slices, self.pods, defaults, self.nodes)
 
     def services_visible_from(self, namespace: str) -> Mapping[str, Service]:
         """The registry as a proxy of *namespace* sees it: host → service, oldest first.

@@ -16,7 +16,7 @@ from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.mesh.configs import configs_of
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
-from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
+from labkit.embedded.mesh.model import CONFIG_MAPS, NODES, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
 from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
@@ -132,11 +132,12 @@ def _has_certificates(config_map: Obj) -> bool:
 
 
 def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:
-    """Whether *event* tells nothing new of a pod: most of what happens to pods is not the mesh's."""
-    if event.resource != PODS:
+    """Whether *event* tells nothing new of a pod or node: most of what happens to them is not the mesh's."""
+    if event.resource not in (PODS, NODES):
         return False
     key = namespace_of(event.object), name_of(event.object)
-    before, now = pods.get(key), None if event.type == "DELETED" else _mesh_side(event.object)
+    side = _mesh_side if event.resource == PODS else labels_of
+    before, now = pods.get(key), None if event.type == "DELETED" else side(event.object)
     pods[key] = now
     if now is None:
         del pods[key]

@@ -9,6 +9,7 @@ from typing import Any
 from labkit.embedded import outside
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.hosts import is_wildcard
+from labkit.embedded.mesh.localities import of_labels
 from labkit.embedded.mesh.services import Endpoint, Resolution, Service, ServicePort, parse_protocol
 from labkit.embedded.objects import Obj
 
@@ -83,12 +84,13 @@ def _number(port: ServicePort) -> int:
 
 
 def _endpoint(given: Mapping[str, Any], port: ServicePort, namespace: str) -> Endpoint:
+    labels = given.get("labels") or {}
     return Endpoint(
         address=str(given.get("address") or ""),
         port=int((given.get("ports") or {}).get(port.name) or _number(port)),
-        labels=given.get("labels") or {},
+        labels=labels,
         weight=max(1, int(given.get("weight") or 1)),
-        locality=str(given.get("locality") or ""),
+        locality=str(given.get("locality") or of_labels(labels)),
         namespace=namespace,
         account=str(given.get("serviceAccount") or ""),
     )

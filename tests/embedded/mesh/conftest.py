@@ -31,6 +31,7 @@ RESOURCES = {
     "Service": model.SERVICES,
     "EndpointSlice": model.ENDPOINT_SLICES,
     "Pod": model.PODS,
+    "Node": model.NODES,
     "ConfigMap": model.CONFIG_MAPS,
     "Secret": model.SECRETS,
     "Gateway": model.GATEWAYS,

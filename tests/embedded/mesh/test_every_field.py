@@ -43,7 +43,9 @@ spec:
   - {number: 80, name: http, protocol: HTTP}
   - {number: 443, name: tls, protocol: TLS}
   resolution: STATIC
-  endpoints: [{address: 192.0.2.1, labels: {version: v1}}]
+  endpoints:
+  - {address: 192.0.2.1, labels: {version: v1}, locality: b}
+  - {address: 192.0.2.4, labels: {version: v1}}
 ---
 kind: ServiceEntry
 metadata: {name: tcp}
@@ -210,6 +212,19 @@ trafficPolicy: &stored
   tls: &credential {mode: MUTUAL, credentialName: a}
   portLevelSettings: [{port: {number: 80}, tls: *credential}]
 subsets: [{name: v1, trafficPolicy: *stored}]
+---
+host: a.example
+trafficPolicy: &located
+  outlierDetection: &ejects {consecutive5xxErrors: 1}
+  loadBalancer: &far {localityLbSetting: {failover: [{from: x, to: b}]}}
+  portLevelSettings: [{port: {number: 80}, outlierDetection: *ejects, loadBalancer: *far}]
+subsets: [{name: v1, trafficPolicy: *located}]
+---
+host: a.example
+trafficPolicy: &shared
+  loadBalancer: &shares {localityLbSetting: {distribute: [{from: '*', to: {b: 100}}]}}
+  portLevelSettings: [{port: {number: 80}, loadBalancer: *shares}]
+subsets: [{name: v1, trafficPolicy: *shared}]
 ---
 host: a.example
 trafficPolicy: &hashed
