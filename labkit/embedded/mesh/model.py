@@ -26,9 +26,9 @@ from labkit.embedded.mesh.security.authorization_policies import AuthorizationPo
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
-from labkit.embedded.mesh.sidecars import Sidecars
+from labkit.embedded.mesh.sidecars import Scope, Sidecars, led_to, outbound_mode
 from labkit.embedded.mesh.telemetries import Telemetries
-from labkit.embedded.mesh.virtual_services import VirtualServices
+from labkit.embedded.mesh.virtual_services import MESH, MeshIndex, VirtualServices
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
 
 Resource: TypeAlias = dict[str, Any]
@@ -176,6 +176,8 @@ class MeshState:
         self.lowest_port = lowest_port
         self.key_sets: Mapping[KeySource, str] = key_sets or {}
         """What is known of the keys that RequestAuthentications say only the place of."""
+        self.scope: Scope | None = None
+        """What of the registry is heard of, where a Sidecar says so."""
         self.memo: dict[Any, Any] = {}
         """Results the translations for several proxies share; keys begin with their owner's name."""
 
@@ -202,19 +204,25 @@ class MeshState:
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
         """This state with the settings of *proxy*'s own: a Sidecar's beside the mesh's."""
-        labels = self.labels_of(proxy)
-        own = self._sidecars.outbound_mode(proxy.namespace, labels) if proxy.kind == "sidecar" else None
-        mode = own or self.mesh.outbound_traffic_policy
-        if mode == self.mesh.outbound_traffic_policy:
+        sidecar = self.sidecar_of(proxy)
+        scope = Scope.of(sidecar, proxy.namespace)
+        mode = outbound_mode(sidecar) or self.mesh.outbound_traffic_policy
+        if mode == self.mesh.outbound_traffic_policy and scope is None:
             return self
-        key = ("as seen with", mode)
+        key = ("as seen with", mode, scope)
         if key not in self.memo:
             seen = copy.copy(self)
             seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode)
+            seen.scope = scope
             seen.memo = {}
             self.memo[key] = seen
         state: MeshState = self.memo[key]
         return state
+
+    def sidecar_of(self, proxy: Proxy) -> Config | None:
+        """The Sidecar that *proxy* goes by; gateways go by none."""
+        chosen = self._sidecars.chosen
+        return chosen(proxy.namespace, self.labels_of(proxy)) if proxy.kind == "sidecar" else None
 
     @cached_property
     def _sidecars(self) -> Sidecars:
@@ -313,14 +321,39 @@ class MeshState:
         """
         key = ("services", namespace)
         if key not in self.memo:
-            found: dict[str, Service] = {}
-            for each in self.services:
-                known = found.get(each.host)
-                if each.is_visible_from(namespace) and (known is None or _replaces(each, known)):
-                    found[each.host] = each
-            self.memo[key] = found
+            scope = self.scope if self.scope is not None and self.scope.namespace == namespace else None
+            self.memo[key] = self._visible(namespace, scope)
         services: Mapping[str, Service] = self.memo[key]
         return services
+
+    def _visible(self, namespace: str, scope: Scope | None) -> Mapping[str, Service]:
+        found: dict[str, Service] = {}
+        for each in self.services:
+            service = scope.narrowed(each) if scope else each
+            known = found.get(each.host)
+            if service and each.is_visible_from(namespace) and (known is None or _replaces(each, known)):
+                found[each.host] = service
+        return found
+
+    def services_called_from(self, namespace: str) -> Mapping[str, Service]:
+        """As :meth:`services_visible_from`, with those to which only a VirtualService leads."""
+        visible = self.services_visible_from(namespace)
+        if self.scope is None or self.scope.namespace != namespace:
+            return visible
+        found, rest = dict(visible), self._visible(namespace, None)
+        for host, port in led_to(self.mesh_index(namespace).ordered):
+            other = rest.get(host)
+            if other is not None and host not in visible:
+                known = found.get(host, dataclasses.replace(other, ports=()))
+                ports = tuple(each for each in other.ports if each in known.ports or port in (0, each.number))
+                found[host] = dataclasses.replace(other, ports=ports)
+        return found
+
+    def mesh_index(self, namespace: str) -> MeshIndex:
+        """The VirtualServices of *namespace*'s sidecars, by host."""
+        bound = self.virtual_services.bound_to(MESH, namespace)
+        scope = self.scope
+        return MeshIndex([each for each in bound if scope is None or scope.takes_rules(each)])
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Obj]:
         """Kubernetes Services of *namespace* whose selector fits *labels*, oldest first."""

@@ -18,6 +18,7 @@ from labkit.embedded.mesh.validation import (
     other_kinds,
     request_authentication,
     service_entry,
+    sidecar,
     trial,
     virtual_service,
 )
@@ -38,7 +39,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "requestauthentications.security.istio.io": request_authentication.check,
     "envoyfilters.networking.istio.io": envoy_filter.check,
     "telemetries.telemetry.istio.io": other_kinds.check_telemetry,
-    "sidecars.networking.istio.io": other_kinds.check_sidecar,
+    "sidecars.networking.istio.io": sidecar.check,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,
 }

@@ -23,16 +23,6 @@ def check_kept_only(resource: str, obj: Obj, report: Report) -> None:
     report.ineffective(kind, f"is stored but not enforced by this cluster yet: {NOT_ENFORCED[resource]}")
 
 
-def check_sidecar(obj: Obj, report: Report) -> None:
-    """Of a Sidecar its outbound policy counts; every proxy keeps seeing all that is exported to it."""
-    spec = obj.get("spec") or {}
-    for field in ("ingress", "egress", "inboundConnectionPool"):
-        if spec.get(field) and not _is_everything(spec[field]):
-            report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
-    if (spec.get("outboundTrafficPolicy") or {}).get("egressProxy"):
-        report.ineffective("spec.outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
-
-
 def check_telemetry(obj: Obj, report: Report) -> None:
     """What a Telemetry asks of providers that nobody here tells, and of metrics that nobody counts."""
     spec = obj.get("spec") or {}
@@ -50,11 +40,6 @@ def check_telemetry(obj: Obj, report: Report) -> None:
             if (override.get("match") or {}).get("customMetric"):
                 report.ineffective(f"{where}.overrides", "this cluster counts no custom metrics")
     report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
-
-
-def _is_everything(listeners: list[Obj]) -> bool:
-    """Whether this is ``egress: [{hosts: ["*/*"]}]``, which asks for what one has anyway."""
-    return listeners == [{"hosts": ["*/*"]}]
 
 
 def check_peer_authentication(obj: Obj, report: Report) -> None:

@@ -96,7 +96,7 @@ def black_hole_cluster(state: MeshState) -> Resource:
 
 def _outbound(state: MeshState, proxy: Proxy, by_sni: bool, place: _Place) -> Outbound:
     found = Outbound({}, {})
-    for service in state.services_visible_from(proxy.namespace).values():
+    for service in state.services_called_from(proxy.namespace).values():
         for port in service.ports:
             for passes in (False, True) if by_sni and not service.external else (False,):
                 if port.protocol != "UDP":
