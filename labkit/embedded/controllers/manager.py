@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
+from labkit.embedded.controllers.cron_jobs import CronJobs
 from labkit.embedded.controllers.deployments import Deployments
 from labkit.embedded.controllers.disruption_budgets import DisruptionBudgets
 from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
@@ -13,6 +14,7 @@ from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
 from labkit.embedded.controllers.garbage import GarbageCollector
 from labkit.embedded.controllers.injection.notices import IgnoredAnnotations
+from labkit.embedded.controllers.jobs import FinishedJobs, Jobs, OrphanedJobPods
 from labkit.embedded.controllers.load_balancers import LoadBalancers
 from labkit.embedded.controllers.namespaces import (
     NamespaceDeletion,
@@ -45,6 +47,10 @@ class ControllerManager:
             default_service_account(client),
             ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
             Deployments(client),
+            Jobs(client),
+            OrphanedJobPods(client),
+            FinishedJobs(client),
+            CronJobs(client),
             EndpointsOfServices(client),
             EndpointMirroring(client),
             LoadBalancers(client, block),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.crds import DEFINITION
+from labkit.embedded.api.kinds.cron_jobs import CRON_JOB
 from labkit.embedded.api.kinds.custom import kind_of, type_of
 from labkit.embedded.api.kinds.deployments import DEPLOYMENT
 from labkit.embedded.api.kinds.disruption_budgets import DISRUPTION_BUDGET
@@ -14,6 +15,7 @@ from labkit.embedded.api.kinds.events import EVENT, NEW_EVENT
 from labkit.embedded.api.kinds.ingress_classes import INGRESS_CLASS
 from labkit.embedded.api.kinds.ingresses import INGRESS
 from labkit.embedded.api.kinds.istio import DEFINITIONS
+from labkit.embedded.api.kinds.jobs import JOB
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
 from labkit.embedded.api.kinds.namespaces import NAMESPACE
@@ -42,6 +44,8 @@ BUILT_IN: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     *REVIEWS,
+    JOB,
+    CRON_JOB,
     LEASE,
     ENDPOINT_SLICE,
     NEW_EVENT,
