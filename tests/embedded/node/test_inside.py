@@ -145,7 +145,7 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
     assert said == "from the mapsecretsecret\nkept\nRead-only file system\n/tmp/labkit-test-file\n"
     node.client.patch("secrets", "s", "default", {"data": {"key": "c2VjcmV0Mg=="}})
     node.client.patch("configmaps", "m", "default", {"data": {"a.conf": "new map,"}})
-    changed = await node.said("web", "new map")
+    changed = await node.said("web", "secret2secret\n")
     assert changed.endswith("new map,secret2secret\n"), "a subPath stays as it was"
     assert not Path("/tmp/labkit-test-file").exists()
     assert not Path("/labkit-test").exists()
