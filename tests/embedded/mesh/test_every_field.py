@@ -102,6 +102,26 @@ configPatches: {_PATCH}
 workloadSelector: {{labels: {{app: a}}}}
 configPatches: {_PATCH}
     match: {{context: SIDECAR_INBOUND, listener: {{portNumber: 8080, filterChain: {{filter: {_HTTP}}}}}}}
+---
+configPatches:
+- applyTo: HTTP_ROUTE
+  match: {{context: SIDECAR_OUTBOUND, routeConfiguration: {{vhost: {{route: {{action: ANY}}}}}}}}
+  patch: {{operation: MERGE, value: {{request_headers_to_remove: [a]}}}}
+---
+configPatches:
+- applyTo: ROUTE_CONFIGURATION
+  match: {{context: GATEWAY, routeConfiguration: {{portNumber: 80}}}}
+  patch: {{operation: MERGE, value: {{request_headers_to_remove: [a]}}}}
+---
+configPatches:
+- applyTo: CLUSTER
+  match: {{cluster: {{service: a.example}}}}
+  patch: {{operation: MERGE, value: {{connect_timeout: 3s}}}}
+---
+configPatches:
+- applyTo: LISTENER_FILTER
+  match: {{listener: {{listenerFilter: envoy.filters.listener.http_inspector}}}}
+  patch: {{operation: REMOVE}}
 """
 BASES = {
     "VirtualService": """
