@@ -43,6 +43,7 @@ DIFFER = {
     "pattern that is none": _GO,
     "whole number as float": "the embedded one takes 2.0 for the whole number that it is",
     "ratio of nothing": "the real one takes a value for the factor it is to be a multiple of",
+    "daemon sets as a table": "the real one keeps the template's number in a field of its own inside",
     "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""
@@ -60,7 +61,15 @@ _IDS = {
 _REVISION = "deployment.kubernetes.io/revision"
 _ADDRESSES = {"clusterIP", "clusterIPs", "nodePort", "podIP", "hostIP"}
 _BY_OTHERS = {"status", "nodeName", "serviceAccount", "serviceAccountName"}
-_WITH_STATUS = ("Pod", "Deployment", "PodDisruptionBudget", "Job", "CronJob")
+_WITH_STATUS = (
+    "Pod",
+    "Deployment",
+    "PodDisruptionBudget",
+    "Job",
+    "CronJob",
+    "StatefulSet",
+    "DaemonSet",
+)
 _NOT_ALIKE = ("Age", "Created At", "Cluster-IP", "Port(s)")
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 

@@ -51,17 +51,67 @@ def test_a_cron_job_by_hand(kubectl, name):
     assert kubectl(*words) == f"cronjob.batch/{name} created\n"
     shown = kubectl("get", "cronjob", name)
     assert _columns(shown) == "NAME SCHEDULE TIMEZONE SUSPEND ACTIVE LAST SCHEDULE AGE"
-    assert shown.splitlines()[1].split()[1:] == [
-        *"0011*",
-        "<none>",
-        "False",
-        "0",
-        "<none>",
-        shown.split()[-1],
-    ]
+    assert " ".join(shown.splitlines()[1].split()[1:-1]) == "0 0 1 1 * <none> False 0 <none>"
     made = kubectl("create", "job", f"{name}-now", f"--from=cronjob/{name}")
     assert made == f"job.batch/{name}-now created\n"
     assert "Schedule:                      0 0 1 1 *" in kubectl("describe", "cronjob", name)
-    assert "paused" not in kubectl("patch", "cronjob", name, "-p", '{"spec":{"suspend":true}}')
+    kubectl("patch", "cronjob", name, "-p", '{"spec":{"suspend":true}}')
     assert kubectl("get", "cj", name, "-o", "jsonpath={.spec.suspend}") == "true"
     assert "deleted" in kubectl("delete", "cronjob", name)
+
+
+def _stateful(name, image="busybox:1"):
+    labels = {"app": name}
+    container = {"name": "c", "image": image, "command": ["sh", "-c", "exec sleep 600"]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    template["spec"]["terminationGracePeriodSeconds"] = 0
+    spec = {"selector": {"matchLabels": labels}, "template": template, "serviceName": name, "replicas": 2}
+    ports = [{"name": "http", "port": 80}]
+    service = {"clusterIP": "None", "selector": labels, "ports": ports}
+    return {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": service},
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec},
+        ],
+    }
+
+
+def test_a_stateful_set_rolls_out_and_back(kubectl, name, namespace, needs_pods):
+    kubectl("apply", "-f", "-", stdin=_stateful(name))
+    done = kubectl("rollout", "status", f"statefulset/{name}", "--timeout=40s")
+    assert "partitioned roll out complete" in done or "rolling update complete" in done
+    shown = kubectl("get", "statefulset", name, "-o", "wide")
+    assert _columns(shown) == "NAME READY AGE CONTAINERS IMAGES"
+    assert shown.splitlines()[1].split()[:2] == [name, "2/2"]
+    address = kubectl("get", "pod", f"{name}-1", "-o", "jsonpath={.status.podIP}")
+    found = kubectl("exec", f"{name}-0", "--", "nslookup", f"{name}-1.{name}.{namespace}.svc.cluster.local")
+    assert address in found
+    kubectl("set", "image", f"statefulset/{name}", "c=busybox:2")
+    kubectl("rollout", "status", f"statefulset/{name}", "--timeout=40s")
+    assert len(kubectl("rollout", "history", f"statefulset/{name}").split("\n1 ")) == 2
+    kubectl("rollout", "undo", f"statefulset/{name}")
+    kubectl("rollout", "status", f"statefulset/{name}", "--timeout=40s")
+    images = kubectl(
+        "get", "pods", "-l", f"app={name}", "-o", "jsonpath={.items[*].spec.containers[0].image}"
+    )
+    assert images == "busybox:1 busybox:1"
+    kubectl("scale", "statefulset", name, "--replicas=1")
+    kubectl("wait", "--for=delete", f"pod/{name}-1", "--timeout=20s")
+    kubectl("delete", "statefulset,service", name)
+
+
+def test_a_daemon_set_is_on_each_node(kubectl, name, needs_pods):
+    manifest = _stateful(name)["items"][1]
+    spec = {key: manifest["spec"][key] for key in ("selector", "template")}
+    kubectl("apply", "-f", "-", stdin={**manifest, "kind": "DaemonSet", "spec": spec})
+    kubectl("rollout", "status", f"daemonset/{name}", "--timeout=40s")
+    shown = kubectl("get", "daemonset", name)
+    assert _columns(shown) == "NAME DESIRED CURRENT READY UP-TO-DATE AVAILABLE NODE SELECTOR AGE"
+    nodes = kubectl("get", "nodes", "-o", "name").split()
+    assert shown.splitlines()[1].split()[1] == str(len(nodes))
+    kubectl("rollout", "restart", f"daemonset/{name}")
+    kubectl("rollout", "status", f"daemonset/{name}", "--timeout=40s")
+    assert kubectl("get", "controllerrevisions", "-l", f"app={name}").count(f"daemonset.apps/{name}") == 2
+    kubectl("delete", "daemonset", name)
