@@ -22,6 +22,7 @@ from labkit.cli.progress import progress
 from labkit.cli.scenario import environment as worked_through
 from labkit.cli.scenario import option as scenario_option
 from labkit.cli.terminal import command, path_with_ours
+from labkit.language import gettext
 from labkit.scenario.data import Scenario
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _bring_up_own(learner: Learner) -> str:
     with progress() as shown:
         bring_up(shown)
     embedded.use_namespace(learner.home)
-    print("The cluster keeps running when JupyterLab ends; `labkit down` stops it.", flush=True)
+    print(gettext("The cluster keeps running when JupyterLab ends; `labkit down` stops it."), flush=True)
     return ""
 
 

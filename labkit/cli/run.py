@@ -22,6 +22,7 @@ from labkit.cli.progress import Progress, progress
 from labkit.cli.scenario import environment as worked_through
 from labkit.cli.scenario import option as scenario_option
 from labkit.cli.throw_away import throw_away_home, working_folder
+from labkit.language import gettext, gettext_noop
 from labkit.scenario.data import Scenario
 
 CELL_TIMEOUT = 300
@@ -83,8 +84,15 @@ def run(
         for outcome in outcomes:
             if not outcome.problem:
                 write_back(outcome.book.copy, outcome.book.source)
-    passed, total = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
-    print(f"{passed} of {len(outcomes)} notebooks passed in {total:.0f} s; pages in {output}.")
+    print(
+        gettext(
+            "{passed} of {number} notebooks passed in {seconds:.0f} s; pages in {output}.",
+            passed=len(outcomes) - len(failed),
+            number=len(outcomes),
+            seconds=sum(outcome.seconds for outcome in outcomes),
+            output=output,
+        )
+    )
     if failed:
         raise SystemExit(1)
 
@@ -138,11 +146,18 @@ def _execute(book: Book, parameters: dict[str, Any], kernels: Kernels, shown: Pr
         unwritten = _page_problem(book.copy)
         problem = problem or unwritten
     if problem:
-        where = f"; the executed copy is {book.copy}" if book.copy.exists() else ""
-        shown.failed(f"{book.source.name} failed after {seconds:.1f} s{where}\n{problem}")
+        shown.failed(f"{_failed_after(book, seconds)}\n{problem}")
     else:
-        shown.done(f"{book.source.name} {seconds:.1f} s")
+        shown.done(gettext("{name} {seconds:.1f} s", name=book.source.name, seconds=seconds))
     return Outcome(book, seconds, problem)
+
+
+def _failed_after(book: Book, seconds: float) -> str:
+    name, copy = book.source.name, book.copy
+    if not copy.exists():
+        return gettext("{name} failed after {seconds:.1f} s", name=name, seconds=seconds)
+    sentence = gettext_noop("{name} failed after {seconds:.1f} s; the executed copy is {copy}")
+    return gettext(sentence, name=name, seconds=seconds, copy=copy)
 
 
 def _failed_line(traceback: Iterable[str]) -> str:
