@@ -13,7 +13,7 @@ from typing import Any
 
 from labkit.embedded.mesh.configs import Config
 from labkit.embedded.mesh.hosts import covers
-from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.services import Service, ServicePort, parse_protocol
 from labkit.embedded.mesh.virtual_services import VirtualService
 from labkit.embedded.objects import has_labels
 
@@ -41,6 +41,46 @@ class Sidecars:
 def outbound_mode(config: Config | None) -> str | None:
     """What a Sidecar says of calls to hosts that the registry does not know; None where it says nothing."""
     return (config.spec.get("outboundTrafficPolicy") or {}).get("mode") if config else None
+
+
+@dataclass(frozen=True)
+class Ingress:
+    """One entry of ``ingress``: a port of the pod, and where the app is."""
+
+    number: int
+    name: str
+    protocol: str
+    """Of what comes once its TLS has ended, where it does here."""
+    default_endpoint: str
+    """``127.0.0.1:8080``, ``:8080``, ``unix://…``; empty: on the same port."""
+    tls: Mapping[str, Any] | None
+    """TLS that ends here, where the mesh's own is off; ``ServerTLSSettings`` in its JSON form."""
+
+
+def ingress_of(config: Config) -> Iterator[Ingress]:
+    """The ports that the Sidecar *config* defines; none where it leaves that to Services."""
+    for each in config.spec.get("ingress") or []:
+        port, tls = (each or {}).get("port") or {}, (each or {}).get("tls")
+        protocol = parse_protocol(str(port.get("protocol") or ""))
+        if tls is not None:
+            protocol = _BEHIND_TLS.get(protocol, protocol)
+        endpoint = str(each.get("defaultEndpoint") or "")
+        yield Ingress(int(port.get("number") or 0), str(port.get("name") or ""), protocol, endpoint, tls)
+
+
+_BEHIND_TLS = {"HTTPS": "HTTP", "TLS": "TCP"}
+
+
+def inbound_pool(config: Config | None, port: int) -> Mapping[str, Any] | None:
+    """The connection pool that a Sidecar sets for what enters by *port*, if it does."""
+    if config is None:
+        return None
+    entries = (each for each in config.spec.get("ingress") or [] if each.get("connectionPool"))
+    own: Mapping[str, Any] = next(
+        (each for each in entries if (each.get("port") or {}).get("number") == port), {}
+    )
+    found: Mapping[str, Any] | None = own.get("connectionPool") or config.spec.get("inboundConnectionPool")
+    return found
 
 
 @dataclass(frozen=True)

@@ -296,6 +296,15 @@ outboundTrafficPolicy: {mode: ALLOW_ANY}
 ---
 workloadSelector: {labels: {app: a}}
 outboundTrafficPolicy: {mode: REGISTRY_ONLY}
+---
+ingress: [{port: {number: 8080, protocol: HTTP, name: a}, defaultEndpoint: '127.0.0.1:80'}]
+inboundConnectionPool: {http: {idleTimeout: 1s}}
+---
+ingress:
+- port: {number: 8080, protocol: GRPC, name: a}
+  connectionPool: {tcp: {maxConnections: 1}}
+- port: {number: 8081, protocol: GRPC, name: b}
+inboundConnectionPool: {tcp: {maxConnections: 1}}
 """,
     "EnvoyFilter": ENVOY_FILTERS,
 }
@@ -434,6 +443,8 @@ def is_told(path, warnings):
 
 NAMES_FOR_PEOPLE = {
     ("Gateway", ("servers", 0, "name")),
+    ("Sidecar", ("ingress", 0, "port", "name")),
+    ("Sidecar", ("egress", 0, "port", "name")),
     ("Gateway", ("servers", 0, "tls", "tlsCertificates", 0, "caCertificates")),
 }
 """Nothing follows from these in istiod either."""

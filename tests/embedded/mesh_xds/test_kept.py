@@ -10,6 +10,7 @@ def condition_of(mesh, name):
 
 
 async def test_what_is_only_kept_says_so_in_its_status_and_on_the_debug_page(town):
+    await town.workload("a")  # a mesh without proxies has nobody to wait for
     town.istio("EnvoyFilter", "whole", {"configPatches": [ROUTER]})
     page = await town.mesh.synced(town.istio("EnvoyFilter", "part", {"configPatches": [ROUTER, BOOTSTRAP]}))
     (kept,) = page["kept"]

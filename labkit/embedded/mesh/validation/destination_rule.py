@@ -78,14 +78,19 @@ def _parts(policy: Given, path: str, report: Report) -> None:
             "use consecutiveGatewayErrors or consecutive5xxErrors instead"
         )
     if policy.get("connectionPool") is not None:
-        report.errors_from(_connection_pool(policy["connectionPool"]))
-        _pool_not_built(policy["connectionPool"], f"{path}.connectionPool", report)
+        connection_pool(policy["connectionPool"], f"{path}.connectionPool", report)
     _load_balancer(policy.get("loadBalancer") or {}, f"{path}.loadBalancer", report)
     setting = (policy.get("loadBalancer") or {}).get("localityLbSetting") or {}
     report.errors_from(localities.errors(setting))
     if localities.needs_ejection(setting) and policy.get("outlierDetection") is None:
         report.warning("outlier detection policy must be provided for failover")
     _tls(policy.get("tls"), f"{path}.tls", report)
+
+
+def connection_pool(pool: Given, path: str, report: Report) -> None:
+    """What is wrong with a ``connectionPool``, and what of it is without effect."""
+    report.errors_from(_connection_pool(pool))
+    _pool_not_built(pool, path, report)
 
 
 def _outlier_detection(given: Given) -> Iterator[str]:
