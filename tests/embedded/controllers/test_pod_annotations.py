@@ -59,6 +59,18 @@ async def test_readiness(mesh):
     assert (probe["initialDelaySeconds"], probe["periodSeconds"], probe["failureThreshold"]) == (1, 2, 30)
 
 
+async def test_volumes_of_the_proxys(mesh):
+    volume = '{"certs": {"secret": {"secretName": "certs", "optional": true}}}'
+    mount = '{"certs": {"mountPath": "/etc/certs/", "readOnly": true}}'
+    pod, warnings = make(mesh, {f"{SIDECAR}userVolume": volume, f"{SIDECAR}userVolumeMount": mount})
+    assert {"name": "certs", "mountPath": "/etc/certs/", "readOnly": True} in proxy(pod)["volumeMounts"]
+    (found,) = [each for each in pod["spec"]["volumes"] if each["name"] == "certs"]
+    assert (found["secret"]["secretName"], found["secret"]["optional"]) == ("certs", True)
+    assert warnings == []
+    with pytest.raises(ApiError, match="it is no JSON"):
+        make(mesh, {f"{SIDECAR}userVolume": "certs"})
+
+
 async def test_a_proxy_that_is_waited_for_comes_first(mesh):
     pod, warnings = make(mesh, {CONFIG: "holdApplicationUntilProxyStarts: true"})
     assert [each["name"] for each in pod["spec"]["containers"]] == ["istio-proxy", "app"]

@@ -7,7 +7,7 @@ of ``holdApplicationUntilProxyStarts`` (this node waits by itself).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.embedded.controllers.injection.decision import REVISION
@@ -17,6 +17,8 @@ from labkit.embedded.controllers.injection.pod_annotations import (
     PROXY_IMAGE,
     PROXY_RESOURCES,
     READINESS,
+    USER_MOUNTS,
+    USER_VOLUMES,
 )
 from labkit.embedded.objects import Obj, annotations_of, labels_of
 from labkit.embedded.proxy_config import holds_application
@@ -71,6 +73,11 @@ def _complete(pod: Obj, role: str, values: dict[str, Any]) -> list[Obj]:
     others = [each for each in containers if each is not own]
     proxy = _merged(_proxy(role, values, annotations_of(pod)), own or {})
     pod["spec"]["containers"] = [proxy, *others] if holds_application(pod) else [*others, proxy]
+    volumes = list(_named(annotations_of(pod).get(USER_VOLUMES)))
+    if volumes:
+        known = {each["name"] for each in volumes}
+        kept = [each for each in pod["spec"].get("volumes") or [] if each["name"] not in known]
+        pod["spec"]["volumes"] = [*kept, *volumes]
     _mark(pod)
     if role == "sidecar":
         pod["metadata"]["labels"].setdefault("security.istio.io/tlsMode", "istio")
@@ -113,8 +120,15 @@ def _proxy(role: str, values: dict[str, Any], notes: Mapping[str, str]) -> Obj:
             **{field: int(notes[name]) for name, field in READINESS.items() if name in notes},
         },
         "resources": _resources(values, notes),
+        **({"volumeMounts": mounts} if (mounts := list(_named(notes.get(USER_MOUNTS)))) else {}),
         "securityContext": {"runAsUser": UID, "runAsGroup": UID, "runAsNonRoot": True},
     }
+
+
+def _named(text: str | None) -> Iterator[Obj]:
+    """The entries of an annotation that holds volumes, or mounts, by name; checked before."""
+    for name, given in json.loads(text or "{}").items():
+        yield {"name": name, **given}
 
 
 def _image(name: str) -> str:
