@@ -11,6 +11,7 @@ from labkit.embedded.mesh import localities
 from labkit.embedded.mesh.configs import created_at
 from labkit.embedded.mesh.hosts import service_host
 from labkit.embedded.mesh.identity.spiffe import account_of
+from labkit.embedded.mesh.selected_workloads import Selected
 from labkit.embedded.mesh.services import Endpoint, Resolution, Service, ServicePort, kubernetes_protocol
 from labkit.embedded.mesh.workloads import Workload
 from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of
@@ -46,6 +47,26 @@ def kubernetes_services(
         if target in found:
             found[target] = replace(found[target], aliases=tuple(sorted(hosts)))
     return list(found.values())
+
+
+def with_workloads(service: Service, chosen: Iterable[Selected]) -> Service:
+    """*service* with WorkloadEntries among its endpoints: those that its selector fits."""
+    if service.resolution != "CLUSTER_IP":
+        return service
+    more = [each for each in chosen if not each.is_named]
+    endpoints = {
+        port.name: (*service.endpoints_of(port), *(one for each in more for one in _at_port(each, port)))
+        for port in service.ports
+    }
+    return replace(service, endpoints=endpoints)
+
+
+def _at_port(chosen: Selected, port: ServicePort) -> Iterator[Endpoint]:
+    """*chosen* with its number for *port*; where the target has a name, only if it knows that."""
+    if isinstance(port.target, int):
+        yield replace(chosen.endpoint, port=chosen.ports.get(port.name) or port.target)
+    elif chosen.ports.get(port.target):
+        yield replace(chosen.endpoint, port=chosen.ports[port.target])
 
 
 def _spec(obj: Obj) -> Obj:

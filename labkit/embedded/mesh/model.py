@@ -20,10 +20,12 @@ from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
+from labkit.embedded.mesh.kubernetes_services import with_workloads
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.peer_authentications import PeerAuthentications
 from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
+from labkit.embedded.mesh.selected_workloads import SelectedWorkloads
 from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Scope, Sidecars, led_to, outbound_mode
@@ -295,9 +297,15 @@ class MeshState:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """The whole registry, oldest first; one host may stand in it more than once."""
-        entries = service_entry_services(self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to)
+        entries = service_entry_services(
+            self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to, self._workloads
+        )
         played = [played_outside(each, self._objects[PODS]) for each in entries]
         return tuple(sorted([*self.kubernetes_services, *played], key=_age))
+
+    @cached_property
+    def _workloads(self) -> SelectedWorkloads:
+        return SelectedWorkloads(self._objects[WORKLOAD_ENTRIES], self._objects[PODS], self.nodes)
 
     def kubernetes_service(self, host: str) -> Service | None:
         """The Kubernetes Service whose DNS name *host* is, wherever it is exported to."""
@@ -312,7 +320,17 @@ class MeshState:
         """Those of Kubernetes, whoever may see them."""
         defaults = self.mesh.default_service_export_to
         slices = self._objects[ENDPOINT_SLICES]
-        return read_services(self._objects[SERVICES], slices, self.pods, defaults, self.nodes)
+        found = read_services(self._objects[SERVICES], slices, self.pods, defaults, self.nodes)
+        if not self._objects[WORKLOAD_ENTRIES]:
+            return found
+        selectors = {key_of(SERVICES, each)[1:]: _selector(each) for each in self._objects[SERVICES]}
+        chosen = self._workloads.entries
+        return [
+            with_workloads(each, chosen(each.namespace, selector))
+            if (selector := selectors[each.namespace, each.name])
+            else each
+            for each in found
+        ]
 
     def services_visible_from(self, namespace: str) -> Mapping[str, Service]:
         """The registry as a proxy of *namespace* sees it: host → service, oldest first.
@@ -406,5 +424,10 @@ def _object_age(obj: Obj) -> tuple[str, str, str]:
 
 
 def _selects(service: Obj, labels: Mapping[str, str]) -> bool:
-    selector: dict[str, str] = (service.get("spec") or {}).get("selector") or {}
+    selector = _selector(service)
     return bool(selector) and has_labels(labels, selector)
+
+
+def _selector(service: Obj) -> dict[str, str]:
+    found: dict[str, str] = (service.get("spec") or {}).get("selector") or {}
+    return found

@@ -19,7 +19,15 @@ from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshCon
 from labkit.embedded.mesh.model import CONFIG_MAPS, NODES, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
 from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
-from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
+from labkit.embedded.objects import (
+    Obj,
+    annotations_of,
+    condition_of,
+    is_terminating,
+    labels_of,
+    name_of,
+    namespace_of,
+)
 
 QUIET = 0.001
 """Seconds without a change after which what came is published …"""
@@ -145,9 +153,10 @@ def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:
 
 
 def _mesh_side(pod: Obj) -> object:
-    """What of a pod the mesh is made from; readiness comes with the EndpointSlices."""
+    """What of a pod the mesh is made from."""
     address = (pod.get("status") or {}).get("podIP")
-    return labels_of(pod), annotations_of(pod), address, is_terminating(pod), pod.get("spec")
+    ready = (condition_of(pod, "Ready") or {}).get("status")
+    return labels_of(pod), annotations_of(pod), address, ready, is_terminating(pod), pod.get("spec")
 
 
 def _words(changes: list[WatchEvent]) -> str:

@@ -468,10 +468,6 @@ WARNINGS = {
         "DestinationRule",
         "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}]}}}}",
     ): ("outlier detection policy must be provided for failover"),
-    (
-        "ServiceEntry",
-        put("{hosts: [a.com], workloadSelector: {labels: {a: b}}, resolution: STATIC, …}", PORTS),
-    ): ("spec.workloadSelector: pods are not selected yet; this entry has no endpoints"),
     ("EnvoyFilter", "{configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {}}}]}"): (
         "spec.configPatches[0].applyTo: BOOTSTRAP is not done by this cluster; this patch has no effect"
     ),

@@ -21,6 +21,7 @@ from labkit.embedded.mesh.validation import (
     sidecar,
     trial,
     virtual_service,
+    workload_entry,
 )
 from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj
@@ -40,6 +41,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "envoyfilters.networking.istio.io": envoy_filter.check,
     "telemetries.telemetry.istio.io": other_kinds.check_telemetry,
     "sidecars.networking.istio.io": sidecar.check,
+    "workloadentries.networking.istio.io": workload_entry.check,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,
 }

@@ -12,8 +12,7 @@ from labkit.embedded.objects import Obj, name_of, namespace_of
 
 NOT_ENFORCED = {
     "proxyconfigs.networking.istio.io": "proxies keep their settings",
-    "workloadentries.networking.istio.io": "nothing is sent to it",
-    "workloadgroups.networking.istio.io": "no workload joins it",
+    "workloadgroups.networking.istio.io": "no machine outside of the cluster can join here",
 }
 """Resource → what happens instead."""
 
