@@ -195,23 +195,32 @@ class _Chains:
         return self._chain(1, match, filters, secured)
 
     def _manager(self) -> Resource:
-        prefix = f"inbound_{naming.listener('0.0.0.0', self.target.number)};"
+        prefix = f"inbound_{_service_chain(self.proxy, self.target)};"
         guards, topology = http_guards(self.state, self.proxy), topology_of(self.state, self.proxy)
         manager = HttpManager(self.state.mesh, "inbound", prefix, guards=guards, topology=topology)
         return manager.inline(_route_config(self.target))
 
     def _chain(self, kind: int, match: Resource, filters: list[Resource], secured: bool) -> Resource:
-        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": filters}
+        chain = {
+            "name": _chain_names(self.proxy, self.target)[kind],
+            "filter_chain_match": match,
+            "filters": filters,
+        }
         if secured:
             chain["transport_socket"] = mutual.server(self.state.mesh, http=kind == 0)
         return chain
 
 
-def _chain_names(target: _Target) -> tuple[str, str]:
+def _chain_names(proxy: Proxy, target: _Target) -> tuple[str, str]:
     if target.service is None:
         return "virtualInbound-catchall-http", "virtualInbound"
-    name = naming.listener("0.0.0.0", target.number)
+    name = _service_chain(proxy, target)
     return name, name
+
+
+def _service_chain(proxy: Proxy, target: _Target) -> str:
+    """A Service's port is the pod's on any address, a Sidecar's on the pod's own."""
+    return naming.listener(proxy.pod_ip if target.ingress else "0.0.0.0", target.number)
 
 
 def _route_config(target: _Target) -> dict[str, Any]:
@@ -242,13 +251,15 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     assert target.service is not None
     assert target.port is not None
     name = naming.inbound_cluster(target.number)
-    service = _owner(state, proxy, target) or target.service
+    owner = _owner(state, proxy, target)
+    service = owner or target.service
+    nobodys = target.ingress is not None and owner is None
     endpoints = [{"lb_endpoints": [_endpoint(proxy, target)]}]
     policy = _connection_pool_of(state, proxy, service, target)
     return {
         "name": name,
         "type": "STATIC",
-        "metadata": cluster_metadata(service),
+        "metadata": no_service(service.host) if nobodys else cluster_metadata(service),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         **policies.connection_pool(policy, state.mesh.connect_timeout),
         **policies.protocol_options(policy, target.port),

@@ -14,13 +14,13 @@ from labkit.embedded.addresses import app_address
 from labkit.embedded.mesh.envoy_filters import MANAGER, Patch
 from labkit.embedded.mesh.model import Proxy, Resource
 from labkit.embedded.mesh.translate import placement
-from labkit.embedded.mesh.translate.naming import listener as listener_name
 from labkit.embedded.mesh.translate.patches import routes, values
 from labkit.embedded.mesh.translate.patches.lists import edited, named, of
 from labkit.embedded.mesh.translate.patches.routes import OF_ROUTES
 
 _VIRTUAL_INBOUND, _VIRTUAL_OUTBOUND = "virtualInbound", "virtualOutbound"
 _INBOUND_PORT = 15006
+_OF_ANY_PORT = ("virtualInbound", "virtualInbound-catchall-http")
 _LOCALHOST = "127.0.0.1"
 _OF_LISTENERS = ("LISTENER", "LISTENER_FILTER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER")
 
@@ -128,7 +128,7 @@ class _Listener:
     def _chain(self, body: Resource) -> Resource | None:
         match = body.get("filter_chain_match") or {}
         port = int(match.get("destination_port") or 0)
-        if self._inbound and body.get("name") == listener_name("0.0.0.0", self._port):
+        if self._inbound and body.get("name") not in _OF_ANY_PORT:
             port = self._port
         chain = _Chain(body, port)
         patches = [each for each in self._patches if self._is_for_chain(each, chain)]
