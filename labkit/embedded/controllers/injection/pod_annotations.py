@@ -98,7 +98,10 @@ _IGNORED = {
     "istio.io/dataplane-mode": _NO_AMBIENT,
     "istio.io/use-waypoint": _NO_AMBIENT,
 }
-_CONFIG_HONOURED = {"concurrency", "holdApplicationUntilProxyStarts", "tracing"}
+_CONFIG_HONOURED = {
+    *("concurrency", "holdApplicationUntilProxyStarts", "proxyMetadata", "tracing"),
+    *("gatewayTopology", "proxyHeaders"),
+}
 
 
 def notices(pod: Obj) -> list[str]:

@@ -25,6 +25,8 @@ from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.version import ISTIO_VERSION
 
 PROXY = "istio-proxy"
+SETTINGS = "labkit/proxyConfig"
+"""Among the values: what the pod's ProxyConfig comes to."""
 HUB = "docker.io/istio"
 UID = 1337
 STATUS = "sidecar.istio.io/status"
@@ -103,12 +105,13 @@ def _proxy(role: str, values: dict[str, Any], notes: Mapping[str, str]) -> Obj:
         "name": PROXY,
         "image": _image(notes.get(PROXY_IMAGE, "proxyv2")),
         "imagePullPolicy": "IfNotPresent",
-        "args": _args(role, notes),
+        "args": [*_args(role, notes), *_concurrency(values)],
         "env": [
             _field("POD_NAME", "metadata.name"),
             _field("POD_NAMESPACE", "metadata.namespace"),
             _field("INSTANCE_IP", "status.podIP"),
             _field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+            *_variables(values),
         ],
         "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
         "readinessProbe": {
@@ -142,6 +145,16 @@ def _args(role: str, notes: Mapping[str, str]) -> list[str]:
         f"--proxyComponentLogLevel={notes.get(COMPONENT_LOG_LEVEL, 'misc:error')}",
         "--log_output_level=default:info",
     ]
+
+
+def _concurrency(values: Mapping[str, Any]) -> list[str]:
+    asked = (values.get(SETTINGS) or {}).get("concurrency")
+    return [] if asked is None else ["--concurrency", str(asked)]
+
+
+def _variables(values: Mapping[str, Any]) -> list[Obj]:
+    given = (values.get(SETTINGS) or {}).get("proxyMetadata") or {}
+    return [{"name": name, "value": value} for name, value in given.items()]
 
 
 def _resources(values: dict[str, Any], notes: Mapping[str, str]) -> Obj:

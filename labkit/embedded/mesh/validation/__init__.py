@@ -42,6 +42,7 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "telemetries.telemetry.istio.io": other_kinds.check_telemetry,
     "sidecars.networking.istio.io": sidecar.check,
     "workloadentries.networking.istio.io": workload_entry.check,
+    "proxyconfigs.networking.istio.io": other_kinds.check_proxy_config,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,
 }

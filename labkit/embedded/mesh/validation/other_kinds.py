@@ -11,7 +11,6 @@ from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 NOT_ENFORCED = {
-    "proxyconfigs.networking.istio.io": "proxies keep their settings",
     "workloadgroups.networking.istio.io": "no machine outside of the cluster can join here",
 }
 """Resource → what happens instead."""
@@ -20,6 +19,16 @@ NOT_ENFORCED = {
 def check_kept_only(resource: str, obj: Obj, report: Report) -> None:
     kind = str(obj.get("kind") or resource.partition(".")[0])
     report.ineffective(kind, f"is stored but not enforced by this cluster yet: {NOT_ENFORCED[resource]}")
+
+
+def check_proxy_config(obj: Obj, report: Report) -> None:
+    """It counts when a pod is made: https://istio.io/latest/docs/reference/config/networking/proxy-config/"""
+    spec = obj.get("spec") or {}
+    if int(spec.get("concurrency") or 0) < 0:
+        report.error("concurrency must be greater than or equal to 0")
+    report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
+    if (spec.get("image") or {}).get("imageType") not in (None, "", "default"):
+        report.ineffective("spec.image.imageType", "the proxy is the same in every image")
 
 
 def check_telemetry(obj: Obj, report: Report) -> None:
