@@ -198,3 +198,14 @@ spec:
     secured = f"--cacert /ca/ca.crt --resolve httpbin-tls.test:8443:{address} https://httpbin-tls.test:8443"
     until(lambda: town.type("stranger", f"{CODE} {secured}/status/200", check=False) == "200")
     assert town.type("stranger", f"{CODE} http://ended:8080/status/200", check=False).startswith("000")
+
+
+def test_what_a_lesson_asks_and_does_not_get_is_told_at_every_look(town: Class) -> None:
+    patch = "  - {applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {admin: {}}}}"
+    words = "spec.configPatches[0].applyTo: BOOTSTRAP is not done by this cluster"
+    assert f"Warning: {words}" in town.apply(filter_for("bootstrap", "httpbin", patch))
+    assert words in town.kubectl("describe", "envoyfilter", "bootstrap")
+    assert f"EnvoyFilter {town.namespace}/bootstrap: not all of it is in force: {words}" in (
+        town.bench.labkit("status").stdout
+    )
+    town.delete("envoyfilter", "bootstrap")
