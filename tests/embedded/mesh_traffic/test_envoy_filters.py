@@ -175,3 +175,29 @@ async def test_lua_with_a_cluster_and_a_route_of_ones_own(stage):
     tea = await made.through_sidecar(client, B, 80, "b", "/tea")
     assert (tea.status, tea.text, tea.headers["x-said"]) == (418, "tea", "lua")
     assert (await client.logged(" 418 ")).endswith(" tea")
+
+
+CURIOUS = """
+function envoy_on_request(handle)
+  local found = {}
+  local ways = {"io", "package", "require", "debug", "load", "loadstring", "dofile", "jit", "ffi"}
+  for _, name in ipairs(ways) do
+    if _G[name] ~= nil then table.insert(found, name) end
+  end
+  for _, name in ipairs({"execute", "getenv", "remove", "rename", "exit", "tmpname"}) do
+    if os[name] ~= nil then table.insert(found, "os." .. name) end
+  end
+  handle:respond({[":status"] = "200"}, table.concat(found, " ") .. "|" .. type(os.time()))
+end
+"""
+
+
+async def test_lua_finds_no_way_out_of_the_proxy(stage):
+    kind = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+    config = json.dumps({"@type": kind, "default_source_code": {"inline_string": CURIOUS}})
+    head, _, _ = LUA.partition("    patch:")
+    value = f"{{operation: INSERT_BEFORE, value: {{name: lua, typed_config: {config}}}}}"
+    made = stage(f"{MESH}{head}    patch: {value}\n")
+    client = await made.envoy("client")
+    answer = await made.through_sidecar(client, B, 80, "b")
+    assert (answer.status, answer.text) == (200, "|number")

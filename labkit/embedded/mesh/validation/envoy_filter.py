@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import re2
 
 from labkit.embedded.mesh.envoy_filters import MANAGER, MATCHES, Patch, not_done
-from labkit.embedded.mesh.translate.patches.values import MESSAGES, problem_of
+from labkit.embedded.mesh.translate.patches.values import MESSAGES, danger_of, problem_of
 from labkit.embedded.mesh.validation import common, policy_targets
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import Report, quoted
@@ -126,6 +126,16 @@ def _warnings(number: int, entry: Given, report: Report) -> None:
             report.warning(f"using deprecated filter name {quoted(name)}; use {current} instead")
     for field, words in not_done(entry):
         report.ineffective(f"spec.configPatches[{number}].{field}", words)
+    danger = _danger_of(Patch.of(entry))
+    if danger:
+        words = f"{danger}, which no manifest may do here; this patch has no effect"
+        report.ineffective(f"spec.configPatches[{number}].patch.value", words)
+
+
+def _danger_of(patch: Patch) -> str:
+    if patch.apply_to not in MESSAGES or patch.operation == "REMOVE":
+        return ""
+    return danger_of(patch.apply_to, patch.value)
 
 
 def _sub_filter_name(wanted: Given) -> str:

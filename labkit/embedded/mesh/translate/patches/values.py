@@ -16,6 +16,7 @@ from google.protobuf.json_format import MessageToDict, ParseError
 from google.protobuf.message import Message
 
 from labkit.embedded.mesh.model import Resource
+from labkit.embedded.mesh.translate.patches import safety
 from labkit.embedded.mesh.xds.constraints import violation
 from labkit.embedded.mesh.xds.resources import load_package, parsed
 
@@ -45,14 +46,20 @@ def problem_of(applies_to: str, value: Mapping[str, Any], *, whole: bool) -> str
     return violation(message) if whole else ""
 
 
+def danger_of(applies_to: str, value: Mapping[str, Any]) -> str:
+    """Why *value*, a good one, is not put into a proxy; empty where it is."""
+    return next(safety.findings(_message(MESSAGES[applies_to], value)), "")
+
+
 def made(applies_to: str, value: Mapping[str, Any]) -> Resource:
     """A resource, or a part of one, of *value*."""
-    return _json(_message(MESSAGES[applies_to], value))
+    found: Resource = safety.tamed(_json(_message(MESSAGES[applies_to], value)))
+    return found
 
 
 def merged(applies_to: str, target: Resource, value: Mapping[str, Any]) -> Resource:
     """*target* with *value* in it: lists grow, messages are merged, all else is overwritten."""
-    return _merged(MESSAGES[applies_to], target, value)
+    return _merged(MESSAGES[applies_to], target, made(applies_to, value))
 
 
 def merged_filter(applies_to: str, target: Resource, value: Mapping[str, Any]) -> Resource:
@@ -91,7 +98,7 @@ def _merged(kind: str, target: Mapping[str, Any], value: Mapping[str, Any]) -> R
 def _message(kind: str, value: Mapping[str, Any]) -> Message:
     load_package(kind.rpartition(".")[0])
     form = descriptor_pool.Default().FindMessageTypeByName(kind)
-    return parsed(value, message_factory.GetMessageClass(form)())
+    return parsed(safety.plain(value), message_factory.GetMessageClass(form)())
 
 
 def _json(message: Message) -> Resource:
