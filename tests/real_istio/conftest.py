@@ -35,6 +35,8 @@ KINDS = {
     "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
     "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses"),
     "Sidecar": ("/apis/networking.istio.io/v1", "sidecars"),
+    "WorkloadEntry": ("/apis/networking.istio.io/v1", "workloadentries"),
+    "EnvoyFilter": ("/apis/networking.istio.io/v1alpha3", "envoyfilters"),
     "Telemetry": ("/apis/telemetry.istio.io/v1", "telemetries"),
     "PeerAuthentication": ("/apis/security.istio.io/v1", "peerauthentications"),
     "RequestAuthentication": ("/apis/security.istio.io/v1", "requestauthentications"),

@@ -1,6 +1,7 @@
 """The disruption controller: how many pods of a budget are well, have to be, and may go.
 
-``k8s.io/kubernetes/pkg/controller/disruption``, for pods of ReplicaSets and Deployments; any other pod's
+``k8s.io/kubernetes/pkg/controller/disruption``, for pods of ReplicaSets, Deployments and StatefulSets; any
+other pod's
 owner is taken to want the pods there are.
 """
 
@@ -27,13 +28,17 @@ from labkit.embedded.objects import (
 
 BUDGETS = "poddisruptionbudgets.policy"
 _PATIENCE = 120.0  # seconds after which an evicted pod that is still there counts again
-_OWNERS = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps"}
+_OWNERS = {
+    "ReplicaSet": "replicasets.apps",
+    "Deployment": "deployments.apps",
+    "StatefulSet": "statefulsets.apps",
+}
 
 
 class DisruptionBudgets:
     """Keeps the status of every budget."""
 
-    resources = (BUDGETS, "pods", "replicasets.apps", "deployments.apps")
+    resources = (BUDGETS, "pods", *_OWNERS.values())
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -105,7 +105,15 @@ def _endpoint(service: Obj, pod: Obj) -> Obj:
         "conditions": {"ready": serving and not going, "serving": serving, "terminating": going},
         "nodeName": pod["spec"].get("nodeName", ""),
         "targetRef": _target(pod),
+        **_host(service, pod),
     }
+
+
+def _host(service: Obj, pod: Obj) -> Obj:
+    """The name by which DNS tells *pod* from the others of its Service."""
+    spec = pod["spec"]
+    is_told = spec.get("hostname") and spec.get("subdomain") == name_of(service)
+    return {"hostname": spec["hostname"]} if is_told else {}
 
 
 def _target(pod: Obj) -> Obj:
@@ -125,7 +133,8 @@ def _subset(service: Obj, ports: Ports, pods: list[Obj]) -> Obj:
     subset: Obj = {}
     for pod in pods:
         endpoint = _endpoint(service, pod)
-        address = {"ip": pod["status"]["podIP"], "nodeName": endpoint["nodeName"], "targetRef": _target(pod)}
+        kept: Obj = {key: endpoint[key] for key in ("nodeName", "targetRef", "hostname") if key in endpoint}
+        address: Obj = {"ip": pod["status"]["podIP"], **kept}
         kind = "addresses" if endpoint["conditions"]["ready"] else "notReadyAddresses"
         subset.setdefault(kind, []).append(address)
     return {**subset, "ports": _listed(ports)}

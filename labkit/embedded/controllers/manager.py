@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
+from labkit.embedded.controllers.cron_jobs import CronJobs
+from labkit.embedded.controllers.daemon_sets import DaemonSets
 from labkit.embedded.controllers.deployments import Deployments
 from labkit.embedded.controllers.disruption_budgets import DisruptionBudgets
 from labkit.embedded.controllers.endpoint_mirroring import EndpointMirroring
@@ -13,6 +15,7 @@ from labkit.embedded.controllers.endpoints import EndpointsOfServices
 from labkit.embedded.controllers.events_expiry import expire_events
 from labkit.embedded.controllers.garbage import GarbageCollector
 from labkit.embedded.controllers.injection.notices import IgnoredAnnotations
+from labkit.embedded.controllers.jobs import FinishedJobs, Jobs, OrphanedJobPods
 from labkit.embedded.controllers.load_balancers import LoadBalancers
 from labkit.embedded.controllers.namespaces import (
     NamespaceDeletion,
@@ -23,6 +26,7 @@ from labkit.embedded.controllers.node_taints import NodeTaints
 from labkit.embedded.controllers.pod_collection import PodCollection
 from labkit.embedded.controllers.replicasets import ReplicaSets
 from labkit.embedded.controllers.runtime import Controller, Loop
+from labkit.embedded.controllers.stateful_sets import StatefulSets
 from labkit.embedded.controllers.taint_eviction import TaintEviction
 from labkit.embedded.interfaces import Client
 
@@ -45,6 +49,12 @@ class ControllerManager:
             default_service_account(client),
             ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
             Deployments(client),
+            StatefulSets(client),
+            DaemonSets(client),
+            Jobs(client),
+            OrphanedJobPods(client),
+            FinishedJobs(client),
+            CronJobs(client),
             EndpointsOfServices(client),
             EndpointMirroring(client),
             LoadBalancers(client, block),

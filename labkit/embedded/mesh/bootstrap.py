@@ -43,6 +43,7 @@ from labkit.embedded.version import ISTIO_VERSION
 ADMIN_PORT, AGENT_PORT, READY_PORT, PROMETHEUS_PORT = 15000, 15020, 15021, 15090
 CONFIG_FILE = "envoy.json"
 UNLIMITED = 2**31 - 3  # connections; as Istio, whose limit is there to silence Envoy's warning
+_WORKERS = "--concurrency"
 SELDOM = "3600s"
 
 _TYPE = "type.googleapis.com/envoy"
@@ -191,8 +192,10 @@ def _app_containers(launch: Launch) -> list[str]:
 
 def _concurrency(launch: Launch) -> list[str]:
     """How many workers: one, unless the pod says."""
-    asked = concurrency(launch.pod)
-    return ["--concurrency", str(1 if asked is None else asked or os.cpu_count() or 1)]
+    args = _args(launch)
+    told = args[args.index(_WORKERS) + 1] if _WORKERS in args[:-1] else ""
+    asked = int(told) if told.isdecimal() else concurrency(launch.pod)
+    return [_WORKERS, str(1 if asked is None else asked or os.cpu_count() or 1)]
 
 
 def _log_levels(args: Sequence[str]) -> list[str]:

@@ -75,6 +75,7 @@ class DestinationRules:
 
     def __init__(self, configs: Sequence[Config], root_namespace: str) -> None:
         self._root = root_namespace
+        self._specs = [each.spec for each in configs]
         self._by_namespace: dict[str, dict[str, list[DestinationRule]]] = {}
         self._found: dict[tuple[str, str, str, tuple[str, ...]], DestinationRule | None] = {}
         for namespace, rules in _grouped(configs).items():
@@ -100,6 +101,11 @@ class DestinationRules:
         return self._found[key]
 
     @cached_property
+    def asks_for_labels(self) -> bool:
+        """Whether any of them orders endpoints by the labels that they share with the caller."""
+        return any("failoverPriority" in str(_locality_settings(each)) for each in self._specs)
+
+    @cached_property
     def _selective(self) -> Mapping[str, Sequence[DestinationRule]]:
         """By namespace, the rules for some workloads only."""
         return {
@@ -122,6 +128,13 @@ class DestinationRules:
         rules = self._by_namespace.get(namespace, {})
         hosts = [host] if host in rules else [each for each in rules if is_wildcard(each)]
         return rules.get(most_specific(host, hosts) or "", [])
+
+
+def _locality_settings(spec: Policy) -> list[Any]:
+    """All there are in a rule's *spec*."""
+    policies = [one.get("trafficPolicy") or {} for one in (spec, *(spec.get("subsets") or []))]
+    policies += [one for each in policies for one in each.get("portLevelSettings") or []]
+    return [(each.get("loadBalancer") or {}).get("localityLbSetting") for each in policies]
 
 
 def _own(rules: Sequence[DestinationRule], chosen: tuple[str, ...]) -> DestinationRule | None:

@@ -1,10 +1,8 @@
-"""EnvoyFilters: HTTP filters that are put into the connection managers of chosen workloads.
+"""EnvoyFilters: patches to what the translation has made for chosen workloads.
 
 https://istio.io/latest/docs/reference/config/networking/envoy-filter/
 
-Of what an EnvoyFilter may patch this much is done: an HTTP filter is inserted, if it is one that only
-delays or refuses what passes. (Others read files and run programs: a learner's cluster has no use for
-that.) The rest is told to be without effect, by :func:`not_done`.
+Which of them are for a proxy, and in which order; :mod:`.translate.patches` puts them into effect.
 """
 
 from __future__ import annotations
@@ -13,28 +11,61 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import re2
+
 from labkit.embedded.mesh.configs import Config
-from labkit.embedded.objects import has_labels
+from labkit.embedded.mesh.security.attachment import attached
+from labkit.embedded.version import ISTIO_VERSION
 
 Given = Mapping[str, Any]
 
 MANAGER = "envoy.filters.network.http_connection_manager"
-_FILTERS = ("type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",)
-_OPERATIONS = ("INSERT_BEFORE", "INSERT_FIRST")
-_CONTEXTS = ("ANY", "SIDECAR_INBOUND", "SIDECAR_OUTBOUND", "GATEWAY")
+OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "LISTENER": ("ADD", "MERGE", "REMOVE"),
+    "FILTER_CHAIN": ("ADD", "MERGE", "REMOVE"),
+    "LISTENER_FILTER": ("ADD", "INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER", "REPLACE", "REMOVE"),
+    "NETWORK_FILTER": ("ADD", "INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER", "MERGE", "REPLACE", "REMOVE"),
+    "HTTP_FILTER": ("ADD", "INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER", "MERGE", "REPLACE", "REMOVE"),
+    "ROUTE_CONFIGURATION": ("MERGE",),
+    "VIRTUAL_HOST": ("ADD", "MERGE", "REPLACE", "REMOVE"),
+    "HTTP_ROUTE": ("ADD", "INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER", "MERGE", "REMOVE"),
+    "CLUSTER": ("ADD", "MERGE", "REMOVE"),
+}
+"""What istiod does, by what it is done to; it passes over all else."""
+_INSERTED_ANYWHERE = ("LISTENER", "FILTER_CHAIN", "ROUTE_CONFIGURATION", "VIRTUAL_HOST", "CLUSTER")
+MATCHES = ("listener", "routeConfiguration", "cluster")
+"""The fields of ``match`` that say which object is meant, of which one may be given."""
+_LONGEST_VERSION = 1024
 
 
 @dataclass(frozen=True)
-class Insertion:
-    """One HTTP filter, and where it goes."""
+class Patch:
+    """One entry of ``configPatches``."""
 
+    apply_to: str
+    operation: str
+    """One of :data:`OPERATIONS`; of what has no order, an insertion is an addition."""
     context: str
     """``SIDECAR_INBOUND``, ``SIDECAR_OUTBOUND``, ``GATEWAY`` or ``ANY``."""
-    port: int
-    """Of the listener; 0 for all."""
-    before: str
-    """The filter it goes before; empty for the front. Where there is none of that name, nothing happens."""
-    filter: dict[str, Any]
+    match: Given
+    """What is asked of the object: the ``listener``, ``routeConfiguration`` or ``cluster`` of its match."""
+    value: Given
+
+    @classmethod
+    def of(cls, entry: Given) -> Patch:
+        match, change = entry.get("match") or {}, entry["patch"]
+        applies_to, operation = str(entry["applyTo"]), str(change["operation"])
+        if operation.startswith("INSERT_") and applies_to in _INSERTED_ANYWHERE:
+            operation = "ADD"
+        asked: Given = next((match[name] for name in MATCHES if match.get(name)), {})
+        return cls(applies_to, operation, match.get("context") or "ANY", asked, change.get("value") or {})
+
+    @property
+    def is_done(self) -> bool:
+        return self.operation in OPERATIONS.get(self.apply_to, ()) and self.context != "WAYPOINT"
+
+    def is_for(self, context: str) -> bool:
+        return self.context in ("ANY", context)
 
 
 class EnvoyFilters:
@@ -48,76 +79,66 @@ class EnvoyFilters:
     def _rank(self, config: Config) -> tuple[int, bool]:
         return int(config.spec.get("priority") or 0), config.namespace != self._root
 
-    def insertions_for(self, namespace: str, labels: Mapping[str, str]) -> list[Insertion]:
-        """What is put into the listeners of a pod of *namespace* with *labels*, in istiod's order."""
+    def patches_for(self, namespace: str, labels: Mapping[str, str], metadata: Given) -> list[Patch]:
+        """Those for a pod of *namespace* with *labels*, whose proxy calls itself *metadata*; in order."""
+        chosen = list(attached(self._configs, (self._root, namespace), namespace, labels))
+        chosen.sort(key=self._rank)
         return [
-            _insertion(patch)
-            for config in self._configs
-            if config.namespace in (self._root, namespace) and _selects(config, labels)
-            for patch in config.spec.get("configPatches") or []
-            if not any(not_done(patch))
+            patch
+            for config in chosen
+            for entry in config.spec.get("configPatches") or []
+            if entry
+            and entry.get("patch")
+            and _is_meant((entry.get("match") or {}).get("proxy") or {}, metadata)
+            if (patch := Patch.of(entry)).is_done
         ]
 
 
-def _selects(config: Config, labels: Mapping[str, str]) -> bool:
-    selector = (config.spec.get("workloadSelector") or {}).get("labels") or {}
-    return not config.spec.get("targetRefs") and has_labels(labels, selector)
+def _is_meant(wanted: Given, metadata: Given) -> bool:
+    """Whether ``match.proxy`` means the proxy that calls itself *metadata*."""
+    version = str(wanted.get("proxyVersion") or "")
+    if len(version) > _LONGEST_VERSION:
+        return False
+    if version and not re2.search(version, str(metadata.get("ISTIO_VERSION") or ISTIO_VERSION)):
+        return False
+    return all(metadata.get(name) == value for name, value in (wanted.get("metadata") or {}).items())
 
 
-def _insertion(patch: Given) -> Insertion:
-    match, change = patch.get("match") or {}, patch["patch"]
-    listener = match.get("listener") or {}
-    within = (listener.get("filterChain") or {}).get("filter") or {}
-    first = change["operation"] == "INSERT_FIRST"
-    return Insertion(
-        match.get("context") or "ANY",
-        int(listener.get("portNumber") or 0),
-        "" if first else str((within.get("subFilter") or {}).get("name") or ""),
-        dict(change["value"]),
-    )
+def not_done(entry: Given) -> Iterator[tuple[str, str]]:
+    """(field, words) for what is without effect in a good entry of ``configPatches``."""
+    patch = Patch.of(entry)
+    if patch.context == "WAYPOINT":
+        yield "match.context", "this cluster has no waypoints; this patch has no effect"
+    elif patch.apply_to not in OPERATIONS:
+        yield "applyTo", f"{patch.apply_to} is not done by this cluster; this patch has no effect"
+    elif not patch.is_done:
+        done = ", ".join(OPERATIONS[patch.apply_to])
+        words = (
+            f"Istio does not {patch.operation} a {patch.apply_to} (it can {done}); this patch has no effect"
+        )
+        yield "patch.operation", words
+    if (entry["patch"]).get("filterClass") not in (None, "UNSPECIFIED"):
+        yield "patch.filterClass", "Istio does not look at it"
+    yield from _unasked(entry.get("match") or {}, patch.apply_to)
 
 
-def not_done(patch: Given) -> Iterator[tuple[str, str]]:
-    """(field, words) for what this cluster does not do of an entry of ``configPatches``.
-
-    Where there is any such thing, the entry has no effect.
-    """
-    if patch.get("applyTo") != "HTTP_FILTER":
-        yield "applyTo", "only HTTP_FILTER is done yet; this patch has no effect"
-        return
-    change = patch.get("patch") or {}
-    if change.get("operation") not in _OPERATIONS:
-        yield "patch.operation", "only INSERT_BEFORE and INSERT_FIRST are done yet; this patch has no effect"
-    if change.get("filterClass"):
-        yield "patch.filterClass", "is not looked at yet; this patch has no effect"
-    yield from _other_filter(change.get("value") or {})
-    yield from _other_match(patch.get("match") or {})
-
-
-def _other_filter(value: Given) -> Iterator[tuple[str, str]]:
-    config = value.get("typed_config") or value.get("typedConfig") or {}
-    if not isinstance(config, Mapping) or config.get("@type") not in _FILTERS:
-        yield "patch.value", f"only filters of type {_FILTERS[0]} are done yet; this patch has no effect"
-
-
-_MATCHED = {
-    "match": ("context", "listener"),
-    "match.listener": ("portNumber", "filterChain"),
-    "match.listener.filterChain": ("filter",),
-    "match.listener.filterChain.filter": ("name", "subFilter"),
-    "match.listener.filterChain.filter.subFilter": ("name",),
+_OF_FILTERS = ("NETWORK_FILTER", "HTTP_FILTER")
+_ASKED = {
+    "listener.portName": (),
+    "listener.listenerFilter": ("LISTENER_FILTER",),
+    "listener.filterChain": ("FILTER_CHAIN", *_OF_FILTERS),
+    "listener.filterChain.filter": _OF_FILTERS,
+    "routeConfiguration.vhost": ("VIRTUAL_HOST", "HTTP_ROUTE"),
+    "routeConfiguration.vhost.route": ("HTTP_ROUTE",),
+    "waypoint": (),
 }
-"""What is looked at, by where it stands."""
+"""Parts of a match → what istiod looks at them for."""
 
 
-def _other_match(match: Given) -> Iterator[tuple[str, str]]:
-    given: Given = {"match": match}
-    for place, known in _MATCHED.items():
-        given = given.get(place.rpartition(".")[2]) or {}
-        for field in given.keys() - known:
-            yield f"{place}.{field}", "is not looked at yet; this patch has no effect"
-    if (match.get("context") or "ANY") not in _CONTEXTS:
-        yield "match.context", f"{match['context']} is not done yet; this patch has no effect"
-    name = (((match.get("listener") or {}).get("filterChain") or {}).get("filter") or {}).get("name")
-    if name not in (None, MANAGER):
-        yield "match.listener.filterChain.filter.name", f"only {MANAGER} has HTTP filters"
+def _unasked(match: Given, applies_to: str) -> Iterator[tuple[str, str]]:
+    for place, asked_for in _ASKED.items():
+        given: Any = match
+        for part in place.split("."):
+            given = (given or {}).get(part)
+        if given and applies_to not in asked_for:
+            yield f"match.{place}", f"Istio does not look at it for a {applies_to}"

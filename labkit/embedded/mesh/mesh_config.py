@@ -79,6 +79,8 @@ class MeshConfig:
     """Services that proxies ask or tell, in their JSON form."""
     default_config: Mapping[str, Any] = field(default_factory=dict)
     """``ProxyConfig`` in its JSON form: what holds for every proxy whose pod does not say otherwise."""
+    locality_lb_setting: Mapping[str, Any] = field(default_factory=lambda: {"enabled": True})
+    """``LocalityLoadBalancerSetting`` in its JSON form; a DestinationRule may say otherwise."""
     default_providers: Mapping[str, Any] = field(default_factory=dict)
     """``metrics``, ``tracing`` and ``accessLogging`` → names of providers, where no Telemetry names any."""
     not_enforced: tuple[str, ...] = field(default=(), compare=False)

@@ -15,20 +15,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from labkit.embedded.mesh import ingresses
+from labkit.embedded.mesh import ingresses, localities
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
+from labkit.embedded.mesh.kubernetes_services import with_workloads
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.peer_authentications import PeerAuthentications
 from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
+from labkit.embedded.mesh.selected_workloads import SelectedWorkloads
 from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
-from labkit.embedded.mesh.sidecars import Sidecars
+from labkit.embedded.mesh.sidecars import Scope, Sidecars, led_to, outbound_mode
 from labkit.embedded.mesh.telemetries import Telemetries
-from labkit.embedded.mesh.virtual_services import VirtualServices
+from labkit.embedded.mesh.virtual_services import MESH, MeshIndex, VirtualServices
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
 
 Resource: TypeAlias = dict[str, Any]
@@ -37,6 +39,7 @@ Resource: TypeAlias = dict[str, Any]
 SERVICES = "services"
 ENDPOINT_SLICES = "endpointslices.discovery.k8s.io"
 PODS = "pods"
+NODES = "nodes"
 CONFIG_MAPS = "configmaps"
 SECRETS = "secrets"
 GATEWAYS = "gateways.networking.istio.io"
@@ -45,6 +48,9 @@ DESTINATION_RULES = "destinationrules.networking.istio.io"
 SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
 ENVOY_FILTERS = "envoyfilters.networking.istio.io"
+WORKLOAD_ENTRIES = "workloadentries.networking.istio.io"
+WORKLOAD_GROUPS = "workloadgroups.networking.istio.io"
+PROXY_CONFIGS = "proxyconfigs.networking.istio.io"
 TELEMETRIES = "telemetries.telemetry.istio.io"
 INGRESSES = "ingresses.networking.k8s.io"
 INGRESS_CLASSES = "ingressclasses.networking.k8s.io"
@@ -56,6 +62,7 @@ WATCHED = (
     SERVICES,
     ENDPOINT_SLICES,
     PODS,
+    NODES,
     CONFIG_MAPS,
     SECRETS,
     GATEWAYS,
@@ -64,6 +71,9 @@ WATCHED = (
     SERVICE_ENTRIES,
     SIDECARS,
     ENVOY_FILTERS,
+    WORKLOAD_ENTRIES,
+    WORKLOAD_GROUPS,
+    PROXY_CONFIGS,
     TELEMETRIES,
     INGRESSES,
     INGRESS_CLASSES,
@@ -168,6 +178,8 @@ class MeshState:
         self.lowest_port = lowest_port
         self.key_sets: Mapping[KeySource, str] = key_sets or {}
         """What is known of the keys that RequestAuthentications say only the place of."""
+        self.scope: Scope | None = None
+        """What of the registry is heard of, where a Sidecar says so."""
         self.memo: dict[Any, Any] = {}
         """Results the translations for several proxies share; keys begin with their owner's name."""
 
@@ -194,19 +206,25 @@ class MeshState:
 
     def as_seen_by(self, proxy: Proxy) -> MeshState:
         """This state with the settings of *proxy*'s own: a Sidecar's beside the mesh's."""
-        labels = self.labels_of(proxy)
-        own = self._sidecars.outbound_mode(proxy.namespace, labels) if proxy.kind == "sidecar" else None
-        mode = own or self.mesh.outbound_traffic_policy
-        if mode == self.mesh.outbound_traffic_policy:
+        sidecar = self.sidecar_of(proxy)
+        scope = Scope.of(sidecar, proxy.namespace)
+        mode = outbound_mode(sidecar) or self.mesh.outbound_traffic_policy
+        if mode == self.mesh.outbound_traffic_policy and scope is None:
             return self
-        key = ("as seen with", mode)
+        key = ("as seen with", mode, scope)
         if key not in self.memo:
             seen = copy.copy(self)
             seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode)
+            seen.scope = scope
             seen.memo = {}
             self.memo[key] = seen
         state: MeshState = self.memo[key]
         return state
+
+    def sidecar_of(self, proxy: Proxy) -> Config | None:
+        """The Sidecar that *proxy* goes by; gateways go by none."""
+        chosen = self._sidecars.chosen
+        return chosen(proxy.namespace, self.labels_of(proxy)) if proxy.kind == "sidecar" else None
 
     @cached_property
     def _sidecars(self) -> Sidecars:
@@ -240,6 +258,25 @@ class MeshState:
         return {(namespace_of(pod), name_of(pod)): pod for pod in self._objects[PODS]}
 
     @cached_property
+    def nodes(self) -> Mapping[str, Obj]:
+        """By name."""
+        return {name_of(each): each for each in self._objects[NODES]}
+
+    @cached_property
+    def places_count(self) -> bool:
+        """Whether anything asks where a caller is, beyond its locality, or for its labels."""
+        return (
+            self.destination_rules.asks_for_labels
+            or bool(self.mesh.locality_lb_setting.get("failoverPriority"))
+            or any(each.traffic_distribution for each in self.kubernetes_services)
+        )
+
+    def locality_of(self, proxy: Proxy) -> str:
+        """Where *proxy* is; empty where that is not known."""
+        pod = self.pod_of(proxy)
+        return localities.of_pod(pod, self.nodes) if pod is not None else localities.of_labels(proxy.labels)
+
+    @cached_property
     def secrets(self) -> Mapping[tuple[str, str], Obj]:
         """By (namespace, name)."""
         return {(namespace_of(each), name_of(each)): each for each in self._objects[SECRETS]}
@@ -260,9 +297,15 @@ class MeshState:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """The whole registry, oldest first; one host may stand in it more than once."""
-        entries = service_entry_services(self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to)
+        entries = service_entry_services(
+            self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to, self._workloads
+        )
         played = [played_outside(each, self._objects[PODS]) for each in entries]
         return tuple(sorted([*self.kubernetes_services, *played], key=_age))
+
+    @cached_property
+    def _workloads(self) -> SelectedWorkloads:
+        return SelectedWorkloads(self._objects[WORKLOAD_ENTRIES], self._objects[PODS], self.nodes)
 
     def kubernetes_service(self, host: str) -> Service | None:
         """The Kubernetes Service whose DNS name *host* is, wherever it is exported to."""
@@ -277,7 +320,17 @@ class MeshState:
         """Those of Kubernetes, whoever may see them."""
         defaults = self.mesh.default_service_export_to
         slices = self._objects[ENDPOINT_SLICES]
-        return read_services(self._objects[SERVICES], slices, self.pods, defaults)
+        found = read_services(self._objects[SERVICES], slices, self.pods, defaults, self.nodes)
+        if not self._objects[WORKLOAD_ENTRIES]:
+            return found
+        selectors = {key_of(SERVICES, each)[1:]: _selector(each) for each in self._objects[SERVICES]}
+        chosen = self._workloads.entries
+        return [
+            with_workloads(each, chosen(each.namespace, selector))
+            if (selector := selectors[each.namespace, each.name])
+            else each
+            for each in found
+        ]
 
     def services_visible_from(self, namespace: str) -> Mapping[str, Service]:
         """The registry as a proxy of *namespace* sees it: host → service, oldest first.
@@ -286,14 +339,39 @@ class MeshState:
         """
         key = ("services", namespace)
         if key not in self.memo:
-            found: dict[str, Service] = {}
-            for each in self.services:
-                known = found.get(each.host)
-                if each.is_visible_from(namespace) and (known is None or _replaces(each, known)):
-                    found[each.host] = each
-            self.memo[key] = found
+            scope = self.scope if self.scope is not None and self.scope.namespace == namespace else None
+            self.memo[key] = self._visible(namespace, scope)
         services: Mapping[str, Service] = self.memo[key]
         return services
+
+    def _visible(self, namespace: str, scope: Scope | None) -> Mapping[str, Service]:
+        found: dict[str, Service] = {}
+        for each in self.services:
+            service = scope.narrowed(each) if scope else each
+            known = found.get(each.host)
+            if service and each.is_visible_from(namespace) and (known is None or _replaces(each, known)):
+                found[each.host] = service
+        return found
+
+    def services_called_from(self, namespace: str) -> Mapping[str, Service]:
+        """As :meth:`services_visible_from`, with those to which only a VirtualService leads."""
+        visible = self.services_visible_from(namespace)
+        if self.scope is None or self.scope.namespace != namespace:
+            return visible
+        found, rest = dict(visible), self._visible(namespace, None)
+        for host, port in led_to(self.mesh_index(namespace).ordered):
+            other = rest.get(host)
+            if other is not None and host not in visible:
+                known = found.get(host, dataclasses.replace(other, ports=()))
+                ports = tuple(each for each in other.ports if each in known.ports or port in (0, each.number))
+                found[host] = dataclasses.replace(other, ports=ports)
+        return found
+
+    def mesh_index(self, namespace: str) -> MeshIndex:
+        """The VirtualServices of *namespace*'s sidecars, by host."""
+        bound = self.virtual_services.bound_to(MESH, namespace)
+        scope = self.scope
+        return MeshIndex([each for each in bound if scope is None or scope.takes_rules(each)])
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Obj]:
         """Kubernetes Services of *namespace* whose selector fits *labels*, oldest first."""
@@ -346,5 +424,10 @@ def _object_age(obj: Obj) -> tuple[str, str, str]:
 
 
 def _selects(service: Obj, labels: Mapping[str, str]) -> bool:
-    selector: dict[str, str] = (service.get("spec") or {}).get("selector") or {}
+    selector = _selector(service)
     return bool(selector) and has_labels(labels, selector)
+
+
+def _selector(service: Obj) -> dict[str, str]:
+    found: dict[str, str] = (service.get("spec") or {}).get("selector") or {}
+    return found

@@ -16,10 +16,18 @@ from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.mesh.configs import configs_of
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
-from labkit.embedded.mesh.model import CONFIG_MAPS, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
+from labkit.embedded.mesh.model import CONFIG_MAPS, NODES, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
 from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
-from labkit.embedded.objects import Obj, annotations_of, is_terminating, labels_of, name_of, namespace_of
+from labkit.embedded.objects import (
+    Obj,
+    annotations_of,
+    condition_of,
+    is_terminating,
+    labels_of,
+    name_of,
+    namespace_of,
+)
 
 QUIET = 0.001
 """Seconds without a change after which what came is published …"""
@@ -132,11 +140,12 @@ def _has_certificates(config_map: Obj) -> bool:
 
 
 def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:
-    """Whether *event* tells nothing new of a pod: most of what happens to pods is not the mesh's."""
-    if event.resource != PODS:
+    """Whether *event* tells nothing new of a pod or node: most of what happens to them is not the mesh's."""
+    if event.resource not in (PODS, NODES):
         return False
     key = namespace_of(event.object), name_of(event.object)
-    before, now = pods.get(key), None if event.type == "DELETED" else _mesh_side(event.object)
+    side = _mesh_side if event.resource == PODS else labels_of
+    before, now = pods.get(key), None if event.type == "DELETED" else side(event.object)
     pods[key] = now
     if now is None:
         del pods[key]
@@ -144,9 +153,10 @@ def _is_known(event: WatchEvent, pods: dict[tuple[str, str], object]) -> bool:
 
 
 def _mesh_side(pod: Obj) -> object:
-    """What of a pod the mesh is made from; readiness comes with the EndpointSlices."""
+    """What of a pod the mesh is made from."""
     address = (pod.get("status") or {}).get("podIP")
-    return labels_of(pod), annotations_of(pod), address, is_terminating(pod), pod.get("spec")
+    ready = (condition_of(pod, "Ready") or {}).get("status")
+    return labels_of(pod), annotations_of(pod), address, ready, is_terminating(pod), pod.get("spec")
 
 
 def _words(changes: list[WatchEvent]) -> str:

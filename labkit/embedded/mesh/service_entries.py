@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from labkit.embedded import outside
 from labkit.embedded.mesh.configs import Config, configs_of
 from labkit.embedded.mesh.hosts import is_wildcard
+from labkit.embedded.mesh.selected_workloads import Selected, SelectedWorkloads, entry_endpoint
 from labkit.embedded.mesh.services import Endpoint, Resolution, Service, ServicePort, parse_protocol
 from labkit.embedded.objects import Obj
 
@@ -21,9 +21,13 @@ _RESOLUTIONS: Mapping[str, Resolution] = {
 _NAMED_ENDPOINTS = ("DNS", "DNS_ROUND_ROBIN")
 
 
-def service_entry_services(objects: Iterable[Obj], default_export_to: Iterable[str]) -> list[Service]:
-    """The registry's part that ServiceEntries add."""
-    return [each for config in configs_of(objects, default_export_to) for each in _services(config)]
+def service_entry_services(
+    objects: Iterable[Obj], default_export_to: Iterable[str], workloads: SelectedWorkloads
+) -> list[Service]:
+    """The registry's part that ServiceEntries add; *workloads*: those they may choose."""
+    return [
+        each for config in configs_of(objects, default_export_to) for each in _services(config, workloads)
+    ]
 
 
 def played_outside(service: Service, pods: Iterable[Obj]) -> Service:
@@ -41,12 +45,13 @@ def _played(endpoint: Endpoint, pods: Iterable[Obj]) -> Endpoint:
     return replace(endpoint, address=address, port=outside.PORTS.get(endpoint.port, endpoint.port))
 
 
-def _services(config: Config) -> Iterator[Service]:
+def _services(config: Config, workloads: SelectedWorkloads) -> Iterator[Service]:
     spec = config.spec
     resolution = _RESOLUTIONS.get(str(spec.get("resolution") or "NONE"))
     if resolution is None:  # DYNAMIC_DNS: refused with a warning when it was applied
         return
     ports = tuple(map(_port, spec.get("ports") or []))
+    chosen = list(_chosen(config, workloads))
     for host in spec.get("hosts") or []:
         yield Service(
             host=str(host).lower(),
@@ -60,7 +65,9 @@ def _services(config: Config) -> Iterator[Service]:
             external=spec.get("location") != "MESH_INTERNAL",
             from_kubernetes=False,
             subject_alt_names=tuple(map(str, spec.get("subjectAltNames") or ())),
-            endpoints={port.name: tuple(_endpoints(config, str(host), port, resolution)) for port in ports},
+            endpoints={
+                port.name: tuple(_endpoints(config, str(host), port, resolution, chosen)) for port in ports
+            },
         )
 
 
@@ -70,25 +77,27 @@ def _port(port: Obj) -> ServicePort:
     return ServicePort(str(port.get("name") or ""), number, protocol, int(port.get("targetPort") or 0))
 
 
-def _endpoints(config: Config, host: str, port: ServicePort, resolution: Resolution) -> Iterator[Endpoint]:
+def _chosen(config: Config, workloads: SelectedWorkloads) -> Iterator[Selected]:
+    """The workloads that its selector finds; one with endpoints of its own has none."""
+    selector = (config.spec.get("workloadSelector") or {}).get("labels") or {}
+    if selector and not config.spec.get("endpoints"):
+        yield from workloads.of(config.namespace, selector)
+
+
+def _endpoints(
+    config: Config, host: str, port: ServicePort, resolution: Resolution, chosen: Sequence[Selected]
+) -> Iterator[Endpoint]:
     given, namespace = config.spec.get("endpoints") or [], config.namespace
-    if not given and resolution in _NAMED_ENDPOINTS and not is_wildcard(host):
+    selects = bool((config.spec.get("workloadSelector") or {}).get("labels"))
+    if not given and not selects and resolution in _NAMED_ENDPOINTS and not is_wildcard(host):
         yield Endpoint(host, _number(port))
     for each in given:
-        yield _endpoint(each, port, namespace)
+        number = int((each.get("ports") or {}).get(port.name) or _number(port))
+        yield replace(entry_endpoint(each, namespace), port=number)
+    for one in chosen:
+        if resolution in _NAMED_ENDPOINTS or not one.is_named:
+            yield replace(one.endpoint, port=one.ports.get(port.name) or _number(port))
 
 
 def _number(port: ServicePort) -> int:
     return int(port.target) or port.number
-
-
-def _endpoint(given: Mapping[str, Any], port: ServicePort, namespace: str) -> Endpoint:
-    return Endpoint(
-        address=str(given.get("address") or ""),
-        port=int((given.get("ports") or {}).get(port.name) or _number(port)),
-        labels=given.get("labels") or {},
-        weight=max(1, int(given.get("weight") or 1)),
-        locality=str(given.get("locality") or ""),
-        namespace=namespace,
-        account=str(given.get("serviceAccount") or ""),
-    )

@@ -68,6 +68,8 @@ class Endpoint:
     """Of the workload."""
     account: str = ""
     """The workload's service account."""
+    node: str = ""
+    """Where it runs."""
     told: Workload | None = field(default=None, compare=False)
     """What metrics say it belongs to, where it is a pod of this cluster."""
 
@@ -91,6 +93,8 @@ class Service:
     external: bool = False
     """``MESH_EXTERNAL``."""
     from_kubernetes: bool = True
+    traffic_distribution: str = ""
+    """Which endpoints its callers shall prefer: ``PreferSameZone``, ``PreferSameNode``."""
     aliases: tuple[str, ...] = ()
     """Hosts of ExternalName Services that point here."""
     subject_alt_names: tuple[str, ...] = ()

@@ -72,10 +72,6 @@ class VirtualServices:
         rules = (rule for each in self._all for rule in (*each.http, *each.tls, *each.tcp))
         return any(match.get("sourceLabels") for rule in rules for match in rule.get("match") or [])
 
-    def mesh_index(self, namespace: str) -> MeshIndex:
-        """The VirtualServices of *namespace*'s sidecars, by host."""
-        return MeshIndex(self.bound_to(MESH, namespace))
-
 
 class MeshIndex:
     """VirtualServices bound to the mesh, in order of precedence, found by host."""

@@ -11,9 +11,9 @@ from decimal import Decimal
 from labkit.embedded.interfaces import Client
 from labkit.embedded.node.scheduling.filters import NO_FREE_PORTS, NOT_SELECTED, no_free_ports
 from labkit.embedded.node.scheduling.resources import Shortage, shortages
-from labkit.embedded.node.scheduling.selectors import matches_node
 from labkit.embedded.node.scheduling.world import World
 from labkit.embedded.objects import Obj
+from labkit.embedded.selectors import matches_node
 from labkit.embedded.taints import taints_of, untolerated
 
 KNOWN = ("pods", "cpu", "memory", "ephemeral-storage")

@@ -40,6 +40,8 @@ def resolve(client: Client, namespace: str, pod: str, name: str) -> list[str] | 
             return addresses
         service = _service(client, namespace, name)
         if service is None:
+            if addresses := _host_of_service(client, namespace, name):
+                return addresses
             played = outside.address_of(client.list("pods", outside.NAMESPACE), name)
             return [played] if played else [] if _is_ours(name) else AskHost(name)
         alias = service.get("spec", {}).get("externalName")
@@ -99,18 +101,36 @@ def _service(client: Client, namespace: str, name: str) -> Obj | None:
     return None
 
 
+def _host_of_service(client: Client, namespace: str, name: str) -> list[str]:
+    """The pod that *name* means: one of a headless Service, by its hostname before the Service's name."""
+    host, _, rest = name.partition(".")
+    match rest.removesuffix(f".{CLUSTER_DOMAIN}").split("."):
+        case [name_of_service] if name_of_service == rest:
+            service = client.find("services", name_of_service, namespace)
+        case [name_of_service, where, *domain] if domain in ([], ["svc"]):
+            service = client.find("services", name_of_service, where)
+        case _:
+            service = None
+    if service is None or service.get("spec", {}).get("clusterIP") != "None":
+        return []
+    return [address for found, address in _entries(client, service) if found == host]
+
+
 def _addresses(client: Client, service: Obj) -> list[str]:
     spec = service.get("spec", {})
     if spec.get("clusterIP") and spec["clusterIP"] != "None":
         return [str(spec["clusterIP"])]
-    found = {
-        str(address)
-        for slice_ in _slices(client, service)
-        for entry in slice_.get("endpoints") or []
-        if spec.get("publishNotReadyAddresses") or _is_ready(entry)
-        for address in entry.get("addresses") or []
-    }
+    found = {address for _, address in _entries(client, service)}
     return random.sample(sorted(found), len(found))
+
+
+def _entries(client: Client, service: Obj) -> Iterator[tuple[str, str]]:
+    """The hostname, where there is one, and the address of whoever is to be found behind *service*."""
+    everyone = service.get("spec", {}).get("publishNotReadyAddresses")
+    for slice_ in _slices(client, service):
+        for entry in slice_.get("endpoints") or []:
+            if everyone or _is_ready(entry):
+                yield from ((entry.get("hostname") or "", str(each)) for each in entry.get("addresses") or [])
 
 
 def _service_at(client: Client, address: str) -> Obj | None:

@@ -59,6 +59,41 @@ async def test_readiness(mesh):
     assert (probe["initialDelaySeconds"], probe["periodSeconds"], probe["failureThreshold"]) == (1, 2, 30)
 
 
+def config(mesh, name, namespace, spec):
+    obj = {"apiVersion": "networking.istio.io/v1beta1", "kind": "ProxyConfig", "spec": spec}
+    meta = {"name": name, "namespace": namespace}
+    mesh.client.verbs.create("proxyconfigs.networking.istio.io", {**obj, "metadata": meta})
+
+
+async def test_proxy_configs_of_the_mesh_the_namespace_and_the_pod(mesh):
+    config(
+        mesh, "all", "istio-system", {"concurrency": 4, "environmentVariables": {"A": "mesh", "B": "mesh"}}
+    )
+    assert "4" in proxy(make(mesh, {})[0])["args"]
+    config(mesh, "ours", "dev", {"concurrency": 3, "environmentVariables": {"B": "dev"}})
+    assert proxy(make(mesh, {})[0])["args"][-2:] == ["--concurrency", "3"]
+    pod, warnings = make(mesh, {CONFIG: "{concurrency: 2, proxyMetadata: {C: pod}}"})
+    assert proxy(pod)["args"][-2:] == ["--concurrency", "2"]
+    variables = {each["name"]: each.get("value") for each in proxy(pod)["env"]}
+    assert {"A": "mesh", "B": "dev", "C": "pod"}.items() <= variables.items()
+    assert warnings == []
+    config(mesh, "chosen", "dev", {"selector": {"matchLabels": {"app": "chosen"}}, "concurrency": 1})
+    pod, _ = make(mesh, {CONFIG: "{concurrency: 2}"}, {"app": "chosen"})
+    assert proxy(pod)["args"][-2:] == ["--concurrency", "1"]
+
+
+async def test_volumes_of_the_proxys(mesh):
+    volume = '{"certs": {"secret": {"secretName": "certs", "optional": true}}}'
+    mount = '{"certs": {"mountPath": "/etc/certs/", "readOnly": true}}'
+    pod, warnings = make(mesh, {f"{SIDECAR}userVolume": volume, f"{SIDECAR}userVolumeMount": mount})
+    assert {"name": "certs", "mountPath": "/etc/certs/", "readOnly": True} in proxy(pod)["volumeMounts"]
+    (found,) = [each for each in pod["spec"]["volumes"] if each["name"] == "certs"]
+    assert (found["secret"]["secretName"], found["secret"]["optional"]) == ("certs", True)
+    assert warnings == []
+    with pytest.raises(ApiError, match="it is no JSON"):
+        make(mesh, {f"{SIDECAR}userVolume": "certs"})
+
+
 async def test_a_proxy_that_is_waited_for_comes_first(mesh):
     pod, warnings = make(mesh, {CONFIG: "holdApplicationUntilProxyStarts: true"})
     assert [each["name"] for each in pod["spec"]["containers"]] == ["istio-proxy", "app"]

@@ -31,6 +31,7 @@ RESOURCES = {
     "Service": model.SERVICES,
     "EndpointSlice": model.ENDPOINT_SLICES,
     "Pod": model.PODS,
+    "Node": model.NODES,
     "ConfigMap": model.CONFIG_MAPS,
     "Secret": model.SECRETS,
     "Gateway": model.GATEWAYS,
@@ -39,6 +40,7 @@ RESOURCES = {
     "ServiceEntry": model.SERVICE_ENTRIES,
     "Sidecar": model.SIDECARS,
     "EnvoyFilter": model.ENVOY_FILTERS,
+    "WorkloadEntry": model.WORKLOAD_ENTRIES,
     "Telemetry": model.TELEMETRIES,
     "Ingress": model.INGRESSES,
     "IngressClass": model.INGRESS_CLASSES,
@@ -153,6 +155,7 @@ def _slices(objects: list[Obj]) -> list[Obj]:
         }
         for service in services
         for index, port in enumerate(service["spec"].get("ports", []))
+        if _target(port, pods)
     ]
 
 
@@ -180,7 +183,7 @@ def _target(port: Obj, pods: list[Obj]) -> int:
     ]
     if isinstance(target, int):
         return target
-    return next(each["containerPort"] for each in declared if each.get("name") == target)
+    return next((each["containerPort"] for each in declared if each.get("name") == target), 0)
 
 
 def read_mesh(text: str, *, network: str = "127.42.0", **settings: Any) -> Mesh:

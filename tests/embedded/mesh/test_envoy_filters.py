@@ -130,12 +130,6 @@ def test_before_a_filter_that_is_not_there_it_goes_nowhere(mesh):
     assert "broken" not in filters(made, "c")
 
 
-def test_a_filter_that_could_do_anything_is_told_to_be_without_effect(mesh):
-    lua = "envoy.extensions.filters.http.lua.v3.Lua"
-    text = fault(**{"envoy.extensions.filters.http.fault.v3.HTTPFault": lua})
-    assert "broken" not in filters(mesh(PODS + text), "c")
-
-
 def taken(text):
     (obj,) = [each for each in yaml.safe_load_all(text) if each]
     request = AdmissionRequest(

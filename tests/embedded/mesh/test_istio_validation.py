@@ -464,16 +464,12 @@ WARNINGS = {
     ("DestinationRule", "{host: a, trafficPolicy: {tls: {mode: SIMPLE, caCrl: /f}}}"): (
         "spec.trafficPolicy.tls.caCrl: no such file is read; put the list into the Secret, as ca.crl"
     ),
-    ("DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}}"): (
-        "spec.trafficPolicy.loadBalancer.localityLbSetting: "
-        "localities are not looked at yet; all endpoints are used alike"
-    ),
     (
-        "ServiceEntry",
-        put("{hosts: [a.com], workloadSelector: {labels: {a: b}}, resolution: STATIC, …}", PORTS),
-    ): ("spec.workloadSelector: pods are not selected yet; this entry has no endpoints"),
-    ("EnvoyFilter", "{configPatches: [{applyTo: CLUSTER, patch: {operation: REMOVE}}]}"): (
-        "spec.configPatches[0].applyTo: only HTTP_FILTER is done yet; this patch has no effect"
+        "DestinationRule",
+        "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}]}}}}",
+    ): ("outlier detection policy must be provided for failover"),
+    ("EnvoyFilter", "{configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {}}}]}"): (
+        "spec.configPatches[0].applyTo: BOOTSTRAP is not done by this cluster; this patch has no effect"
     ),
     ("EnvoyFilter", "{workloadSelector: {}}"): (
         "Envoy filter: workload selector specified without labels, "

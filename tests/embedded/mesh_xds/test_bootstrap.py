@@ -37,6 +37,11 @@ def test_log_levels_are_the_containers():
     assert command.argv[-4:] == ["-l", "debug", "--component-log-level", "misc:error,wasm:off"]
 
 
+def test_workers_are_the_containers():
+    command = proxy_command(launch(Path("/r"), "proxy", "sidecar", "--concurrency", "3"), Path("/x"))
+    assert command.argv[command.argv.index("--concurrency") + 1] == "3"
+
+
 def test_nothing_but_the_pods_address_is_bound():
     text = json.dumps(bootstrap(launch(Path("/r")), Path("/x")))
     assert "127.42.0.7" in text

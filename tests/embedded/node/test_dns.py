@@ -78,6 +78,18 @@ def test_a_headless_service_is_its_ready_pods(client: InProcessClient) -> None:
     assert sorted(found) == ["127.42.0.2", "127.42.0.3"]
 
 
+def test_a_pod_of_a_headless_service_is_found_by_its_hostname(client: InProcessClient) -> None:
+    service(client, "b", clusterIP="None")
+    endpoints(client, "b", {"127.42.0.2": True, "127.42.0.3": True})
+    (slice_,) = client.list("endpointslices.discovery.k8s.io", "default")
+    entries = [{**each, "hostname": f"b-{i}"} for i, each in enumerate(slice_["endpoints"])]
+    client.update("endpointslices.discovery.k8s.io", {**slice_, "endpoints": entries})
+    for name in ("b-1.b", "b-1.b.default", "b-1.b.default.svc", "b-1.b.default.svc.cluster.local"):
+        assert ask(client, name) == entries[1]["addresses"]
+    assert ask(client, "b-2.b") == AskHost("b-2.b")
+    assert ask(client, "b-2.b.default.svc") == []
+
+
 def test_an_external_name_is_followed(client: InProcessClient) -> None:
     address = service(client, "b")["spec"]["clusterIP"]
     service(client, "alias", type="ExternalName", externalName="b.default.svc.cluster.local", ports=[])

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
+from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
 from labkit.embedded.api.kinds.crds import DEFINITION
+from labkit.embedded.api.kinds.cron_jobs import CRON_JOB
 from labkit.embedded.api.kinds.custom import kind_of, type_of
+from labkit.embedded.api.kinds.daemon_sets import DAEMON_SET
 from labkit.embedded.api.kinds.deployments import DEPLOYMENT
 from labkit.embedded.api.kinds.disruption_budgets import DISRUPTION_BUDGET
 from labkit.embedded.api.kinds.endpoints import ENDPOINT_SLICE, ENDPOINTS
@@ -14,6 +17,7 @@ from labkit.embedded.api.kinds.events import EVENT, NEW_EVENT
 from labkit.embedded.api.kinds.ingress_classes import INGRESS_CLASS
 from labkit.embedded.api.kinds.ingresses import INGRESS
 from labkit.embedded.api.kinds.istio import DEFINITIONS
+from labkit.embedded.api.kinds.jobs import JOB
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
 from labkit.embedded.api.kinds.namespaces import NAMESPACE
@@ -25,6 +29,7 @@ from labkit.embedded.api.kinds.reviews import REVIEWS
 from labkit.embedded.api.kinds.secrets import SECRET
 from labkit.embedded.api.kinds.service_accounts import SERVICE_ACCOUNT
 from labkit.embedded.api.kinds.services import SERVICE
+from labkit.embedded.api.kinds.stateful_sets import STATEFUL_SET
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
@@ -41,7 +46,12 @@ BUILT_IN: tuple[Kind, ...] = (
     SERVICE,
     DEPLOYMENT,
     REPLICA_SET,
+    STATEFUL_SET,
+    DAEMON_SET,
+    CONTROLLER_REVISION,
     *REVIEWS,
+    JOB,
+    CRON_JOB,
     LEASE,
     ENDPOINT_SLICE,
     NEW_EVENT,

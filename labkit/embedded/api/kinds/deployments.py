@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labkit.embedded.api.kinds.common import names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row, wide
+from labkit.embedded.api.kinds.common.counts import count_or_share, not_more_than_all, number
 from labkit.embedded.api.kinds.common.fill import fill
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.pods import TEMPLATE
@@ -61,22 +61,11 @@ def _strategy(causes: Causes, strategy: Obj) -> None:
 
 def _rolling_update(causes: Causes, field: str, rolling: Obj) -> None:
     for key in ("maxUnavailable", "maxSurge"):
-        value = rolling.get(key, 0)
-        if isinstance(value, str):
-            causes.invalid_each(f"{field}.{key}", value, names.percent(value))
-        else:
-            causes.not_negative(f"{field}.{key}", value)
+        count_or_share(causes, f"{field}.{key}", rolling.get(key, 0))
     unavailable, surge = rolling.get("maxUnavailable", 0), rolling.get("maxSurge", 0)
-    if _number(unavailable) == 0 and _number(surge) == 0:
+    if number(unavailable) == 0 and number(surge) == 0:
         causes.invalid(f"{field}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
-    if isinstance(unavailable, str) and _number(unavailable) > 100:
-        causes.invalid(f"{field}.maxUnavailable", unavailable, "must not be greater than 100%")
-
-
-def _number(value: int | str) -> int:
-    if isinstance(value, int):
-        return value
-    return int(value[:-1]) if not names.percent(value) else 0
+    not_more_than_all(causes, f"{field}.maxUnavailable", unavailable)
 
 
 def _ready(row: Row) -> str:

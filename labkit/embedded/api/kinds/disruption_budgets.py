@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from labkit.embedded.api.kinds.common import meta, names
+from labkit.embedded.api.kinds.common import meta
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column
+from labkit.embedded.api.kinds.common.counts import count_or_share, not_more_than_all
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.resources import ResourceType, status_of
@@ -28,7 +29,8 @@ def _validate(causes: Causes, obj: Obj, _old: Obj | None) -> None:
         causes.invalid("spec", _as_struct(spec), detail)
     for key in ("minAvailable", "maxUnavailable"):
         if key in spec:
-            _count(causes, f"spec.{key}", spec[key])
+            count_or_share(causes, f"spec.{key}", spec[key])
+            not_more_than_all(causes, f"spec.{key}", spec[key])
     if spec.get("selector") is not None:
         meta.selector(causes, "spec.selector", spec["selector"])
     policy = spec.get("unhealthyPodEvictionPolicy")
@@ -41,16 +43,6 @@ def _as_struct(spec: Obj) -> golang.Shown:
     keys = ("MinAvailable", "Selector", "MaxUnavailable", "UnhealthyPodEvictionPolicy")
     shown = (f'"{key}":{golang.compact(spec.get(key[0].lower() + key[1:]))}' for key in keys)
     return golang.Shown("{" + ",".join(shown) + "}")
-
-
-def _count(causes: Causes, field: str, value: int | str) -> None:
-    if isinstance(value, int):
-        causes.not_negative(field, value)
-        return
-    wrong = names.percent(value)
-    causes.invalid_each(field, value, wrong)
-    if not wrong and int(value[:-1]) > 100:
-        causes.invalid(field, value, "must not be greater than 100%")
 
 
 def _either(key: str) -> Any:

@@ -77,3 +77,5 @@ class Kind:
     """The fields of ``metadata`` that a write to ``/status`` may not change."""
     shown_when_deleted: bool = False
     """Whether a deletion answers with the object, not with a Status."""
+    orphans: bool = False
+    """Whether what an object owns stays when it is deleted, unless the deletion says otherwise."""

@@ -1,4 +1,4 @@
-"""What Deployments and ReplicaSets have in common: a selector, a template, a scale."""
+"""What workloads have in common: a selector, a template, a scale."""
 
 from __future__ import annotations
 
@@ -54,11 +54,16 @@ def check_workload(causes: Causes, spec: Obj) -> None:
         detail = "`selector` does not match template `labels`"
         causes.invalid("spec.template.metadata.labels", labels, detail)
     template(causes, "spec.template", pod)
+    check_lasting(causes, pod, "ReplicaSet")
+
+
+def check_lasting(causes: Causes, pod: Obj, kind: str) -> None:
+    """A template whose pods have no end."""
     policy = (pod.get("spec") or {}).get("restartPolicy", "Always")
     if policy != "Always":
         causes.unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
     if (pod.get("spec") or {}).get("activeDeadlineSeconds") is not None:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        detail = f"activeDeadlineSeconds in {kind} is not Supported"
         causes.forbidden("spec.template.spec.activeDeadlineSeconds", detail)
 
 

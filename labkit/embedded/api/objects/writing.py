@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import cast
 
 from aiohttp import web
@@ -21,6 +22,11 @@ from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
 from labkit.embedded.status import invalid, not_found
 
 _BODY_TYPES = (JSON, YAML, "text/yaml", "application/x-yaml")
+
+_PRESERVED = (
+    "child pods are preserved by default when {} are deleted; set propagationPolicy=Background to remove "
+    "them or set propagationPolicy=Orphan to suppress this warning"
+)
 
 
 class Writing:
@@ -97,23 +103,23 @@ class Writing:
 
     def delete(self, call: Call) -> web.Response:
         """DELETE of one object."""
-        chosen = options.delete_options(call.query, delete_body(call))
+        chosen, said = _by_kind(call, options.delete_options(call.query, delete_body(call)))
         target = call.target
         written = self._verbs.delete(_stored(call).name, target.name, target.namespace, chosen)
         if written.gone and not catalogue.of(target.kind).shown_when_deleted:
             value = deleted_status(target.kind, written.object)
-            return responses.answer(call.request, value, form=call.form, warnings=written.warnings)
-        return _written(call, written)
+            return responses.answer(call.request, value, form=call.form, warnings=said)
+        return _written(call, written, said)
 
     def delete_collection(self, call: Call, lister: Lister) -> web.Response:
         """DELETE of all that a list with the same query would show."""
-        chosen = options.delete_options(call.query, delete_body(call))
+        chosen, said = _by_kind(call, options.delete_options(call.query, delete_body(call)))
         page = lister.page(call.target, call.query)
         for obj in page.objects:
             self._verbs.delete(_stored(call).name, name_of(obj), namespace_of(obj), chosen)
         meta = {"resourceVersion": str(self._verbs.store.revision)}
         value = call.presenter.page(Page(page.objects, meta))
-        return responses.answer(call.request, value, form=call.form)
+        return responses.answer(call.request, value, form=call.form, warnings=said)
 
     def _update(
         self, call: Call, decoded: Decoded, chosen: options.WriteOptions, track: Track | None
@@ -168,6 +174,13 @@ def _check_patch_options(call: Call, chosen: options.WriteOptions) -> None:
     else:
         return
     raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
+
+
+def _by_kind(call: Call, chosen: options.DeleteOptions) -> tuple[options.DeleteOptions, list[str]]:
+    """*chosen*, completed as its kind has it, and what whoever deletes should hear of that."""
+    if chosen.propagation or not catalogue.of(call.target.kind).orphans:
+        return chosen, []
+    return dataclasses.replace(chosen, propagation="Orphan"), [_PRESERVED.format(call.target.kind.plural)]
 
 
 def _stored(call: Call) -> ResourceType:

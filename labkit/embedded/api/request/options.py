@@ -14,6 +14,7 @@ from labkit.embedded.status import ApiError, bad_request, invalid
 FIELD_VALIDATION = ("Ignore", "Strict", "Warn")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _PROPAGATIONS = {"Foreground": FOREGROUND, "Background": "", "Orphan": ORPHAN}
+_UNSAID = ""
 _LONGEST_MANAGER = 128
 _TRUE = ("true", "1", "")
 FIELD_TERM = re.compile(r"\s*([^=!\s]+)\s*(!=|==|=)(.*)")
@@ -86,14 +87,15 @@ def _dry_run(values: list[str], verb: str) -> bool:
 class DeleteOptions:
     """``metav1.DeleteOptions``, from a body, a query, or inside."""
 
-    propagation: str = "Background"
+    propagation: str = _UNSAID
+    """Empty where it is left to the kind."""
     grace_seconds: int | None = None
     uid: str = ""
     resource_version: str = ""
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        if self.propagation not in _PROPAGATIONS:
+        if self.propagation not in (_UNSAID, *_PROPAGATIONS):
             allowed = ", ".join(f'"{each}"' for each in (*_PROPAGATIONS, "nil"))
             message = f'Unsupported value: "{self.propagation}": supported values: {allowed}'
             cause = ("propagationPolicy", "FieldValueNotSupported", message)
@@ -102,7 +104,7 @@ class DeleteOptions:
     @property
     def finalizer(self) -> str:
         """What stays on the object until its dependents are dealt with, if anything."""
-        return _PROPAGATIONS[self.propagation]
+        return _PROPAGATIONS.get(self.propagation, "")
 
 
 def delete_options(query: Mapping[str, str], given: Obj) -> DeleteOptions:
@@ -112,7 +114,7 @@ def delete_options(query: Mapping[str, str], given: Obj) -> DeleteOptions:
     if propagation is None and _orphans(given, query):
         propagation = "Orphan"
     return DeleteOptions(
-        propagation or "Background",
+        propagation or _UNSAID,
         given.get("gracePeriodSeconds", number(query, "gracePeriodSeconds")),
         preconditions.get("uid", ""),
         preconditions.get("resourceVersion", ""),

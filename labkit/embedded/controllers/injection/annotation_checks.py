@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable, Iterator, Mapping
 
 import yaml
 
-from labkit.embedded.controllers.injection.pod_annotations import READINESS, TRAFFIC
+from labkit.embedded.controllers.injection.pod_annotations import (
+    READINESS,
+    TRAFFIC,
+    USER_MOUNTS,
+    USER_VOLUMES,
+)
 from labkit.embedded.objects import Obj, annotations_of
 from labkit.embedded.proxy_config import PROXY_CONFIG
 
@@ -105,6 +111,16 @@ def _proxy_config(value: str) -> Iterator[str]:
         yield "concurrency must be greater than or equal to 0"
 
 
+def _by_name(value: str) -> Iterator[str]:
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        yield f"it is no JSON: {error}"
+        return
+    if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
+        yield "it holds no objects by name"
+
+
 _CHECKS: Mapping[str, Check] = {
     "sidecar.istio.io/interceptionMode": _mode,
     **dict.fromkeys(READINESS, _number),
@@ -115,5 +131,7 @@ _CHECKS: Mapping[str, Check] = {
     f"{TRAFFIC}includeOutboundPorts": _ports("includeOutboundPorts"),
     f"{TRAFFIC}excludeOutboundPorts": _ports("excludeOutboundPorts"),
     "prometheus.istio.io/merge-metrics": _bool,
+    USER_VOLUMES: _by_name,
+    USER_MOUNTS: _by_name,
     PROXY_CONFIG: _proxy_config,
 }

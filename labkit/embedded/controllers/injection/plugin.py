@@ -9,7 +9,9 @@ import yaml
 from labkit.embedded.controllers.injection.annotation_checks import faults
 from labkit.embedded.controllers.injection.decision import is_allowed, selected_by
 from labkit.embedded.controllers.injection.pod_annotations import notices
+from labkit.embedded.controllers.injection.proxy_configs import effective
 from labkit.embedded.controllers.injection.templates import (
+    SETTINGS,
     inject_gateway,
     inject_sidecar,
     status_of,
@@ -57,7 +59,8 @@ class Injection:
             raise _failed(webhook, f"failed to run injection template: {why}")
         if wrong := faults(pod):
             raise admission_denied(webhook, _errors(wrong))
-        template(pod, self._values())
+        values = {**self._values(), SETTINGS: effective(self._client, namespace["metadata"]["name"], pod)}
+        template(pod, values)
 
     def _call(self, webhook: str) -> None:
         """As with ``failurePolicy: Fail``: while istiod is down, no pod that it selects can be made."""

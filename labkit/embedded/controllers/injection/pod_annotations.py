@@ -1,8 +1,8 @@
 """Istio's annotations and labels of pods: which are honoured here, which change nothing, and why.
 
 The names are those of ``istio.io/api``. Who reads the ones that are honoured: the templates (resources,
-log levels, image, readiness), the node (``traffic.sidecar.istio.io/…Outbound…``, the order of the start)
-the proxy's bootstrap (``concurrency``) and the control plane (``tracing``).
+log levels, image, readiness, volumes), the node (``traffic.sidecar.istio.io/…Outbound…``, the order of the
+start), the proxy's bootstrap (``concurrency``) and the control plane (``tracing``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ READINESS = {
     f"readiness.status.sidecar.istio.io/{field}": field
     for field in ("initialDelaySeconds", "periodSeconds", "failureThreshold")
 }
+USER_VOLUMES, USER_MOUNTS = "sidecar.istio.io/userVolume", "sidecar.istio.io/userVolumeMount"
 TRAFFIC = "traffic.sidecar.istio.io/"
 
 _HONOURED = {
@@ -29,6 +30,8 @@ _HONOURED = {
     LOG_LEVEL,
     COMPONENT_LOG_LEVEL,
     PROXY_IMAGE,
+    USER_VOLUMES,
+    USER_MOUNTS,
     *READINESS,
     *(
         f"{TRAFFIC}{name}"
@@ -60,7 +63,6 @@ _KEEPERS = ("operator.istio.io/", "install.operator.istio.io/")
 _ALL_INBOUND = "every inbound port goes through the sidecar"
 _NO_AGENT = "no agent runs beside the proxy"
 _NO_IPTABLES = "traffic reaches the sidecar without iptables"
-_NO_VOLUMES = "containers see no volumes"
 _OWN_STATS = "the proxy counts what it counts everywhere"
 _NO_AMBIENT = "there is no ambient mesh"
 _ONE_NETWORK = "there is one cluster on one network"
@@ -76,8 +78,6 @@ _IGNORED = {
     "sidecar.istio.io/discoveryAddress": "the proxy always asks this cluster's istiod",
     "sidecar.istio.io/controlPlaneAuthPolicy": "the proxy asks istiod through a Unix socket",
     "sidecar.istio.io/bootstrapOverride": "the proxy starts with its own bootstrap",
-    "sidecar.istio.io/userVolume": _NO_VOLUMES,
-    "sidecar.istio.io/userVolumeMount": _NO_VOLUMES,
     "sidecar.istio.io/enableCoreDump": "no core is dumped",
     "sidecar.istio.io/nativeSidecar": "the sidecar is an ordinary container",
     "sidecar.istio.io/extraStatTags": _OWN_STATS,
@@ -98,7 +98,10 @@ _IGNORED = {
     "istio.io/dataplane-mode": _NO_AMBIENT,
     "istio.io/use-waypoint": _NO_AMBIENT,
 }
-_CONFIG_HONOURED = {"concurrency", "holdApplicationUntilProxyStarts", "tracing"}
+_CONFIG_HONOURED = {
+    *("concurrency", "holdApplicationUntilProxyStarts", "proxyMetadata", "tracing"),
+    *("gatewayTopology", "proxyHeaders"),
+}
 
 
 def notices(pod: Obj) -> list[str]:

@@ -7,7 +7,7 @@ of ``holdApplicationUntilProxyStarts`` (this node waits by itself).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.embedded.controllers.injection.decision import REVISION
@@ -17,12 +17,16 @@ from labkit.embedded.controllers.injection.pod_annotations import (
     PROXY_IMAGE,
     PROXY_RESOURCES,
     READINESS,
+    USER_MOUNTS,
+    USER_VOLUMES,
 )
 from labkit.embedded.objects import Obj, annotations_of, labels_of
 from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.version import ISTIO_VERSION
 
 PROXY = "istio-proxy"
+SETTINGS = "labkit/proxyConfig"
+"""Among the values: what the pod's ProxyConfig comes to."""
 HUB = "docker.io/istio"
 UID = 1337
 STATUS = "sidecar.istio.io/status"
@@ -71,6 +75,11 @@ def _complete(pod: Obj, role: str, values: dict[str, Any]) -> list[Obj]:
     others = [each for each in containers if each is not own]
     proxy = _merged(_proxy(role, values, annotations_of(pod)), own or {})
     pod["spec"]["containers"] = [proxy, *others] if holds_application(pod) else [*others, proxy]
+    volumes = list(_named(annotations_of(pod).get(USER_VOLUMES)))
+    if volumes:
+        known = {each["name"] for each in volumes}
+        kept = [each for each in pod["spec"].get("volumes") or [] if each["name"] not in known]
+        pod["spec"]["volumes"] = [*kept, *volumes]
     _mark(pod)
     if role == "sidecar":
         pod["metadata"]["labels"].setdefault("security.istio.io/tlsMode", "istio")
@@ -96,12 +105,13 @@ def _proxy(role: str, values: dict[str, Any], notes: Mapping[str, str]) -> Obj:
         "name": PROXY,
         "image": _image(notes.get(PROXY_IMAGE, "proxyv2")),
         "imagePullPolicy": "IfNotPresent",
-        "args": _args(role, notes),
+        "args": [*_args(role, notes), *_concurrency(values)],
         "env": [
             _field("POD_NAME", "metadata.name"),
             _field("POD_NAMESPACE", "metadata.namespace"),
             _field("INSTANCE_IP", "status.podIP"),
             _field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+            *_variables(values),
         ],
         "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
         "readinessProbe": {
@@ -113,8 +123,15 @@ def _proxy(role: str, values: dict[str, Any], notes: Mapping[str, str]) -> Obj:
             **{field: int(notes[name]) for name, field in READINESS.items() if name in notes},
         },
         "resources": _resources(values, notes),
+        **({"volumeMounts": mounts} if (mounts := list(_named(notes.get(USER_MOUNTS)))) else {}),
         "securityContext": {"runAsUser": UID, "runAsGroup": UID, "runAsNonRoot": True},
     }
+
+
+def _named(text: str | None) -> Iterator[Obj]:
+    """The entries of an annotation that holds volumes, or mounts, by name; checked before."""
+    for name, given in json.loads(text or "{}").items():
+        yield {"name": name, **given}
 
 
 def _image(name: str) -> str:
@@ -128,6 +145,16 @@ def _args(role: str, notes: Mapping[str, str]) -> list[str]:
         f"--proxyComponentLogLevel={notes.get(COMPONENT_LOG_LEVEL, 'misc:error')}",
         "--log_output_level=default:info",
     ]
+
+
+def _concurrency(values: Mapping[str, Any]) -> list[str]:
+    asked = (values.get(SETTINGS) or {}).get("concurrency")
+    return [] if asked is None else ["--concurrency", str(asked)]
+
+
+def _variables(values: Mapping[str, Any]) -> list[Obj]:
+    given = (values.get(SETTINGS) or {}).get("proxyMetadata") or {}
+    return [{"name": name, "value": value} for name, value in given.items()]
 
 
 def _resources(values: dict[str, Any], notes: Mapping[str, str]) -> Obj:

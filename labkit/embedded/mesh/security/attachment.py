@@ -1,4 +1,4 @@
-"""Which workloads a security policy is for: all of its namespace (the root namespace's: all of the mesh),
+"""Which workloads a policy is for: all of its namespace (the root namespace's: all of the mesh),
 those that its selector finds, or the Gateways that its ``targetRefs`` name.
 
 As istiod has it: only pods of a Gateway of the Kubernetes kind have such a name, and of the policies that
@@ -28,7 +28,10 @@ def attached(
 def _is_for(config: Config, namespace: str, labels: Mapping[str, str]) -> bool:
     targets = config.spec.get("targetRefs") or [each for each in [config.spec.get("targetRef")] if each]
     if not targets:
-        return has_labels(labels, (config.spec.get("selector") or {}).get("matchLabels") or {})
+        selector = (config.spec.get("selector") or {}).get("matchLabels")
+        # An EnvoyFilter's own spelling.
+        selector = selector or (config.spec.get("workloadSelector") or {}).get("labels")
+        return has_labels(labels, selector or {})
     return config.namespace == namespace and any(_names(each, namespace, labels) for each in targets)
 
 

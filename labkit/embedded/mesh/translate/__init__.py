@@ -16,8 +16,8 @@ from labkit.embedded.mesh.translate.clusters.outbound import (
 from labkit.embedded.mesh.translate.gateway_servers import gateway_ports
 from labkit.embedded.mesh.translate.listeners.gateways import gateway_listeners
 from labkit.embedded.mesh.translate.listeners.inbound import inbound
-from labkit.embedded.mesh.translate.listeners.insertions import with_insertions
 from labkit.embedded.mesh.translate.listeners.outbound_listeners import outbound_listeners, route_names
+from labkit.embedded.mesh.translate.patches import patched
 from labkit.embedded.mesh.translate.routes.gateway_routes import gateway_routes
 from labkit.embedded.mesh.translate.routes.sidecar_routes import sidecar_routes
 from labkit.embedded.mesh.translate.telemetry.observed import observed
@@ -38,7 +38,7 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
     listeners = outbound_listeners(state, proxy)
     fixed = [black_hole_cluster(state), passthrough_cluster(state)]
     cluster_ips, behind_them = kube_proxy.clusters(state)
-    return Snapshot(
+    made = Snapshot(
         clusters={
             **outbound.clusters,
             **{each["name"]: each for each in fixed},
@@ -46,9 +46,10 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
             **incoming.clusters,
         },
         endpoints={**outbound.endpoints, **behind_them},
-        listeners=with_insertions(state, proxy, observed(state, proxy, {**listeners, **incoming.listeners})),
+        listeners=observed(state, proxy, {**listeners, **incoming.listeners}),
         routes=sidecar_routes(state, proxy, route_names(listeners)),
     )
+    return patched(state, proxy, made)
 
 
 def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
@@ -56,10 +57,10 @@ def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
     by_sni = any(server.mode == AUTO_PASSTHROUGH for port in ports for server in port.servers)
     outbound = outbound_clusters(state, proxy, by_sni=by_sni)
     black_hole = black_hole_cluster(state)
-    listeners = observed(state, proxy, gateway_listeners(state, proxy, ports))
-    return Snapshot(
+    made = Snapshot(
         clusters={**outbound.clusters, black_hole["name"]: black_hole},
         endpoints=outbound.endpoints,
-        listeners=with_insertions(state, proxy, listeners),
+        listeners=observed(state, proxy, gateway_listeners(state, proxy, ports)),
         routes=gateway_routes(state, proxy, ports),
     )
+    return patched(state, proxy, made, ports)

@@ -20,7 +20,7 @@ class View:
         self.state = state
         self.namespace = namespace
         self.services = state.services_visible_from(namespace)
-        self.virtual_services: MeshIndex = state.virtual_services.mesh_index(namespace)
+        self.virtual_services: MeshIndex = state.mesh_index(namespace)
 
     @cached_property
     def _ports(self) -> Mapping[int, Mapping[str, Service]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.embedded.mesh.validation import common
+from labkit.embedded.mesh.validation import common, localities
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.destinations import subset_name
 from labkit.embedded.mesh.validation.report import Report
@@ -78,10 +78,19 @@ def _parts(policy: Given, path: str, report: Report) -> None:
             "use consecutiveGatewayErrors or consecutive5xxErrors instead"
         )
     if policy.get("connectionPool") is not None:
-        report.errors_from(_connection_pool(policy["connectionPool"]))
-        _pool_not_built(policy["connectionPool"], f"{path}.connectionPool", report)
+        connection_pool(policy["connectionPool"], f"{path}.connectionPool", report)
     _load_balancer(policy.get("loadBalancer") or {}, f"{path}.loadBalancer", report)
+    setting = (policy.get("loadBalancer") or {}).get("localityLbSetting") or {}
+    report.errors_from(localities.errors(setting))
+    if localities.needs_ejection(setting) and policy.get("outlierDetection") is None:
+        report.warning("outlier detection policy must be provided for failover")
     _tls(policy.get("tls"), f"{path}.tls", report)
+
+
+def connection_pool(pool: Given, path: str, report: Report) -> None:
+    """What is wrong with a ``connectionPool``, and what of it is without effect."""
+    report.errors_from(_connection_pool(pool))
+    _pool_not_built(pool, path, report)
 
 
 def _outlier_detection(given: Given) -> Iterator[str]:
@@ -145,10 +154,11 @@ def _load_balancer(given: Given, path: str, report: Report) -> None:
         if (hashing.get("httpCookie") or {}).get("attributes"):
             report.ineffective(f"{path}.consistentHash.httpCookie.attributes", "are not sent yet")
     report.errors_from(_warmup(given.get("warmup")))
-    for field in ("localityLbSetting", "zoneAwareLbSetting"):
-        if given.get(field) is not None:
-            consequence = "localities are not looked at yet; all endpoints are used alike"
-            report.ineffective(f"{path}.{field}", consequence)
+    if None not in (given.get("localityLbSetting"), given.get("zoneAwareLbSetting")):
+        report.error("only one of localityLbSetting and zoneAwareLbSetting can be set")
+    if given.get("zoneAwareLbSetting") is not None:
+        consequence = "is for Istio 1.31 and newer; localities are weighed by localityLbSetting"
+        report.ineffective(f"{path}.zoneAwareLbSetting", consequence)
 
 
 def _consistent_hash(given: Given) -> Iterator[str]:

@@ -11,9 +11,7 @@ from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 NOT_ENFORCED = {
-    "proxyconfigs.networking.istio.io": "proxies keep their settings",
-    "workloadentries.networking.istio.io": "nothing is sent to it",
-    "workloadgroups.networking.istio.io": "no workload joins it",
+    "workloadgroups.networking.istio.io": "no machine outside of the cluster can join here",
 }
 """Resource → what happens instead."""
 
@@ -23,14 +21,14 @@ def check_kept_only(resource: str, obj: Obj, report: Report) -> None:
     report.ineffective(kind, f"is stored but not enforced by this cluster yet: {NOT_ENFORCED[resource]}")
 
 
-def check_sidecar(obj: Obj, report: Report) -> None:
-    """Of a Sidecar its outbound policy counts; every proxy keeps seeing all that is exported to it."""
+def check_proxy_config(obj: Obj, report: Report) -> None:
+    """It counts when a pod is made: https://istio.io/latest/docs/reference/config/networking/proxy-config/"""
     spec = obj.get("spec") or {}
-    for field in ("ingress", "egress", "inboundConnectionPool"):
-        if spec.get(field) and not _is_everything(spec[field]):
-            report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
-    if (spec.get("outboundTrafficPolicy") or {}).get("egressProxy"):
-        report.ineffective("spec.outboundTrafficPolicy.egressProxy", "is not enforced by this cluster yet")
+    if int(spec.get("concurrency") or 0) < 0:
+        report.error("concurrency must be greater than or equal to 0")
+    report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
+    if (spec.get("image") or {}).get("imageType") not in (None, "", "default"):
+        report.ineffective("spec.image.imageType", "the proxy is the same in every image")
 
 
 def check_telemetry(obj: Obj, report: Report) -> None:
@@ -50,11 +48,6 @@ def check_telemetry(obj: Obj, report: Report) -> None:
             if (override.get("match") or {}).get("customMetric"):
                 report.ineffective(f"{where}.overrides", "this cluster counts no custom metrics")
     report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
-
-
-def _is_everything(listeners: list[Obj]) -> bool:
-    """Whether this is ``egress: [{hosts: ["*/*"]}]``, which asks for what one has anyway."""
-    return listeners == [{"hosts": ["*/*"]}]
 
 
 def check_peer_authentication(obj: Obj, report: Report) -> None:

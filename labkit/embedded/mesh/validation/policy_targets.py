@@ -23,6 +23,11 @@ def check(spec: Given, report: Report) -> None:
     selector = spec.get("selector")
     if selector is not None and not selector.get("matchLabels"):
         report.warning("workload selector specified without labels")
+    warn(spec, report)
+
+
+def warn(spec: Given, report: Report) -> None:
+    """Of targets that nothing can be attached to."""
     for field, target in _targets(spec):
         if target.get("kind") != "Gateway":
             kind = target.get("kind")

@@ -143,9 +143,6 @@ def _one_host_for_tcp(spec: Given, resolution: str) -> Iterator[str]:
         yield "multiple hosts provided with non-HTTP, non-TLS ports"
 
 
-_NOT_BUILT = (("workloadSelector", "pods are not selected yet; this entry has no endpoints"),)
-
-
 _ENDPOINT_NOT_BUILT = (("network", "networks are not told apart; the endpoint is called directly"),)
 
 
@@ -156,9 +153,6 @@ def _warnings(spec: Given, report: Report) -> None:
             "addresses are required for ports serving TCP (or unset) protocol "
             "when IP Autoallocation is not enabled"
         )
-    for field, consequence in _NOT_BUILT:
-        if spec.get(field):
-            report.ineffective(f"spec.{field}", consequence)
     for position, endpoint in enumerate(spec.get("endpoints") or []):
         for field, consequence in _ENDPOINT_NOT_BUILT:
             if endpoint.get(field):

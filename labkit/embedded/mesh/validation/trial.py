@@ -16,7 +16,6 @@ from labkit.embedded.mesh.mesh_config import MeshConfig
 from labkit.embedded.mesh.model import (
     AUTHORIZATION_POLICIES,
     DESTINATION_RULES,
-    ENVOY_FILTERS,
     GATEWAYS,
     PODS,
     REQUEST_AUTHENTICATIONS,
@@ -173,23 +172,6 @@ def _service_entry(obj: Obj) -> Objects:
     return {SERVICE_ENTRIES: [_object("ServiceEntry", "it", {**(obj.get("spec") or {}), "exportTo": ["*"]})]}
 
 
-def _envoy_filter(obj: Obj) -> Objects:
-    """A pod that it selects, with a port on which HTTP may come in; its matches are the control plane's."""
-    spec = obj.get("spec") or {}
-    labels = (spec.get("workloadSelector") or {}).get("labels") or {}
-    container = {"name": "it", "ports": [{"containerPort": 80}]}
-    pod = _object("Pod", "it", {"containers": [container]})
-    pod["metadata"]["labels"] = labels
-    patches = [
-        {key: value for key, value in (patch or {}).items() if key != "match"}
-        for patch in spec.get("configPatches") or []
-    ]
-    return {
-        PODS: [pod],
-        ENVOY_FILTERS: [_object("EnvoyFilter", "it", {**spec, "configPatches": patches})],
-    }
-
-
 def _policy(resource: str) -> Callable[[Obj], Objects]:
     """A pod that it is attached to, with a port for HTTP and one for bytes."""
 
@@ -223,7 +205,6 @@ _WORLDS = {
     DESTINATION_RULES: _destination_rule,
     GATEWAYS: _gateway,
     SERVICE_ENTRIES: _service_entry,
-    ENVOY_FILTERS: _envoy_filter,
     AUTHORIZATION_POLICIES: _policy(AUTHORIZATION_POLICIES),
     REQUEST_AUTHENTICATIONS: _policy(REQUEST_AUTHENTICATIONS),
 }

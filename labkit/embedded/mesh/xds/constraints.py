@@ -41,7 +41,7 @@ def violation(message: Message) -> str:
 
 def _violations(message: Message, path: str) -> Broken:
     if isinstance(message, AnyMessage):
-        inner = _unpacked(message)
+        inner = unpacked(message)
         if inner is not None:
             yield from _violations(inner, path)
         return
@@ -55,7 +55,7 @@ def _violations(message: Message, path: str) -> Broken:
                 yield from _violations(each, _join(path, name))
 
 
-def _unpacked(message: AnyMessage) -> Message | None:
+def unpacked(message: AnyMessage) -> Message | None:
     """What is in it, where its type is known here; Envoy has the last word on all others."""
     try:
         descriptor = descriptor_pool.Default().FindMessageTypeByName(message.TypeName())

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from labkit.embedded.node.scheduling import pod_affinity
 from labkit.embedded.node.scheduling.resources import shortages
-from labkit.embedded.node.scheduling.selectors import matches_node
 from labkit.embedded.node.scheduling.world import World
 from labkit.embedded.objects import Obj, labels_of
+from labkit.embedded.selectors import matches_node
 from labkit.embedded.taints import UNSCHEDULABLE, taints_of, untolerated
 
 NOT_SELECTED = "node(s) didn't match Pod's node affinity/selector"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from labkit.embedded.node.scheduling.selectors import matches, matches_node
 from labkit.embedded.node.scheduling.world import World
 from labkit.embedded.objects import Obj, is_terminating, labels_of, name_of, namespace_of
+from labkit.embedded.selectors import matches, matches_node
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 

@@ -14,7 +14,6 @@ from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.node.scheduling.filters import Refusal, refusal
 from labkit.embedded.node.scheduling.preemption import WAITS_FOR_VICTIMS, Sacrifice, preempt
-from labkit.embedded.node.scheduling.selectors import matches_term
 from labkit.embedded.node.scheduling.words import NO_NODES, unschedulable
 from labkit.embedded.node.scheduling.world import World, has_ended, priority_of
 from labkit.embedded.objects import (
@@ -27,6 +26,7 @@ from labkit.embedded.objects import (
     timestamp,
     uid_of,
 )
+from labkit.embedded.selectors import matches_term
 from labkit.embedded.status import ApiError
 from labkit.embedded.taints import taints_of, untolerated
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from labkit.embedded.mesh.localities import parts_of
 from labkit.embedded.mesh.model import Resource
 from labkit.embedded.mesh.services import Endpoint
+from labkit.embedded.mesh.translate.clusters.localities import Group, Spreading, grouped
 from labkit.embedded.mesh.translate.naming import socket_address
 from labkit.embedded.mesh.translate.telemetry import peers
 from labkit.embedded.mesh.translate.tls import mutual
@@ -19,25 +20,29 @@ TakesTls = Callable[[Endpoint], bool]
 
 
 def load_assignment(
-    cluster: str, endpoints: Iterable[Endpoint], takes_tls: TakesTls = lambda _: False
+    cluster: str,
+    endpoints: Iterable[Endpoint],
+    takes_tls: TakesTls = lambda _: False,
+    spread: Spreading | None = None,
 ) -> Resource:
     """The ClusterLoadAssignment of *cluster*; without endpoints it says so: Envoy waits for an answer.
 
     takes_tls: which of *endpoints* speak the mesh's mutual TLS.
+    spread: how they are shared out by where they are; by default all alike.
     """
-    localities: dict[str, list[Endpoint]] = defaultdict(list)
-    for endpoint in endpoints:
-        localities[endpoint.locality].append(endpoint)
-    groups = [_locality(name, localities[name], takes_tls) for name in sorted(localities)]
-    return {"cluster_name": cluster, "endpoints": groups}
+    groups = grouped(list(endpoints))
+    groups = spread(groups) if spread else groups
+    return {"cluster_name": cluster, "endpoints": [_locality(each, takes_tls) for each in groups]}
 
 
-def _locality(name: str, endpoints: list[Endpoint], takes_tls: TakesTls) -> dict[str, Any]:
-    parts = dict(zip(("region", "zone", "sub_zone"), name.split("/"), strict=False)) if name else {}
+def _locality(group: Group, takes_tls: TakesTls) -> dict[str, Any]:
+    named = zip(("region", "zone", "sub_zone"), parts_of(group.locality), strict=True)
+    priority = {"priority": group.priority} if group.priority else {}
     return {
-        "locality": parts,
-        "lb_endpoints": [_endpoint(each, takes_tls) for each in endpoints],
-        "load_balancing_weight": sum(each.weight for each in endpoints),
+        "locality": {name: part for name, part in named if part},
+        "lb_endpoints": [_endpoint(each, takes_tls) for each in group.endpoints],
+        "load_balancing_weight": group.weight,
+        **priority,
     }
 
 

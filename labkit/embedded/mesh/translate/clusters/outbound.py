@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.embedded.mesh import localities
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.identity.spiffe import spiffe_id
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
@@ -17,6 +18,7 @@ from labkit.embedded.mesh.peer_authentications import DISABLE
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
+from labkit.embedded.mesh.translate.clusters.localities import Spread, setting_for
 from labkit.embedded.mesh.translate.naming import (
     BLACK_HOLE,
     PASSTHROUGH,
@@ -43,11 +45,30 @@ def outbound_clusters(state: MeshState, proxy: Proxy, *, by_sni: bool = False) -
     by_sni: also those to which a gateway passes the TLS of others on.
     """
     chosen = state.destination_rules.selecting(proxy.namespace, state.labels_of(proxy))
-    key = ("outbound clusters", proxy.namespace, proxy.kind, by_sni, chosen)
+    # What else two proxies of a namespace may differ in.
+    place = _Place.of(state, proxy)
+    key = ("outbound clusters", proxy.namespace, proxy.kind, by_sni, chosen, place)
     if key not in state.memo:
-        state.memo[key] = _outbound(state, proxy, by_sni)
+        state.memo[key] = _outbound(state, proxy, by_sni, place)
     found: Outbound = state.memo[key]
     return found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a proxy is, as far as its clusters depend on it."""
+
+    locality: str
+    labels: frozenset[tuple[str, str]]
+    """The proxy's, and those that say where it is; none where nothing asks for them."""
+
+    @classmethod
+    def of(cls, state: MeshState, proxy: Proxy) -> _Place:
+        locality = state.locality_of(proxy)
+        if not state.places_count:
+            return cls(locality, frozenset())
+        topology = localities.topology(locality, localities.node_of(state.pod_of(proxy) or {}))
+        return cls(locality, frozenset({**state.labels_of(proxy), **topology}.items()))
 
 
 def passthrough_cluster(state: MeshState) -> Resource:
@@ -73,13 +94,13 @@ def black_hole_cluster(state: MeshState) -> Resource:
     return {"name": BLACK_HOLE, "type": "STATIC", "connect_timeout": timeout, "metadata": metadata}
 
 
-def _outbound(state: MeshState, proxy: Proxy, by_sni: bool) -> Outbound:
+def _outbound(state: MeshState, proxy: Proxy, by_sni: bool, place: _Place) -> Outbound:
     found = Outbound({}, {})
-    for service in state.services_visible_from(proxy.namespace).values():
+    for service in state.services_called_from(proxy.namespace).values():
         for port in service.ports:
             for passes in (False, True) if by_sni and not service.external else (False,):
                 if port.protocol != "UDP":
-                    for built in _clusters(state, proxy, service, port, passes):
+                    for built in _clusters(state, proxy, service, port, passes, place):
                         _add(found, built)
     return found
 
@@ -92,6 +113,8 @@ _WITHOUT_CHOICE = ("common_lb_config", "original_dst_lb_config")
 class _Built:
     cluster: Resource
     assignment: Resource | None = None
+    is_spread: bool = False
+    """Whether there are endpoints to choose among."""
 
 
 def _add(found: Outbound, built: _Built) -> None:
@@ -102,13 +125,13 @@ def _add(found: Outbound, built: _Built) -> None:
 
 
 def _clusters(
-    state: MeshState, proxy: Proxy, service: Service, port: ServicePort, passes_tls: bool
+    state: MeshState, proxy: Proxy, service: Service, port: ServicePort, passes_tls: bool, place: _Place
 ) -> Iterator[_Built]:
     rule = state.destination_rules.lookup(
         service.host, proxy.namespace, service.namespace, state.labels_of(proxy)
     )
     selects = rule is not None and rule.selects_workloads
-    make = _Maker(state, proxy, service, port, passes_tls, selects)
+    make = _Maker(state, proxy, service, port, place, passes_tls, selects)
     config = None if rule is None else _rule_path(rule.config.namespace, rule.config.name)
     plain = make("", service.endpoints_of(port), rule.policy_for(port.number) if rule else {}, config)
     yield from [plain] if plain else []
@@ -131,6 +154,7 @@ class _Maker:
     proxy: Proxy
     service: Service
     port: ServicePort
+    place: _Place
     passes_tls: bool = False
     """Whether they take the TLS of others, and are called by its SNI."""
     is_chosen: bool = False
@@ -141,7 +165,8 @@ class _Maker:
     ) -> _Built | None:
         name = outbound_cluster(self.port.number, self.service.host, subset)
         name = mutual.sni(name) if self.passes_tls else name
-        discovery = self._discovery(name, endpoints, policy)
+        spread = self._spread(policy)
+        discovery = self._discovery(name, endpoints, policy, spread)
         if discovery is None:
             return None
         metadata: dict[str, Any] = {"config": config} if config else {}
@@ -162,6 +187,9 @@ class _Maker:
             "metadata": cluster_metadata(self.service, **metadata),
             **discovery.cluster,
         }
+        if spread is not None and spread.is_weighted and discovery.is_spread:
+            common = {**cluster.get("common_lb_config", {}), "locality_weighted_lb_config": {}}
+            cluster["common_lb_config"] = common
         if cluster["lb_policy"] == "CLUSTER_PROVIDED":
             for key in [key for key in cluster if key.endswith("_lb_config") and key not in _WITHOUT_CHOICE]:
                 del cluster[key]
@@ -207,7 +235,18 @@ class _Maker:
         accounts = {spiffe_id(domain, each.namespace, each.account) for domain in domains for each in known}
         return accounts | set(self.service.subject_alt_names)
 
-    def _discovery(self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy) -> _Built | None:
+    def _spread(self, policy: policies.Policy) -> Spread | None:
+        """How endpoints are shared out by where they are; None where that does not count."""
+        chosen = setting_for(self.state.mesh, policy, self.service.traffic_distribution)
+        if chosen is None:
+            return None
+        setting, nearby = chosen
+        fails_over = nearby or policy.get("outlierDetection") is not None
+        return Spread(self.place.locality, dict(self.place.labels), setting, fails_over)
+
+    def _discovery(
+        self, name: str, endpoints: Sequence[Endpoint], policy: policies.Policy, spread: Spread | None
+    ) -> _Built | None:
         """How the cluster finds its endpoints; None for one that has none and can't get any."""
         resolution = self.service.resolution
         passes = resolution in ("HEADLESS", "NONE") or policies.is_passthrough(policy)
@@ -215,13 +254,13 @@ class _Maker:
         if passes and self.proxy.kind == "sidecar":
             return _Built(self._original_destination())
         if resolution in ("DNS", "DNS_ROUND_ROBIN"):
-            return self._by_name(name, endpoints)
+            return self._by_name(name, endpoints, spread)
         if resolution == "NONE":
             return None
         if self.passes_tls:
             endpoints = [each for each in endpoints if self._takes_tls(each)]
-        assignment = load_assignment(name, endpoints, self._takes_tls)
-        return _Built(_eds(name) | self._source(endpoints), assignment)
+        assignment = load_assignment(name, endpoints, self._takes_tls, spread)
+        return _Built(_eds(name) | self._source(endpoints), assignment, True)
 
     def _takes_tls(self, endpoint: Endpoint) -> bool:
         if not mutual.takes_tls(endpoint.labels):
@@ -237,7 +276,7 @@ class _Maker:
             cluster["original_dst_lb_config"] = {"upstream_port_override": int(self.port.target)}
         return cluster | FROM_ANYWHERE
 
-    def _by_name(self, name: str, endpoints: Sequence[Endpoint]) -> _Built | None:
+    def _by_name(self, name: str, endpoints: Sequence[Endpoint], spread: Spread | None) -> _Built | None:
         found = resolved(self.state, endpoints)
         if not found:
             return None
@@ -247,9 +286,9 @@ class _Maker:
             "dns_lookup_family": "V4_ONLY",
             "dns_refresh_rate": "60s",
             "respect_dns_ttl": True,
-            "load_assignment": load_assignment(name, found[:1] if once else found),
+            "load_assignment": load_assignment(name, found[:1] if once else found, spread=spread),
         }
-        return _Built(cluster | self._source(found))
+        return _Built(cluster | self._source(found), is_spread=True)
 
     def _source(self, endpoints: Sequence[Endpoint]) -> Resource:
         return FROM_ANYWHERE if leads_outside(each.address for each in endpoints) else {}

@@ -2,12 +2,13 @@
 
 Names carry the *target* port, except for the virtual host and the decorator, which carry the
 service's own port. Where two Services select one target port, the older defines protocol and names.
-VirtualServices never act here. Container ports that no Service names are passed on as they are.
+VirtualServices never act here. Container ports that no Service names are passed on as they are. Where a
+Sidecar has ``ingress``, that alone defines ports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.peer_authentications import DISABLE, STRICT, Mode
 from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.sidecars import Ingress, inbound_pool, ingress_of
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.listeners.http_manager import (
@@ -31,10 +33,12 @@ from labkit.embedded.mesh.translate.security.guards import http_guards, tcp_guar
 from labkit.embedded.mesh.translate.security.topology import topology_of
 from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import mutual
+from labkit.embedded.mesh.translate.tls import server as tls_server
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 _PLAIN = {"transport_protocol": "raw_buffer"}
 _TLS = {"transport_protocol": "tls"}
+_UNIX = "unix://"
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class _Target:
     name: str
     service: Service | None = None
     port: ServicePort | None = None
+    ingress: Ingress | None = None
+    """What a Sidecar says of it."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +72,37 @@ def inbound(state: MeshState, proxy: Proxy) -> Inbound:
 
 def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
     names = dict(container_ports(pod))
-    found: dict[int, _Target] = {}
+    told = _of_sidecar(state, proxy, names)
+    found = dict(told)
     for obj in state.services_selecting(proxy.namespace, state.labels_of(proxy)):
         service = state.kubernetes_service(service_host(name_of(obj), namespace_of(obj)))
         for port in service.ports if service else ():
             number = target_number(port, names)
             if number and port.protocol != "UDP" and number not in placement.PROXY_PORTS:
-                name = next((each for each, value in names.items() if value == number), "")
-                found.setdefault(number, _Target(number, name, service, port))
+                defined = (None, None) if told else (service, port)
+                found.setdefault(number, _Target(number, _name_of(number, names), *defined))
     for name, number in container_ports(pod):
         if number not in placement.PROXY_PORTS:
             found.setdefault(number, _Target(number, name))
+    return found
+
+
+def _name_of(number: int, names: Mapping[str, int]) -> str:
+    return next((each for each, value in names.items() if value == number), "")
+
+
+def _of_sidecar(state: MeshState, proxy: Proxy, names: Mapping[str, int]) -> dict[int, _Target]:
+    """The ports of a Sidecar's ``ingress``; each is for a service of the Sidecar's own name."""
+    config, found = state.sidecar_of(proxy), dict[int, _Target]()
+    if config is None:
+        return found
+    for each in ingress_of(config):
+        port = ServicePort(each.name, each.number, each.protocol)
+        host = f"{config.name}.{config.namespace}"
+        service = Service(host, config.name, config.namespace, config.created, "CLUSTER_IP", (port,))
+        if each.number not in placement.PROXY_PORTS:
+            target = _Target(each.number, _name_of(each.number, names), service, port, each)
+            found.setdefault(each.number, target)
     return found
 
 
@@ -126,12 +152,20 @@ class _Chains:
 
     def of(self, mode: Mode) -> list[Resource]:
         """Those for callers with mutual TLS, with plain text, or both, as *mode* says."""
-        port = self.target.port
+        port, ingress = self.target.port, self.target.ingress
+        if ingress is not None and ingress.tls is not None and mode == DISABLE:
+            return [self._ended(ingress.tls)]
         if port is not None and port.is_http:
             return self._known(mode, self._http)
         if port is not None and not port.is_auto:
             return self._known(mode, self._tcp)
         return self._detected(mode)
+
+    def _ended(self, tls: tls_server.Settings) -> Resource:
+        """The one chain of a port where TLS ends that is not the mesh's own."""
+        http = self.target.port is not None and self.target.port.is_http
+        chain = self._http(_TLS, False) if http else self._tcp(_TLS, False)
+        return {**chain, "transport_socket": tls_server.socket(self.state.mesh, tls, http=http)}
 
     def _known(self, mode: Mode, make: Callable[[Resource, bool], Resource]) -> list[Resource]:
         """Of a port that speaks one protocol."""
@@ -161,23 +195,32 @@ class _Chains:
         return self._chain(1, match, filters, secured)
 
     def _manager(self) -> Resource:
-        prefix = f"inbound_{naming.listener('0.0.0.0', self.target.number)};"
+        prefix = f"inbound_{_service_chain(self.proxy, self.target)};"
         guards, topology = http_guards(self.state, self.proxy), topology_of(self.state, self.proxy)
         manager = HttpManager(self.state.mesh, "inbound", prefix, guards=guards, topology=topology)
         return manager.inline(_route_config(self.target))
 
     def _chain(self, kind: int, match: Resource, filters: list[Resource], secured: bool) -> Resource:
-        chain = {"name": _chain_names(self.target)[kind], "filter_chain_match": match, "filters": filters}
+        chain = {
+            "name": _chain_names(self.proxy, self.target)[kind],
+            "filter_chain_match": match,
+            "filters": filters,
+        }
         if secured:
             chain["transport_socket"] = mutual.server(self.state.mesh, http=kind == 0)
         return chain
 
 
-def _chain_names(target: _Target) -> tuple[str, str]:
+def _chain_names(proxy: Proxy, target: _Target) -> tuple[str, str]:
     if target.service is None:
         return "virtualInbound-catchall-http", "virtualInbound"
-    name = naming.listener("0.0.0.0", target.number)
+    name = _service_chain(proxy, target)
     return name, name
+
+
+def _service_chain(proxy: Proxy, target: _Target) -> str:
+    """A Service's port is the pod's on any address, a Sidecar's on the pod's own."""
+    return naming.listener(proxy.pod_ip if target.ingress else "0.0.0.0", target.number)
 
 
 def _route_config(target: _Target) -> dict[str, Any]:
@@ -208,12 +251,15 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     assert target.service is not None
     assert target.port is not None
     name = naming.inbound_cluster(target.number)
-    endpoints = [{"lb_endpoints": [placement.inbound_endpoint(proxy.pod_ip, target.number)]}]
-    policy = _connection_pool_of(state, proxy, target.service, target.port)
+    owner = _owner(state, proxy, target)
+    service = owner or target.service
+    nobodys = target.ingress is not None and owner is None
+    endpoints = [{"lb_endpoints": [_endpoint(proxy, target)]}]
+    policy = _connection_pool_of(state, proxy, service, target)
     return {
         "name": name,
         "type": "STATIC",
-        "metadata": cluster_metadata(target.service),
+        "metadata": no_service(service.host) if nobodys else cluster_metadata(service),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         **policies.connection_pool(policy, state.mesh.connect_timeout),
         **policies.protocol_options(policy, target.port),
@@ -221,12 +267,32 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     }
 
 
-def _connection_pool_of(
-    state: MeshState, proxy: Proxy, service: Service, port: ServicePort
-) -> policies.Policy:
-    """Of a DestinationRule only the connection pool counts on the inbound side."""
+def _endpoint(proxy: Proxy, target: _Target) -> Resource:
+    """Where the app is: on the same port, or where a Sidecar says."""
+    told = target.ingress.default_endpoint if target.ingress else ""
+    if told.startswith(_UNIX):
+        return {"endpoint": {"address": {"pipe": {"path": told.removeprefix(_UNIX)}}}}
+    return placement.inbound_endpoint(proxy.pod_ip, int(told.rpartition(":")[2] or target.number))
+
+
+def _owner(state: MeshState, proxy: Proxy, target: _Target) -> Service | None:
+    """The Kubernetes Service that leads to a port of a Sidecar's, if any."""
+    names = dict(container_ports(state.pod_of(proxy) or {}))
+    for obj in state.services_selecting(proxy.namespace, state.labels_of(proxy)) if target.ingress else ():
+        service = state.kubernetes_service(service_host(name_of(obj), namespace_of(obj)))
+        if service and any(target_number(each, names) == target.number for each in service.ports):
+            return service
+    return None
+
+
+def _connection_pool_of(state: MeshState, proxy: Proxy, service: Service, target: _Target) -> policies.Policy:
+    """Of a DestinationRule only the connection pool counts on the inbound side; a Sidecar's beats it."""
+    assert target.port is not None
+    own = inbound_pool(state.sidecar_of(proxy), target.number)
+    if own is not None:
+        return {"connectionPool": own}
     rule = state.destination_rules.lookup(service.host, proxy.namespace, service.namespace)
-    policy = rule.policy_for(port.number) if rule else {}
+    policy = rule.policy_for(target.port.number) if rule else {}
     return {key: value for key, value in policy.items() if key == "connectionPool"}
 
 

@@ -1,0 +1,117 @@
+"""kubectl's verbs for workloads other than Deployments, with pods that run where there is a node."""
+
+import secrets
+
+import pytest
+
+
+@pytest.fixture
+def name():
+    return f"w-{secrets.token_hex(3)}"
+
+
+def _columns(text):
+    return " ".join(text.splitlines()[0].split())
+
+
+def test_a_job_runs_to_its_end(kubectl, name, needs_pods):
+    made = kubectl("create", "job", name, "--image=busybox:1", "--", "sh", "-c", "echo done in $HOSTNAME")
+    assert made == f"job.batch/{name} created\n"
+    done = kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=30s")
+    assert done == f"job.batch/{name} condition met\n"
+    shown = kubectl("get", "job", name)
+    assert _columns(shown) == "NAME STATUS COMPLETIONS DURATION AGE"
+    assert shown.splitlines()[1].split()[:3] == [name, "Complete", "1/1"]
+    assert kubectl("logs", f"job/{name}").startswith("done in")
+    assert "Completed" in kubectl("get", "pods", "-l", f"job-name={name}")
+    described = kubectl("describe", "job", name)
+    assert "Pods Statuses:    0 Active (0 Ready) / 1 Succeeded / 0 Failed" in described
+    kubectl("delete", "job", name)
+    assert "No resources found" in kubectl("get", "pods", "-l", f"job-name={name}")
+
+
+def test_a_job_of_indexes(kubectl, name, needs_pods):
+    container = {"name": "c", "image": "busybox:1", "command": ["sh", "-c", "exit $JOB_COMPLETION_INDEX"]}
+    spec = {
+        "completions": 2,
+        "parallelism": 2,
+        "completionMode": "Indexed",
+        "backoffLimit": 0,
+        "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+    }
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+    kubectl("apply", "-f", "-", stdin=manifest)
+    kubectl("wait", "--for=condition=Failed", f"job/{name}", "--timeout=30s")
+    shown = kubectl("get", "job", name, "-o", "jsonpath={.status.failed} {.status.conditions[*].reason}")
+    assert shown == "1 BackoffLimitExceeded BackoffLimitExceeded"
+
+
+def test_a_cron_job_by_hand(kubectl, name):
+    words = ("create", "cronjob", name, "--image=busybox:1", "--schedule=0 0 1 1 *", "--", "true")
+    assert kubectl(*words) == f"cronjob.batch/{name} created\n"
+    shown = kubectl("get", "cronjob", name)
+    assert _columns(shown) == "NAME SCHEDULE TIMEZONE SUSPEND ACTIVE LAST SCHEDULE AGE"
+    assert " ".join(shown.splitlines()[1].split()[1:-1]) == "0 0 1 1 * <none> False 0 <none>"
+    made = kubectl("create", "job", f"{name}-now", f"--from=cronjob/{name}")
+    assert made == f"job.batch/{name}-now created\n"
+    assert "Schedule:                      0 0 1 1 *" in kubectl("describe", "cronjob", name)
+    kubectl("patch", "cronjob", name, "-p", '{"spec":{"suspend":true}}')
+    assert kubectl("get", "cj", name, "-o", "jsonpath={.spec.suspend}") == "true"
+    assert "deleted" in kubectl("delete", "cronjob", name)
+
+
+def _stateful(name, image="busybox:1"):
+    labels = {"app": name}
+    container = {"name": "c", "image": image, "command": ["sh", "-c", "exec sleep 600"]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    template["spec"]["terminationGracePeriodSeconds"] = 0
+    spec = {"selector": {"matchLabels": labels}, "template": template, "serviceName": name, "replicas": 2}
+    ports = [{"name": "http", "port": 80}]
+    service = {"clusterIP": "None", "selector": labels, "ports": ports}
+    return {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": service},
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec},
+        ],
+    }
+
+
+def test_a_stateful_set_rolls_out_and_back(kubectl, name, namespace, needs_pods):
+    kubectl("apply", "-f", "-", stdin=_stateful(name))
+    done = kubectl("rollout", "status", f"statefulset/{name}", "--timeout=40s")
+    assert "partitioned roll out complete" in done or "rolling update complete" in done
+    shown = kubectl("get", "statefulset", name, "-o", "wide")
+    assert _columns(shown) == "NAME READY AGE CONTAINERS IMAGES"
+    assert shown.splitlines()[1].split()[:2] == [name, "2/2"]
+    address = kubectl("get", "pod", f"{name}-1", "-o", "jsonpath={.status.podIP}")
+    found = kubectl("exec", f"{name}-0", "--", "nslookup", f"{name}-1.{name}.{namespace}.svc.cluster.local")
+    assert address in found
+    kubectl("set", "image", f"statefulset/{name}", "c=busybox:2")
+    kubectl("rollout", "status", f"statefulset/{name}", "--timeout=40s")
+    assert len(kubectl("rollout", "history", f"statefulset/{name}").split("\n1 ")) == 2
+    kubectl("rollout", "undo", f"statefulset/{name}")
+    kubectl("rollout", "status", f"statefulset/{name}", "--timeout=40s")
+    images = kubectl(
+        "get", "pods", "-l", f"app={name}", "-o", "jsonpath={.items[*].spec.containers[0].image}"
+    )
+    assert images == "busybox:1 busybox:1"
+    kubectl("scale", "statefulset", name, "--replicas=1")
+    kubectl("wait", "--for=delete", f"pod/{name}-1", "--timeout=20s")
+    kubectl("delete", "statefulset,service", name)
+
+
+def test_a_daemon_set_is_on_each_node(kubectl, name, needs_pods):
+    manifest = _stateful(name)["items"][1]
+    spec = {key: manifest["spec"][key] for key in ("selector", "template")}
+    kubectl("apply", "-f", "-", stdin={**manifest, "kind": "DaemonSet", "spec": spec})
+    kubectl("rollout", "status", f"daemonset/{name}", "--timeout=40s")
+    shown = kubectl("get", "daemonset", name)
+    assert _columns(shown) == "NAME DESIRED CURRENT READY UP-TO-DATE AVAILABLE NODE SELECTOR AGE"
+    nodes = kubectl("get", "nodes", "-o", "name").split()
+    assert shown.splitlines()[1].split()[1] == str(len(nodes))
+    kubectl("rollout", "restart", f"daemonset/{name}")
+    kubectl("rollout", "status", f"daemonset/{name}", "--timeout=40s")
+    assert kubectl("get", "controllerrevisions", "-l", f"app={name}").count(f"daemonset.apps/{name}") == 2
+    kubectl("delete", "daemonset", name)
