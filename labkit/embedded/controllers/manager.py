@@ -25,6 +25,7 @@ from labkit.embedded.controllers.namespaces import (
 from labkit.embedded.controllers.node_taints import NodeTaints
 from labkit.embedded.controllers.pod_collection import PodCollection
 from labkit.embedded.controllers.replicasets import ReplicaSets
+from labkit.embedded.controllers.resource_quotas import ResourceQuotas
 from labkit.embedded.controllers.runtime import Controller, Loop
 from labkit.embedded.controllers.stateful_sets import StatefulSets
 from labkit.embedded.controllers.taint_eviction import TaintEviction
@@ -64,6 +65,7 @@ class ControllerManager:
             TaintEviction(client),
             PodCollection(client),
             DisruptionBudgets(client),
+            ResourceQuotas(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds),
         ]

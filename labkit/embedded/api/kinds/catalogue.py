@@ -20,12 +20,16 @@ from labkit.embedded.api.kinds.istio import DEFINITIONS
 from labkit.embedded.api.kinds.jobs import JOB
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
+from labkit.embedded.api.kinds.limit_ranges import LIMIT_RANGE
 from labkit.embedded.api.kinds.namespaces import NAMESPACE
 from labkit.embedded.api.kinds.nodes import NODE
 from labkit.embedded.api.kinds.pods import POD
+from labkit.embedded.api.kinds.priority_classes import PRIORITY_CLASS
 from labkit.embedded.api.kinds.rbac import RBAC
 from labkit.embedded.api.kinds.replica_sets import REPLICA_SET
+from labkit.embedded.api.kinds.resource_quotas import RESOURCE_QUOTA
 from labkit.embedded.api.kinds.reviews import REVIEWS
+from labkit.embedded.api.kinds.runtime_classes import RUNTIME_CLASS
 from labkit.embedded.api.kinds.secrets import SECRET
 from labkit.embedded.api.kinds.service_accounts import SERVICE_ACCOUNT
 from labkit.embedded.api.kinds.services import SERVICE
@@ -44,6 +48,8 @@ BUILT_IN: tuple[Kind, ...] = (
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    RESOURCE_QUOTA,
+    LIMIT_RANGE,
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
@@ -60,6 +66,8 @@ BUILT_IN: tuple[Kind, ...] = (
     DISRUPTION_BUDGET,
     *RBAC,
     DEFINITION,
+    PRIORITY_CLASS,
+    RUNTIME_CLASS,
 )
 """In the order in which clients are told of their groups."""
 _BY_NAME = {each.type.name: each for each in BUILT_IN}
