@@ -37,6 +37,7 @@ from labkit.kube.as_kubectl import apply_and_tell, delete_and_tell
 from labkit.kube.connect import connect
 from labkit.kube.convergence import strategy_for, wait_for_proxies
 from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
+from labkit.kube.in_force import only_kept
 from labkit.kube.injection import gets_proxy
 from labkit.kube.listing import items_in
 from labkit.kube.manifests import Source
@@ -159,7 +160,7 @@ class Lab(Shifting):
         objects = apply_and_tell(self.api, source, target, timeout=timeout)
         make_up_for(self.api, [one.name for one in objects if one.resource.kind == "Namespace"])
         acknowledged = self._wait_for_proxies(rules_alone(objects))
-        print(acknowledged)
+        print(acknowledged, *only_kept(self.api, objects), sep="\n")
         return Applied(tuple(objects), acknowledged)
 
     def delete(self, manifest: str | Path | Source, *, namespace: str | None = None) -> None:

@@ -118,10 +118,13 @@ def _print_sync(answer: Obj) -> None:
 
 
 def _print_faults(answer: Obj) -> None:
-    """The objects that istiod had to leave out, and why."""
+    """The objects that istiod had to leave out, and those it only keeps, and why."""
     for fault in answer.get("objects") or []:
         title = f"{fault['kind']} {fault['namespace']}/{fault['name']}"
         print(f"{title}: {fault['effect']}: {fault['error']}")
+    for kept in answer.get("kept") or []:
+        title = f"{kept['kind']} {kept['namespace']}/{kept['name']}"
+        print(f"{title}: not all of it is in force: {'; '.join(kept['fields'])}")
     if answer.get("error"):
         print(answer["error"])
 

@@ -201,6 +201,19 @@ def test_apply_prints_what_kubectl_would(split_lab, capsys):
     assert len(applied.acknowledged.proxies) == 4
 
 
+def test_what_is_only_kept_is_told_in_the_last_line(split_lab, capsys):
+    patch = "{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {node: {id: a}}}}"
+    head = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: kept}\n"
+    manifest = f"{head}spec: {{configPatches: [{patch}]}}"
+    try:
+        split_lab.apply(manifest)
+        last = capsys.readouterr().out.splitlines()[-1]
+        title = "envoyfilter.networking.istio.io/kept"
+        assert last.startswith(f"not all of {title} is in force: spec.configPatches[0].applyTo: BOOTSTRAP")
+    finally:
+        split_lab.delete(manifest)
+
+
 def test_the_printed_command_does_the_same(split_lab, cluster, capsys):
     split_lab.apply("service-c-srv.yml")
     command, line, *_ = capsys.readouterr().out.splitlines()

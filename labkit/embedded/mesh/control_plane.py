@@ -19,6 +19,7 @@ from labkit.embedded.mesh.identity.credentials import Credentials, authority_of
 from labkit.embedded.mesh.identity.trusted_roots import TrustedRoots
 from labkit.embedded.mesh.ingress_status import IngressStatus
 from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.kept import KeptObjects
 from labkit.embedded.mesh.mesh_config import TRUST_DOMAIN
 from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.object_status import ObjectStatus
@@ -65,14 +66,16 @@ class ControlPlane:
         tell = ObjectStatus(self._client, log).tell
         fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
         ingress_status = IngressStatus(self._client, log)
+        kept = KeptObjects(self._client, log)
 
         async def publish(state: MeshState, revision: int, why: str) -> None:
             credentials.follow(state)
+            kept.follow(state)
             await fleet.publish(state, revision, why)
             ingress_status.tell(state)
 
         registry = Registry(self._client, publish, log, Fetcher(self._client).fetch)
-        status = SyncStatus(self._client, registry, fleet)
+        status = SyncStatus(self._client, registry, fleet, kept)
         async with (
             AdsServer(self._xds_socket, fleet),
             DebugServer(self._debug_socket, fleet, status),

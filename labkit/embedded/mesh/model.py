@@ -45,6 +45,9 @@ DESTINATION_RULES = "destinationrules.networking.istio.io"
 SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 SIDECARS = "sidecars.networking.istio.io"
 ENVOY_FILTERS = "envoyfilters.networking.istio.io"
+WORKLOAD_ENTRIES = "workloadentries.networking.istio.io"
+WORKLOAD_GROUPS = "workloadgroups.networking.istio.io"
+PROXY_CONFIGS = "proxyconfigs.networking.istio.io"
 TELEMETRIES = "telemetries.telemetry.istio.io"
 INGRESSES = "ingresses.networking.k8s.io"
 INGRESS_CLASSES = "ingressclasses.networking.k8s.io"
@@ -64,6 +67,9 @@ WATCHED = (
     SERVICE_ENTRIES,
     SIDECARS,
     ENVOY_FILTERS,
+    WORKLOAD_ENTRIES,
+    WORKLOAD_GROUPS,
+    PROXY_CONFIGS,
     TELEMETRIES,
     INGRESSES,
     INGRESS_CLASSES,

@@ -6,9 +6,11 @@ One JSON object::
      "converged": true,          every proxy that runs is connected and has answered everything
      "error": "",                what is wrong with the mesh-wide settings, if they are
      "objects": [{...}, ...],    one entry an object that no proxy can be told of
+     "kept": [{...}, ...],       one entry an object of which not all is enforced
      "proxies": [{...}, ...]}    one entry a proxy, those that should be connected included
 
-Of an object: ``kind``, ``namespace``, ``name``, ``error`` (why) and ``effect`` (what holds instead).
+Of an object: ``kind``, ``namespace``, ``name``, ``error`` (why) and ``effect`` (what holds instead);
+of one that is kept: ``kind``, ``namespace``, ``name`` and ``fields`` (each with what happens instead).
 
 An entry has istiod's fields (``proxy``, ``proxy_type``, ``cluster_id``, ``istio_version`` and
 ``cluster_sent``, ``cluster_acked``, the same for ``endpoint``, ``listener``, ``route``), and ours:
@@ -37,6 +39,7 @@ from typing import Any
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.connection import Connection
 from labkit.embedded.mesh.fleet import Fleet
+from labkit.embedded.mesh.kept import Kept, KeptObjects
 from labkit.embedded.mesh.model import PODS
 from labkit.embedded.mesh.pods import is_running_proxy, node_type_of, proxy_container_of
 from labkit.embedded.mesh.quarantine import Fault
@@ -57,10 +60,11 @@ _ISTIOD_NAMES = {
 class SyncStatus:
     """The answer to "who has what", and a way to wait until everybody has it."""
 
-    def __init__(self, client: Client, registry: Registry, fleet: Fleet) -> None:
+    def __init__(self, client: Client, registry: Registry, fleet: Fleet, kept: KeptObjects) -> None:
         self._client = client
         self._registry = registry
         self._fleet = fleet
+        self._kept = kept
 
     def report(self, revision: int = 0) -> dict[str, Any]:
         """The page, see the module; ``converged`` is as of *revision* (0: whatever is published)."""
@@ -74,6 +78,7 @@ class SyncStatus:
             "converged": converged,
             "error": error,
             "objects": objects,
+            "kept": [_kept(each) for each in self._kept.all],
             "proxies": entries,
         }
 
@@ -120,6 +125,11 @@ def _faulty(fault: Fault) -> dict[str, Any]:
         "error": fault.reason,
         "effect": fault.effect,
     }
+
+
+def _kept(kept: Kept) -> dict[str, Any]:
+    _, namespace, name = kept.key
+    return {"kind": kept.kind, "namespace": namespace, "name": name, "fields": list(kept.fields)}
 
 
 def _connected(connection: Connection, revision: int) -> dict[str, Any]:

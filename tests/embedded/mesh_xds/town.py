@@ -52,14 +52,10 @@ class Town:
         return created["spec"]["clusterIP"]
 
     def istio(self, kind, name, spec):
-        resource = {
-            "Gateway": "gateways",
-            "VirtualService": "virtualservices",
-            "DestinationRule": "destinationrules",
-        }
-        body = {"apiVersion": "networking.istio.io/v1", "kind": kind, "spec": spec}
+        version = "v1alpha3" if kind == "EnvoyFilter" else "v1"
+        body = {"apiVersion": f"networking.istio.io/{version}", "kind": kind, "spec": spec}
         body["metadata"] = {"name": name, "namespace": "default"}
-        key = f"{resource[kind]}.networking.istio.io"
+        key = f"{kind.lower()}s.networking.istio.io"
         if self.mesh.client.find(key, name, "default") is None:
             found = self.create(key, body)
         else:

@@ -136,6 +136,7 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
         touch /labkit-test/certs/deep/new 2>&1 | grep -o 'Read-only file system'
         echo x > /tmp/labkit-test-file; ls /tmp/labkit-test-file
         until grep -q new /etc/labkit-test/b/renamed.conf; do sleep 0.02; done
+        until grep -q 2 /labkit-test/certs/deep/key; do sleep 0.02; done
         cat /etc/labkit-test/b/renamed.conf /labkit-test/certs/deep/key /labkit-test/one; echo; sleep 100
     """
     node.client.create("pods", pod("-c", script, volumes=volumes, volumeMounts=mounts))
@@ -144,7 +145,7 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
     assert said == "from the mapsecretsecret\nkept\nRead-only file system\n/tmp/labkit-test-file\n"
     node.client.patch("secrets", "s", "default", {"data": {"key": "c2VjcmV0Mg=="}})
     node.client.patch("configmaps", "m", "default", {"data": {"a.conf": "new map,"}})
-    changed = await node.said("web", "new map")
+    changed = await node.said("web", "secret2secret\n")
     assert changed.endswith("new map,secret2secret\n"), "a subPath stays as it was"
     assert not Path("/tmp/labkit-test-file").exists()
     assert not Path("/labkit-test").exists()

@@ -25,7 +25,7 @@ from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import admission_denied
 
-__all__ = ["WEBHOOK", "admission"]
+__all__ = ["WEBHOOK", "admission", "without_effect"]
 
 WEBHOOK = "validation.istio.io"
 
@@ -46,14 +46,24 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
 
 def admission(request: AdmissionRequest) -> list[str]:
     """Warnings about the object; ApiError where istiod would refuse it."""
-    report = Report()
-    check = _CHECKS.get(request.resource)
-    if check is not None:
-        check(request.object, report)
-    if request.resource in other_kinds.NOT_ENFORCED:
-        other_kinds.check_kept_only(request.resource, request.object, report)
+    report = _checked(request.resource, request.object)
     if not report.errors:
         report.errors_from(trial.check(request.resource, request.object))
     if report.errors:
         raise admission_denied(WEBHOOK, f"configuration is invalid: {report.text()}")
     return report.warnings
+
+
+def without_effect(resource: str, obj: Obj) -> list[str]:
+    """What of *obj* this cluster keeps and does not act upon: ``field: what happens instead``."""
+    return _checked(resource, obj).without_effect
+
+
+def _checked(resource: str, obj: Obj) -> Report:
+    report = Report()
+    check = _CHECKS.get(resource)
+    if check is not None:
+        check(obj, report)
+    if resource in other_kinds.NOT_ENFORCED:
+        other_kinds.check_kept_only(resource, obj, report)
+    return report

@@ -12,6 +12,7 @@ class Report:
     def __init__(self) -> None:
         self.errors: list[str] = []
         self.warnings: list[str] = []
+        self.without_effect: list[str] = []
 
     def error(self, message: str) -> None:
         self.errors.append(message)
@@ -26,6 +27,7 @@ class Report:
     def ineffective(self, field: str, consequence: str) -> None:
         """A warning of ours: *field* asks for something this cluster does not do (yet)."""
         self.warnings.append(f"{field}: {consequence}")
+        self.without_effect.append(self.warnings[-1])
 
     def text(self) -> str:
         """All errors as istiod prints them: one as it is, several as a list."""

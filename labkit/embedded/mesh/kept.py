@@ -1,0 +1,94 @@
+"""Objects that ask for something this cluster only keeps: each says so for as long as it does.
+
+When such an object is applied, the webhook's warnings name the fields. That is read once; the condition
+``Enforced`` of its status, which is ``False``, says the same to whoever looks later (``kubectl describe``).
+An object that is wholly enforced has no such condition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.embedded.interfaces import Client
+from labkit.embedded.mesh.istiod_log import IstiodLog
+from labkit.embedded.mesh.model import Key, MeshState, key_of
+from labkit.embedded.mesh.validation import without_effect
+from labkit.embedded.objects import Obj, condition_of, timestamp
+from labkit.embedded.status import ApiError
+
+ENFORCED = "Enforced"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One object, and what of it is without effect."""
+
+    key: Key
+    kind: str
+    fields: tuple[str, ...]
+    """``field: what happens instead``."""
+
+    def __str__(self) -> str:
+        return "; ".join(self.fields)
+
+
+class KeptObjects:
+    """Finds them among the mesh's objects, and keeps their conditions up to date."""
+
+    def __init__(self, client: Client, log: IstiodLog) -> None:
+        self._client, self._log = client, log
+        self._looked_at: dict[Key, tuple[object, Kept]] = {}
+
+    @property
+    def all(self) -> list[Kept]:
+        """By name."""
+        found = [kept for _, kept in self._looked_at.values() if kept.fields]
+        return sorted(found, key=lambda each: (each.kind, each.key))
+
+    def follow(self, state: MeshState) -> None:
+        """Look at what has changed since the last *state*."""
+        looked_at: dict[Key, tuple[object, Kept]] = {}
+        for resource, those in state.objects.items():
+            for obj in those if resource.endswith(".istio.io") else ():
+                key, version = key_of(resource, obj), _version(obj)
+                known = self._looked_at.get(key)
+                if known is None or known[0] != version:
+                    known = version, Kept(key, str(obj.get("kind")), tuple(without_effect(resource, obj)))
+                    self._tell(obj, known[1])
+                looked_at[key] = known
+        self._looked_at = looked_at
+
+    def _tell(self, obj: Obj, kept: Kept) -> None:
+        said = condition_of(obj, ENFORCED)
+        if (said or {}).get("message", "") == str(kept):
+            return
+        resource, namespace, name = kept.key
+        now = self._client.find(resource, name, namespace)
+        if now is None:
+            return
+        try:
+            self._client.patch(
+                resource, name, namespace, {"status": _status(now, kept)}, subresource="status"
+            )
+        except ApiError as error:  # it went, or its namespace did
+            self._log.warn("status", f"the status of {resource} {namespace}/{name} is not written: {error}")
+
+
+def _version(obj: Obj) -> object:
+    meta = obj.get("metadata") or {}
+    return meta.get("uid"), meta.get("annotations"), obj.get("spec")
+
+
+def _status(obj: Obj, kept: Kept) -> dict[str, Any]:
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    others = [each for each in conditions if each["type"] != ENFORCED]
+    told = {
+        "type": ENFORCED,
+        "status": "False",
+        "reason": "WithoutEffect",
+        "message": str(kept),
+        "lastTransitionTime": timestamp(),
+        "observedGeneration": (obj.get("metadata") or {}).get("generation") or 0,
+    }
+    return {"conditions": [*others, told] if kept.fields else others}
