@@ -144,3 +144,18 @@ def test_quotas_limits_and_priorities(kubectl, name, namespace):
     assert _columns(shown) == "NAME VALUE GLOBAL-DEFAULT AGE PREEMPTIONPOLICY"
     assert "system-node-critical" in shown
     kubectl("delete", "priorityclass", name)
+
+
+def test_top(kubectl, name, needs_pods):
+    burn = "import time\nwhile True: pass"
+    kubectl("run", name, "--image=busybox:1", "--restart=Never", "--command", "--", "python3", "-c", burn)
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=30s")
+    kubectl("get", "pods.metrics.k8s.io", name)
+    header, row = kubectl("top", "pod", name, "--containers").splitlines()
+    assert header.split() == ["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]
+    assert row.split()[:2] == [name, name]
+    assert int(row.split()[2].removesuffix("m")) > 0
+    header, row = kubectl("top", "nodes").splitlines()
+    assert header.split()[:3] == ["NAME", "CPU(cores)", "CPU(%)"]
+    assert kubectl("top", "pods", "-l", f"run={name}").count("\n") == 2
+    kubectl("delete", "pod", name, "--grace-period=0", "--force")

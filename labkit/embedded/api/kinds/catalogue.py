@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labkit.embedded.api.kinds import metrics
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
 from labkit.embedded.api.kinds.crds import DEFINITION
@@ -76,7 +77,8 @@ _BY_NAME = {each.type.name: each for each in BUILT_IN}
 def registry(definitions: Iterable[Obj] = DEFINITIONS) -> Registry:
     """A registry of these and of what *definitions* (of a cluster with Istio) bring."""
     custom = (type_of(each) for each in definitions)
-    return Registry([*(each.type for each in BUILT_IN), *(each for each in custom if each)])
+    own = (each.type for each in BUILT_IN)
+    return Registry([*own, *metrics.types(), *(each for each in custom if each)])
 
 
 def of(type_: ResourceType, version: str = "") -> Kind:
