@@ -46,6 +46,7 @@ DIFFER = {
     "ratio of nothing": "the real one takes a value for the factor it is to be a multiple of",
     "daemon sets as a table": "the real one keeps the template's number in a field of its own inside",
     "runtime": "the embedded one warns that it has one runtime",
+    "scaler without policies": "the embedded one drops an empty list when it reads one",
     "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""
@@ -59,6 +60,7 @@ _IDS = {
     "lastTransitionTime",
     "continue",
     "generation",
+    "autoscaling.alpha.kubernetes.io/conditions",
 }
 _REVISION = "deployment.kubernetes.io/revision"
 _ADDRESSES = {"clusterIP", "clusterIPs", "nodePort", "podIP", "hostIP"}
@@ -69,6 +71,7 @@ _WITH_STATUS = (
     "PodDisruptionBudget",
     "Job",
     "CronJob",
+    "HorizontalPodAutoscaler",
     "ResourceQuota",
     "StatefulSet",
     "DaemonSet",

@@ -159,3 +159,22 @@ def test_top(kubectl, name, needs_pods):
     assert header.split()[:3] == ["NAME", "CPU(cores)", "CPU(%)"]
     assert kubectl("top", "pods", "-l", f"run={name}").count("\n") == 2
     kubectl("delete", "pod", name, "--grace-period=0", "--force")
+
+
+def test_an_autoscaler_follows_the_load(kubectl, deployment, name, needs_pods):
+    container = {"name": "c", "image": "busybox:1", "command": ["python3", "-c", "while True: pass"]}
+    container["resources"] = {"requests": {"cpu": "10m"}}
+    pod = {"containers": [container], "terminationGracePeriodSeconds": 0}
+    deployment["metadata"]["name"] = name
+    deployment["spec"]["replicas"] = 1
+    deployment["spec"]["template"]["spec"] = pod
+    kubectl("apply", "-f", "-", stdin=deployment)
+    kubectl("wait", "--for=condition=Available", f"deployment/{name}", "--timeout=30s")
+    kubectl("autoscale", "deployment", name, "--max=2", "--cpu-percent=50")
+    grown = kubectl("wait", f"deployment/{name}", "--for=jsonpath={.spec.replicas}=2", "--timeout=40s")
+    assert "condition met" in grown
+    shown = kubectl("get", "hpa", name)
+    assert _columns(shown) == "NAME REFERENCE TARGETS MINPODS MAXPODS REPLICAS AGE"
+    assert "ScalingActive" in kubectl("describe", "hpa", name)
+    assert "%/50%" in shown
+    kubectl("delete", "hpa,deployment", name)

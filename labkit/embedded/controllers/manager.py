@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
+from labkit.embedded.controllers.autoscalers import Autoscalers
+from labkit.embedded.controllers.autoscaling_metrics import Measure
 from labkit.embedded.controllers.cron_jobs import CronJobs
 from labkit.embedded.controllers.daemon_sets import DaemonSets
 from labkit.embedded.controllers.deployments import Deployments
@@ -42,9 +44,11 @@ class ControllerManager:
         kinds: Mapping[tuple[str, str], str],
         namespaced: Collection[str],
         authority: str = "",
+        measure: Measure | None = None,
     ) -> None:
         """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces (both
-        may grow); *authority*: the API server's CA certificate, told to every namespace."""
+        may grow); *authority*: the API server's CA certificate, told to every namespace; *measure*: what
+        pods use."""
         self._client = client
         controllers: list[Controller] = [
             default_service_account(client),
@@ -69,6 +73,8 @@ class ControllerManager:
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds),
         ]
+        if measure:
+            controllers.append(Autoscalers(client, kinds, measure))
         if authority:
             controllers.append(root_certificate(client, authority))
         self.loop = Loop(client, controllers)

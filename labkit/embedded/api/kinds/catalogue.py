@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.api.kinds import metrics
+from labkit.embedded.api.kinds.autoscalers import AUTOSCALER
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
 from labkit.embedded.api.kinds.crds import DEFINITION
@@ -57,6 +58,7 @@ BUILT_IN: tuple[Kind, ...] = (
     DAEMON_SET,
     CONTROLLER_REVISION,
     *REVIEWS,
+    AUTOSCALER,
     JOB,
     CRON_JOB,
     LEASE,
