@@ -178,3 +178,20 @@ def test_an_autoscaler_follows_the_load(kubectl, deployment, name, needs_pods):
     assert "ScalingActive" in kubectl("describe", "hpa", name)
     assert "%/50%" in shown
     kubectl("delete", "hpa,deployment", name)
+
+
+def test_what_is_kept_says_so(kubectl, name, api_server):
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}}
+    said = kubectl("apply", "-f", "-", stdin={**policy, "spec": {"podSelector": {}}})
+    assert f"networkpolicy.networking.k8s.io/{name} created" in said
+    assert api_server.bare or "nobody enforces it in this lab" in said
+    assert _columns(kubectl("get", "netpol")) == "NAME POD-SELECTOR AGE"
+    assert "PodSelector:" in kubectl("describe", "netpol", name)
+    kubectl("delete", "netpol", name)
+    size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": size}
+    kubectl("apply", "-f", "-", stdin=claim)
+    shown = kubectl("get", "pvc", name)
+    assert shown.splitlines()[1].split()[:2] == [name, "Pending"]
+    kubectl("delete", "pvc", name, "--wait=false")
+    assert "No resources found" in kubectl("get", "validatingwebhookconfigurations,sc,pv") or api_server.bare

@@ -12,6 +12,7 @@ from labkit.embedded.api.admission.priorities import Priorities
 from labkit.embedded.api.admission.quotas import Quotas
 from labkit.embedded.api.admission.runtime_classes import RuntimeClasses
 from labkit.embedded.api.admission.service_accounts import ServiceAccounts
+from labkit.embedded.api.admission.storage_protection import storage_protection
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.merge.patch import merge_patch
 from labkit.embedded.api.objects.definitions import Definitions
@@ -33,7 +34,7 @@ class InProcessClient:
         """*registry*: what is served (default: what every cluster has from the start)."""
         served = registry or catalogue.registry()
         own = (LimitDefaults, ServiceAccounts, Priorities, RuntimeClasses, IngressClasses)
-        self.verbs = Verbs(store, served, (*(each(self) for each in own), *admission))
+        self.verbs = Verbs(store, served, (*(each(self) for each in own), storage_protection, *admission))
         self.verbs.validating += (Limits(self), Quotas(self))
         self.definitions = Definitions(self.verbs)
 

@@ -26,10 +26,11 @@ from labkit.embedded.controllers.namespaces import (
 )
 from labkit.embedded.controllers.node_taints import NodeTaints
 from labkit.embedded.controllers.pod_collection import PodCollection
-from labkit.embedded.controllers.replicasets import ReplicaSets
+from labkit.embedded.controllers.replicasets import CONTROLLERS, ReplicaSets
 from labkit.embedded.controllers.resource_quotas import ResourceQuotas
 from labkit.embedded.controllers.runtime import Controller, Loop
 from labkit.embedded.controllers.stateful_sets import StatefulSets
+from labkit.embedded.controllers.storage_protection import StorageProtection
 from labkit.embedded.controllers.taint_eviction import TaintEviction
 from labkit.embedded.interfaces import Client
 
@@ -53,6 +54,7 @@ class ControllerManager:
         controllers: list[Controller] = [
             default_service_account(client),
             ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
+            ReplicaSets(client, CONTROLLERS, "ReplicationController"),
             Deployments(client),
             StatefulSets(client),
             DaemonSets(client),
@@ -70,6 +72,7 @@ class ControllerManager:
             PodCollection(client),
             DisruptionBudgets(client),
             ResourceQuotas(client),
+            StorageProtection(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.api.kinds import metrics
+from labkit.embedded.api.kinds.admission_webhooks import WEBHOOKS
 from labkit.embedded.api.kinds.autoscalers import AUTOSCALER
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
@@ -24,11 +25,16 @@ from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
 from labkit.embedded.api.kinds.limit_ranges import LIMIT_RANGE
 from labkit.embedded.api.kinds.namespaces import NAMESPACE
+from labkit.embedded.api.kinds.network_policies import NETWORK_POLICY
 from labkit.embedded.api.kinds.nodes import NODE
+from labkit.embedded.api.kinds.persistent_volume_claims import PERSISTENT_VOLUME_CLAIM
+from labkit.embedded.api.kinds.persistent_volumes import PERSISTENT_VOLUME
+from labkit.embedded.api.kinds.pod_templates import POD_TEMPLATE
 from labkit.embedded.api.kinds.pods import POD
 from labkit.embedded.api.kinds.priority_classes import PRIORITY_CLASS
 from labkit.embedded.api.kinds.rbac import RBAC
 from labkit.embedded.api.kinds.replica_sets import REPLICA_SET
+from labkit.embedded.api.kinds.replication_controllers import REPLICATION_CONTROLLER
 from labkit.embedded.api.kinds.resource_quotas import RESOURCE_QUOTA
 from labkit.embedded.api.kinds.reviews import REVIEWS
 from labkit.embedded.api.kinds.runtime_classes import RUNTIME_CLASS
@@ -36,6 +42,7 @@ from labkit.embedded.api.kinds.secrets import SECRET
 from labkit.embedded.api.kinds.service_accounts import SERVICE_ACCOUNT
 from labkit.embedded.api.kinds.services import SERVICE
 from labkit.embedded.api.kinds.stateful_sets import STATEFUL_SET
+from labkit.embedded.api.kinds.storage_classes import STORAGE_CLASS
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
@@ -52,6 +59,10 @@ BUILT_IN: tuple[Kind, ...] = (
     SERVICE,
     RESOURCE_QUOTA,
     LIMIT_RANGE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD_TEMPLATE,
+    REPLICATION_CONTROLLER,
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
@@ -66,8 +77,11 @@ BUILT_IN: tuple[Kind, ...] = (
     NEW_EVENT,
     INGRESS_CLASS,
     INGRESS,
+    NETWORK_POLICY,
     DISRUPTION_BUDGET,
     *RBAC,
+    STORAGE_CLASS,
+    *WEBHOOKS,
     DEFINITION,
     PRIORITY_CLASS,
     RUNTIME_CLASS,
