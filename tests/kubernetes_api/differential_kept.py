@@ -134,4 +134,11 @@ REQUESTS = {
     "webhook for nothing": _ruled(apiVersions=[]),
     "delete webhook": Request("DELETE", f"{VALIDATING}/zz-v"),
     "delete webhook that changes": Request("DELETE", f"{MUTATING}/zz-m"),
+    "health": Request("GET", "/healthz"),
+    "health without a check": Request("GET", "/livez?exclude=etcd"),
+    "one check": Request("GET", "/readyz/ping"),
+    "no such check": Request("GET", "/livez/nothing"),
+    "checks of nothing": Request("GET", "/readyz/"),
+    "path with two slashes inside": Request("GET", "/api/v1//namespaces/default"),
+    "path with a slash at its end": Request("GET", "/apis/apps/"),
 }
