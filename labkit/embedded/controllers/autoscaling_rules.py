@@ -10,19 +10,11 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from labkit.embedded import scaling
 from labkit.embedded.objects import Obj
 
 _DOWNSCALE_WINDOW = 300
 _LONGEST = 3600.0  # seconds that anything is remembered
-_UP: Obj = {
-    "stabilizationWindowSeconds": 0,
-    "selectPolicy": "Max",
-    "policies": [
-        {"type": "Pods", "value": 4, "periodSeconds": 15},
-        {"type": "Percent", "value": 100, "periodSeconds": 15},
-    ],
-}
-_DOWN: Obj = {"selectPolicy": "Max", "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
 
 Told = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
@@ -63,7 +55,7 @@ class Memory:
 def limited(spec: Obj, memory: Memory, current: int, wanted: int) -> tuple[int, list[Told]]:
     """How many there are to be, of those that are *wanted*, and what is to be told of it."""
     behavior = spec.get("behavior") or {}
-    up, down = behavior.get("scaleUp") or _UP, behavior.get("scaleDown") or _DOWN
+    up, down = behavior.get("scaleUp") or scaling.UP, behavior.get("scaleDown") or scaling.DOWN
     memory.recommend(wanted, current)
     stable, told = _stabilized(memory, current, wanted, up, down)
     final, reason, message = _bounded(spec, memory, current, stable, up, down)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from labkit.embedded import scaling
 from labkit.embedded.api.kinds import autoscalers_v1
 from labkit.embedded.api.kinds.common import names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row
 from labkit.embedded.api.kinds.common.fill import fill
+from labkit.embedded.api.kinds.common.references import kind_and_name
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types.resources import ResourceType, status_of
 from labkit.embedded.objects import Obj, mutable
@@ -24,15 +26,6 @@ _SOURCES = {
 }
 """Type → the field that says more."""
 _FIELDS = ("object", "external", "pods", "resource", "containerResource")
-_UP: Obj = {
-    "stabilizationWindowSeconds": 0,
-    "selectPolicy": "Max",
-    "policies": [
-        {"type": "Pods", "value": 4, "periodSeconds": 15},
-        {"type": "Percent", "value": 100, "periodSeconds": 15},
-    ],
-}
-_DOWN: Obj = {"selectPolicy": "Max", "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
 _SELECTIONS, _POLICIES = ("Disabled", "Max", "Min"), ("Percent", "Pods")
 _LONGEST_WINDOW, _LONGEST_PERIOD = 3600, 1800
 _SHOWN = 2
@@ -46,8 +39,8 @@ def _default(obj: Obj) -> None:
         spec["metrics"] = [autoscalers_v1.by_cpu(80)]
     behavior = spec.get("behavior")
     if behavior is not None:
-        behavior["scaleUp"] = {**mutable(_UP), **(behavior.get("scaleUp") or {})}
-        behavior["scaleDown"] = {**mutable(_DOWN), **(behavior.get("scaleDown") or {})}
+        behavior["scaleUp"] = {**mutable(scaling.UP), **(behavior.get("scaleUp") or {})}
+        behavior["scaleDown"] = {**mutable(scaling.DOWN), **(behavior.get("scaleDown") or {})}
 
 
 def _prepare_create(_: Store, obj: Obj) -> None:
@@ -81,12 +74,7 @@ def _validate(causes: Causes, obj: Obj, old: Obj | None) -> None:
 
 
 def _reference(causes: Causes, at: str, reference: Obj) -> None:
-    for key in ("kind", "name"):
-        value = reference.get(key)
-        if value:
-            causes.invalid_each(f"{at}.{key}", value, names.path_segment(value))
-        else:
-            causes.required(f"{at}.{key}")
+    kind_and_name(causes, at, reference)
     version = reference.get("apiVersion", "")
     if version.count("/") > 1:
         detail = f"unexpected GroupVersion string: {version}"
