@@ -178,6 +178,17 @@ class ExecSession(Protocol):
         """End what still runs, and all that it has started."""
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a group of processes uses."""
+
+    cpu: float
+    """Cores, over the last *window* seconds."""
+    memory: int
+    """Bytes."""
+    window: float
+
+
 class PodRuntime(Protocol):
     """What the API server asks of the node."""
 
@@ -195,6 +206,12 @@ class PodRuntime(Protocol):
 
     def attach(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
         """The output of a container's own process from now on; ApiError as :meth:`exec`."""
+
+    def usage(self, namespace: str, pod: str) -> Mapping[str, Usage]:
+        """What each container that is a process uses, by name; empty where none is at work here."""
+
+    def node_usage(self, node: str) -> Usage | None:
+        """What all processes of the cluster use together; None where *node* is not this one."""
 
 
 class BuiltinContainer(Protocol):

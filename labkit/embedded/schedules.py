@@ -9,7 +9,6 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 _FIELDS = 5
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -94,12 +93,21 @@ def _wall(moment: dt.datetime) -> tuple[int, int]:
     return moment.hour, moment.minute
 
 
+def zone_named(name: str) -> dt.tzinfo:
+    """The time zone *name*, UTC where that is empty; KeyError, ValueError or OSError where none is."""
+    if not name:
+        return dt.UTC
+    from zoneinfo import ZoneInfo  # few ask for a zone, and everybody would wait for it at the start
+
+    return ZoneInfo(name)
+
+
 def parse(text: str, zone: str = "") -> Schedule:
     """*text* as a schedule of *zone* (of UTC, where empty); ValueError with robfig's words."""
     prefixed = re.match(r"(?:CRON_)?TZ=(\S*)\s+", text)
     if prefixed:
         zone, text = prefixed[1], text[prefixed.end() :]
-    zone_of: dt.tzinfo = ZoneInfo(zone) if zone else dt.UTC
+    zone_of = zone_named(zone)
     if text.startswith("@every "):
         return Every(_duration(text.removeprefix("@every ")))
     if text.startswith("@"):

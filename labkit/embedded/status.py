@@ -93,7 +93,7 @@ def forbidden(resource: str, name: str, why: str) -> ApiError:
 
 def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str, str]]) -> ApiError:
     """422; *causes* are (field, reason: ``FieldValueRequired`` …, message: ``Required value`` …)."""
-    lines = [f"{field}: {message}" for field, _, message in causes]
+    lines = list(dict.fromkeys(f"{field}: {message}" for field, _, message in causes))
     joined = lines[0] if len(lines) == 1 else "[" + ", ".join(lines) + "]"
     qualified = f"{kind}.{group}" if group else kind
     listed = [dict(zip(("field", "reason", "message"), cause, strict=True)) for cause in causes]

@@ -48,6 +48,10 @@ REVISION: dict[str, Any] = {
     "data": {"a": 1},
     "revision": 3,
 }
+HPAS, OLD_HPAS = (
+    f"/apis/autoscaling/{version}/namespaces/{NS}/horizontalpodautoscalers" for version in ("v2", "v1")
+)
+_TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nobody"}
 _IN_CRON = "spec.jobTemplate.spec"
 
 
@@ -80,6 +84,24 @@ def _rolled(**rolling: Any) -> Request:
 
 def _revision(name: str, path: str, value: Any) -> Request:
     return Request("POST", REVISIONS, _with(_with(REVISION, "metadata.name", name), path, value))
+
+
+def _scaler(name: str, path: str = HPAS, **spec: Any) -> Request:
+    body = {
+        "apiVersion": "autoscaling/v2" if path == HPAS else "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {"maxReplicas": 3, "scaleTargetRef": _TARGET, **spec},
+    }
+    return Request("POST", path, body)
+
+
+def _measured(name: str, kind: str = "Resource", **metric: Any) -> Request:
+    return _scaler(name, metrics=[{"type": kind, **metric}])
+
+
+def _resource(kind: str = "Utilization", **target: Any) -> dict[str, Any]:
+    return {"name": "memory", "target": {"type": kind, **target}}
 
 
 def _changed(path: str, **spec: Any) -> Request:
@@ -186,4 +208,29 @@ REQUESTS = {
     "revision as it is": Request("GET", f"{REVISIONS}/r"),
     "revision as a table": Request("GET", f"{REVISIONS}?labelSelector=!app", accept=TABLE),
     "delete revision": Request("DELETE", f"{REVISIONS}/r"),
+    "scaler": _scaler("h"),
+    "scaler as a table": Request("GET", f"{HPAS}?fieldSelector=metadata.name=h", accept=TABLE),
+    "scaler as it was": Request("GET", f"{OLD_HPAS}/h"),
+    "scaler of the old form": _scaler("ho", OLD_HPAS, targetCPUUtilizationPercentage=55),
+    "scaler of the old form, new": Request("GET", f"{HPAS}/ho"),
+    "scaler by memory": _measured("hm", resource=_resource(averageUtilization=70)),
+    "scaler by memory, old": Request("GET", f"{OLD_HPAS}/hm"),
+    "scaler that behaves": _scaler("hb", behavior={"scaleDown": {"stabilizationWindowSeconds": 5}}),
+    "scaler of more than most": _scaler("bad", minReplicas=4),
+    "scaler to nothing": _scaler("bad", minReplicas=0),
+    "scaler of nothing": _scaler("bad", maxReplicas=0),
+    "scaler for nobody": _scaler("bad", scaleTargetRef={"kind": "", "name": ""}),
+    "scaler by something": _measured("bad", "Something"),
+    "scaler by nothing": _measured("bad"),
+    "scaler by two": _measured("bad", resource=_resource(averageUtilization=1, averageValue="1")),
+    "scaler by less than none": _measured("bad", resource=_resource(averageUtilization=0)),
+    "scaler by an odd target": _measured("bad", resource=_resource("Some", averageUtilization=1)),
+    "scaler that waits for ever": _scaler("bad", behavior={"scaleUp": {"stabilizationWindowSeconds": 5000}}),
+    "scaler without policies": _scaler("bad", behavior={"scaleUp": {"policies": []}}),
+    "scaler by an odd policy": _scaler(
+        "bad", behavior={"scaleUp": {"policies": [{"type": "Some", "value": 0, "periodSeconds": 9999}]}}
+    ),
+    "scaler changed": _changed(f"{HPAS}/h", maxReplicas=5),
+    "scaler changed in the old form": _changed(f"{OLD_HPAS}/hm", maxReplicas=6),
+    "delete scaler": Request("DELETE", f"{HPAS}/h"),
 }

@@ -1,10 +1,10 @@
-"""What is in a cluster from the start: namespaces, roles, the mesh's definitions, the API's own Service."""
+"""What is in a cluster from the start: namespaces, roles, priorities, Istio's definitions, the API itself."""
 
 from __future__ import annotations
 
 from labkit.embedded.addresses import API_SERVICE_IP
 from labkit.embedded.api.access import reconciliation
-from labkit.embedded.api.kinds import crds, istio
+from labkit.embedded.api.kinds import crds, istio, priority_classes
 from labkit.embedded.interfaces import AdmissionRequest, Client
 from labkit.embedded.objects import Obj
 
@@ -18,6 +18,9 @@ def ensure(client: Client, host: str, port: int) -> None:
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"metadata": {"name": name}})
     reconciliation.ensure(client)
+    for priority in priority_classes.SYSTEM:
+        if client.find(priority_classes.RESOURCE, priority["metadata"]["name"]) is None:
+            client.create(priority_classes.RESOURCE, priority)
     if new or _has_istiod_alone(client):
         define_istio(client)
     known = client.find("services", _META["name"], _META["namespace"]) or {}

@@ -10,6 +10,7 @@ from labkit.embedded.api.access.gate import Gate
 from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.listing import Lister, check_revision
+from labkit.embedded.api.objects.measured import Measured
 from labkit.embedded.api.objects.reviews import Reviews
 from labkit.embedded.api.objects.subresources import Subresources
 from labkit.embedded.api.objects.verbs import Verbs
@@ -22,6 +23,7 @@ from labkit.embedded.api.streams.logs import Logs
 from labkit.embedded.api.streams.open_streams import OpenStreams
 from labkit.embedded.api.streams.port_forward import PortForward
 from labkit.embedded.api.streams.proxy import Proxy
+from labkit.embedded.api.types.resources import MEASURED
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import not_found
 
@@ -43,6 +45,7 @@ class Handlers:
         self._port_forward = PortForward(verbs, runtime, self.open_streams)
         self._subresources = Subresources(verbs, self._writing, TokenRequests(verbs.store, gate.key))
         self._reviews = Reviews(gate)
+        self._measured = Measured(verbs, runtime)
 
     def streams_body(self, target: Target) -> bool:
         """Whether the request's body is passed on as it arrives, not read first."""
@@ -55,6 +58,8 @@ class Handlers:
             raise not_offered(target)
         if target.subresource:
             return self._subresource(call)
+        if target.kind.verbs == MEASURED:
+            return self._measured.answer(call)
         if not target.kind.persisted:
             if method != "POST":
                 raise not_allowed()

@@ -7,8 +7,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from labkit.embedded.api.admission.ingress_classes import IngressClasses
-from labkit.embedded.api.admission.priorities import priorities
+from labkit.embedded.api.admission.limit_ranges import LimitDefaults, Limits
+from labkit.embedded.api.admission.priorities import Priorities
+from labkit.embedded.api.admission.quotas import Quotas
+from labkit.embedded.api.admission.runtime_classes import RuntimeClasses
 from labkit.embedded.api.admission.service_accounts import ServiceAccounts
+from labkit.embedded.api.admission.storage_protection import storage_protection
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.merge.patch import merge_patch
 from labkit.embedded.api.objects.definitions import Definitions
@@ -29,9 +33,9 @@ class InProcessClient:
     ) -> None:
         """*registry*: what is served (default: what every cluster has from the start)."""
         served = registry or catalogue.registry()
-        self.verbs = Verbs(
-            store, served, (ServiceAccounts(self), priorities, IngressClasses(self), *admission)
-        )
+        own = (LimitDefaults, ServiceAccounts, Priorities, RuntimeClasses, IngressClasses)
+        self.verbs = Verbs(store, served, (*(each(self) for each in own), storage_protection, *admission))
+        self.verbs.validating += (Limits(self), Quotas(self))
         self.definitions = Definitions(self.verbs)
 
     @property

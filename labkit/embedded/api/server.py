@@ -14,12 +14,13 @@ from labkit.embedded.api.access.escalation import NoEscalation
 from labkit.embedded.api.access.gate import Gate, Requester
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.describe.documents import Documents
+from labkit.embedded.api.describe.metrics import Requests
 from labkit.embedded.api.door import Door
 from labkit.embedded.api.handlers import Handlers
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.kinds.custom import deprecation
 from labkit.embedded.api.objects.call import Call
-from labkit.embedded.api.request import bodies, responses
+from labkit.embedded.api.request import bodies, options, responses
 from labkit.embedded.api.request.incoming import body_of
 from labkit.embedded.api.request.negotiation import JSON
 from labkit.embedded.api.request.target import Target, resolve
@@ -27,6 +28,8 @@ from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError, bad_request
 
 _SHUTDOWN_SECONDS = 2.0
+_TARGET = "labkit.target"
+"""Of a request: what its path names."""
 _DEPRECATED = "labkit.deprecated"
 """Of a request: the warning that belongs to a version that is deprecated."""
 
@@ -44,7 +47,8 @@ class ApiServer:
             raise ValueError("an API server without a token would be open to everybody")
         self._gate = Gate(client.store, token, key or SigningKey())
         self._registry = client.verbs.registry
-        self._documents = Documents(self._registry)
+        self._requests = Requests()
+        self._documents = Documents(self._registry, client.store, self._requests)
         client.add_validation(NoEscalation(self._gate.authorizer))
         self._handlers = Handlers(client.verbs, runtime, self._gate)
         self._door: Door | None = None
@@ -68,6 +72,8 @@ class ApiServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         response = await self._answered(request)
+        is_watch = options.flag(dict(request.rel_url.query), "watch")
+        self._requests.note(request.method, request.get(_TARGET), response.status, is_watch=is_watch)
         if _DEPRECATED in request and not response.prepared:
             response.headers.add("Warning", responses.warning_header(request[_DEPRECATED]))
         return response
@@ -90,7 +96,7 @@ class ApiServer:
         if sender and self._door:
             self._door.welcome(request.protocol)
         path, query = request.rel_url.raw_path, dict(request.rel_url.query)
-        target = resolve(self._registry, path)
+        target = request[_TARGET] = resolve(self._registry, path)
         if target is not None and target.kind.custom and (old := deprecation(target.kind, target.version)):
             request[_DEPRECATED] = old
         asked = attributes.of_request(request.method, path, target, query)

@@ -24,6 +24,7 @@ from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.views import Kinds, Namespaced
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.controllers import ControllerManager
+from labkit.embedded.controllers.autoscaling_metrics import Measure
 from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.images import images
 from labkit.embedded.images.own import own_images
@@ -72,8 +73,8 @@ class Cluster:
         self._client.add_admission(Injection(self._client))
         self._client.add_admission(bootstrap.IstioDefinitions(self._client))
         self._client.add_validation(istio_validation)
-        self._controllers = _controllers(self._client, registry, plan)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
+        self._controllers = _controllers(self._client, registry, plan, self._kubelet.usage)
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
 
     @property
@@ -125,9 +126,10 @@ class Cluster:
             raise RuntimeError(f"{task.get_name()} ended by itself")
 
 
-def _controllers(client: Client, registry: Registry, plan: Plan) -> ControllerManager:
+def _controllers(client: Client, registry: Registry, plan: Plan, measure: Measure) -> ControllerManager:
     authority = plan.certificates.authority.read_text()
-    return ControllerManager(client, plan.block, Kinds(registry), Namespaced(registry), authority)
+    kinds, namespaced = Kinds(registry), Namespaced(registry)
+    return ControllerManager(client, plan.block, kinds, namespaced, authority, measure)
 
 
 def _tls(certificates: Certificates) -> ssl.SSLContext:

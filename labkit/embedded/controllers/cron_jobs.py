@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from zoneinfo import ZoneInfo
 
 from labkit.embedded import schedules
 from labkit.embedded.controllers.job_status import condition, finished
@@ -184,7 +183,7 @@ def new_job(cron: Obj, due: dt.datetime) -> Obj:
     template = mutable(cron["spec"]["jobTemplate"])
     given = template.get("metadata") or {}
     zone = cron["spec"].get("timeZone")
-    shown = due.astimezone(ZoneInfo(zone)).isoformat() if zone else timestamp(due)
+    shown = due.astimezone(schedules.zone_named(zone)).isoformat() if zone else timestamp(due)
     metadata = {
         "name": f"{name_of(cron)}-{int(due.timestamp()) // 60}",
         "namespace": namespace_of(cron),

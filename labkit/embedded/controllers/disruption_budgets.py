@@ -32,6 +32,7 @@ _OWNERS = {
     "ReplicaSet": "replicasets.apps",
     "Deployment": "deployments.apps",
     "StatefulSet": "statefulsets.apps",
+    "ReplicationController": "replicationcontrollers",
 }
 
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
+from labkit.embedded.controllers.autoscalers import Autoscalers
+from labkit.embedded.controllers.autoscaling_metrics import Measure
 from labkit.embedded.controllers.cron_jobs import CronJobs
 from labkit.embedded.controllers.daemon_sets import DaemonSets
 from labkit.embedded.controllers.deployments import Deployments
@@ -24,9 +26,11 @@ from labkit.embedded.controllers.namespaces import (
 )
 from labkit.embedded.controllers.node_taints import NodeTaints
 from labkit.embedded.controllers.pod_collection import PodCollection
-from labkit.embedded.controllers.replicasets import ReplicaSets
+from labkit.embedded.controllers.replicasets import CONTROLLERS, ReplicaSets
+from labkit.embedded.controllers.resource_quotas import ResourceQuotas
 from labkit.embedded.controllers.runtime import Controller, Loop
 from labkit.embedded.controllers.stateful_sets import StatefulSets
+from labkit.embedded.controllers.storage_protection import StorageProtection
 from labkit.embedded.controllers.taint_eviction import TaintEviction
 from labkit.embedded.interfaces import Client
 
@@ -41,13 +45,16 @@ class ControllerManager:
         kinds: Mapping[tuple[str, str], str],
         namespaced: Collection[str],
         authority: str = "",
+        measure: Measure | None = None,
     ) -> None:
         """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces (both
-        may grow); *authority*: the API server's CA certificate, told to every namespace."""
+        may grow); *authority*: the API server's CA certificate, told to every namespace; *measure*: what
+        pods use."""
         self._client = client
         controllers: list[Controller] = [
             default_service_account(client),
             ReplicaSets(client),  # before the Deployments, which go by the ReplicaSets' counts
+            ReplicaSets(client, CONTROLLERS, "ReplicationController"),
             Deployments(client),
             StatefulSets(client),
             DaemonSets(client),
@@ -64,9 +71,13 @@ class ControllerManager:
             TaintEviction(client),
             PodCollection(client),
             DisruptionBudgets(client),
+            ResourceQuotas(client),
+            StorageProtection(client),
             NamespaceDeletion(client, namespaced),
             GarbageCollector(client, kinds),
         ]
+        if measure:
+            controllers.append(Autoscalers(client, kinds, measure))
         if authority:
             controllers.append(root_certificate(client, authority))
         self.loop = Loop(client, controllers)

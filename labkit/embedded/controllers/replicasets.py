@@ -24,34 +24,35 @@ from labkit.embedded.objects import (
 from labkit.embedded.status import ApiError
 
 REPLICASETS = "replicasets.apps"
+CONTROLLERS, REPLICATION = "replicationcontrollers", "replication-controller"
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 class ReplicaSets:
     """Keeps as many pods of each ReplicaSet as it asks for."""
 
-    resources = (REPLICASETS, "pods")
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._events = Recorder(client, "replicaset-controller")
+    def __init__(self, client: Client, resource: str = REPLICASETS, kind: str = "ReplicaSet") -> None:
+        """*resource* and *kind*: of ReplicationControllers, too, whose selector is a plain map."""
+        self.resources = (resource, "pods")
+        self._client, self._resource, self._kind = client, resource, kind
+        self._events = Recorder(client, "replicaset-controller" if kind == "ReplicaSet" else REPLICATION)
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The ReplicaSet itself, or the one that owns the pod (or might adopt it)."""
         namespace = namespace_of(event.object)
-        if event.resource == REPLICASETS:
+        if event.resource == self._resource:
             return [(namespace, name_of(event.object))]
         owner = controller_of(event.object)
         if owner is None:
-            return [(namespace, name_of(each)) for each in self._client.list(REPLICASETS, namespace)]
-        return [(namespace, owner["name"])] if owner["kind"] == "ReplicaSet" else []
+            return [(namespace, name_of(each)) for each in self._client.list(self._resource, namespace)]
+        return [(namespace, owner["name"])] if owner["kind"] == self._kind else []
 
     def reconcile(self, key: Key) -> float | None:
         """Create or delete pods until the number is right; then the status."""
-        found = self._client.find(REPLICASETS, key[1], key[0])
+        found = self._client.find(self._resource, key[1], key[0])
         if found is None:
             return None
-        pods = [pod for pod in claim(self._client, "pods", found) if _counts(pod)]
+        pods = [pod for pod in claim(self._client, "pods", _selecting(found)) if _counts(pod)]
         failure: ApiError | None = None
         if not is_terminating(found):
             try:
@@ -99,7 +100,7 @@ class ReplicaSets:
         if failure:
             status["conditions"] = [_failure_condition(found, failure)]
         if status != found.get("status"):
-            self._client.update_status(REPLICASETS, mutable(found) | {"status": status})
+            self._client.update_status(self._resource, mutable(found) | {"status": status})
         later = [wait for wait in waits if wait > 0]
         return min(later) if later else None
 
@@ -114,6 +115,13 @@ def _failure_condition(found: Obj, failure: ApiError) -> Obj:
         "message": str(failure),
     }
     return condition_of(found, "ReplicaFailure") or turned(found, condition)
+
+
+def _selecting(found: Obj) -> Obj:
+    """*found* with its selector in the form of a ``LabelSelector``."""
+    if found["kind"] == "ReplicaSet":
+        return found
+    return {**found, "spec": {**found["spec"], "selector": {"matchLabels": found["spec"]["selector"]}}}
 
 
 def pod_of(found: Obj) -> Obj:

@@ -15,8 +15,8 @@ from decimal import Decimal
 
 from labkit.embedded.addresses import NODE_ADDRESS
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node.quantities import quantity
 from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of, uid_of
+from labkit.embedded.quantities import amount
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()\s]+)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
@@ -130,5 +130,5 @@ def _resource(container: Obj, reference: Obj) -> str:
     """``limits.memory`` and its kin as a whole number, in units of the divisor."""
     group, _, name = str(reference.get("resource", "")).partition(".")
     asked = (container.get("resources") or {}).get(group, {}).get(name, "0")
-    divisor = quantity(str(reference.get("divisor") or "1")) or Decimal(1)
-    return str(math.ceil(quantity(str(asked)) / divisor))
+    divisor = amount(str(reference.get("divisor") or "1")) or Decimal(1)
+    return str(math.ceil(amount(str(asked)) / divisor))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from labkit.embedded.interfaces import (
     LogOptions,
     TcpAddress,
     UnixAddress,
+    Usage,
     WatchEvent,
 )
 from labkit.embedded.node import admission, node_object, pod_logs, pod_network
@@ -36,6 +38,7 @@ from labkit.embedded.node.exec import Attach, Exec
 from labkit.embedded.node.pod_addresses import PodAddresses
 from labkit.embedded.node.pod_worker import PodWorker
 from labkit.embedded.node.run_records import RECORDS, RunRecords
+from labkit.embedded.node.usage import PERIOD, UsageMeter
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, timestamp, uid_of
 from labkit.embedded.status import ApiError, not_found
 
@@ -79,6 +82,7 @@ class Kubelet:
         self.synced = asyncio.Event()
         """Set once every pod there was is in hand, and its status that of now."""
         self._workers: dict[str, PodWorker] = {}
+        self._meter = UsageMeter()
         self._removals: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -87,11 +91,13 @@ class Kubelet:
         self._register()
         async with pod_network.serve(self._client, self._context.network_socket):
             beat = asyncio.create_task(node_object.keep_alive(self._client, self._name, self._register))
+            looks = asyncio.create_task(self._measure())
             try:
                 async for event in self._client.watch("nodes", "pods", *SOURCES):
                     self._handle_safely(event)
             finally:
                 beat.cancel()
+                looks.cancel()
                 await self._shut_down()
 
     def logs(self, namespace: str, pod: str, options: LogOptions) -> AsyncIterator[bytes]:
@@ -123,6 +129,25 @@ class Kubelet:
     def attach(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
         """The output of a container's own process."""
         return Attach(self._worker(namespace, pod), options)
+
+    def usage(self, namespace: str, pod: str) -> dict[str, Usage]:
+        """What each container of a pod uses that is a process."""
+        found = self._client.find("pods", pod, namespace)
+        worker = self._workers.get(uid_of(found)) if found else None
+        pids = {each.name: each.current.pid for each in worker.containers if each.current} if worker else {}
+        usage = {name: self._meter.usage(pid) for name, pid in pids.items() if pid}
+        return {name: each for name, each in usage.items() if each}
+
+    def node_usage(self, node: str) -> Usage | None:
+        """What the daemon and all its processes use."""
+        return self._meter.usage(os.getpid()) if node == self._name else None
+
+    async def _measure(self) -> None:
+        """Look at all processes now and then, so that who asks can be told of the last moments."""
+        while True:
+            runs = (each.current for worker in self._workers.values() for each in worker.containers)
+            self._meter.look([os.getpid(), *(run.pid for run in runs if run and run.pid)])
+            await asyncio.sleep(PERIOD)
 
     def _worker(self, namespace: str, name: str) -> PodWorker:
         pod = self._client.find("pods", name, namespace)

@@ -14,8 +14,8 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from labkit.embedded.addresses import NODE_ADDRESS, pod_network
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node.quantities import quantity
 from labkit.embedded.objects import Obj, condition_of, micro_timestamp, mutable, timestamp
+from labkit.embedded.quantities import amount
 from labkit.embedded.version import KUBERNETES_VERSION, architecture
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _allocatable(capacity: Mapping[str, str]) -> dict[str, str]:
     what they request), so a machine with one core must not leave a lesson's pods Pending.
     """
     floor = {"cpu": Decimal(CPU_EACH) * MOST_PODS, "memory": Decimal(MEMORY_EACH) * MOST_PODS}
-    given = {name: max(quantity(capacity[name]), least) for name, least in floor.items()}
+    given = {name: max(amount(capacity[name]), least) for name, least in floor.items()}
     return {
         **capacity,
         "cpu": str(round(given["cpu"])),

@@ -33,6 +33,8 @@ class Run(Protocol):
 
     exited: asyncio.Future[int]
     surroundings: Surroundings
+    pid: int | None
+    """The process that all its others descend from; None where it is a part of the daemon."""
 
     async def stop(self, grace: float) -> int:
         """End it, politely for up to *grace* seconds; the exit code."""
@@ -58,6 +60,7 @@ class ProcessRun:
     ) -> None:
         self._process, self._command, self.surroundings = process, command, surroundings
         self.exited = process.exited
+        self.pid: int | None = process.pid
 
     async def stop(self, grace: float) -> int:
         return await self._process.stop(grace)
@@ -89,6 +92,7 @@ class BuiltinRun:
         surroundings: Surroundings,
     ) -> None:
         self._builtin, self._log, self.surroundings = builtin, log, surroundings
+        self.pid: int | None = None
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(builtin.run(pod, log, ready))
         self._task.add_done_callback(self._ended)

@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import urllib.request
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from kubernetes import client, config
 from kubernetes.stream import portforward, stream
@@ -113,6 +115,25 @@ def test_the_official_client(core, istiod):
     running.write_stdin("this\n")
     running.run_forever(timeout=10)
     assert (running.read_stdout(), running.returncode) == ("got this\n", 7)
+
+
+@pytest.mark.parametrize(("script", "said"), [("echo out", b""), ("echo out; exit 3", b"exit code 3")])
+async def test_a_client_that_names_no_protocol(core, istiod, script, said):
+    settings = core.api_client.configuration
+    path = f"/api/v1/namespaces/istio-system/pods/{istiod}/exec"
+    query = [("command", "sh"), ("command", "-c"), ("command", script), ("stdout", "1"), ("stderr", "1")]
+    headers = {"Authorization": next(iter(settings.api_key.values()))}
+    trust = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+    found = {1: b"", 3: b""}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(f"{settings.host}{path}", params=query, ssl=trust) as connection,
+    ):
+        async for message in connection:
+            found[message.data[0]] += message.data[1:]
+    assert found[1] == b"out\n"
+    assert said in found[3]
+    assert bool(said) == bool(found[3])
 
 
 def test_files_are_copied(cluster, istiod, tmp_path: Path):

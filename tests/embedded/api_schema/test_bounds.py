@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from labkit.embedded import quantities
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.kinds.custom import cel, formats
 from labkit.embedded.api.merge import patch, strategic
@@ -18,7 +19,6 @@ from labkit.embedded.api.merge.merging import merge
 from labkit.embedded.api.request.bodies import DEEPEST, parse, parse_json
 from labkit.embedded.api.request.decode import decode
 from labkit.embedded.api.request.responses import bounded
-from labkit.embedded.api.types import scalars
 from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh import durations
@@ -217,14 +217,14 @@ def test_patches_do_not_dig_deeper_and_deeper():
 )
 def test_quantities_that_are_none(text):
     with pytest.raises(ValueError, match="quantit"):
-        scalars.quantity(text)
+        quantities.quantity(text)
 
 
 def test_quantities_with_many_digits():
     for text in ("1" * 40 + "Ki", "9" * 60, "0." + "1" * 50 + "Gi", "1e400", "-1e-1000"):
-        assert scalars.quantity(scalars.quantity(text)) == scalars.quantity(text)
-        scalars.amount(text)
-    assert scalars.quantity("1.1Ki") == "1126400m"
+        assert quantities.quantity(quantities.quantity(text)) == quantities.quantity(text)
+        quantities.amount(text)
+    assert quantities.quantity("1.1Ki") == "1126400m"
 
 
 def test_durations_that_are_none_are_seen_at_once():

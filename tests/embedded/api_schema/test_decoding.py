@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.request.decode import decode
-from labkit.embedded.api.types.scalars import amount, quantity
+from labkit.embedded.quantities import amount, quantity
 from labkit.embedded.status import ApiError
 
 REGISTRY = catalogue.registry()

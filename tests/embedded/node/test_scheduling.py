@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
+from labkit.embedded.api.kinds.priority_classes import SYSTEM
 from labkit.embedded.node import node_object
-from labkit.embedded.node.quantities import quantity
 from labkit.embedded.node.scheduling import Scheduler
 from labkit.embedded.node.scheduling.filters import Refusal
 from labkit.embedded.node.scheduling.preemption import preempt
 from labkit.embedded.node.scheduling.world import World
 from labkit.embedded.objects import Obj, condition_of, mutable
+from labkit.embedded.quantities import amount
 
 HELPS_NOT = (
     "no new claims to deallocate, preemption: 0/1 nodes are available: "
@@ -87,6 +88,8 @@ def _waits(pod: Obj, reason: str) -> bool:
 @pytest.fixture
 async def cluster(client: InProcessClient, tmp_path: Path) -> AsyncIterator[Cluster]:
     node_object.register(client, "labkit", 42, tmp_path)
+    for each in SYSTEM:
+        client.create("priorityclasses.scheduling.k8s.io", each)
     task = asyncio.create_task(Scheduler(client).run())
     yield Cluster(client)
     task.cancel()
@@ -241,7 +244,7 @@ async def test_what_a_pod_requests_in_all(
         "containers": [container(number, cpu) for number, cpu in enumerate(containers)],
         "initContainers": [container(number, *each) for number, each in enumerate(init, 7)],
     }
-    too_little = quantity(total) - quantity("1m")
+    too_little = amount(total) - amount("1m")
     cluster.has_room_for(cpu=str(too_little))
     cluster.make("p", **spec)
     await cluster.refused("p")

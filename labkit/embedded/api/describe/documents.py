@@ -8,28 +8,30 @@ from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api.describe import discovery
+from labkit.embedded.api.describe import discovery, health
+from labkit.embedded.api.describe.metrics import CONTENT_TYPE, Requests
 from labkit.embedded.api.describe.openapi import PROTOBUF_V2, OpenApi, wants_protobuf
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.status import no_such_resource
+from labkit.embedded.store import Store
 
-_HEALTH = ("healthz", "livez", "readyz")
 _ONE_YEAR = "public, max-age=31536000, immutable"
 
 
 class Documents:
     """What the API says of a registry and of itself."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, store: Store, requests: Requests) -> None:
         self._registry, self._openapi = registry, OpenApi(registry)
+        self._store, self._requests = store, requests
 
     async def answer(self, request: web.BaseRequest, path: str) -> web.Response:
         """The document at *path*; 404 for every other path: a Status below a group of built-in kinds."""
-        parts = path.strip("/").split("/")
-        document = await self._document(request, parts)
+        parts = path.removeprefix("/").removesuffix("/").split("/")
+        document = await self._document(request, parts) if all(parts) else None
         if document is None and self._is_built_in(parts):
             raise no_such_resource()
         if document is None:
@@ -45,8 +47,13 @@ class Documents:
         return below and any(kind.group == group and not kind.custom for kind in self._registry.values())
 
     async def _document(self, request: web.BaseRequest, parts: list[str]) -> web.Response | None:
-        if parts[0] in _HEALTH:
-            return responses.text("ok")
+        if parts[0] in health.PATHS:
+            query = request.rel_url.query
+            asked = [*parts, ""] if request.path.endswith("/") else parts
+            found = health.report(asked, query.getall("exclude", ()), verbose="verbose" in query)
+            return None if found is None else responses.text(found)
+        if parts == ["metrics"]:
+            return web.Response(text=self._requests.text(self._store), headers={"Content-Type": CONTENT_TYPE})
         if parts[0] == "openapi":
             return await self._openapi_document(request, parts[1:])
         return self._discovery(request, parts)

@@ -42,7 +42,7 @@ def paths(type_: ResourceType, version: str) -> Iterator[tuple[str, list[Operati
     root = "/apis/" if type_.group else "/api/"
     base = root + type_.api_version(version) + ("/namespaces/{namespace}" if type_.namespaced else "")
     yield f"{base}/{type_.plural}", _of_collection(type_)
-    if type_.persisted:
+    if "get" in type_.verbs:
         yield f"{base}/{type_.plural}/{{name}}", _of_object(type_)
 
 

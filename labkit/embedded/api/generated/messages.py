@@ -124,12 +124,14 @@ def kinds(served: Sequence[Served]) -> dict[str, tuple[str, str]]:
         each for each in served if not each.custom and "create" in each.verbs and each.group != _IN_JSON
     ]
     return _EXTRA | {
-        f"{each.api_version()}/{each.kind}": (_package(each.group), each.kind) for each in built_in
+        f"{each.api_version(version)}/{each.kind}": (_package(each.group, version), each.kind)
+        for each in built_in
+        for version in each.versions
     }
 
 
-def _package(group: str) -> str:
-    return f"k8s.io/api/{group.removesuffix('.k8s.io').removesuffix('.authorization') or 'core'}/v1"
+def _package(group: str, version: str) -> str:
+    return f"k8s.io/api/{group.removesuffix('.k8s.io').removesuffix('.authorization') or 'core'}/{version}"
 
 
 def messages(source: Source, roots: list[tuple[str, str]]) -> dict[str, dict[str, list[str]]]:

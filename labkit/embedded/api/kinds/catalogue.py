@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labkit.embedded.api.kinds import metrics
+from labkit.embedded.api.kinds.admission_webhooks import WEBHOOKS
+from labkit.embedded.api.kinds.autoscalers import AUTOSCALER
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
 from labkit.embedded.api.kinds.crds import DEFINITION
@@ -20,16 +23,26 @@ from labkit.embedded.api.kinds.istio import DEFINITIONS
 from labkit.embedded.api.kinds.jobs import JOB
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.leases import LEASE
+from labkit.embedded.api.kinds.limit_ranges import LIMIT_RANGE
 from labkit.embedded.api.kinds.namespaces import NAMESPACE
+from labkit.embedded.api.kinds.network_policies import NETWORK_POLICY
 from labkit.embedded.api.kinds.nodes import NODE
+from labkit.embedded.api.kinds.persistent_volume_claims import PERSISTENT_VOLUME_CLAIM
+from labkit.embedded.api.kinds.persistent_volumes import PERSISTENT_VOLUME
+from labkit.embedded.api.kinds.pod_templates import POD_TEMPLATE
 from labkit.embedded.api.kinds.pods import POD
+from labkit.embedded.api.kinds.priority_classes import PRIORITY_CLASS
 from labkit.embedded.api.kinds.rbac import RBAC
 from labkit.embedded.api.kinds.replica_sets import REPLICA_SET
+from labkit.embedded.api.kinds.replication_controllers import REPLICATION_CONTROLLER
+from labkit.embedded.api.kinds.resource_quotas import RESOURCE_QUOTA
 from labkit.embedded.api.kinds.reviews import REVIEWS
+from labkit.embedded.api.kinds.runtime_classes import RUNTIME_CLASS
 from labkit.embedded.api.kinds.secrets import SECRET
 from labkit.embedded.api.kinds.service_accounts import SERVICE_ACCOUNT
 from labkit.embedded.api.kinds.services import SERVICE
 from labkit.embedded.api.kinds.stateful_sets import STATEFUL_SET
+from labkit.embedded.api.kinds.storage_classes import STORAGE_CLASS
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
@@ -44,12 +57,19 @@ BUILT_IN: tuple[Kind, ...] = (
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    RESOURCE_QUOTA,
+    LIMIT_RANGE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD_TEMPLATE,
+    REPLICATION_CONTROLLER,
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
     DAEMON_SET,
     CONTROLLER_REVISION,
     *REVIEWS,
+    AUTOSCALER,
     JOB,
     CRON_JOB,
     LEASE,
@@ -57,9 +77,14 @@ BUILT_IN: tuple[Kind, ...] = (
     NEW_EVENT,
     INGRESS_CLASS,
     INGRESS,
+    NETWORK_POLICY,
     DISRUPTION_BUDGET,
     *RBAC,
+    STORAGE_CLASS,
+    *WEBHOOKS,
     DEFINITION,
+    PRIORITY_CLASS,
+    RUNTIME_CLASS,
 )
 """In the order in which clients are told of their groups."""
 _BY_NAME = {each.type.name: each for each in BUILT_IN}
@@ -68,7 +93,8 @@ _BY_NAME = {each.type.name: each for each in BUILT_IN}
 def registry(definitions: Iterable[Obj] = DEFINITIONS) -> Registry:
     """A registry of these and of what *definitions* (of a cluster with Istio) bring."""
     custom = (type_of(each) for each in definitions)
-    return Registry([*(each.type for each in BUILT_IN), *(each for each in custom if each)])
+    own = (each.type for each in BUILT_IN)
+    return Registry([*own, *metrics.types(), *(each for each in custom if each)])
 
 
 def of(type_: ResourceType, version: str = "") -> Kind:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from zoneinfo import ZoneInfo
 
 from labkit.embedded import schedules
 from labkit.embedded.api.kinds.common import names
@@ -87,7 +86,7 @@ def _check_zone(causes: Causes, zone: str) -> None:
         detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         causes.invalid(at, zone, detail)
     try:
-        ZoneInfo(zone)
+        schedules.zone_named(zone)
     except (KeyError, ValueError, OSError):
         causes.invalid(at, zone, unknown)
 

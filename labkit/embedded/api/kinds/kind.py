@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from labkit.embedded.api.kinds.common import names
@@ -79,3 +79,6 @@ class Kind:
     """Whether a deletion answers with the object, not with a Status."""
     orphans: bool = False
     """Whether what an object owns stays when it is deleted, unless the deletion says otherwise."""
+    older: Mapping[str, tuple[Callable[[Obj], Obj], Callable[[Obj], Obj]]] = field(default_factory=dict)
+    """By version, of those that have other fields than the stored one: how an object is read from it, and
+    how it is written in it."""

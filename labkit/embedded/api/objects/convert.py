@@ -24,6 +24,8 @@ def to_storage(obj: Obj, type_: ResourceType, stored: ResourceType) -> Obj:
     if type_.name == crds.RESOURCE:
         obj = _packed(obj)
     renamed = obj if stored is type_ else _renamed(obj, CORE_NAMES)
+    if not type_.custom and (older := _older(type_, str(obj.get("apiVersion", "")).rpartition("/")[2])):
+        renamed = older[0](renamed)
     return {**renamed, "apiVersion": stored.api_version(), "kind": stored.kind}
 
 
@@ -37,7 +39,14 @@ def from_storage(obj: Obj, type_: ResourceType, version: str = "") -> Obj:
     if obj.get("apiVersion") == api_version:
         return obj
     renamed = obj if type_.stored_as == type_.name else _renamed(obj, _NEW_NAMES)
+    if not type_.custom and (older := _older(type_, version)):
+        renamed = older[1](renamed)
     return {**renamed, "apiVersion": api_version}
+
+
+def _older(type_: ResourceType, version: str) -> tuple[Callable[[Obj], Obj], Callable[[Obj], Obj]] | None:
+    """How objects get from *version* to the stored one, and back, where they differ."""
+    return catalogue.of(type_).older.get(version)
 
 
 def _renamed(obj: Obj, names: dict[str, str]) -> Obj:

@@ -131,9 +131,11 @@ class Subresources:
 
 
 def scale_of(obj: Obj) -> Obj:
-    """The ``autoscaling/v1`` Scale of a Deployment or ReplicaSet."""
+    """The ``autoscaling/v1`` Scale of a workload."""
     spec = obj.get("spec", {})
-    selector = (spec.get("selector") or {}).get("matchLabels") or {}
+    selector = spec.get("selector") or {}
+    if obj["kind"] != "ReplicationController":  # whose selector is a plain map
+        selector = selector.get("matchLabels") or {}
     shown = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
     return _scale(obj, spec.get("replicas", 1), obj.get("status", {}).get("replicas", 0), shown)
 

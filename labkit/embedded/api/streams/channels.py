@@ -14,7 +14,8 @@ from aiohttp import WSMsgType, web
 
 from labkit.embedded.status import bad_request
 
-V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
+V4, V5, PLAIN = "v4.channel.k8s.io", "v5.channel.k8s.io", ""
+"""The last is that of clients that name none: it knows no Status."""
 _CLOSE = 255
 _LARGEST_MESSAGE = 32 * 1024 * 1024  # bytes, as the real server
 
@@ -34,6 +35,9 @@ class Stream(IntEnum):
 class Streams(Protocol):
     """A connection that carries streams."""
 
+    is_plain: bool
+    """Whether the last word is a text, and only said of a failure."""
+
     async def send(self, stream: int, data: bytes) -> None:
         """Send *data*; ConnectionError where the client has gone."""
 
@@ -48,7 +52,7 @@ class WebSocketStreams:
     """Streams in the messages of a WebSocket."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
+        self._socket, self.is_plain = socket, socket.ws_protocol is None
 
     async def send(self, stream: int, data: bytes) -> None:
         await self._socket.send_bytes(bytes([stream]) + data)
@@ -75,13 +79,16 @@ async def close(socket: web.WebSocketResponse) -> None:
 
 
 async def accept_websocket(request: web.BaseRequest, *protocols: str) -> web.WebSocketResponse:
-    """Take the connection over; ApiError 400 where the client speaks none of *protocols*."""
+    """Take the connection over; ApiError 400 where the client speaks none of *protocols*.
+
+    One that names none speaks :data:`PLAIN`, if that is among them.
+    """
     offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     if not set(offered) & set(protocols):
         raise bad_request(f"unable to upgrade: none of the protocols {offered} is one of {list(protocols)}")
     chosen = next(each for each in protocols if each in offered)
     socket = web.WebSocketResponse(
-        protocols=(chosen,), max_msg_size=_LARGEST_MESSAGE, timeout=1.0, compress=False
+        protocols=(chosen,) if chosen else (), max_msg_size=_LARGEST_MESSAGE, timeout=1.0, compress=False
     )
     await socket.prepare(request)
     return socket

@@ -16,7 +16,7 @@ class SpdyStreams:
     """:class:`~labkit.embedded.api.streams.channels.Streams` in a SPDY connection."""
 
     def __init__(self, connection: SpdyConnection) -> None:
-        self._connection = connection
+        self._connection, self.is_plain = connection, False
         self._numbers: dict[int, int] = {}
         self._names: dict[int, Stream] = {}
 

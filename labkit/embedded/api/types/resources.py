@@ -9,6 +9,8 @@ from typing import Any
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CREATE_ONLY = ("create",)
+MEASURED = ("get", "list")
+"""Of what is not stored: it is worked out anew for everybody who looks."""
 READ_ONLY = ("get", "list", "watch")
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 
@@ -69,8 +71,8 @@ class ResourceType:
 
     @property
     def persisted(self) -> bool:
-        """False for the reviews, which are answered and forgotten."""
-        return self.verbs != CREATE_ONLY
+        """False for the reviews, which are answered and forgotten, and for what is measured."""
+        return self.verbs not in (CREATE_ONLY, MEASURED)
 
     def api_version(self, version: str = "") -> str:
         """``apps/v1``; of the storage version unless *version* is given."""

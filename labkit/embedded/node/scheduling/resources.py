@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from labkit.embedded.node.quantities import quantity
 from labkit.embedded.objects import Obj
+from labkit.embedded.quantities import amount
 
 Amounts = dict[str, Decimal]
 """Resource → how much of it."""
@@ -40,9 +40,9 @@ def shortages(pod: Obj, node: Obj, others: Iterable[Obj]) -> list[Shortage]:
     capacity = _amounts((node.get("status") or {}).get("allocatable"))
     wanted = {"pods": Decimal(1), **requests_of(pod)}
     found = (
-        Shortage(name, amount, used.get(name, Decimal()), capacity.get(name, Decimal()))
-        for name, amount in wanted.items()
-        if amount
+        Shortage(name, requested, used.get(name, Decimal()), capacity.get(name, Decimal()))
+        for name, requested in wanted.items()
+        if requested
     )
     return [each for each in found if each.used + each.requested > each.capacity]
 
@@ -68,14 +68,14 @@ def _requests(holder: Obj) -> Amounts:
 
 
 def _amounts(resources: Obj | None) -> Amounts:
-    return {name: quantity(str(value)) for name, value in (resources or {}).items()}
+    return {name: amount(str(value)) for name, value in (resources or {}).items()}
 
 
 def _total(parts: Iterable[Amounts]) -> Amounts:
     total: Amounts = defaultdict(Decimal)
     for part in parts:
-        for name, amount in part.items():
-            total[name] += amount
+        for name, number in part.items():
+            total[name] += number
     return dict(total)
 
 

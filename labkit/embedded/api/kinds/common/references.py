@@ -12,6 +12,11 @@ def typed_reference(causes: Causes, at: str, reference: Obj) -> None:
     group = reference.get("apiGroup")
     if group is not None:
         causes.invalid_each(f"{at}.apiGroup", group, names.dns_subdomain(group))
+    kind_and_name(causes, at, reference)
+
+
+def kind_and_name(causes: Causes, at: str, reference: Obj) -> None:
+    """What every reference to an object has."""
     for key in ("kind", "name"):
         value = reference.get(key)
         if value:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from labkit.embedded.api.kinds.common import names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.meta import labels
-from labkit.embedded.api.types.scalars import amount
 from labkit.embedded.objects import Obj
+from labkit.embedded.quantities import amount
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 import re2
 
-from labkit.embedded.api.types.scalars import amount, quantity
+from labkit.embedded.quantities import amount, quantity
 
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?", re.ASCII
