@@ -24,7 +24,7 @@ from labkit.embedded.mesh.translate.naming import (
     outbound_cluster,
     typed,
 )
-from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, resolved
+from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, moved_port, resolved
 from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import client, mutual
 
@@ -213,7 +213,7 @@ class _Maker:
         passes = resolution in ("HEADLESS", "NONE") or policies.is_passthrough(policy)
         # A gateway has no original destination to go by: it treats such services like any other.
         if passes and self.proxy.kind == "sidecar":
-            return _Built(self._original_destination())
+            return _Built(self._original_destination(endpoints))
         if resolution in ("DNS", "DNS_ROUND_ROBIN"):
             return self._by_name(name, endpoints)
         if resolution == "NONE":
@@ -229,10 +229,10 @@ class _Maker:
         namespace = endpoint.namespace or self.service.namespace
         return self.state.peer_authentications.mode(namespace, endpoint.labels, endpoint.port) != DISABLE
 
-    def _original_destination(self) -> Resource:
+    def _original_destination(self, endpoints: Sequence[Endpoint]) -> Resource:
         cluster: Resource = dict(policies.ORIGINAL_DESTINATION)
         if self.service.from_kubernetes:
-            return cluster
+            return cluster | moved_port(self.state, self.port.number, (each.address for each in endpoints))
         if self.port.target and int(self.port.target) != self.port.number:
             cluster["original_dst_lb_config"] = {"upstream_port_override": int(self.port.target)}
         return cluster | FROM_ANYWHERE
