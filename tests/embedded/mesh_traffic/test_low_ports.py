@@ -26,6 +26,19 @@ kind: Pod
 metadata: {name: alone, labels: {app: alone}, namespace: other}
 spec: {containers: [{name: app, ports: [{containerPort: 81}]}]}
 ---
+kind: Pod
+metadata:
+  name: world
+  namespace: outside-world
+  labels: {}
+  annotations: {labkit.dev/outside-hosts: '["en.wiki.example", "real.example"]'}
+---
+kind: ServiceEntry
+metadata: {name: wiki}
+spec:
+  hosts: ["*.wiki.example"]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+---
 kind: AuthorizationPolicy
 metadata: {name: not-here}
 spec:
@@ -40,17 +53,18 @@ spec: {accessLogFile: /dev/stdout}
 
 @pytest.fixture
 async def mesh(stage):
-    """Proxies of the client and of ``web``, whose app is on 80 and 82; ``alone`` has none, and is on 81."""
+    """Proxies of the client and of ``web``, whose app is on 80 and 82; others have none."""
     made = stage(MESH)
     for port in (80, 82):
         await made.backend("web1", port=port, behind_sidecar=True)
     await made.backend("alone.other", port=81)
+    await made.backend("world.outside-world", port=80)
     made.client, made.web = await made.envoy("client"), await made.envoy("web1")
     return made
 
 
 async def test_a_low_port_is_reached_however_it_is_called(mesh):
-    web, alone = mesh.ip("web1"), mesh.ip("alone.other")
+    web, alone, world = map(mesh.ip, ("web1", "alone.other", "world.outside-world"))
     services = {each.name: each.addresses for each in mesh.mesh.state.kubernetes_services}
     ways = {
         "a Service": (*services["web"], 8000, "web", "web1"),
@@ -59,6 +73,7 @@ async def test_a_low_port_is_reached_however_it_is_called(mesh):
         "a pod's address, on a port that no Service has": (web, 82, "nobody", "web1"),
         "a pod without a proxy": (alone, 81, "nobody", "alone.other"),
         "a Service that is not exported": (*services["hidden"], 81, "nobody", "alone.other"),
+        "a host that is played": (world, 80, "en.wiki.example", "world.outside-world"),
     }
     for way, (address, port, host, pod) in ways.items():
         answer = await mesh.through_sidecar(mesh.client, address, port, host)

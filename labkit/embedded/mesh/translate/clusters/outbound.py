@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.embedded import outside
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.identity.spiffe import spiffe_id
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import PODS, MeshState, Proxy, Resource
 from labkit.embedded.mesh.peer_authentications import DISABLE
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
@@ -233,8 +235,11 @@ class _Maker:
         cluster: Resource = dict(policies.ORIGINAL_DESTINATION)
         if self.service.from_kubernetes:
             return cluster | moved_port(self.state, self.port.number, (each.address for each in endpoints))
-        if self.port.target and int(self.port.target) != self.port.number:
-            cluster["original_dst_lb_config"] = {"upstream_port_override": int(self.port.target)}
+        target = int(self.port.target) or self.port.number
+        played = outside.address_within(self.state.objects[PODS], self.service.host)
+        there = port_at(played, target, self.state.lowest_port) if played else target
+        if there != self.port.number:
+            cluster["original_dst_lb_config"] = {"upstream_port_override": there}
         return cluster | FROM_ANYWHERE
 
     def _by_name(self, name: str, endpoints: Sequence[Endpoint]) -> _Built | None:
