@@ -17,8 +17,10 @@ refused by this machine, whatever its routes: it never reaches the stranger who 
 
 from __future__ import annotations
 
+import errno
+import functools
 import ipaddress
-import os
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,9 +58,26 @@ def app_address(pod_ip: str) -> str:
     return f"{first}.{int(second) + 1}.{third}.{fourth}"
 
 
+def is_pods(host: str) -> bool:
+    """Whether *host* is an address of a pod, or of the app behind a sidecar, of whichever cluster."""
+    parts = host.split(".")
+    return (
+        len(parts) == 4
+        and parts[0] == "127"
+        and all(each.isdecimal() for each in parts)
+        and FIRST_BLOCK <= int(parts[1]) <= LAST_BLOCK + 1
+        and int(parts[2]) < 128
+    )
+
+
+@functools.cache
 def lowest_port() -> int:
-    """The lowest port this process may bind."""
-    if os.geteuid() == 0:
-        return 1
-    setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-    return int(setting.read_text()) if setting.exists() else 1024
+    """The lowest port this process may bind, tried once: not every root may, and not only root."""
+    with socket.socket() as trial:
+        try:
+            trial.bind((NODE_ADDRESS, 1))
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM):
+                setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+                return int(setting.read_text()) if setting.exists() else 1024
+    return 1

@@ -3,22 +3,17 @@
 ``lab.outside`` makes that pod, in a namespace of its own; an annotation of it names the hosts. The mesh knows
 nothing of it: no Service, no sidecar. The cluster's DNS answers for those names with the pod's address, as
 the world's DNS would, and a proxy that is told to find such a host by DNS finds it there.
-
-An ordinary account often can't open ports below 1024. So the pod listens on two ports beside them, too, and
-whoever connects by way of a name or of the node is led there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from labkit.embedded.objects import Obj, annotations_of, namespace_of
 
 NAMESPACE = "outside-world"
 HOSTS = "labkit.dev/outside-hosts"
-PORTS = {80: 8080, 443: 8443}
-"""What the world's servers listen on → where this one surely does."""
 
 
 def address_of(pods: Iterable[Obj], host: str) -> str | None:
@@ -31,11 +26,11 @@ def address_of(pods: Iterable[Obj], host: str) -> str | None:
     return None
 
 
-def port_at(pods: Iterable[Obj], address: str, port: int) -> int:
-    """The port to take for *port* of *address*: another one where that is the outside world's."""
-    theirs = (each for each in pods if _hosts(each))
-    is_outside = any((each.get("status") or {}).get("podIP") == address for each in theirs)
-    return PORTS.get(port, port) if is_outside else port
+def address_within(pods: Collection[Obj], host: str) -> str | None:
+    """As :func:`address_of`; *host* may be a wildcard, which any played host that it takes in will do for."""
+    name = host.lower()
+    known = (each for pod in pods for each in _hosts(pod)) if name.startswith("*.") else ()
+    return address_of(pods, next((each for each in known if each.endswith(name[1:])), name))
 
 
 def _fits(name: str, pattern: str) -> bool:

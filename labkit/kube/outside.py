@@ -204,7 +204,7 @@ def _deployment(hosts: list[str], told: str, certificate: str) -> Obj:
         "name": NAME,
         "image": IMAGE,
         "env": variables,
-        "ports": [{"containerPort": 8080}, {"containerPort": 8443}],
+        "ports": [{"containerPort": 80}, {"containerPort": 443}],
     }
     notes = {HOSTS: json.dumps(hosts), "labkit.dev/certificate": _mark(certificate)}
     template = {

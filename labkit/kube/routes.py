@@ -153,9 +153,13 @@ def _rows(dump: Json, proxy: Proxy) -> Iterator[Row]:
 
 
 def _port(listener: Json) -> str:
-    """The port it listens on; an embedded ``virtualOutbound`` has a socket in its place."""
-    if listener.get("name") == "virtualOutbound":
+    """The port it is for, which its name says: of an embedded one the address may be another, or a socket."""
+    name = str(listener.get("name"))
+    if name == "virtualOutbound":
         return _OUTBOUND_PORT
+    _, named, port = name.rpartition("_")
+    if named and port.isdecimal():
+        return port
     return str(listener["address"].get("socket_address", {}).get("port_value", ""))
 
 

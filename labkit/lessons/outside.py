@@ -22,8 +22,8 @@ from aiohttp import web
 
 from labkit.lessons.http import STOP_SECONDS, say, until_stopped
 
-PORTS = {False: (8080, 80), True: (8443, 443)}
-"""Without and with TLS; the second where this account may open it."""
+PORTS = {False: 80, True: 443}
+"""Without and with TLS."""
 LONGEST_DELAY = 10.0
 _DELAY = re.compile(r"/delay/(\d+)")
 """A page of every host, as httpbin has it: that of ``/``, so many seconds later."""
@@ -86,12 +86,8 @@ async def _serve(world: Mapping[str, Any]) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
     await runner.setup()
     tls = _tls()
-    for secure, (sure, usual) in PORTS.items():
-        for port in (usual, sure):
-            try:
-                await web.TCPSite(runner, "0.0.0.0", port, ssl_context=tls if secure else None).start()
-            except PermissionError:
-                say(f"Port {port} can't be opened by this account; port {sure} stands in for it.")
+    for secure, port in PORTS.items():
+        await web.TCPSite(runner, "0.0.0.0", port, ssl_context=tls if secure else None).start()
     say(f"The outside world: {', '.join(world)}")
     await until_stopped()
     await runner.cleanup()

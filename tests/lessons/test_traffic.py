@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from labkit.embedded.addresses import lowest_port
 
 from . import manifests
 from .conftest import Class, until
@@ -271,6 +276,52 @@ def test_images_of_many_lessons(room: Class) -> None:
     assert room.type("curl", f"{ask}; {ask} -H 'x-ext-authz: allow'").split() == ["403", "200"]
     assert room.type("curl", "curl -sSk https://secure:8443/greetings").startswith("Hello from Secure")
     assert "curl: (60)" in room.type("curl", "curl -sS https://secure:8443/greetings", check=False)
+
+
+@pytest.mark.skipif(lowest_port() <= 80, reason=f"this account opens port 80 as it is (from {lowest_port()})")
+def test_a_container_that_listens_on_80(room: Class) -> None:
+    """With and without a sidecar, as manifests have it, by an account that may open no such port."""
+    probe = "readinessProbe: {httpGet: {path: /status/200, port: 80}}"
+    names, bare = ("on-80", "bare"), '{sidecar.istio.io/inject: "false"}'
+    room.apply(
+        *(service(each, 8000, 80) for each in names),
+        service("peers", 80, 80, app="on-80").replace("spec: {", "spec: {clusterIP: None, "),
+        deployment("on-80", manifests.HTTPBIN, port=80, extra=probe),
+        deployment("bare", manifests.HTTPBIN, port=80, extra=probe, annotations=bare),
+        gateway("way-in"),
+        virtual_service("on-80", '["*"]', f"http: [{{route: [{to('on-80')}]}}]", gateways="[way-in]"),
+    )
+    room.ready(*names)
+    field = "-o", "jsonpath={.items[0].status.podIP}"
+    addresses = {each: room.kubectl("get", "pods", "-l", f"app={each}", *field) for each in names}
+    code = "curl -sS -o /dev/null -w '%{http_code}'"
+    for place in ("on-80:8000", "bare:8000", "peers"):
+        assert room.type("curl", f"{code} http://{place}/status/418") == "418", place
+    for name in names:
+        direct = addresses.values() if name == "bare" else ()
+        for place in ("localhost", "on-80:8000", "bare:8000", *direct):
+            said = room.type(name, f"{code} http://{place}/status/418", container=name)
+            assert said == "418", (name, place)
+        path = f"/api/v1/namespaces/{room.namespace}/services/{name}:http/proxy/get"
+        assert "User-Agent" in room.kubectl("get", "--raw", path)
+        with forwarded(room, f"deploy/{name}", 80) as port:
+            assert "User-Agent" in room.bench.run("curl", "-sS", f"http://127.0.0.1:{port}/get").stdout
+    until(lambda: "User-Agent" in room.page("/get"))
+    events = room.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}")
+    assert "PortsNotAllowed" not in events
+    room.delete("gateway/way-in", "virtualservice/on-80", "service/peers", "deploy/on-80", "deploy/bare")
+
+
+@contextmanager
+def forwarded(room: Class, what: str, port: int) -> Iterator[int]:
+    """``kubectl port-forward`` to *port*: the port here."""
+    command = ["kubectl", "-n", room.namespace, "port-forward", what, f":{port}"]
+    with subprocess.Popen(command, env=room.bench.env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
+        assert found is not None
+        yield int(found[1])
+        process.terminate()
 
 
 def test_access_logs(httpbin: Class) -> None:

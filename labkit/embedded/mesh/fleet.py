@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from google.protobuf.json_format import MessageToDict
 
+from labkit.embedded.addresses import lowest_port
 from labkit.embedded.mesh import unbindable
 from labkit.embedded.mesh.connection import Connection, Offer
 from labkit.embedded.mesh.inquiries import PATIENCE, Inquiries
@@ -56,7 +57,7 @@ class Fleet:
         self._secrets = secrets
         self._log = log
         self._tell = tell
-        self._compiler = Compiler()
+        self._compiler = Compiler(lowest_port())
         self._quarantine = Quarantine()
         self._inquiries = Inquiries(self)
         self._connections: dict[Stream, Connection] = {}

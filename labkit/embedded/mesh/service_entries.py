@@ -42,7 +42,7 @@ def _played(endpoint: Endpoint, pods: Iterable[Obj]) -> Endpoint:
     address = outside.address_of(pods, endpoint.address)
     if address is None:
         return endpoint
-    return replace(endpoint, address=address, port=outside.PORTS.get(endpoint.port, endpoint.port))
+    return replace(endpoint, address=address)
 
 
 def _services(config: Config, workloads: SelectedWorkloads) -> Iterator[Service]:

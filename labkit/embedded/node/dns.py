@@ -54,9 +54,6 @@ def resolve(client: Client, namespace: str, pod: str, name: str) -> list[str] | 
 def endpoint(client: Client, address: str, port: int) -> TcpAddress | Literal["direct", "refused"]:
     """Where a connection to *address*:*port* really goes, for a pod that no proxy serves."""
     service = _service_at(client, address)
-    there = outside.port_at(client.list("pods", outside.NAMESPACE), address, port)
-    if there != port:
-        return TcpAddress(address, there)
     if service is None:
         return "refused" if _is_cluster_ip(client, address) else "direct"
     ports = service.get("spec", {}).get("ports") or []

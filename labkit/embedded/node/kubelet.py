@@ -31,6 +31,7 @@ from labkit.embedded.interfaces import (
     Usage,
     WatchEvent,
 )
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.node import admission, node_object, pod_logs, pod_network
 from labkit.embedded.node.catalogue import Catalogue
 from labkit.embedded.node.context import NodeContext
@@ -112,7 +113,7 @@ class Kubelet:
                 return address
         if not any(container.current for container in worker.containers):
             raise ApiError(503, "ServiceUnavailable", f'no container of pod "{pod}" is running')
-        return TcpAddress(worker.sandbox.pod_ip, port)
+        return TcpAddress(worker.sandbox.pod_ip, port_at(worker.sandbox.pod_ip, port))
 
     def inside(self, namespace: str, pod: str, port: int) -> list[TcpAddress | UnixAddress]:
         """What ``localhost:PORT`` means in a pod: its app's side first, then its proxy's."""
@@ -120,7 +121,8 @@ class Kubelet:
         if isinstance(address, UnixAddress):
             return [address]
         sandbox = self._worker(namespace, pod).sandbox
-        return [TcpAddress(host, port) for host in dict.fromkeys((sandbox.app_ip, sandbox.pod_ip))]
+        hosts = dict.fromkeys((sandbox.app_ip, sandbox.pod_ip))
+        return [TcpAddress(host, port_at(host, port)) for host in hosts]
 
     def exec(self, namespace: str, pod: str, options: ExecOptions) -> ExecSession:
         """A command to be started in a container."""

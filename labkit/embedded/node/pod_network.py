@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from labkit.embedded.interfaces import Client, TcpAddress
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.node import dns
 
 
@@ -47,6 +48,14 @@ def answer(client: Client, question: list[str]) -> str:
             found = dns.resolve(client, namespace, pod, name)
             return f"host {found.name}" if isinstance(found, dns.AskHost) else " ".join(["addresses", *found])
         case ["endpoint", address, port]:
-            target = dns.endpoint(client, address, int(port))
-            return f"to {target.host} {target.port}" if isinstance(target, TcpAddress) else target
+            return _way(client, address, int(port))
     raise ValueError(f"no such question: {question}")
+
+
+def _way(client: Client, address: str, port: int) -> str:
+    found = dns.endpoint(client, address, port)
+    target = TcpAddress(address, port) if found == "direct" else found
+    if not isinstance(target, TcpAddress):
+        return target
+    there = port_at(target.host, target.port)
+    return "direct" if (target.host, there) == (address, port) else f"to {target.host} {there}"

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 
 from labkit.embedded.addresses import lowest_port
+from labkit.embedded.low_ports import moved
 from labkit.embedded.node import deadline, pod_status, volume_content, volumes
 from labkit.embedded.node.container import Container
 from labkit.embedded.node.context import NodeContext
@@ -34,9 +35,9 @@ log = logging.getLogger(__name__)
 STATUS_RETRY = 1.0
 LINGER_SECONDS = 0.2
 LAST_GRACE = 2.0  # what a kubelet leaves a container however long the hooks took
-CLOSED = (
-    "This account may not open ports below {lowest}, so nothing can listen on {ports} here. Name a higher "
-    "port, or have an administrator allow it (sysctl net.ipv4.ip_unprivileged_port_start=80)"
+CLASH = (
+    "This account may not open ports below {lowest}: what listens on {port} in a pod really does on {there}, "
+    "so this pod can't listen on both. Name another port than {there}"
 )
 
 _why_not = functools.cache(start.why_not)
@@ -229,8 +230,8 @@ class PodWorker:
             )
         if names := volumes.mounted(self.pod):
             self.sandbox.spawn(self._warn_of_missing_namespaces(names))
-        if ports := _closed_ports(spec):
-            self._warn("PortsNotAllowed", CLOSED.format(lowest=lowest_port(), ports=", ".join(ports)))
+        for port, there in _clashing_ports(spec):
+            self._warn("PortsNotAllowed", CLASH.format(lowest=lowest_port(), port=port, there=there))
         for container in spec["containers"]:
             name = container["name"]
             hooks = container.get("lifecycle") or {}
@@ -309,7 +310,8 @@ def _told(pod: Obj) -> tuple[Mapping[str, str], Mapping[str, str]]:
     return labels_of(pod), annotations_of(pod)
 
 
-def _closed_ports(spec: Obj) -> list[str]:
-    """The ports that its containers want and this account can't open."""
-    wanted = [port["containerPort"] for each in spec["containers"] for port in each.get("ports") or []]
-    return [str(port) for port in dict.fromkeys(wanted) if port < lowest_port()]
+def _clashing_ports(spec: Obj) -> list[tuple[int, int]]:
+    """The ports of its containers that are moved to where another of them is."""
+    wanted = {port["containerPort"] for each in spec["containers"] for port in each.get("ports") or []}
+    found = ((port, moved(port, lowest_port())) for port in sorted(wanted))
+    return [(port, there) for port, there in found if there != port and there in wanted]

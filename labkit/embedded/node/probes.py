@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.node.commands import Ended
 from labkit.embedded.objects import Obj
 
@@ -80,7 +81,7 @@ def port_number(container: Obj, port: int | str) -> int:
 async def _tcp(action: Obj, container: Obj, address: str) -> Outcome:
     target = action.get("host") or address, port_number(container, action.get("port", 0))
     try:
-        _, writer = await asyncio.open_connection(*target)
+        _, writer = await asyncio.open_connection(target[0], port_at(*target))
     except (OSError, ValueError) as error:  # the latter for a host that can be no name
         return Outcome(False, f"dial tcp {target[0]}:{target[1]}: connect: {_reason(error)}")
     await _close(writer)
@@ -103,7 +104,8 @@ async def _http(action: Obj, container: Obj, address: str) -> Outcome:
 async def _status(action: Obj, host: str, port: int, path: str) -> int:
     """The status of one GET; like the kubelet, we trust any certificate."""
     context = _any_certificate() if action.get("scheme") == "HTTPS" else None
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=LONGEST_HEAD)
+    where = host, port_at(host, port)
+    reader, writer = await asyncio.open_connection(*where, ssl=context, limit=LONGEST_HEAD)
     try:
         writer.write(_request(action, host, port, path))
         line = await reader.readuntil(b"\r\n")

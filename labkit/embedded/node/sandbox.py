@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address
+from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address, lowest_port
 from labkit.embedded.node import capture, trust, volumes
 from labkit.embedded.node.catalogue import ProcessImage
 from labkit.embedded.node.context import NodeContext
@@ -59,6 +59,7 @@ class Sandbox:
             sidecar="" if container == self._sidecar else str(outbound),
             outbound_rules=capture.outbound_rules(self.pod),
             admin=str(self.run_dir(proxy) / ADMIN_SOCKET) if proxy else "",
+            lowest_port=lowest_port(),
         )
 
     def inside(self, spec: Obj, needed: Iterable[Path] = (), *, is_container: bool = False) -> Inside:

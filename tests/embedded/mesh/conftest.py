@@ -21,6 +21,7 @@ from labkit.embedded.mesh.identity.authority import Authority
 from labkit.embedded.mesh.mesh_config import MeshConfig
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
 from labkit.embedded.mesh.translate import translate
+from labkit.embedded.mesh.xds.moved_ports import placed
 from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.types import Type
 from labkit.embedded.objects import has_labels
@@ -56,13 +57,17 @@ KINDS = {
 }
 
 
+LOWEST_PORT = 1024
+"""That an account may open: whoever runs the tests, they mean an ordinary one."""
+
+
 @dataclass
 class Mesh:
     """A state, and the questions tests ask of it."""
 
     objects: list[Obj]
     settings: Obj = field(default_factory=dict)
-    lowest_port: int = 1024
+    lowest_port: int = LOWEST_PORT
 
     def __post_init__(self) -> None:
         by_resource: dict[str, list[Obj]] = {}
@@ -255,11 +260,12 @@ def _with_certificates(value: Any, secrets: Secrets) -> Any:
 def static(snapshot: Snapshot, source: str = "", secrets: Secrets = of_anybody) -> Obj:
     """A bootstrap that holds *snapshot*: routes, endpoints and certificates written into what asks for them.
 
-    *source*: the address that upstream connections come from, as in the pod's own bootstrap.
+    *source*: the address that upstream connections come from, as in the pod's own bootstrap. Ports are those
+    that are sent to a proxy of who may open none below :data:`LOWEST_PORT`.
     """
     bound = {"upstream_bind_config": {"source_address": {"address": source, "port_value": 0}}}
-    clusters = [_with_endpoints(each, snapshot) for each in snapshot.clusters.values()]
-    listeners = [_with_routes(each, snapshot) for each in snapshot.listeners.values()]
+    clusters = [placed(_with_endpoints(each, snapshot), LOWEST_PORT) for each in snapshot.clusters.values()]
+    listeners = [placed(_with_routes(each, snapshot), LOWEST_PORT) for each in snapshot.listeners.values()]
     resources = _with_certificates({"clusters": clusters, "listeners": listeners}, secrets)
     return {
         "node": {"id": "test", "cluster": "test"},

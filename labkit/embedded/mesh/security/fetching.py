@@ -10,7 +10,9 @@ import aiohttp
 from yarl import URL
 
 from labkit.embedded import outside
+from labkit.embedded.addresses import is_pods
 from labkit.embedded.interfaces import Client
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services
 
 LARGEST = 1_000_000
@@ -59,11 +61,11 @@ class Fetcher:
             return body
 
     def _found(self, host: str, port: int) -> tuple[str, int] | None:
-        """Where a name of the cluster's leads."""
+        """Where a name, or an address, of the cluster's leads."""
         pods = self._client.list("pods")
-        played = outside.address_of(pods, host)
+        played = outside.address_of(pods, host) or (host if is_pods(host) else None)
         if played is not None:
-            return played, outside.port_at(pods, played, port)
+            return played, port_at(played, port)
         names = [host, f"{host}.istio-system.svc.cluster.local", f"{host}.svc.cluster.local"]
         names.append(f"{host}.cluster.local")
         by_name = {(pod["metadata"]["namespace"], pod["metadata"]["name"]): pod for pod in pods}
@@ -72,7 +74,7 @@ class Fetcher:
             asked = service.port(port) if service.host in names else None
             endpoints = service.endpoints_of(asked) if asked else ()
             if endpoints:
-                return endpoints[0].address, endpoints[0].port
+                return endpoints[0].address, port_at(endpoints[0].address, endpoints[0].port)
         return None
 
     def _trust(self) -> ssl.SSLContext:

@@ -7,7 +7,7 @@ names are made in :mod:`.naming`. What differs from istiod's own output is in :m
 from __future__ import annotations
 
 from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
-from labkit.embedded.mesh.translate.clusters import kube_proxy
+from labkit.embedded.mesh.translate.clusters import kube_proxy, low_ports
 from labkit.embedded.mesh.translate.clusters.outbound import (
     black_hole_cluster,
     outbound_clusters,
@@ -43,6 +43,7 @@ def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
             **outbound.clusters,
             **{each["name"]: each for each in fixed},
             **cluster_ips,
+            **low_ports.clusters(state),
             **incoming.clusters,
         },
         endpoints={**outbound.endpoints, **behind_them},

@@ -20,6 +20,10 @@ upstream source        the pod's address               the pod's address (bootst
 cluster DNS            CoreDNS answers Envoy           names of the cluster's Services in DNS
                                                        clusters become pod addresses right here
 kube-proxy             stands behind ALLOW_ANY         clusters for cluster IPs: ``kube_proxy``
+ports below 1024       a container's to open           where the account may not, the port of a pod is
+                                                       really another one: changed in what is sent
+                                                       (``xds.moved_ports``), or by the cluster where the
+                                                       destination is the caller's (:func:`moved_port`)
 certificates           an agent beside Envoy fetches   the same secrets over the stream of all the
                        them (``sds-grpc``)             rest (ADS)
 protocol behind TLS    Istio's own filter              Envoy's ``set_filter_state``, in its own
@@ -46,6 +50,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from labkit.embedded.addresses import NODE_ADDRESS, OUTBOUND_SOCKET, app_address
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh.hosts import is_address
 from labkit.embedded.mesh.model import MeshState, Resource
 from labkit.embedded.mesh.services import Endpoint
@@ -161,6 +166,14 @@ def _resolve(state: MeshState, endpoint: Endpoint) -> list[Endpoint]:
         pods = dict.fromkeys(each.address for found in service.endpoints.values() for each in found)
         return [Endpoint(address, endpoint.port) for address in pods]
     return list(service.endpoints_of(port)) if port else []
+
+
+def moved_port(state: MeshState, port: int, addresses: Iterable[str]) -> dict[str, Any]:
+    """For a cluster that dials what its callers asked for, *port* of *addresses*: where that really is."""
+    found = {port_at(each, port, state.lowest_port) for each in addresses}
+    if len(found) != 1 or found == {port}:
+        return {}
+    return {"original_dst_lb_config": {"upstream_port_override": found.pop()}}
 
 
 def leads_outside(addresses: Iterable[str]) -> bool:

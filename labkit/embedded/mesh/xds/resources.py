@@ -32,6 +32,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import EncodeError, Message
 
 from labkit.embedded.mesh.xds.constraints import violation
+from labkit.embedded.mesh.xds.moved_ports import placed
 from labkit.embedded.mesh.xds.types import Type
 
 _MESSAGES: dict[Type, type[Message]] = {
@@ -144,7 +145,9 @@ class _Cache(Generic[T]):
 class Compiler:
     """Makes :class:`Snapshot` out of JSON, with a memory from round to round."""
 
-    def __init__(self) -> None:
+    def __init__(self, lowest_port: int = 1) -> None:
+        """*lowest_port*: the lowest that proxies may open (:mod:`.moved_ports`)."""
+        self._lowest_port = lowest_port
         self._resources = _Cache[Resource]()
         self._hosts = _Cache[VirtualHost]()
 
@@ -176,13 +179,17 @@ class Compiler:
 
     def _compiled(self, kind: Type, name: str, body: Body) -> Resource:
         try:
-            message = self._routes(body) if kind is Type.ROUTE else checked(body, _MESSAGES[kind]())
+            message = self._routes(body) if kind is Type.ROUTE else self._placed(kind, body)
             found = message.cluster_name if kind is Type.ENDPOINT else message.name
             if found != name:
                 raise ResourceError(f"{kind.service} {name}: calls itself {found!r}")
             return Resource(kind, name, message.SerializeToString(deterministic=True), *_references(message))
         except (ParseError, ImportError, TypeError, ValueError, EncodeError) as error:
             raise ResourceError(f"{kind.service} {name}: {error}") from error
+
+    def _placed(self, kind: Type, body: Body) -> Message:
+        has_addresses = kind in (Type.CLUSTER, Type.ENDPOINT, Type.LISTENER)
+        return checked(placed(body, self._lowest_port) if has_addresses else body, _MESSAGES[kind]())
 
     def _routes(self, body: Body) -> RouteConfiguration:
         rest = {key: value for key, value in body.items() if key not in ("virtualHosts", "virtual_hosts")}

@@ -2,7 +2,8 @@
 
 * ``connect`` to anywhere goes to the pod's sidecar, which is told the destination; without one, straight to
   the cluster's addresses, as kube-proxy sends it on. ``localhost`` is the pod, Envoy's own ports included.
-* ``bind`` to any or a local address lands on the pod's own.
+* ``bind`` to any or a local address lands on the pod's own. A port that this account may not open is opened
+  at another one (:mod:`labkit.embedded.low_ports`), and still reads as it was.
 * What is sent to a DNS server is answered by the cluster's DNS, and ``uname`` names the pod.
 * There is no IPv6, as in many a cluster.
 
@@ -21,6 +22,7 @@ import struct
 import threading
 from dataclasses import dataclass, field
 
+from labkit.embedded.low_ports import moved
 from labkit.embedded.node.inside import brief, paths, resolver, seccomp, tracee
 from labkit.embedded.node.inside.keeper import Keeper
 from labkit.embedded.node.inside.node import Place
@@ -38,6 +40,8 @@ NOT_HERE = (b"/nscd/socket", b"/systemd/resolve/", b"/avahi-daemon/socket")
 _ANY = "0.0.0.0"
 _IP_BIND_ADDRESS_NO_PORT = 24
 _LONGEST_ADDRESS = 128
+_LENGTH_OF_INET = 8
+"""Of a ``sockaddr_in``, what it says."""
 _UTSNAME, _NODE_NAME_AT, _FIELD = 390, 65, 65
 _LONGEST_DATAGRAM = 65536
 _MOST_REMEMBERED = 4096
@@ -63,6 +67,8 @@ class Network:
         self._lines: dict[str, _Line] = {}
         self._datagrams: dict[str, None] = {}
         self._bound: dict[str, int] = {}
+        self._opened: dict[int, int] = {}
+        """What was opened at another port: where → what was meant."""
         self._questions: dict[str, tuple[socket.socket, Address]] = {}
         """The program's end of its talk with the DNS, and whom it takes that for."""
         self.keeper = Keeper()
@@ -150,7 +156,7 @@ class Network:
             if number == ADMIN_PORT and here.admin:
                 return _unix(here.admin), _Line((host, _some_port()), target), 0
             own = here.pod_ip if number in PROXY_PORTS and here.admin else here.app_ip
-            return _tcp((own, number), "", 0, target, blocking=blocking)
+            return _tcp((own, moved(number, here.lowest_port)), "", 0, target, blocking=blocking)
         if here.sidecar and self._is_captured(host, number):
             made = labkit_sidecar.dial(here.sidecar, (here.pod_ip, port), target, labkit_sidecar.PATIENCE)
             line = _Line((here.pod_ip, labkit_sidecar.own_port(made)), target)
@@ -181,10 +187,18 @@ class Network:
         if tracee.family_of(raw) == socket.AF_INET and len(raw) >= 16:
             host, port = tracee.unpacked(raw)
             if host == _ANY or _is_local(host) or host == self._place.pod_ip:
-                tracee.write(call.thread, call.arguments[1] + 4, socket.inet_aton(self._place.app_ip))
+                where = self._place.app_ip, self._open(port)
+                tracee.write(call.thread, call.arguments[1], tracee.packed(where)[:_LENGTH_OF_INET])
             if port and len(self._bound) < _MOST_REMEMBERED:
                 self._bound[tracee.inode(call.thread, _descriptor(call))] = port
         self._listener.proceed(call)
+
+    def _open(self, port: int) -> int:
+        """Where *port* is to be opened."""
+        found = moved(port, self._place.lowest_port)
+        if found != port:
+            self._opened[found] = port
+        return found
 
     def _getsockname(self, call: Call) -> None:
         self._tell(call, own=True)
@@ -196,12 +210,20 @@ class Network:
         inode = tracee.inode(call.thread, _descriptor(call))
         line = self._lines.get(inode)
         address = (line.own if own else line.peer) if line else self._end_of_talk(inode, own=own)
+        if address is None and own and self._opened and not line:
+            address = self._as_meant(tracee.bound_address(call.thread, inode))
         if address is None:
             self._listener.proceed(call)
             return
         _, address_at, length_at = call.arguments[:3]
         tracee.write_bounded(call.thread, address_at, length_at, tracee.packed(address))
         self._listener.answer(call)
+
+    def _as_meant(self, address: Address | None) -> Address | None:
+        """*address* as the program knows it, where it was opened at another port."""
+        if address is None or address[1] not in self._opened:
+            return None
+        return address[0], self._opened[address[1]]
 
     def _end_of_talk(self, inode: str, *, own: bool) -> Address | None:
         _, server = self._questions.get(inode, (None, None))
@@ -260,8 +282,8 @@ class Network:
             self._talk(call, descriptor, target, socket.SOCK_SEQPACKET)
             return
         if _is_local(target[0]):
-            address = socket.inet_aton(self._place.app_ip)
-            tracee.write(call.thread, call.arguments[1] + 4, address)
+            where = self._place.app_ip, moved(target[1], self._place.lowest_port)
+            tracee.write(call.thread, call.arguments[1], tracee.packed(where)[:_LENGTH_OF_INET])
         self._listener.proceed(call)
 
     def _sendto(self, call: Call) -> None:

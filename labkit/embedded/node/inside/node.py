@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit.embedded.low_ports import labkit_ports
+
 SHIM = Path(__file__).parents[1] / "shim"
+PYTHONPATH = os.pathsep.join((str(SHIM), str(Path(labkit_ports.__file__).parent)))
 SECONDS = 5.0  # the node is on this machine: longer means that it hangs
 
 
@@ -28,6 +32,8 @@ class Place:
     outbound_rules: Mapping[str, Any] = field(default_factory=dict)
     admin: str = ""
     """The Unix socket of the pod's Envoy's admin interface."""
+    lowest_port: int = 1
+    """The lowest port that may be opened (:mod:`labkit.embedded.low_ports`)."""
 
     def ask(self, *question: str) -> list[str]:
         """One question to the node; an empty answer where the node does not answer."""
@@ -43,4 +49,4 @@ class Place:
 
     def shim_environment(self) -> dict[str, str]:
         """The variables that put a Python process into the pod's network, by the shim."""
-        return {"PYTHONPATH": str(SHIM), "LABKIT_POD_NETWORK": json.dumps(asdict(self))}
+        return {"PYTHONPATH": PYTHONPATH, "LABKIT_POD_NETWORK": json.dumps(asdict(self))}

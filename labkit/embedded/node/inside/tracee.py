@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 
 _SOCKADDR_IN = struct.Struct("!2xH4s8x")
 _FAMILY = struct.Struct("=H")
@@ -49,6 +50,17 @@ def flags(thread: int, descriptor: int) -> int:
     """Of one of its descriptors: O_NONBLOCK, O_CLOEXEC …"""
     with open(f"/proc/{thread}/fdinfo/{descriptor}") as lines:  # noqa: PTH123
         return next(int(each.split()[1], 8) for each in lines if each.startswith("flags:"))
+
+
+def bound_address(thread: int, inode: str) -> Address | None:
+    """Where the TCP socket *inode* is, as the kernel says; None where it is none."""
+    with open(f"/proc/{thread}/net/tcp") as lines:  # noqa: PTH123
+        found = (each.split() for each in lines)
+        local = next((each[1] for each in found if f"socket:[{each[9]}]" == inode), None)
+    if local is None:
+        return None
+    host, _, port = local.partition(":")
+    return socket.inet_ntoa(int(host, 16).to_bytes(4, sys.byteorder)), int(port, 16)
 
 
 def read_length(thread: int, address: int) -> int:

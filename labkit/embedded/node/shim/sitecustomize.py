@@ -5,7 +5,8 @@ pod's PYTHONPATH. From then on, for any code that uses the ``socket`` module (as
 http.client, ssl …; not uvloop, which does not):
 
 * ``getaddrinfo`` asks the cluster's DNS, through the node; other names go to the host's resolver.
-* ``bind`` to any or a local address lands on the pod's own; behind a sidecar, on the private one.
+* ``bind`` to any or a local address lands on the pod's own; behind a sidecar, on the private one. A port
+  that this account may not open is opened at another one (:mod:`labkit_ports`), and still reads as it was.
 * ``connect`` goes to the sidecar's outbound listener, which is told the real destination, as iptables'
   REDIRECT leaves it for SO_ORIGINAL_DST (:mod:`labkit_sidecar`). In a pod without sidecar a cluster IP
   is swapped for one of the Service's endpoints, as kube-proxy does.
@@ -24,6 +25,7 @@ import os
 import socket
 from typing import Any
 
+import labkit_ports  # type: ignore[import-not-found]  # of labkit.embedded.low_ports, on PYTHONPATH as well
 import labkit_sidecar  # type: ignore[import-not-found]  # beside this file, once that is on PYTHONPATH
 
 _PLACE = json.loads(os.environ.get("LABKIT_POD_NETWORK", "null"))
@@ -35,6 +37,8 @@ _IP_BIND_ADDRESS_NO_PORT = 24  # Linux: choose the port at connect, so that port
 _connect = socket.socket.connect
 _bind = socket.socket.bind
 _getaddrinfo = socket.getaddrinfo
+_opened: dict[int, int] = {}
+"""What this process has opened at another port: where → what it meant."""
 
 
 def _ask(*question: str) -> list[str]:
@@ -91,11 +95,27 @@ def _lookup(name: str, port: Any, type: int, proto: int, flags: int) -> Any:
 def bind(self: socket.socket, address: Any) -> None:
     """As ``socket.bind``; the pod has one address."""
     if self.family == socket.AF_INET and address[0] in (*_ANY, *_LOCAL, _PLACE["pod_ip"]):
-        address = (_PLACE["app_ip"], address[1])
+        address = (_PLACE["app_ip"], _open(address[1]))
     elif self.family == socket.AF_INET6 and address[0] in ("", "::", "::1"):
         self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        address = (f"::ffff:{_PLACE['app_ip']}", address[1])
+        address = (f"::ffff:{_PLACE['app_ip']}", _open(address[1]))
     _bind(self, address)
+
+
+def _open(port: int) -> int:
+    """Where *port* is to be opened."""
+    found = int(labkit_ports.moved(port, _PLACE["lowest_port"]))
+    if found != port:
+        _opened[found] = port
+    return found
+
+
+def getsockname(self: socket.socket) -> Any:
+    """As ``socket.getsockname``."""
+    name = labkit_sidecar.getsockname(self)
+    if _opened and isinstance(name, tuple) and name[1] in _opened:
+        return (name[0], _opened[name[1]], *name[2:])
+    return name
 
 
 def connect(self: socket.socket, address: Any) -> None:
@@ -107,7 +127,7 @@ def connect(self: socket.socket, address: Any) -> None:
     if not _is_address(host):  # a blocking connect may be given a name
         host = getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
     if host in (*_ANY, *_LOCAL, _PLACE["app_ip"]):
-        _connect(self, (_PLACE["app_ip"], port))
+        _connect(self, (_PLACE["app_ip"], labkit_ports.moved(port, _PLACE["lowest_port"])))
     elif _PLACE["sidecar"] and _is_captured(host, port):
         labkit_sidecar.connect(self, _PLACE["sidecar"], _PLACE["pod_ip"], (host, port))
     else:
@@ -153,6 +173,7 @@ def _come_from_pod(self: socket.socket) -> None:
 
 if _PLACE:
     labkit_sidecar.install(_PLACE["pod_ip"])
+    socket.socket.getsockname = getsockname  # type: ignore[method-assign,assignment]
     socket.getaddrinfo = getaddrinfo
     socket.gethostname = lambda: _PLACE["pod"]
     socket.has_ipv6 = False

@@ -106,14 +106,14 @@ def routes(state: MeshState, port: int) -> list[Resource]:
     if "kube-proxy routes" not in state.memo:
         by_port: dict[int, list[Resource]] = defaultdict(list)
         for _, address, each in _published(state):
-            route = _route({"exact": f"{address}:{each.number}"}, _name(address, each))
-            by_port[each.number].append(route)
+            by_port[each.number].append(route({"exact": f"{address}:{each.number}"}, _name(address, each)))
         state.memo["kube-proxy routes"] = by_port
-    nowhere = [_route({"prefix": _beginning(each)}, BLACK_HOLE) for each in _networks(state)]
+    nowhere = [route({"prefix": _beginning(each)}, BLACK_HOLE) for each in _networks(state)]
     return [*state.memo["kube-proxy routes"].get(port, ()), *nowhere]
 
 
-def _route(destination: dict[str, str], cluster: str) -> Resource:
+def route(destination: dict[str, str], cluster: str) -> Resource:
+    """The route to *cluster* of what asked for *destination*, a ``StringMatcher`` of ``address:port``."""
     match = {"prefix": "/", "filter_state": [{"key": DESTINATION, "string_match": destination}]}
     action = {"cluster": cluster, "timeout": "0s", "max_grpc_timeout": "0s"}
     return {"name": "allow_any", "match": match, "route": action}

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.embedded import outside
+from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh import localities
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.identity.spiffe import spiffe_id
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import PODS, MeshState, Proxy, Resource
 from labkit.embedded.mesh.peer_authentications import DISABLE
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
@@ -26,7 +28,7 @@ from labkit.embedded.mesh.translate.naming import (
     outbound_cluster,
     typed,
 )
-from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, resolved
+from labkit.embedded.mesh.translate.placement import FROM_ANYWHERE, leads_outside, moved_port, resolved
 from labkit.embedded.mesh.translate.telemetry.peers import cluster_metadata, no_service
 from labkit.embedded.mesh.translate.tls import client, mutual
 
@@ -252,7 +254,7 @@ class _Maker:
         passes = resolution in ("HEADLESS", "NONE") or policies.is_passthrough(policy)
         # A gateway has no original destination to go by: it treats such services like any other.
         if passes and self.proxy.kind == "sidecar":
-            return _Built(self._original_destination())
+            return _Built(self._original_destination(endpoints))
         if resolution in ("DNS", "DNS_ROUND_ROBIN"):
             return self._by_name(name, endpoints, spread)
         if resolution == "NONE":
@@ -268,12 +270,15 @@ class _Maker:
         namespace = endpoint.namespace or self.service.namespace
         return self.state.peer_authentications.mode(namespace, endpoint.labels, endpoint.port) != DISABLE
 
-    def _original_destination(self) -> Resource:
+    def _original_destination(self, endpoints: Sequence[Endpoint]) -> Resource:
         cluster: Resource = dict(policies.ORIGINAL_DESTINATION)
         if self.service.from_kubernetes:
-            return cluster
-        if self.port.target and int(self.port.target) != self.port.number:
-            cluster["original_dst_lb_config"] = {"upstream_port_override": int(self.port.target)}
+            return cluster | moved_port(self.state, self.port.number, (each.address for each in endpoints))
+        target = int(self.port.target) or self.port.number
+        played = outside.address_within(self.state.objects[PODS], self.service.host)
+        there = port_at(played, target, self.state.lowest_port) if played else target
+        if there != self.port.number:
+            cluster["original_dst_lb_config"] = {"upstream_port_override": there}
         return cluster | FROM_ANYWHERE
 
     def _by_name(self, name: str, endpoints: Sequence[Endpoint], spread: Spread | None) -> _Built | None:

@@ -17,7 +17,7 @@ from labkit.embedded.mesh.hosts import is_cidr
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate import naming, placement
-from labkit.embedded.mesh.translate.clusters import kube_proxy
+from labkit.embedded.mesh.translate.clusters import kube_proxy, low_ports
 from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.listeners.http_manager import (
     HTTP_INSPECTOR,
@@ -76,13 +76,19 @@ def _virtual_outbound(state: MeshState, proxy: Proxy) -> Resource:
     }
     nowhere = tcp_proxy(naming.BLACK_HOLE)
     cluster_ips = [kube_proxy.catch_all_chain(state, nowhere)] if kube_proxy.acts(state.mesh) else []
+    others = [*cluster_ips, rest]
+    led = [
+        each
+        for port in low_ports.ports(state)
+        for each in low_ports.chains(state, port, tcp_proxy(low_ports.name(port)), others)
+    ]
     return {
         "name": VIRTUAL_OUTBOUND,
         "address": placement.virtual_outbound_address(),
         "traffic_direction": "OUTBOUND",
         "use_original_dst": True,
         "listener_filters": [placement.PROXY_PROTOCOL],
-        "filter_chains": [loop, *cluster_ips, rest],
+        "filter_chains": [loop, *led, *others],
     }
 
 

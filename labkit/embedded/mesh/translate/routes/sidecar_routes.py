@@ -13,7 +13,7 @@ from labkit.embedded.mesh.hosts import covers, is_wildcard
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
 from labkit.embedded.mesh.services import Service
-from labkit.embedded.mesh.translate.clusters import kube_proxy
+from labkit.embedded.mesh.translate.clusters import kube_proxy, low_ports
 from labkit.embedded.mesh.translate.naming import outbound_cluster, virtual_host
 from labkit.embedded.mesh.translate.routes.destinations import Destinations, hash_policy
 from labkit.embedded.mesh.translate.routes.domains import domains
@@ -87,7 +87,8 @@ class PortTable:
     def _whole(self) -> Resource:
         state, port = self._view.state, self._source.port
         closed = state.mesh.outbound_traffic_policy == REGISTRY_ONLY
-        catch_all = block_all() if closed else allow_any(kube_proxy.routes(state, port))
+        behind = [*kube_proxy.routes(state, port), *low_ports.routes(state, port)]
+        catch_all = block_all() if closed else allow_any(behind)
         ordered = [self._hosts[name] for name in sorted(self._hosts)]
         return route_configuration(str(port), [*ordered, catch_all])
 
