@@ -15,7 +15,7 @@ import pytest
 
 from labkit.embedded.cluster import processes
 from labkit.embedded.cluster.holder import Holder
-from labkit.embedded.node.run_records import start_time_of
+from labkit.embedded.node.processes.run_records import start_time_of
 
 from ..conftest import LABKIT, Bench
 from .load import Door, Requests, Writer

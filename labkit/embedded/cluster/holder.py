@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labkit.embedded.cluster.files import read_json
-from labkit.embedded.node.run_records import start_time_of
+from labkit.embedded.node.processes.run_records import start_time_of
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _STATES = {"T": "stopped (SIGSTOP)", "t": "held by a debugger", "D": "waiting for a disk"}

@@ -22,7 +22,7 @@ from labkit.embedded.cluster import certificates, ending, files, keys, kubeconfi
 from labkit.embedded.cluster.holder import Holder
 from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import is_locked, locked
-from labkit.embedded.node.run_records import RECORDS, RunRecords
+from labkit.embedded.node.processes.run_records import RECORDS, RunRecords
 from labkit.embedded.store.aside import Aside
 from labkit.errors import ClusterError, StartFailed
 

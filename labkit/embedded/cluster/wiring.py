@@ -33,7 +33,7 @@ from labkit.embedded.mesh.bootstrap import proxy_image
 from labkit.embedded.mesh.control_plane import ControlPlane
 from labkit.embedded.mesh.programs import pilot_discovery
 from labkit.embedded.mesh.validation import admission as istio_validation
-from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, Image, ProcessImage
+from labkit.embedded.node.containers.catalogue import BuiltinImage, Catalogue, Image, ProcessImage
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.node.scheduling import Scheduler
 from labkit.embedded.store import Store

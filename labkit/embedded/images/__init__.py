@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from labkit.embedded.images import clients, course, samples, servers
 from labkit.embedded.images.program import Program
-from labkit.embedded.node.catalogue import Image
+from labkit.embedded.node.containers.catalogue import Image
 
 
 def programs() -> dict[str, Program]:

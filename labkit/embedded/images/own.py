@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labkit import images
 from labkit.embedded.images.program import Program
-from labkit.embedded.node.catalogue import Image
+from labkit.embedded.node.containers.catalogue import Image
 from labkit.errors import UsageError
 
 log = logging.getLogger(__name__)

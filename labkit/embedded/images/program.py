@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch, ProcessCommand
-from labkit.embedded.node.catalogue import Image, ProcessImage
-from labkit.embedded.node.environment import expand
+from labkit.embedded.node.containers.catalogue import Image, ProcessImage
+from labkit.embedded.node.processes.environment import expand
 
 HOST_PATH = os.pathsep.join((os.defpath, "/usr/local/bin", "/usr/sbin", "/sbin"))
 """Where the machine's own programs are looked for, whatever folder an image has them in."""

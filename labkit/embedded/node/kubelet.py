@@ -32,13 +32,15 @@ from labkit.embedded.interfaces import (
     WatchEvent,
 )
 from labkit.embedded.low_ports import port_at
-from labkit.embedded.node import admission, node_object, pod_logs, pod_network
-from labkit.embedded.node.catalogue import Catalogue
-from labkit.embedded.node.context import NodeContext
-from labkit.embedded.node.exec import Attach, Exec
-from labkit.embedded.node.pod_addresses import PodAddresses
-from labkit.embedded.node.pod_worker import PodWorker
-from labkit.embedded.node.run_records import RECORDS, RunRecords
+from labkit.embedded.node import admission, node_object
+from labkit.embedded.node.containers.catalogue import Catalogue
+from labkit.embedded.node.containers.context import NodeContext
+from labkit.embedded.node.network import pod_network
+from labkit.embedded.node.network.pod_addresses import PodAddresses
+from labkit.embedded.node.pods import pod_logs
+from labkit.embedded.node.pods.exec import Attach, Exec
+from labkit.embedded.node.pods.pod_worker import PodWorker
+from labkit.embedded.node.processes.run_records import RECORDS, RunRecords
 from labkit.embedded.node.usage import PERIOD, UsageMeter
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, timestamp, uid_of
 from labkit.embedded.status import ApiError, not_found

@@ -23,7 +23,7 @@ from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh import durations
 from labkit.embedded.mesh.validation import admission as istio_validation
-from labkit.embedded.node.environment import ConfigError, expand
+from labkit.embedded.node.processes.environment import ConfigError, expand
 from labkit.embedded.status import ApiError
 
 REGISTRY = catalogue.registry()

@@ -16,7 +16,7 @@ import pytest
 
 from labkit.embedded.cluster import launch, processes
 from labkit.embedded.cluster.holder import Holder
-from labkit.embedded.node.run_records import start_time_of
+from labkit.embedded.node.processes.run_records import start_time_of
 from labkit.errors import ClusterError, StartFailed
 
 from ...conftest import LABKIT

@@ -13,7 +13,7 @@ from labkit.embedded.images.commands import OURS
 from labkit.embedded.images.own import own_images
 from labkit.embedded.images.program import NoSuchProgram, Program
 from labkit.embedded.interfaces import Launch, ProcessCommand
-from labkit.embedded.node.catalogue import Catalogue, ProcessImage
+from labkit.embedded.node.containers.catalogue import Catalogue, ProcessImage
 from labkit.embedded.objects import Obj
 from labkit.errors import UsageError
 from labkit.lessons.__main__ import PROGRAMS

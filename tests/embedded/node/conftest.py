@@ -16,10 +16,10 @@ from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.cluster import network
 from labkit.embedded.images import images
 from labkit.embedded.interfaces import LogOptions
-from labkit.embedded.node import pod_network
-from labkit.embedded.node.catalogue import Catalogue
+from labkit.embedded.node.containers.catalogue import Catalogue
 from labkit.embedded.node.kubelet import Kubelet
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.network import pod_network
+from labkit.embedded.node.processes.run_records import RunRecords
 from labkit.embedded.node.scheduling import Scheduler
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store

@@ -15,8 +15,8 @@ from labkit.embedded.addresses import OUTBOUND_SOCKET, app_address
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.mesh.bootstrap import envoy_path
 from labkit.embedded.node.inside.node import Place
-from labkit.embedded.node.process import SupervisedProcess
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.processes.process import SupervisedProcess
+from labkit.embedded.node.processes.run_records import RunRecords
 from labkit.embedded.objects import Obj
 
 CLUSTER_IP = "127.10.7.7"

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from labkit.embedded.node import capture
+from labkit.embedded.node.containers import capture
 from labkit.embedded.node.inside.node import SHIM
 
 OUTSIDE, INSIDE = "192.0.2.1", "10.43.0.5"

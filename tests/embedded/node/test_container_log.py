@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from labkit.embedded.interfaces import LogOptions
-from labkit.embedded.node import log_reader
-from labkit.embedded.node.container_log import ContainerLog
+from labkit.embedded.node.logs import log_reader
+from labkit.embedded.node.logs.container_log import ContainerLog
 from labkit.embedded.status import ApiError
 
 SECOND = 1_000_000_000

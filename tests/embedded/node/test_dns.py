@@ -11,8 +11,8 @@ from labkit.embedded.api import bootstrap
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.kinds.services import allocation
 from labkit.embedded.interfaces import TcpAddress
-from labkit.embedded.node import dns
-from labkit.embedded.node.dns import AskHost
+from labkit.embedded.node.network import dns
+from labkit.embedded.node.network.dns import AskHost
 from labkit.embedded.objects import Obj
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labkit.embedded.interfaces import ExecOptions, ExecSession, ProcessCommand
-from labkit.embedded.node.catalogue import Catalogue, ProcessImage
-from labkit.embedded.node.run_records import start_time_of
+from labkit.embedded.node.containers.catalogue import Catalogue, ProcessImage
+from labkit.embedded.node.processes.run_records import start_time_of
 from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError
 

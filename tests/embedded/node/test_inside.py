@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labkit.embedded.interfaces import ExecOptions, ProcessCommand
-from labkit.embedded.node.catalogue import Catalogue, ProcessImage
+from labkit.embedded.node.containers.catalogue import Catalogue, ProcessImage
 from labkit.embedded.node.inside import seccomp, start, tracee
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.node import Place

@@ -20,9 +20,10 @@ from labkit.embedded.interfaces import (
     TcpAddress,
     UnixAddress,
 )
-from labkit.embedded.node import pod_worker, probes
-from labkit.embedded.node.catalogue import BuiltinImage, Catalogue, ProcessImage
-from labkit.embedded.node.run_records import RunRecords, start_time_of
+from labkit.embedded.node.containers import probes
+from labkit.embedded.node.containers.catalogue import BuiltinImage, Catalogue, ProcessImage
+from labkit.embedded.node.pods import pod_worker
+from labkit.embedded.node.processes.run_records import RunRecords, start_time_of
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError
 
@@ -272,7 +273,7 @@ async def test_environment(node: Node) -> None:
 
 
 async def test_a_missing_configuration_is_waited_for(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labkit.embedded.node.container.CONFIG_RETRY", 0.05)
+    monkeypatch.setattr("labkit.embedded.node.containers.container.CONFIG_RETRY", 0.05)
     spec = pod("env", "test/env")
     reference = {"secretKeyRef": {"name": "key", "key": "k"}}
     spec["spec"]["containers"][0]["env"] = [{"name": "KEY", "valueFrom": reference}]

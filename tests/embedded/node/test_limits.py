@@ -10,8 +10,8 @@ import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.interfaces import Launch, LogOptions, ProcessCommand
-from labkit.embedded.node.catalogue import Catalogue, ProcessImage
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.containers.catalogue import Catalogue, ProcessImage
+from labkit.embedded.node.processes.run_records import RunRecords
 from labkit.embedded.objects import Obj, condition_of, mutable
 
 if TYPE_CHECKING:

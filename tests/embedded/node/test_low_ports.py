@@ -15,7 +15,7 @@ from labkit.embedded.addresses import app_address, is_pods
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.interfaces import ExecOptions, TcpAddress
 from labkit.embedded.low_ports import meant, moved, port_at
-from labkit.embedded.node import probes, sandbox
+from labkit.embedded.node.containers import probes, sandbox
 from labkit.embedded.objects import Obj
 
 from .programs import Programs, create, service, until

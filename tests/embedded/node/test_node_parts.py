@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.node import environment, health, pod_status, probes
-from labkit.embedded.node.commands import Ended
-from labkit.embedded.node.health import Health
-from labkit.embedded.node.pod_addresses import PodAddresses
-from labkit.embedded.node.pod_status import ContainerState
+from labkit.embedded.node.containers import health, probes
+from labkit.embedded.node.containers.container_state import ContainerState
+from labkit.embedded.node.containers.health import Health
+from labkit.embedded.node.network.pod_addresses import PodAddresses
+from labkit.embedded.node.pods import pod_status
+from labkit.embedded.node.processes import environment
+from labkit.embedded.node.processes.commands import Ended
 from labkit.embedded.objects import Obj
 
 ENDED_WELL: Obj = {"exitCode": 0}

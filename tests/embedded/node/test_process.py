@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.embedded.node.process import StartEnding, SupervisedProcess
-from labkit.embedded.node.run_records import RunRecords, start_time_of
+from labkit.embedded.node.processes.process import StartEnding, SupervisedProcess
+from labkit.embedded.node.processes.run_records import RunRecords, start_time_of
 
 Start = Callable[..., SupervisedProcess]
 
@@ -172,8 +172,8 @@ def test_it_dies_with_its_daemon(run_dir: Path) -> None:
     daemon = textwrap.dedent("""
         import asyncio, sys
         from pathlib import Path
-        from labkit.embedded.node.process import SupervisedProcess
-        from labkit.embedded.node.run_records import RunRecords
+        from labkit.embedded.node.processes.process import SupervisedProcess
+        from labkit.embedded.node.processes.run_records import RunRecords
 
         async def main():
             SupervisedProcess.start(

@@ -9,7 +9,7 @@ import pytest
 
 from labkit.embedded.addresses import app_address
 from labkit.embedded.api.inprocess import InProcessClient
-from labkit.embedded.node import probes
+from labkit.embedded.node.containers import probes
 
 from .programs import CLIENT, CLUSTER_IP, SERVER, Programs, create, service, sidecar, until
 

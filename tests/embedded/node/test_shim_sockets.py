@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from labkit.embedded.addresses import OUTBOUND_SOCKET
-from labkit.embedded.node import probes
+from labkit.embedded.node.containers import probes
 
 from .programs import EXTENSIONS, Programs, outbound_listener, started_envoy, until
 

@@ -1,4 +1,4 @@
-"""The pod as its supervisor knows it, and what it asks the node (:mod:`labkit.embedded.node.pod_network`)."""
+"""The pod as its supervisor knows it, and what it asks :mod:`labkit.embedded.node.network.pod_network`."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from labkit.embedded.interfaces import Send
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.processes.run_records import RunRecords
 
 CHUNK = 32 * 1024
 PATIENCE = 2.0  # seconds until a supervisor that does not end is killed

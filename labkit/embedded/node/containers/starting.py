@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch, ProcessCommand
-from labkit.embedded.node import volumes
-from labkit.embedded.node.catalogue import BuiltinImage, Image
-from labkit.embedded.node.container_log import ContainerLog
-from labkit.embedded.node.environment import container_environment
+from labkit.embedded.node.containers.catalogue import BuiltinImage, Image
+from labkit.embedded.node.containers.sandbox import Sandbox
 from labkit.embedded.node.inside.start import command_line
-from labkit.embedded.node.process import Stdin, SupervisedProcess
-from labkit.embedded.node.programs import find_program
-from labkit.embedded.node.runs import BuiltinRun, ProcessRun, Run, Surroundings
-from labkit.embedded.node.sandbox import Sandbox
+from labkit.embedded.node.logs.container_log import ContainerLog
+from labkit.embedded.node.processes.environment import container_environment
+from labkit.embedded.node.processes.process import Stdin, SupervisedProcess
+from labkit.embedded.node.processes.programs import find_program
+from labkit.embedded.node.processes.runs import BuiltinRun, ProcessRun, Run, Surroundings
+from labkit.embedded.node.volumes import volumes
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 PROGRAMS = "bin"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.embedded.interfaces import LogOptions
-from labkit.embedded.node.container_log import ContainerLog
+from labkit.embedded.node.logs.container_log import ContainerLog
 from labkit.embedded.status import bad_request
 
 BLOCK = 256 * 1024

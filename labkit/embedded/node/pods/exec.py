@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
-from labkit.embedded.node import log_reader
-from labkit.embedded.node.commands import command_in
-from labkit.embedded.node.container import Container
-from labkit.embedded.node.exec_process import Command, ExecProcess
-from labkit.embedded.node.pod_worker import PodWorker
-from labkit.embedded.node.programs import NoProgram
-from labkit.embedded.node.run_records import RunRecords
-from labkit.embedded.node.runs import Run
+from labkit.embedded.node.containers.container import Container
+from labkit.embedded.node.logs import log_reader
+from labkit.embedded.node.pods.pod_worker import PodWorker
+from labkit.embedded.node.processes.commands import command_in
+from labkit.embedded.node.processes.exec_process import Command, ExecProcess
+from labkit.embedded.node.processes.programs import NoProgram
+from labkit.embedded.node.processes.run_records import RunRecords
+from labkit.embedded.node.processes.runs import Run
 from labkit.embedded.objects import name_of, namespace_of
 from labkit.embedded.status import ApiError
 

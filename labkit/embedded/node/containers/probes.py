@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labkit.embedded.low_ports import port_at
-from labkit.embedded.node.commands import Ended
+from labkit.embedded.node.processes.commands import Ended
 from labkit.embedded.objects import Obj
 
 if TYPE_CHECKING:

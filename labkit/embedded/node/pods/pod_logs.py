@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from labkit.embedded.interfaces import LogOptions
-from labkit.embedded.node import log_reader
-from labkit.embedded.node.container import Container
-from labkit.embedded.node.pod_status import ContainerState
-from labkit.embedded.node.pod_worker import PodWorker
+from labkit.embedded.node.containers.container import Container
+from labkit.embedded.node.containers.container_state import ContainerState
+from labkit.embedded.node.logs import log_reader
+from labkit.embedded.node.pods.pod_worker import PodWorker
 from labkit.embedded.objects import name_of
 from labkit.embedded.status import ApiError, bad_request
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
 from labkit.embedded.node.inside.start import Inside
-from labkit.embedded.node.process import SupervisedProcess
+from labkit.embedded.node.processes.process import SupervisedProcess
 from labkit.embedded.objects import Obj
 
 TERMINATED = 143  # 128 + SIGTERM

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from labkit.embedded.node.volume_content import MountError
+from labkit.embedded.node.volumes.volume_content import MountError
 
 _DATA, _NEXT = "..data", "..data_tmp"
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address, lowest_port
-from labkit.embedded.node import capture, trust, volumes
-from labkit.embedded.node.catalogue import ProcessImage
-from labkit.embedded.node.context import NodeContext
+from labkit.embedded.node.containers import capture, trust
+from labkit.embedded.node.containers.catalogue import ProcessImage
+from labkit.embedded.node.containers.context import NodeContext
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.start import Inside
+from labkit.embedded.node.volumes import volumes
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 DEFAULT_GRACE = 30

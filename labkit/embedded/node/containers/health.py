@@ -14,8 +14,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
-from labkit.embedded.node import probes
-from labkit.embedded.node.probes import Outcome
+from labkit.embedded.node.containers import probes
+from labkit.embedded.node.containers.probes import Outcome
 from labkit.embedded.objects import Obj
 
 Kind = Literal["startupProbe", "readinessProbe", "livenessProbe"]

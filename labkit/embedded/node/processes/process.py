@@ -21,9 +21,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.embedded.node import launcher
-from labkit.embedded.node.process_input import Input
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.processes import launcher
+from labkit.embedded.node.processes.process_input import Input
+from labkit.embedded.node.processes.run_records import RunRecords
 
 CHUNK = 64 * 1024
 LAST_PATIENCE = 2.0  # seconds for killing others

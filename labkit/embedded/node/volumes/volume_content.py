@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node import environment
+from labkit.embedded.node.processes import environment
 from labkit.embedded.objects import Obj, namespace_of
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node.catalogue import Catalogue
-from labkit.embedded.node.pod_addresses import PodAddresses
-from labkit.embedded.node.run_records import RunRecords
+from labkit.embedded.node.containers.catalogue import Catalogue
+from labkit.embedded.node.network.pod_addresses import PodAddresses
+from labkit.embedded.node.processes.run_records import RunRecords
 from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
 
 

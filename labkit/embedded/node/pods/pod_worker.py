@@ -11,12 +11,13 @@ from collections.abc import Mapping
 
 from labkit.embedded.addresses import lowest_port
 from labkit.embedded.low_ports import moved
-from labkit.embedded.node import deadline, pod_status, volume_content, volumes
-from labkit.embedded.node.container import Container
-from labkit.embedded.node.context import NodeContext
-from labkit.embedded.node.deadline import ActiveDeadline
+from labkit.embedded.node.containers.container import Container
+from labkit.embedded.node.containers.context import NodeContext
+from labkit.embedded.node.containers.sandbox import Sandbox
 from labkit.embedded.node.inside import start
-from labkit.embedded.node.sandbox import Sandbox
+from labkit.embedded.node.pods import deadline, pod_status
+from labkit.embedded.node.pods.deadline import ActiveDeadline
+from labkit.embedded.node.volumes import volume_content, volumes
 from labkit.embedded.objects import (
     Obj,
     annotations_of,

@@ -16,17 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch
-from labkit.embedded.node import commands, starting
-from labkit.embedded.node.back_off import FORGIVEN_AFTER, BackOff, duration
-from labkit.embedded.node.catalogue import BuiltinImage, Image, ProcessImage
-from labkit.embedded.node.commands import Ended
-from labkit.embedded.node.container_log import ContainerLog
-from labkit.embedded.node.environment import ConfigError
-from labkit.embedded.node.health import Health
-from labkit.embedded.node.pod_status import ContainerState
-from labkit.embedded.node.runs import Run
-from labkit.embedded.node.sandbox import Sandbox
-from labkit.embedded.node.volume_content import MountError
+from labkit.embedded.node.containers import starting
+from labkit.embedded.node.containers.back_off import FORGIVEN_AFTER, BackOff, duration
+from labkit.embedded.node.containers.catalogue import BuiltinImage, Image, ProcessImage
+from labkit.embedded.node.containers.container_state import ContainerState
+from labkit.embedded.node.containers.health import Health
+from labkit.embedded.node.containers.sandbox import Sandbox
+from labkit.embedded.node.logs.container_log import ContainerLog
+from labkit.embedded.node.processes import commands
+from labkit.embedded.node.processes.commands import Ended
+from labkit.embedded.node.processes.environment import ConfigError
+from labkit.embedded.node.processes.runs import Run
+from labkit.embedded.node.volumes.volume_content import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of, timestamp, uid_of
 
 log = logging.getLogger(__name__)

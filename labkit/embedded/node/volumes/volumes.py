@@ -14,9 +14,9 @@ from pathlib import Path
 
 from labkit.embedded.addresses import SERVICE_NETWORK
 from labkit.embedded.interfaces import Client
-from labkit.embedded.node import volume_content, volume_files
 from labkit.embedded.node.inside.files import Mount
-from labkit.embedded.node.volume_content import MountError
+from labkit.embedded.node.volumes import volume_content, volume_files
+from labkit.embedded.node.volumes.volume_content import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 TMP, VOLUMES, ETC, WORK, PARTS = "tmp", "volumes", "etc", "work", "parts"
@@ -25,7 +25,7 @@ DNS_ADDRESS = str(SERVICE_NETWORK[10])
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
 SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
 """How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
-_PACKAGE = Path(__file__).parents[3]
+_PACKAGE = Path(__file__).parents[4]
 
 
 def mounts(

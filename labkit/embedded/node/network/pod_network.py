@@ -17,7 +17,7 @@ from pathlib import Path
 
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.low_ports import port_at
-from labkit.embedded.node import dns
+from labkit.embedded.node.network import dns
 
 
 @contextlib.asynccontextmanager

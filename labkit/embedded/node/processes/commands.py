@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from labkit.embedded.node.exec_process import Command, ExecProcess
 from labkit.embedded.node.inside.start import command_line
-from labkit.embedded.node.programs import NoProgram, find_program
-from labkit.embedded.node.run_records import RunRecords
-from labkit.embedded.node.runs import Surroundings
+from labkit.embedded.node.processes.exec_process import Command, ExecProcess
+from labkit.embedded.node.processes.programs import NoProgram, find_program
+from labkit.embedded.node.processes.run_records import RunRecords
+from labkit.embedded.node.processes.runs import Surroundings
 
 LONGEST_OUTPUT = 10 * 1024  # bytes of it that are kept, as the kubelet keeps of a probe's
 

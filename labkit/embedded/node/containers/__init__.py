@@ -1,0 +1,1 @@
+"""One container: its image, its start, its health, its end."""

@@ -1,0 +1,1 @@
+"""What containers have written: kept, and read as ``kubectl logs`` asks for it."""

@@ -1,0 +1,1 @@
+"""Addresses and names of pods, and what leads to them."""

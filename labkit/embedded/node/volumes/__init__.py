@@ -1,0 +1,1 @@
+"""A pod's files: what its volumes hold, and how they change."""
