@@ -29,25 +29,25 @@ import pandas as pd
 
 from labkit import istio
 from labkit.errors import UsageError
-from labkit.kube import logs as pod_logs
-from labkit.kube.acknowledgement import Acknowledgement
-from labkit.kube.api import Api
-from labkit.kube.apply import Applied, rules_alone
-from labkit.kube.as_kubectl import apply_and_tell, delete_and_tell
-from labkit.kube.connect import connect
-from labkit.kube.convergence import strategy_for, wait_for_proxies
-from labkit.kube.gateway import GatewayAddress, find_gateway, is_url
-from labkit.kube.in_force import only_kept
-from labkit.kube.injection import gets_proxy
-from labkit.kube.listing import items_in
-from labkit.kube.manifests import Source
-from labkit.kube.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
-from labkit.kube.mesh_health import mesh_first
-from labkit.kube.proxies import CONTAINER
-from labkit.kube.resources import DEPLOYMENTS, NODES, PODS
-from labkit.kube.tables import Table, table, table_of
-from labkit.kube.wait import wait_for_rollouts
-from labkit.kube.ways import RuleName
+from labkit.kube.api.api import Api
+from labkit.kube.api.listing import items_in
+from labkit.kube.api.manifests import Source
+from labkit.kube.api.resources import DEPLOYMENTS, NODES, PODS
+from labkit.kube.api.tables import Table, table, table_of
+from labkit.kube.api.wait import wait_for_rollouts
+from labkit.kube.applying.apply import Applied, rules_alone
+from labkit.kube.applying.as_kubectl import apply_and_tell, delete_and_tell
+from labkit.kube.applying.in_force import only_kept
+from labkit.kube.connecting.connect import connect
+from labkit.kube.convergence.acknowledgement import Acknowledgement
+from labkit.kube.convergence.convergence import strategy_for, wait_for_proxies
+from labkit.kube.convergence.mesh_health import mesh_first
+from labkit.kube.mesh.gateway import GatewayAddress, find_gateway, is_url
+from labkit.kube.mesh.mesh_config import OutboundMode, set_outbound_mode, set_outbound_mode_of
+from labkit.kube.mesh.ways import RuleName
+from labkit.kube.pods import logs as pod_logs
+from labkit.kube.proxies.injection import gets_proxy
+from labkit.kube.proxies.proxies import CONTAINER
 from labkit.language import chosen, gettext, speak
 from labkit.record.keeping import Record
 from labkit.scenario import steps
@@ -71,7 +71,7 @@ from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 from labkit.views.theme import know
 
 if TYPE_CHECKING:
-    from labkit.kube.follow import Line
+    from labkit.kube.api.follow import Line
     from labkit.views.graph import Graph
     from labkit.views.guide import Guide
     from labkit.views.live_graph import LiveGraph
@@ -207,7 +207,7 @@ class Lab(Shifting):
 
     def follow(self, workload: str, container: str | None = None, *, seconds: float = 60.0) -> Iterator[Line]:
         """What a workload's pods write from now on, for *seconds*: `kubectl logs -f`, past restarts."""
-        from labkit.kube.follow import Following
+        from labkit.kube.api.follow import Following
 
         found = self.learner.workload(workload)
         with Following(self.api, {"app": found.app}, found.namespace, container or CONTAINER) as following:
@@ -242,7 +242,7 @@ class Lab(Shifting):
         to_https: plain HTTP is answered by a redirect. file: a YAML file, host → pages and to_https.
         Returns all hosts that are played; without arguments that is all it does. Undo: :meth:`outside_gone`.
         """
-        from labkit.kube import outside
+        from labkit.kube.applying import outside
 
         entered = {host: outside.host_of(pages, to_https) for host in hosts}
         if file is not None:
@@ -255,7 +255,7 @@ class Lab(Shifting):
 
     def outside_gone(self, *hosts: str) -> None:
         """Play *hosts* no more; without arguments, none at all."""
-        from labkit.kube import outside
+        from labkit.kube.applying import outside
 
         outside.forget(self.api, *hosts)
         self._wait_for_proxies()
@@ -334,22 +334,22 @@ class Lab(Shifting):
         return self._sent.hops(of)
 
     def routes(self, workload: str, *, all: bool = False) -> pd.DataFrame:
-        """The routing table of a workload's proxy, asked of the proxy itself, see :mod:`labkit.kube.routes`.
+        """The routing table of a workload's proxy, asked of itself, see :mod:`labkit.kube.proxies.routes`.
 
         all: every route, also Istio's own; by default what VirtualServices say, and the lab's Services.
         """
-        from labkit.kube.routes import routes
+        from labkit.kube.proxies.routes import routes
 
         found = self.learner.workload(workload)
         known = self.learner.namespaces
         return routes(self.api, found.app, found.namespace, known=known, everything=all)
 
     def metrics(self, workload: str, metric: str = "") -> pd.DataFrame:
-        """What a workload's proxies have counted since they started, see :mod:`labkit.kube.metrics`.
+        """What a workload's proxies have counted since they started, see :mod:`labkit.kube.proxies.metrics`.
 
         metric: a name such as ``istio_requests_total``; by default all of Istio's standard metrics.
         """
-        from labkit.kube.metrics import metrics
+        from labkit.kube.proxies.metrics import metrics
 
         found = self.learner.workload(workload)
         return metrics(self.api, found.app, found.namespace, metric)

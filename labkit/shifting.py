@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from labkit.errors import UsageError
-from labkit.kube.acknowledgement import Strategy
-from labkit.kube.api import Api
-from labkit.kube.mesh_health import first_trouble
+from labkit.kube.api.api import Api
+from labkit.kube.convergence.acknowledgement import Strategy
+from labkit.kube.convergence.mesh_health import first_trouble
 from labkit.language import gettext
 from labkit.record.keeping import Record
 from labkit.scenario.data import Scenario

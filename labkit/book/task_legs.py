@@ -9,8 +9,8 @@ from typing import Any
 from labkit.book import wanted
 from labkit.book.checks import SERVICE_C
 from labkit.book.tasks import HALF_A_SECOND
-from labkit.kube.api import Obj
-from labkit.kube.virtual_services import entries
+from labkit.kube.api.api import Obj
+from labkit.kube.mesh.virtual_services import entries
 from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario.cast import EGRESS

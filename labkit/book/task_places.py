@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from labkit.book import wanted
 from labkit.book.checks import SERVICE_B, SERVICE_C
 from labkit.book.tasks import PRACTICE
-from labkit.kube.api import Obj
-from labkit.kube.conditions import is_true
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES
+from labkit.kube.api.api import Obj
+from labkit.kube.api.conditions import is_true
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES
 from labkit.language import gettext, ngettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario.hints.look import Fault, Look, alike, nothing_yet

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from labkit.book import wanted
 from labkit.book.checks import SERVICE_A, SERVICE_B, SERVICE_C, SERVICE_EXT
 from labkit.book.tasks import EXAMPLE
-from labkit.kube.api import Obj
-from labkit.kube.destinations import full_host
+from labkit.kube.api.api import Obj
+from labkit.kube.mesh.destinations import full_host
 from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario.hints.doors import Door, door_troubles, rules_of_learner, takers

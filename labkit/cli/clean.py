@@ -12,7 +12,8 @@ from labkit.errors import LabkitError
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def clean(yes: bool) -> None:
     """Stop every cluster of yours and remove its files."""
-    from labkit.kube import agreement, embedded
+    from labkit.kube import embedded
+    from labkit.kube.connecting import agreement
 
     if agreement.forget_all():
         print("Forgot which clusters of others the lab may use.")

@@ -12,7 +12,7 @@ import click
 from labkit.cli.progress import Progress, progress
 
 if TYPE_CHECKING:
-    from labkit.kube.api import Api
+    from labkit.kube.api.api import Api
 
 NODE_TIMEOUT = 30.0
 ISTIO_TIMEOUT = 90.0
@@ -25,7 +25,7 @@ PODS_TIMEOUT = 20.0
 @click.option("--fresh", is_flag=True, help="Begin an empty cluster; the one before is kept aside.")
 def up(istio: bool, fresh: bool) -> None:
     """Start the cluster, or find it running."""
-    from labkit.kube.gateway import told_address
+    from labkit.kube.mesh.gateway import told_address
 
     with progress() as shown:
         api = bring_up(shown, istio=istio, fresh=fresh)
@@ -57,7 +57,7 @@ def bring_up(
     was_running = embedded.running(home) is not None
     # The client takes about as long to import as the cluster to start, so do both at once.
     running = embedded.start(home, fresh=fresh, owner=owner, say=shown.doing, meanwhile=_import_client)
-    from labkit.kube.connect import connect
+    from labkit.kube.connecting.connect import connect
 
     api = connect(kubeconfig=embedded.kubeconfig(home))
     shown.doing("the node")
@@ -75,18 +75,18 @@ def bring_up(
 
 
 def _import_client() -> None:
-    for module in ("labkit.istio", "labkit.kube.connect"):
+    for module in ("labkit.istio", "labkit.kube.connecting.connect"):
         importlib.import_module(module)
-    importlib.import_module("labkit.kube.connect").import_client()
+    importlib.import_module("labkit.kube.connecting.connect").import_client()
 
 
 def _await_node(api: Api) -> None:
     import time
 
     from labkit.errors import WaitTimeout
-    from labkit.kube.conditions import is_true
-    from labkit.kube.resources import NODES
-    from labkit.kube.watch import Watches
+    from labkit.kube.api.conditions import is_true
+    from labkit.kube.api.resources import NODES
+    from labkit.kube.api.watch import Watches
 
     with Watches(api, NODES.path()) as watches:
         for event in watches.until(time.monotonic() + NODE_TIMEOUT):
@@ -99,8 +99,8 @@ def _await_pods(api: Api, shown: Progress) -> None:
     """Let what ran before run again: the first request after this one is answered."""
     from labkit import istio
     from labkit.errors import WaitFailed
-    from labkit.kube.convergence import wait_for_proxies
-    from labkit.kube.wait import wait_for_pods
+    from labkit.kube.api.wait import wait_for_pods
+    from labkit.kube.convergence.convergence import wait_for_proxies
 
     if missing := wait_for_pods(api, timeout=PODS_TIMEOUT):
         namespace, _, name = missing[0].partition("/")
@@ -117,8 +117,8 @@ def _ensure_istio(api: Api, shown: Progress) -> None:
     """Install Istio where it is not, or not wholly; what a learner installed otherwise stays as it is."""
     from labkit import istio
     from labkit.errors import ApiRefused
-    from labkit.kube.api import APPLY_PATCH
-    from labkit.kube.resources import CONFIG_MAPS
+    from labkit.kube.api.api import APPLY_PATCH
+    from labkit.kube.api.resources import CONFIG_MAPS
 
     mark = CONFIG_MAPS.path("kube-public", "labkit-up")
     if istio.is_installed(api) and not api.find(mark):

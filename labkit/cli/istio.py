@@ -85,7 +85,7 @@ def _confirm(question: str) -> None:
 
 def _connect(kubeconfig: Path | None, context: str | None) -> Any:
     from labkit.kube import embedded
-    from labkit.kube.connect import connect
+    from labkit.kube.connecting.connect import connect
 
     if kubeconfig is None and context is None:
         kubeconfig = embedded.find()

@@ -12,7 +12,7 @@ import click
 from labkit.cli.scenario import option as scenario_option
 
 if TYPE_CHECKING:
-    from labkit.kube.api import Api
+    from labkit.kube.api.api import Api
     from labkit.scenario.data import Scenario
     from labkit.scenario.learner import Learner
 
@@ -37,8 +37,8 @@ def look(
     scenario: Scenario,
 ) -> None:
     """Say what a cluster has and lacks, and change nothing."""
-    from labkit.kube.connect import connect
-    from labkit.kube.first_look import first_look
+    from labkit.kube.connecting.connect import connect
+    from labkit.kube.connecting.first_look import first_look
     from labkit.scenario.given import given, namespaces_of_the_book, without_proxies
     from labkit.scenario.learner import Learner
     from labkit.scenario.recorded import record_namespace
@@ -79,7 +79,7 @@ def _named(user: str, scenario: Scenario) -> Learner:
 def agree_or_say_how(api: Api, learner: Learner, *, yes: bool, production: bool) -> None:
     """Note the learner's yes; ask on a terminal; else say how to give it."""
     from labkit.errors import NotAgreed
-    from labkit.kube.agreement import agree, is_agreed, signs_of_production
+    from labkit.kube.connecting.agreement import agree, is_agreed, signs_of_production
 
     if is_agreed(api):
         print("\nIt was agreed that the lab may use this cluster.")

@@ -125,7 +125,7 @@ def _look_at(context: str, learner: Learner) -> str:
     A file of ours stands before the usual one, which stays as it is: kubectl takes what it finds first.
     """
     from labkit.cli.look import agree_or_say_how
-    from labkit.kube.connect import IN_CLUSTER, connect
+    from labkit.kube.connecting.connect import IN_CLUSTER, connect
 
     api = connect(context=context)
     agree_or_say_how(api, learner, yes=False, production=False)

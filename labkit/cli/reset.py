@@ -17,7 +17,7 @@ from labkit.scenario.data import Scenario
 @scenario_option
 def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
-    from labkit.kube.connect import connect
+    from labkit.kube.connecting.connect import connect
     from labkit.record.leaving import bring_home, comes_home, record_stays
     from labkit.scenario.learner import Learner
     from labkit.scenario.reset import belongings, remove

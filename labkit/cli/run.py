@@ -125,7 +125,7 @@ def cluster_of_its_own(shown: Progress) -> Iterator[Kernels]:
 @contextmanager
 def somebodys_cluster(context: str) -> Iterator[Kernels]:
     """Have the notebooks use *context*; NotAgreed before the first one where that was not agreed to."""
-    from labkit.kube.connect import connect
+    from labkit.kube.connecting.connect import connect
 
     api = connect(context=context)
     api.guard_changes("labkit", "run")

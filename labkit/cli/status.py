@@ -7,10 +7,10 @@ from typing import Any
 
 from labkit.cli.progress import CROSS, NOTE
 from labkit.kube import embedded
-from labkit.kube.api import TABLE, Api, Obj
-from labkit.kube.connect import connect
-from labkit.kube.gateway import told_address
-from labkit.kube.resources import NODES, PODS, Resource
+from labkit.kube.api.api import TABLE, Api, Obj
+from labkit.kube.api.resources import NODES, PODS, Resource
+from labkit.kube.connecting.connect import connect
+from labkit.kube.mesh.gateway import told_address
 
 MEGABYTE = 1_000_000
 SYNC_PATH = "/api/v1/namespaces/istio-system/pods/{pod}:15014/proxy/debug/syncz"
@@ -56,7 +56,7 @@ def _print_notes() -> None:
 
 def _print_troubles(api: Api) -> None:
     """What is broken in the mesh itself, last: what is read first in a terminal."""
-    from labkit.kube.mesh_health import node_troubles, proxy_troubles
+    from labkit.kube.convergence.mesh_health import node_troubles, proxy_troubles
 
     for trouble in (*node_troubles(api), *proxy_troubles(api)):
         print(f"\n{CROSS} {trouble}")

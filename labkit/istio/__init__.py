@@ -3,7 +3,7 @@
 from labkit.istio.flags import judge, merged, parse
 from labkit.istio.install import follow_ports, install, is_installed, uninstall, wait
 from labkit.istio.profiles import NAMESPACE, VERSION, Settings, settings
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 
 __all__ = [
     "LESSON_FLAGS",

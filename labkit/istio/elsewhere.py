@@ -18,13 +18,13 @@ from typing import Any
 from labkit.errors import ClusterError
 from labkit.istio.flags import Tree, leaves
 from labkit.istio.profiles import NAMESPACE, Gateway, Settings
-from labkit.kube.agreement import PART_OF, PART_OF_LAB
-from labkit.kube.api import APPLY_PATCH, Api, Obj
-from labkit.kube.connect import context_of_kubectl
-from labkit.kube.control_plane import ControlPlane, control_planes
-from labkit.kube.mesh_config import mesh_config
-from labkit.kube.resources import DEPLOYMENTS, resource_of
-from labkit.kube.wait import wait_for_rollouts
+from labkit.kube.api.api import APPLY_PATCH, Api, Obj
+from labkit.kube.api.resources import DEPLOYMENTS, resource_of
+from labkit.kube.api.wait import wait_for_rollouts
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
+from labkit.kube.connecting.connect import context_of_kubectl
+from labkit.kube.mesh.control_plane import ControlPlane, control_planes
+from labkit.kube.mesh.mesh_config import mesh_config
 
 Say = Callable[[str], None]
 

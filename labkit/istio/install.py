@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from labkit.errors import ClusterError
 from labkit.istio import elsewhere, manifests
 from labkit.istio.profiles import NAMESPACE, Settings
-from labkit.kube.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
-from labkit.kube.resources import Resource, resource_of
-from labkit.kube.wait import wait_for_rollouts
+from labkit.kube.api.api import APPLY_PATCH, MERGE_PATCH, Api, Obj
+from labkit.kube.api.resources import Resource, resource_of
+from labkit.kube.api.wait import wait_for_rollouts
 
 FIELD_MANAGER = "istio-operator"
 OPENED_PORTS = "/api/v1/namespaces/kube-public/configmaps/labkit-load-balancer"
@@ -68,7 +68,7 @@ def is_installed(api: Api) -> bool:
 
 
 def wait(api: Api, *, timeout: float = 120.0, passing: Callable[[str], None] | None = None) -> None:
-    """Wait until all that an install made runs; see :func:`labkit.kube.wait.wait_for_rollouts`."""
+    """Wait until all that an install made runs; see :func:`labkit.kube.api.wait.wait_for_rollouts`."""
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     found = api.items(path, labelSelector=manifests.OWNER)
     names = [(NAMESPACE, deployment["metadata"]["name"]) for deployment in found]

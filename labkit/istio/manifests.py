@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.istio.profiles import NAMESPACE, VERSION, Gateway, Settings
-from labkit.kube.api import Obj
+from labkit.kube.api.api import Obj
 
 OWNER = "install.operator.istio.io/owning-resource"
 COMPONENT = "operator.istio.io/component"

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from labkit.errors import ApiRefused, UsageError
-from labkit.kube.api import Api, Obj
-from labkit.kube.resources import CONFIG_MAPS, NAMESPACES
-from labkit.kube.watch import Event, Watches
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.resources import CONFIG_MAPS, NAMESPACES
+from labkit.kube.api.watch import Event, Watches
 from labkit.language import gettext
 from labkit.record.entries import Entry, read_all
 from labkit.record.shelf import data_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.errors import UsageError
-from labkit.kube.api import Obj
+from labkit.kube.api.api import Obj
 from labkit.language import gettext
 from labkit.record.report import SCHEMA, Document, canonical
 from labkit.record.signature import PAGE, parts

@@ -22,7 +22,7 @@ from labkit.record.shelf import Shelf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labkit.kube.api import Api
+    from labkit.kube.api.api import Api
     from labkit.record.entries import Entry
     from labkit.release.course import Shift
     from labkit.scenario.checks import Report

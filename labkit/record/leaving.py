@@ -6,10 +6,10 @@ goes along again with what comes later.
 
 from __future__ import annotations
 
-from labkit.kube.api import Api
-from labkit.kube.delete import delete
-from labkit.kube.permissions import may_delete
-from labkit.kube.resources import NAMESPACES
+from labkit.kube.api.api import Api
+from labkit.kube.api.delete import delete
+from labkit.kube.api.permissions import may_delete
+from labkit.kube.api.resources import NAMESPACES
 from labkit.language import gettext
 from labkit.record.outbox import Outbox
 from labkit.record.shelf import Shelf

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labkit import state
-from labkit.kube.agreement import identity
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
+from labkit.kube.connecting.agreement import identity
 from labkit.record.entries import Entry, in_order, read
 from labkit.scenario.learner import Learner
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from labkit.errors import LabkitError
-from labkit.kube.agreement import identity
-from labkit.kube.api import Api
-from labkit.kube.control_plane import control_planes
+from labkit.kube.api.api import Api
+from labkit.kube.connecting.agreement import identity
+from labkit.kube.mesh.control_plane import control_planes
 from labkit.language import spoken
 from labkit.record.entries import Entry
 from labkit.record.story import first_good, of_step, standing, steps_done
@@ -52,7 +52,7 @@ class Surroundings:
     kind: str
     """``embedded``, ``k3s``, …: what the server's version tells of it."""
     cluster: str
-    """Its identity: see :func:`labkit.kube.agreement.identity`."""
+    """Its identity: see :func:`labkit.kube.connecting.agreement.identity`."""
     context: str
 
     @classmethod

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from labkit.errors import ApiRefused
-from labkit.kube.agreement import PART_OF, PART_OF_LAB
-from labkit.kube.api import MERGE_PATCH, Api, Obj
-from labkit.kube.apply import FIELD_MANAGER
-from labkit.kube.resources import CONFIG_MAPS, NAMESPACES
+from labkit.kube.api.api import MERGE_PATCH, Api, Obj
+from labkit.kube.api.resources import CONFIG_MAPS, NAMESPACES
+from labkit.kube.applying.apply import FIELD_MANAGER
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
 from labkit.record.condensing import LARGEST, condensed, size
 from labkit.record.entries import Entry, read_all
 from labkit.scenario.learner import LEARNER_LABEL, Learner

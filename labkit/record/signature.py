@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.kube.api import Api, Obj
+from labkit.kube.api.api import Api, Obj
 from labkit.record.report import SCHEMA, Document, canonical
 
 KEYS_PATH = "/openid/v1/jwks"

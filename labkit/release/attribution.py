@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.health import number_of
 from labkit.traffic.failures import failed_answers, failed_lines
 from labkit.traffic.journal import Journal

@@ -9,12 +9,12 @@ import yaml
 
 from labkit.clock import SYSTEM, Clock
 from labkit.errors import ApiRefused, UsageError
-from labkit.kube.acknowledgement import Acknowledgement, Strategy
-from labkit.kube.api import Api, Obj
-from labkit.kube.apply import kubectl_command
-from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.manifests import Source
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.manifests import Source
+from labkit.kube.api.resources import VIRTUAL_SERVICES
+from labkit.kube.applying.apply import kubectl_command
+from labkit.kube.convergence.acknowledgement import Acknowledgement, Strategy
+from labkit.kube.convergence.convergence import wait_for_proxies
 from labkit.language import gettext
 from labkit.release.rule import Rule, is_conflict, read_again, write
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from labkit.kube.destinations import Destination
-from labkit.kube.proxies import Proxy
+from labkit.kube.mesh.destinations import Destination
+from labkit.kube.proxies.proxies import Proxy
 from labkit.language import gettext, gettext_noop
 from labkit.release.health import Health, broken_within, calls_to, health_of
 from labkit.traffic.failures import failed_lines

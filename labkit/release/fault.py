@@ -15,15 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labkit.errors import ApiRefused, LabkitError, UsageError
-from labkit.kube.acknowledgement import Acknowledgement, Strategy
-from labkit.kube.agreement import PART_OF, PART_OF_LAB
-from labkit.kube.api import APPLY_PATCH, Api, Obj
-from labkit.kube.apply import FIELD_MANAGER
-from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.delete import delete
-from labkit.kube.destinations import Destination, full_host
-from labkit.kube.proxies import proxy_of
-from labkit.kube.resources import DESTINATION_RULES, ENVOY_FILTERS, PODS, SERVICES
+from labkit.kube.api.api import APPLY_PATCH, Api, Obj
+from labkit.kube.api.delete import delete
+from labkit.kube.api.resources import DESTINATION_RULES, ENVOY_FILTERS, PODS, SERVICES
+from labkit.kube.applying.apply import FIELD_MANAGER
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
+from labkit.kube.convergence.acknowledgement import Acknowledgement, Strategy
+from labkit.kube.convergence.convergence import wait_for_proxies
+from labkit.kube.mesh.destinations import Destination, full_host
+from labkit.kube.proxies.proxies import proxy_of
 from labkit.language import gettext
 from labkit.traffic.numbers import number, whole
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.errors import ApiRefused
-from labkit.kube.api import Api, Obj
-from labkit.kube.destinations import full_host
-from labkit.kube.listing import items_in
-from labkit.kube.mesh_config import default_rule_export_to
-from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.kube.virtual_services import (
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.listing import items_in
+from labkit.kube.api.resources import VIRTUAL_SERVICES
+from labkit.kube.mesh.destinations import full_host
+from labkit.kube.mesh.mesh_config import default_rule_export_to
+from labkit.kube.mesh.virtual_services import (
     EVERYWHERE,
     HttpRoute,
     entries,

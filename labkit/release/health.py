@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from labkit.kube.destinations import Destination
-from labkit.kube.proxies import Proxy
+from labkit.kube.mesh.destinations import Destination
+from labkit.kube.proxies.proxies import Proxy
 from labkit.language import gettext, ngettext
 from labkit.traffic.failures import failed_answers, failed_lines
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.kube.acknowledgement import Strategy
-from labkit.kube.api import Api
-from labkit.kube.destinations import Destination
+from labkit.kube.api.api import Api
+from labkit.kube.convergence.acknowledgement import Strategy
+from labkit.kube.mesh.destinations import Destination
 from labkit.language import gettext
 from labkit.release.change import Change, make_change
 from labkit.release.rule import Rule, as_hundredths, share_out

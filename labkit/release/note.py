@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.kube.api import Obj
+from labkit.kube.api.api import Obj
 from labkit.release.rule import Rule
 
 WEIGHTS = "labkit/weights-before"

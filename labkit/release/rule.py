@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.errors import ApiRefused, UsageError
-from labkit.kube.api import JSON_PATCH, Api, Obj
-from labkit.kube.destinations import Destination
-from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.kube.virtual_services import HttpRoute
+from labkit.kube.api.api import JSON_PATCH, Api, Obj
+from labkit.kube.api.resources import VIRTUAL_SERVICES
+from labkit.kube.mesh.destinations import Destination
+from labkit.kube.mesh.virtual_services import HttpRoute
 from labkit.language import gettext
 
 _MIRRORING = ("mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "mirror_percent")

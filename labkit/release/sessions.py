@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.kube.api import Api, Obj
-from labkit.kube.backends import destination_rules, pods_behind
-from labkit.kube.destinations import Destination
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.mesh.backends import destination_rules, pods_behind
+from labkit.kube.mesh.destinations import Destination
 from labkit.language import gettext
 
 

@@ -10,10 +10,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from labkit.errors import UsageError
-from labkit.kube.api import Api, Obj
-from labkit.kube.backends import pods_behind
-from labkit.kube.destinations import Destination
-from labkit.kube.proxies import find_proxies
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.mesh.backends import pods_behind
+from labkit.kube.mesh.destinations import Destination
+from labkit.kube.proxies.proxies import find_proxies
 from labkit.language import gettext
 from labkit.release.rule import Rule
 from labkit.traffic.numbers import number

@@ -21,10 +21,10 @@ from itertools import zip_longest
 
 from labkit.clock import SYSTEM, Clock
 from labkit.errors import LabkitError, UsageError
-from labkit.kube.acknowledgement import Strategy
-from labkit.kube.api import Api, Obj
-from labkit.kube.destinations import Destination
-from labkit.kube.mesh_health import first_trouble
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.convergence.acknowledgement import Strategy
+from labkit.kube.convergence.mesh_health import first_trouble
+from labkit.kube.mesh.destinations import Destination
 from labkit.language import gettext
 from labkit.release.change import Change, command, make_change
 from labkit.release.course import Shift, Step

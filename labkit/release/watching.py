@@ -9,10 +9,10 @@ from typing import Protocol
 import pandas as pd
 
 from labkit.clock import SYSTEM, Clock
-from labkit.kube.api import Api
-from labkit.kube.backends import pods_behind
-from labkit.kube.destinations import Destination
-from labkit.kube.proxies import Proxy, find_proxies
+from labkit.kube.api.api import Api
+from labkit.kube.mesh.backends import pods_behind
+from labkit.kube.mesh.destinations import Destination
+from labkit.kube.proxies.proxies import Proxy, find_proxies
 from labkit.release.copies import COPIES, Copies, copies_of
 from labkit.release.health import Seen, seen
 from labkit.traffic.journal import Journal, Lines

@@ -11,8 +11,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from labkit.kube.api import Api, Obj
-from labkit.kube.resources import resource_of
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.resources import resource_of
 from labkit.language import gettext
 
 _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort")

@@ -6,9 +6,9 @@ import shlex
 
 import yaml
 
-from labkit.kube.api import Obj
-from labkit.kube.manifests import parse, read
-from labkit.kube.permissions import roles
+from labkit.kube.api.api import Obj
+from labkit.kube.api.manifests import parse, read
+from labkit.kube.api.permissions import roles
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.recorded import namespace_object, record_namespace

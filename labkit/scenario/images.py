@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 
-from labkit.kube.api import Obj
+from labkit.kube.api.api import Obj
 
 IMAGE = "labkit-services"
 RESOURCES = {"requests": {"memory": "48Mi", "cpu": "20m"}, "limits": {"memory": "128Mi", "cpu": "500m"}}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labkit.errors import UsageError
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 from labkit.language import gettext
 from labkit.scenario.cast import SYSTEM, Workload
 from labkit.scenario.data import Scenario

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from labkit.kube.api import Obj
-from labkit.kube.resources import Resource
+from labkit.kube.api.api import Obj
+from labkit.kube.api.resources import Resource
 
 _PEOPLE = re.compile(r"kubectl.*|labkit.*")
 """Field managers of what somebody types."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labkit.errors import ApiRefused, UsageError
-from labkit.kube.api import Api
-from labkit.kube.resources import NAMESPACES, VIRTUAL_SERVICES
+from labkit.kube.api.api import Api
+from labkit.kube.api.resources import NAMESPACES, VIRTUAL_SERVICES
 from labkit.language import gettext
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 

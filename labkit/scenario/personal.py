@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from labkit.kube.agreement import PART_OF, PART_OF_LAB
-from labkit.kube.api import Obj
-from labkit.kube.manifests import Source, parse
+from labkit.kube.api.api import Obj
+from labkit.kube.api.manifests import Source, parse
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
 from labkit.scenario.images import with_own_images
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 

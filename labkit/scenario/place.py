@@ -16,16 +16,16 @@ from typing import Any, Protocol, TypeVar
 
 from labkit import istio
 from labkit.errors import ApiRefused
-from labkit.kube.api import APPLY_PATCH, Api, Obj
-from labkit.kube.apply import FIELD_MANAGER
-from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.delete import delete
-from labkit.kube.listing import items_in
-from labkit.kube.mesh_config import mesh_config
-from labkit.kube.permissions import may_delete
-from labkit.kube.proxies import CONTAINER
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
-from labkit.kube.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
+from labkit.kube.api.api import APPLY_PATCH, Api, Obj
+from labkit.kube.api.delete import delete
+from labkit.kube.api.listing import items_in
+from labkit.kube.api.permissions import may_delete
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource, find_resource, resource_of
+from labkit.kube.api.wait import is_rolled_out, wait_for_rollouts, wait_until_gone
+from labkit.kube.applying.apply import FIELD_MANAGER
+from labkit.kube.convergence.convergence import wait_for_proxies
+from labkit.kube.mesh.mesh_config import mesh_config
+from labkit.kube.proxies.proxies import CONTAINER
 from labkit.language import gettext, ngettext
 from labkit.scenario import cast
 from labkit.scenario.compare import imagined, is_as

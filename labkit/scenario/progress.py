@@ -14,10 +14,10 @@ from enum import Enum
 from functools import partial
 
 from labkit.errors import LabkitError
-from labkit.kube.api import Api, Obj
-from labkit.kube.manifests import read
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
-from labkit.kube.wait import is_rolled_out
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.manifests import read
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, Resource, resource_of
+from labkit.kube.api.wait import is_rolled_out
 from labkit.language import gettext, gettext_noop
 from labkit.release.fault import is_fault
 from labkit.scenario import cast

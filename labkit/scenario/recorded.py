@@ -5,8 +5,8 @@ It bears no label by which learners are counted: who has left a class may have l
 
 from __future__ import annotations
 
-from labkit.kube.agreement import PART_OF, PART_OF_LAB
-from labkit.kube.api import Obj
+from labkit.kube.api.api import Obj
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
 from labkit.scenario.learner import Learner
 
 RECORD = "labkit-record"

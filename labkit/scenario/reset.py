@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labkit.kube.agreement import PART_OF, PART_OF_LAB
-from labkit.kube.api import Api
-from labkit.kube.delete import delete
-from labkit.kube.permissions import may_delete
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
+from labkit.kube.api.api import Api
+from labkit.kube.api.delete import delete
+from labkit.kube.api.permissions import may_delete
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
 from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 from labkit.scenario.neighbours import learners_here

@@ -18,10 +18,10 @@ import yaml
 
 from labkit import state
 from labkit.errors import UsageError
-from labkit.kube.api import Api, Obj
-from labkit.kube.export import all_in, exported
-from labkit.kube.manifests import Source, parse, read
-from labkit.kube.resources import NAMESPACES, Resource, resource_of
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.export import all_in, exported
+from labkit.kube.api.manifests import Source, parse, read
+from labkit.kube.api.resources import NAMESPACES, Resource, resource_of
 from labkit.language import gettext
 from labkit.scenario.compare import imagined, is_as
 from labkit.scenario.given import namespaces_of_the_book

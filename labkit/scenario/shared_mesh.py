@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from labkit.kube.api import Api, Obj
-from labkit.kube.control_plane import control_planes
-from labkit.kube.mesh_config import NAME, access_log_of, has_access_log, mesh_config, outbound_mode_of
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.mesh.control_plane import control_planes
+from labkit.kube.mesh.mesh_config import NAME, access_log_of, has_access_log, mesh_config, outbound_mode_of
 from labkit.language import gettext, gettext_noop
 
 ASK_FOR_LOG = gettext_noop(

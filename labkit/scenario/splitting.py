@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from labkit.errors import UsageError
-from labkit.kube.api import Api, Obj
-from labkit.kube.destinations import Destination
-from labkit.kube.resources import PODS
+from labkit.kube.api.api import Api, Obj
+from labkit.kube.api.resources import PODS
+from labkit.kube.mesh.destinations import Destination
 from labkit.language import gettext
 from labkit.release.attribution import ByAnswer, ByLog
 from labkit.release.finding import Calls, find_rule

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from labkit import state
-from labkit.kube.api import Obj
-from labkit.kube.manifests import Source, parse, read
+from labkit.kube.api.api import Obj
+from labkit.kube.api.manifests import Source, parse, read
 from labkit.scenario.data import Scenario, Step
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.kube.apply import kubectl_command
-from labkit.kube.manifests import Source
+from labkit.kube.api.manifests import Source
+from labkit.kube.applying.apply import kubectl_command
 from labkit.scenario.checking import look
 from labkit.scenario.checks import Finding, Observer, Report
 from labkit.scenario.fields import read_fields

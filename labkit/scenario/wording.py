@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from labkit.errors import StepError
-from labkit.kube.manifests import Source
+from labkit.kube.api.manifests import Source
 from labkit.language import gettext
 from labkit.scenario.data import Scenario
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from labkit.kube.running import Pod, Running, Service
+from labkit.kube.proxies.running import Pod, Running, Service
 from labkit.language import gettext, gettext_noop
 from labkit.traffic.failures import line_failed
 from labkit.traffic.response_flags import flags_of

@@ -22,11 +22,11 @@ import pandas as pd
 
 from labkit.clock import SYSTEM, Clock
 from labkit.errors import ApiRefused, ClusterError
-from labkit.kube import logs
-from labkit.kube.api import Api
-from labkit.kube.mesh_config import mesh_config
-from labkit.kube.proxies import CONTAINER, Proxy, find_proxies, proxy_of
-from labkit.kube.tables import Listing
+from labkit.kube.api.api import Api
+from labkit.kube.api.tables import Listing
+from labkit.kube.mesh.mesh_config import mesh_config
+from labkit.kube.pods import logs
+from labkit.kube.proxies.proxies import CONTAINER, Proxy, find_proxies, proxy_of
 from labkit.traffic.access_log import Format, Unparsed, of_mesh, parse
 from labkit.traffic.one_request import first_ids
 

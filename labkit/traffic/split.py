@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import UsageError
-from labkit.kube.tables import as_html
+from labkit.kube.api.tables import as_html
 from labkit.language import gettext, gettext_noop, ngettext
 from labkit.markup import verdict
 

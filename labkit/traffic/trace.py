@@ -28,7 +28,7 @@ from typing import Any
 
 import pandas as pd
 
-from labkit.kube.tables import Listing
+from labkit.kube.api.tables import Listing
 from labkit.language import gettext, gettext_noop
 from labkit.traffic.response_flags import flags_of, why
 

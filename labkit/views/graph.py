@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from labkit.kube.api import Api
-from labkit.kube.running import Pod, Running, what_runs
+from labkit.kube.api.api import Api
+from labkit.kube.proxies.running import Pod, Running, what_runs
 from labkit.language import gettext, gettext_noop, ngettext
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, calls

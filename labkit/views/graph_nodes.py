@@ -13,7 +13,7 @@ from enum import Enum
 
 import pandas as pd
 
-from labkit.kube.running import Pod, Running
+from labkit.kube.proxies.running import Pod, Running
 from labkit.language import gettext, gettext_noop
 from labkit.scenario.cast import EGRESS, INGRESS, Workload
 from labkit.scenario.learner import Learner

@@ -16,8 +16,8 @@ import ipywidgets as widgets
 
 from labkit import markup
 from labkit.errors import LabkitError
-from labkit.kube.api import Api
-from labkit.kube.ask_istiod import current_revision
+from labkit.kube.api.api import Api
+from labkit.kube.convergence.ask_istiod import current_revision
 from labkit.language import gettext
 from labkit.record.keeping import Record
 from labkit.scenario.checking import find

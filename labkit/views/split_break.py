@@ -16,9 +16,9 @@ from dataclasses import replace
 import ipywidgets as widgets
 
 from labkit.errors import ApiRefused, LabkitError
-from labkit.kube.acknowledgement import Strategy
-from labkit.kube.api import Api
-from labkit.kube.destinations import Destination
+from labkit.kube.api.api import Api
+from labkit.kube.convergence.acknowledgement import Strategy
+from labkit.kube.mesh.destinations import Destination
 from labkit.language import gettext
 from labkit.markup import BAD
 from labkit.release.fault import Fault, end_fault, find_faults, set_fault

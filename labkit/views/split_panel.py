@@ -17,7 +17,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from labkit.clock import SYSTEM, Clock
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 from labkit.language import gettext
 from labkit.release.attribution import ByAnswer, ByLog, Tell, Told, error_in
 from labkit.release.change import Change

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from labkit.clock import Clock
 from labkit.errors import LabkitError, UsageError
-from labkit.kube.acknowledgement import Strategy
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
+from labkit.kube.convergence.acknowledgement import Strategy
 from labkit.language import gettext
 from labkit.release import change
 from labkit.release.attribution import Tell

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 
 from labkit import markup
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 from labkit.language import gettext
 from labkit.record.keeping import Record
 from labkit.scenario.checks import Finding, Observer, Report

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from labkit import Lab
-from labkit.kube import admin_connections
-from labkit.kube.apply import apply
-from labkit.kube.ask_proxies import AskProxies
-from labkit.kube.delete import delete
-from labkit.kube.manifests import Source
-from labkit.kube.proxies import find_proxies
-from labkit.kube.proxy_admin import ask
-from labkit.kube.resources import NAMESPACES
-from labkit.kube.wait import wait_until_gone
+from labkit.kube.api.delete import delete
+from labkit.kube.api.manifests import Source
+from labkit.kube.api.resources import NAMESPACES
+from labkit.kube.api.wait import wait_until_gone
+from labkit.kube.applying.apply import apply
+from labkit.kube.convergence.ask_proxies import AskProxies
+from labkit.kube.proxies import admin_connections
+from labkit.kube.proxies.proxies import find_proxies
+from labkit.kube.proxies.proxy_admin import ask
 
 from .. import the_book as cast
 from ..shares import give

@@ -2,8 +2,8 @@
 
 import pytest
 
-from labkit.kube.connect import connect
-from labkit.kube.convergence import wait_for_proxies
+from labkit.kube.connecting.connect import connect
+from labkit.kube.convergence.convergence import wait_for_proxies
 from labkit.traffic.answers import send
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow]

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from labkit.embedded.cluster import processes
-from labkit.kube.apply import apply
-from labkit.kube.connect import connect
-from labkit.kube.manifests import Source
-from labkit.kube.wait import wait_for_rollouts
+from labkit.kube.api.manifests import Source
+from labkit.kube.api.wait import wait_for_rollouts
+from labkit.kube.applying.apply import apply
+from labkit.kube.connecting.connect import connect
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow]
 

@@ -58,7 +58,7 @@ FOCUSED = """() => {
   return role || value || textContent;
 }"""
 ELSEWHERE = """
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.api.resources import VIRTUAL_SERVICES
 from labkit.scenario.splitting import held_rule
 def give(percent):
     held = held_rule(lab.learner.scenario, lab.api, lab.namespace)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from labkit.cli import doctor
 from labkit.cli.doctor import host, machine, surroundings
 from labkit.embedded.mesh.bootstrap import envoy_path
-from labkit.kube.endings import why_ended
+from labkit.kube.pods.endings import why_ended
 
 LABKIT = Path(sys.executable).with_name("labkit")
 IN_A_HOST = ["unshare", "-n", "sh", "-c"]

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from labkit.kube.permissions import role_of
+from labkit.kube.api.permissions import role_of
 
 from ..the_book import BOOK
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.ask_istiod import AskIstiod
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import VIRTUAL_SERVICES
+from labkit.kube.convergence.ask_istiod import AskIstiod
 from labkit.traffic import answers
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 
 from labkit import Lab
 from labkit.errors import ApiRefused
-from labkit.kube.ask_istiod import AskIstiod, current_revision
+from labkit.kube.convergence.ask_istiod import AskIstiod, current_revision
 
 from .budget import ISTIO_OBJECTS, SEED
 from .istio_objects import HERE, KINDS, an_object

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 
 RESOURCES = {
     "v1": [("Pod", "pods", True), ("Service", "services", True), ("Namespace", "namespaces", False)],

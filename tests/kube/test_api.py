@@ -7,8 +7,8 @@ import pytest
 import urllib3
 
 from labkit.errors import ApiRefused, ConnectionLost, ManifestError
-from labkit.kube.api import Api
-from labkit.kube.resources import find_resource
+from labkit.kube.api.api import Api
+from labkit.kube.api.resources import find_resource
 
 
 def unreachable(port) -> Api:
@@ -183,7 +183,7 @@ WEBHOOK = (
 
 
 def test_a_webhook_that_gives_no_answer_is_asked_again(api, server, monkeypatch):
-    monkeypatch.setattr("labkit.kube.api._PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("labkit.kube.api.api._PAUSES", (0.01, 0.01))
     failed = (500, {"kind": "Status", "reason": "InternalError", "message": WEBHOOK})
     answers = iter([failed, failed, (200, {"applied": True}), failed, failed, failed])
     server.answer("PATCH", "/rule", lambda _query, _body: next(answers))

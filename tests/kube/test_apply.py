@@ -3,8 +3,8 @@
 import pytest
 
 from labkit.errors import ApiRefused
-from labkit.kube.apply import apply, kubectl_command
-from labkit.kube.manifests import Source
+from labkit.kube.api.manifests import Source
+from labkit.kube.applying.apply import apply, kubectl_command
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: NAME\n"
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: made-here\n"

@@ -6,14 +6,14 @@ import time
 import pytest
 
 from labkit.errors import WaitTimeout
-from labkit.kube import ask_proxies, evidence
-from labkit.kube.acknowledgement import NOT_ASKED
-from labkit.kube.ask_istiod import AskIstiod
-from labkit.kube.ask_proxies import AskProxies
-from labkit.kube.convergence import strategy_for, wait_for_proxies
-from labkit.kube.proxy_view import Allowance
-from labkit.kube.resources import VIRTUAL_SERVICES
-from labkit.kube.ways import wanted_ways, ways
+from labkit.kube.api.resources import VIRTUAL_SERVICES
+from labkit.kube.convergence import ask_proxies, evidence
+from labkit.kube.convergence.acknowledgement import NOT_ASKED
+from labkit.kube.convergence.ask_istiod import AskIstiod
+from labkit.kube.convergence.ask_proxies import AskProxies
+from labkit.kube.convergence.convergence import strategy_for, wait_for_proxies
+from labkit.kube.mesh.ways import wanted_ways, ways
+from labkit.kube.proxies.proxy_view import Allowance
 
 PODS = "/api/v1/namespaces/dev/pods"
 POD = f"{PODS}/a-1"

@@ -11,7 +11,7 @@ import yaml
 from kubernetes.config import incluster_config
 
 from labkit.errors import ApiRefused, ClusterError, ConnectionLost, NotRunning
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 
 PLUG_IN = """
 import json

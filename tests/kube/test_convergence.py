@@ -3,10 +3,10 @@
 import pytest
 
 from labkit.errors import WaitTimeout
-from labkit.kube.acknowledgement import ProxyState
-from labkit.kube.ask_istiod import AskIstiod
-from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.resources import NAMESPACES
+from labkit.kube.api.resources import NAMESPACES
+from labkit.kube.convergence.acknowledgement import ProxyState
+from labkit.kube.convergence.ask_istiod import AskIstiod
+from labkit.kube.convergence.convergence import wait_for_proxies
 
 PATH = "/api/v1/namespaces/istio-system/pods"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.kube.evidence import QUIET, SETTLED, Evidence
+from labkit.kube.convergence.evidence import QUIET, SETTLED, Evidence
 
 RULE, OTHER = ("vs", "dev"), ("other", "dev")
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from labkit.errors import ClusterError, NotRunning
-from labkit.kube import proxy_admin
-from labkit.kube.connect import connect
-from labkit.kube.forward_proxy import forward_proxy
-from labkit.kube.proxies import Proxy
+from labkit.kube.connecting.connect import connect
+from labkit.kube.connecting.forward_proxy import forward_proxy
+from labkit.kube.proxies import proxy_admin
+from labkit.kube.proxies.proxies import Proxy
 
 DEAD = "http://127.0.0.1:9"
 CORP = "http://proxy.corp:3128"
@@ -217,5 +217,7 @@ def test_the_whole_lab_with_a_dead_proxy(bench, dead):
 
 
 def test_this_process_is_not_changed():
-    code = "import os; a = dict(os.environ); import labkit.kube.connect; assert a == dict(os.environ)"
+    code = (
+        "import os; a = dict(os.environ); import labkit.kube.connecting.connect; assert a == dict(os.environ)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"HTTPS_PROXY": DEAD})

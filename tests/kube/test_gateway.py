@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from labkit.errors import ClusterError
-from labkit.kube.gateway import GatewayAddress, find_gateway
-from labkit.kube.resources import NODES, PODS, SERVICES
+from labkit.kube.api.resources import NODES, PODS, SERVICES
+from labkit.kube.mesh.gateway import GatewayAddress, find_gateway
 
 PATH = SERVICES.path("istio-system", "istio-ingressgateway")
 

@@ -8,7 +8,7 @@ import pytest
 
 from labkit import Lab
 from labkit.errors import NotRunning
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 
 pytestmark = pytest.mark.slow
 

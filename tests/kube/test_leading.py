@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from labkit.kube import evidence, leading
-from labkit.kube.ask_proxies import AskProxies
-from labkit.kube.pushes import push_of
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.api.resources import VIRTUAL_SERVICES
+from labkit.kube.convergence import evidence, leading
+from labkit.kube.convergence.ask_proxies import AskProxies
+from labkit.kube.convergence.pushes import push_of
 
 from .test_ask_proxies import ISTIODS, NEW, OLD, PODS, RULE, Envoy, pod, routes, states, virtual_service
 

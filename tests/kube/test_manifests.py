@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.errors import ManifestError
-from labkit.kube.manifests import Source, parse, read
+from labkit.kube.api.manifests import Source, parse, read
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.errors import ApiRefused, ConnectionLost
-from labkit.kube.mesh_health import proxy_troubles
+from labkit.kube.convergence.mesh_health import proxy_troubles
 
 STATUS = {"containerStatuses": [{"name": "istio-proxy", "state": {"running": {}}}]}
 POD = {

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from labkit.errors import ApiRefused, ClusterError
-from labkit.kube.api import Api
-from labkit.kube.apply import apply
-from labkit.kube.connect import connect
-from labkit.kube.gateway import find_gateway
-from labkit.kube.manifests import Source
-from labkit.kube.port_forward import PortForward
-from labkit.kube.resources import SERVICES
-from labkit.kube.wait import wait_for_rollouts
+from labkit.kube.api.api import Api
+from labkit.kube.api.manifests import Source
+from labkit.kube.api.resources import SERVICES
+from labkit.kube.api.wait import wait_for_rollouts
+from labkit.kube.applying.apply import apply
+from labkit.kube.connecting.connect import connect
+from labkit.kube.mesh.gateway import find_gateway
+from labkit.kube.pods.port_forward import PortForward
 
 HIDDEN = """
 apiVersion: apps/v1
@@ -73,8 +73,8 @@ def hidden(cluster) -> Iterator[Api]:
 @pytest.fixture
 def service(hidden, monkeypatch) -> dict:
     """Its Service, in the place of the one that is looked for."""
-    monkeypatch.setattr("labkit.kube.gateway.NAMESPACE", "hidden")
-    monkeypatch.setattr("labkit.kube.gateway.NAME", "door")
+    monkeypatch.setattr("labkit.kube.mesh.gateway.NAMESPACE", "hidden")
+    monkeypatch.setattr("labkit.kube.mesh.gateway.NAME", "door")
     return hidden.get(SERVICES.path("hidden", "door"))
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from labkit.kube import proxy_admin
-from labkit.kube.proxies import Proxy
-from labkit.kube.proxy_admin import AdminRefused, ask, ask_all
+from labkit.kube.proxies import proxy_admin
+from labkit.kube.proxies.proxies import Proxy
+from labkit.kube.proxies.proxy_admin import AdminRefused, ask, ask_all
 
 PROXY = Proxy("dev", "a-1", "10.0.0.1", "a", is_gateway=False)
 POD = "/api/v1/namespaces/dev/pods/a-1"

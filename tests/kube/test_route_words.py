@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.kube.route_words import destination, destinations, matched, reached, rewrite, rule
+from labkit.kube.mesh.route_words import destination, destinations, matched, reached, rewrite, rule
 
 
 @pytest.mark.parametrize(

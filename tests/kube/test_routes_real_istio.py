@@ -2,8 +2,8 @@
 
 import pytest
 
-from labkit.kube.resources import PODS
-from labkit.kube.routes import routes
+from labkit.kube.api.resources import PODS
+from labkit.kube.proxies.routes import routes
 
 MANAGER = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from labkit import Lab
 from labkit.cli import labkit
 from labkit.errors import NotAgreed, UsageError
-from labkit.kube.agreement import PART_OF, PART_OF_LAB, agree, signs_of_production
-from labkit.kube.connect import connect
-from labkit.kube.control_plane import control_planes
-from labkit.kube.first_look import _ask_for_rights, _istio, _labkit, first_look
-from labkit.kube.permissions import IN_THE_LAB, denied, roles
-from labkit.kube.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
-from labkit.kube.wait import wait_until_gone
+from labkit.kube.api.permissions import IN_THE_LAB, denied, roles
+from labkit.kube.api.resources import NAMESPACES as NAMESPACES_OF_CLUSTER
+from labkit.kube.api.wait import wait_until_gone
+from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB, agree, signs_of_production
+from labkit.kube.connecting.connect import connect
+from labkit.kube.connecting.first_look import _ask_for_rights, _istio, _labkit, first_look
+from labkit.kube.mesh.control_plane import control_planes
 from labkit.scenario.learner import Learner
 from labkit.scenario.reset import belongings
 

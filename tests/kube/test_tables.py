@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from labkit.kube.resources import NODES, PODS
-from labkit.kube.tables import Listing, table, table_of
+from labkit.kube.api.resources import NODES, PODS
+from labkit.kube.api.tables import Listing, table, table_of
 
 COLUMNS = [
     {"name": "Name", "priority": 0},

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from labkit.errors import WaitFailed, WaitTimeout
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
-from labkit.kube.wait import is_rolled_out, wait_for_pods, wait_for_rollouts, wait_until_gone
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, PODS
+from labkit.kube.api.wait import is_rolled_out, wait_for_pods, wait_for_rollouts, wait_until_gone
 
 
 def deployment(available, *, generation=1, observed=1, replicas=1, conditions=()):

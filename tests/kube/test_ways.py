@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.kube.ways import wanted_by, wanted_ways
+from labkit.kube.mesh.ways import wanted_by, wanted_ways
 
 
 def virtual_service(*http, name="vs", namespace="dev", **spec):

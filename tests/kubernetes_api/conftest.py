@@ -21,8 +21,8 @@ import pytest
 import urllib3
 
 from labkit.embedded.store.history import KEPT_PER_RESOURCE
-from labkit.kube.agreement import agree
-from labkit.kube.connect import connect
+from labkit.kube.connecting.agreement import agree
+from labkit.kube.connecting.connect import connect
 
 from .kube_apiserver import KubeApiserver, assets, running
 from .server import PATIENCE, Server

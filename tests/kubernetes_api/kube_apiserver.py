@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from labkit.errors import ConnectionLost, NotRunning
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 
 from .server import PATIENCE, Server
 

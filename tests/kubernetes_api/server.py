@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 
 JSON = "application/json"
 PATIENCE = 30.0  # seconds

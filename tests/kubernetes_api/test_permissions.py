@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from labkit.kube.permissions import FOR_FAULTS, IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, roles
+from labkit.kube.api.permissions import FOR_FAULTS, IN_ISTIO_SYSTEM, IN_THE_LAB, ON_THE_CLUSTER, roles
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

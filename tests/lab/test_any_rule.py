@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from labkit.errors import ApiRefused
-from labkit.kube.api import APPLY_PATCH
-from labkit.kube.resources import VIRTUAL_SERVICES
+from labkit.kube.api.api import APPLY_PATCH
+from labkit.kube.api.resources import VIRTUAL_SERVICES
 from labkit.release.finding import rule_of
 
 from .. import the_book as cast

@@ -3,15 +3,15 @@
 import pytest
 
 from labkit.errors import WaitTimeout
-from labkit.kube.acknowledgement import NOT_ASKED
-from labkit.kube.admin_connections import AdminConnections
-from labkit.kube.apply import apply
-from labkit.kube.ask_proxies import AskProxies
-from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.proxies import find_proxies
-from labkit.kube.resources import PODS, VIRTUAL_SERVICES
-from labkit.kube.running import GATEWAYS
-from labkit.kube.wait import wait_for_rollouts, wait_until_gone
+from labkit.kube.api.resources import PODS, VIRTUAL_SERVICES
+from labkit.kube.api.wait import wait_for_rollouts, wait_until_gone
+from labkit.kube.applying.apply import apply
+from labkit.kube.convergence.acknowledgement import NOT_ASKED
+from labkit.kube.convergence.ask_proxies import AskProxies
+from labkit.kube.convergence.convergence import wait_for_proxies
+from labkit.kube.proxies.admin_connections import AdminConnections
+from labkit.kube.proxies.proxies import find_proxies
+from labkit.kube.proxies.running import GATEWAYS
 
 from .. import the_book as cast
 from ..shares import give

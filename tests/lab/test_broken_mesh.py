@@ -11,9 +11,9 @@ import pytest
 
 from labkit.embedded.cluster import processes
 from labkit.errors import RequestFailed, WaitFailed
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.mesh_health import first_trouble, mesh_troubles
-from labkit.kube.resources import DEPLOYMENTS
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import DEPLOYMENTS
+from labkit.kube.convergence.mesh_health import first_trouble, mesh_troubles
 from labkit.release import shift as release
 from labkit.scenario import place
 from labkit.scenario.checks import Finding

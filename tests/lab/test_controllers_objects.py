@@ -6,9 +6,9 @@ import time
 import pytest
 
 from labkit.errors import ApiRefused
-from labkit.kube.connect import connect
-from labkit.kube.resources import CONFIG_MAPS, NAMESPACES
-from labkit.kube.watch import Watches
+from labkit.kube.api.resources import CONFIG_MAPS, NAMESPACES
+from labkit.kube.api.watch import Watches
+from labkit.kube.connecting.connect import connect
 
 from ..the_book import HOME
 

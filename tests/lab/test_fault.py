@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from labkit.errors import UsageError
-from labkit.kube.resources import ENVOY_FILTERS, VIRTUAL_SERVICES
+from labkit.kube.api.resources import ENVOY_FILTERS, VIRTUAL_SERVICES
 from labkit.release.fault import Fault
 from labkit.scenario.progress import own_work
 

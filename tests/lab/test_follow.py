@@ -6,7 +6,7 @@ import time
 import pytest
 
 from labkit.errors import ApiRefused
-from labkit.kube.follow import Following
+from labkit.kube.api.follow import Following
 
 pytestmark = pytest.mark.slow
 B = {"app": "service-b-app"}

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from labkit import Lab
 from labkit.cli.new import new
 from labkit.errors import ApiRefused
-from labkit.kube.resources import SERVICES, VIRTUAL_SERVICES
+from labkit.kube.api.resources import SERVICES, VIRTUAL_SERVICES
 from labkit.scenario.checks import Finding
 from labkit.scenario.hints import explain_task
 from labkit.scenario.tasks import find_task

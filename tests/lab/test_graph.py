@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.resources import DEPLOYMENTS
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import DEPLOYMENTS
 from labkit.views.drawing import Words
 
 from .. import the_book as cast

@@ -7,11 +7,11 @@ from contextlib import suppress
 import pytest
 
 from labkit.errors import ApiRefused, WaitTimeout
-from labkit.kube.acknowledgement import Acknowledgement, ProxyState
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.conditions import is_true
-from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES
-from labkit.kube.watch import Watches
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.conditions import is_true
+from labkit.kube.api.resources import DEPLOYMENTS, GATEWAYS, NAMESPACES, PODS, SERVICES, VIRTUAL_SERVICES
+from labkit.kube.api.watch import Watches
+from labkit.kube.convergence.acknowledgement import Acknowledgement, ProxyState
 from labkit.scenario.hints import faults, look
 from labkit.scenario.hints.look import Look
 

@@ -10,7 +10,7 @@ import pytest
 
 from labkit import Lab
 from labkit.errors import ApiRefused, ManifestError, NotRunning, RequestFailed, UsageError, WaitFailed
-from labkit.kube.resources import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
+from labkit.kube.api.resources import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
 from labkit.traffic.journal import Journal
 from labkit.traffic.one_request import first_ids
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from labkit.kube.metrics import quantile, series
+from labkit.kube.proxies.metrics import quantile, series
 
 PAGE = """# TYPE istio_request_duration_milliseconds histogram
 istio_request_duration_milliseconds_bucket{reporter="source",le="1"} 0

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from labkit.errors import RequestFailed, UsageError
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.proxies import proxy_of
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, PODS
+from labkit.kube.proxies.proxies import proxy_of
 from labkit.scenario.quizzes import find_quiz
 
 pytestmark = pytest.mark.slow

@@ -3,8 +3,8 @@
 import pytest
 
 from labkit.errors import UsageError, WaitFailed
-from labkit.kube.proxies import find_proxies
-from labkit.kube.proxy_admin import AdminRefused, ask, run
+from labkit.kube.proxies.proxies import find_proxies
+from labkit.kube.proxies.proxy_admin import AdminRefused, ask, run
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from labkit.errors import ManifestError, UsageError
-from labkit.kube.resources import CONFIG_MAPS, NAMESPACES, SERVICES, VIRTUAL_SERVICES
-from labkit.kube.wait import wait_for_pods
+from labkit.kube.api.resources import CONFIG_MAPS, NAMESPACES, SERVICES, VIRTUAL_SERVICES
+from labkit.kube.api.wait import wait_for_pods
 from labkit.scenario.progress import own_work
 
 pytestmark = pytest.mark.slow

@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from labkit import Lab
-from labkit.kube.agreement import agree
-from labkit.kube.connect import connect
-from labkit.kube.first_look import first_look
-from labkit.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SIDECARS, TELEMETRIES
+from labkit.kube.api.resources import CONFIG_MAPS, DEPLOYMENTS, SIDECARS, TELEMETRIES
+from labkit.kube.connecting.agreement import agree
+from labkit.kube.connecting.connect import connect
+from labkit.kube.connecting.first_look import first_look
 
 from .. import the_book as cast
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from labkit.errors import UsageError
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.resources import DEPLOYMENTS, GATEWAYS, VIRTUAL_SERVICES
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import DEPLOYMENTS, GATEWAYS, VIRTUAL_SERVICES
 from labkit.release.change import make_change
 from labkit.release.note import Before, patch_to_note
 from labkit.views.shift import as_html

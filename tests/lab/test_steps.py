@@ -3,8 +3,8 @@
 import pytest
 
 from labkit.errors import StepError
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, PODS
 from labkit.scenario.learner import Learner
 from labkit.scenario.steps import sources
 

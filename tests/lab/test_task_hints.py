@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from labkit.errors import ApiRefused, LabkitError, WaitFailed
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, VIRTUAL_SERVICES
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, PODS, VIRTUAL_SERVICES
 from labkit.scenario.checks import Finding
 from labkit.scenario.hints import explain_task
 from labkit.scenario.tasks import find_task

@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.errors import StepError
-from labkit.kube.resources import NAMESPACES
+from labkit.kube.api.resources import NAMESPACES
 from labkit.scenario.progress import own_work
 from labkit.scenario.tasks import find_task
 

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from labkit.kube.acknowledgement import Acknowledgement, ProxyState
+from labkit.kube.convergence.acknowledgement import Acknowledgement, ProxyState
 from labkit.language import gettext
 from labkit.release.course import Shift, Step
 from labkit.release.health import Health

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit.kube.api import Api
-from labkit.kube.connect import connect
-from labkit.kube.convergence import wait_for_proxies
+from labkit.kube.api.api import Api
+from labkit.kube.connecting.connect import connect
+from labkit.kube.convergence.convergence import wait_for_proxies
 
 from ..conftest import Bench
 from . import manifests

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from labkit.kube import outside
+from labkit.kube.applying import outside
 
 from . import manifests
 from .conftest import Class, until

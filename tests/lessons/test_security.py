@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from labkit.kube import outside
+from labkit.kube.applying import outside
 
 from ..tokens import Issuer
 from . import manifests

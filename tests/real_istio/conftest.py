@@ -16,9 +16,9 @@ import pytest
 import urllib3
 import yaml
 
-from labkit.kube.agreement import agree
-from labkit.kube.api import APPLY_PATCH, MERGE_PATCH
-from labkit.kube.connect import connect
+from labkit.kube.api.api import APPLY_PATCH, MERGE_PATCH
+from labkit.kube.connecting.agreement import agree
+from labkit.kube.connecting.connect import connect
 
 from ..kubernetes_api.kube_apiserver import assets, running
 from .discovery import Istiod

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from labkit.errors import ApiRefused
-from labkit.kube.api import Reply
+from labkit.kube.api.api import Reply
 from labkit.record import entries
 from labkit.record.report import Surroundings, report_of
 from labkit.record.signature import KEYS_PATH

@@ -8,7 +8,7 @@ import pytest
 
 from labkit import Lab
 from labkit.errors import ApiRefused, ConnectionLost
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 from labkit.record import condensing, shelf
 from labkit.record.keeping import Record
 from labkit.record.outbox import Outbox
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 NOTES = """
 import sys
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 from labkit.record.keeping import Record
 from labkit.scenario.learner import Learner
 

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from labkit.cli.records.wall import wall
-from labkit.kube.connect import connect
-from labkit.kube.watch import Event
+from labkit.kube.api.watch import Event
+from labkit.kube.connecting.connect import connect
 from labkit.record.classroom import Class
 from labkit.record.shelf import Shelf
 from labkit.record.story import Standing, standing

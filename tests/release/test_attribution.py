@@ -4,7 +4,7 @@ import types
 
 import pandas as pd
 
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.attribution import ByAnswer, ByLog, by_nobody, error_in
 from labkit.traffic.answers import answering_service
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from labkit.kube.destinations import Destination
-from labkit.kube.proxies import Proxy
+from labkit.kube.mesh.destinations import Destination
+from labkit.kube.proxies.proxies import Proxy
 from labkit.release.copies import copies_of
 from labkit.release.limits import Limits
 

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from labkit.errors import ApiRefused
-from labkit.kube.destinations import Destination
-from labkit.kube.resources import CONFIG_MAPS, VIRTUAL_SERVICES
+from labkit.kube.api.resources import CONFIG_MAPS, VIRTUAL_SERVICES
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.finding import Calls, find_rule, rule_of
 
 from .test_rule import HOME, TESTERS, B, C, split, virtual_service

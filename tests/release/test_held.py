@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.errors import UsageError
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.finding import rule_of
 from labkit.release.held import held, unique
 

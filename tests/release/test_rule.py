@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from labkit.errors import UsageError
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.finding import rule_of
 from labkit.release.rule import as_hundredths, share_out
 

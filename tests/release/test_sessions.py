@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.errors import NotRunning
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release import sessions as module
 from labkit.release.sessions import sessions
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.errors import ApiRefused
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.copies import COPIES, Copies
 from labkit.release.course import Shift
 from labkit.release.finding import rule_of

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from labkit.errors import UsageError
-from labkit.kube.manifests import Source, parse, read
+from labkit.kube.api.manifests import Source, parse, read
 from labkit.scenario import personal
 from labkit.scenario.learner import Learner
 

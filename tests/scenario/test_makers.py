@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.kube.resources import CONFIG_MAPS, VIRTUAL_SERVICES
+from labkit.kube.api.resources import CONFIG_MAPS, VIRTUAL_SERVICES
 from labkit.scenario.makers import made_by_controller
 
 WRITTEN = {"f:data": {}, "f:metadata": {}}

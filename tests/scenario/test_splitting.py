@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from labkit.errors import UsageError
-from labkit.kube.destinations import Destination
+from labkit.kube.mesh.destinations import Destination
 from labkit.release.finding import rule_of
 
 from ..the_book import destination_called, held_rule, names_of, shared_out, the_rule, weights_of

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from labkit.errors import StepError, UsageError
-from labkit.kube.manifests import parse, read
+from labkit.kube.api.manifests import parse, read
 from labkit.scenario.learner import Learner
 from labkit.scenario.steps import sources
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labkit.errors import UsageError
-from labkit.kube.gateway import GatewayAddress, is_url
+from labkit.kube.mesh.gateway import GatewayAddress, is_url
 from labkit.traffic.answers import send
 from labkit.traffic.as_sent import header_lines, url_as_sent
 from labkit.traffic.curl import curl

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.kube.running import Pod, Running, Service
+from labkit.kube.proxies.running import Pod, Running, Service
 from labkit.traffic.access_log import parse
 from labkit.traffic.calls import AGAIN, CLIENT, COLUMNS, GONE, OUTSIDE, STOPPED, calls
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from labkit.kube.running import Pod, Rule, Running, Service
+from labkit.kube.proxies.running import Pod, Rule, Running, Service
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, COLUMNS, GONE, OUTSIDE, STOPPED
 from labkit.views import theme

@@ -8,7 +8,7 @@ import pytest
 
 from labkit import Lab
 from labkit.errors import ConnectionLost, StepError
-from labkit.kube.resources import DEPLOYMENTS, VIRTUAL_SERVICES
+from labkit.kube.api.resources import DEPLOYMENTS, VIRTUAL_SERVICES
 
 from ..shares import give, parts_now
 

@@ -9,8 +9,14 @@ import pytest
 import yaml
 
 from labkit import Lab
-from labkit.kube.api import MERGE_PATCH
-from labkit.kube.resources import DEPLOYMENTS, DESTINATION_RULES, ENVOY_FILTERS, SERVICES, VIRTUAL_SERVICES
+from labkit.kube.api.api import MERGE_PATCH
+from labkit.kube.api.resources import (
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    ENVOY_FILTERS,
+    SERVICES,
+    VIRTUAL_SERVICES,
+)
 from labkit.release.fault import Fault, find_faults
 
 from .. import the_book as cast

@@ -58,7 +58,7 @@ def _envoy_remedy(binary: Path) -> str:
 
 def _tried(command: list[str]) -> tuple[str, str]:
     """What *command* prints, and why it failed where it did."""
-    from labkit.kube.endings import why_ended
+    from labkit.kube.pods.endings import why_ended
 
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10)

@@ -20,7 +20,7 @@ from labkit.cli.progress import Progress
 from labkit.errors import LabkitError
 
 if TYPE_CHECKING:
-    from labkit.kube.api import Api
+    from labkit.kube.api.api import Api
     from labkit.scenario.data import Scenario
 
 PROOF_SECONDS = 40.0
@@ -75,7 +75,7 @@ def prove(shown: Progress, scenario: Scenario) -> Finding:
 
 def _tried(shown: Progress, home: Path, scenario: Scenario) -> str:
     from labkit.kube import embedded
-    from labkit.kube.connect import connect
+    from labkit.kube.connecting.connect import connect
 
     # What is needed later takes as long to import as the cluster to start, so do both at once.
     importing = threading.Thread(target=_import_all, daemon=True)
@@ -91,14 +91,14 @@ def _tried(shown: Progress, home: Path, scenario: Scenario) -> str:
 
 
 def _import_all() -> None:
-    importlib.import_module("labkit.kube.connect").import_client()
+    importlib.import_module("labkit.kube.connecting.connect").import_client()
     for module in ("labkit.scenario.place", "labkit.traffic.curl", "labkit.book.checks"):
         importlib.import_module(module)
 
 
 def _sent(api: Api, shown: Progress, asked: Asked) -> str:
     from labkit.cli.doctor.reasons import why_no_answer, why_not_ready
-    from labkit.kube.gateway import find_gateway
+    from labkit.kube.mesh.gateway import find_gateway
     from labkit.traffic.curl import Answer, curl
 
     problem = _brought_up(api, shown, asked)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from labkit.cli.doctor.host import has_address_beside_loopback, tracks_connections
 from labkit.errors import LabkitError
-from labkit.kube.endings import why_ended
-from labkit.kube.mesh_health import mesh_troubles
-from labkit.kube.resources import EVENTS, PODS
+from labkit.kube.api.resources import EVENTS, PODS
+from labkit.kube.convergence.mesh_health import mesh_troubles
+from labkit.kube.pods.endings import why_ended
 from labkit.traffic.broken_calls import BrokenCall, broken_call, never_arrived
 from labkit.traffic.curl import Answer
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from labkit.kube.api import Api, Obj
+    from labkit.kube.api.api import Api, Obj
     from labkit.scenario.data import Scenario
 
 RECENT_SECONDS = 60.0

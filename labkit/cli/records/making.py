@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from labkit.cli.progress import progress
 from labkit.errors import ApiRefused, UsageError
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 from labkit.language import gettext, ngettext
 from labkit.record import envelope
 from labkit.record.classroom import the_class
@@ -31,7 +31,7 @@ from labkit.views.report.one import report_page
 from labkit.views.report.pictures import drawn
 
 if TYPE_CHECKING:
-    from labkit.kube.api import Api, Obj
+    from labkit.kube.api.api import Api, Obj
     from labkit.record.entries import Entry
     from labkit.record.report import Document
     from labkit.scenario.data import Scenario

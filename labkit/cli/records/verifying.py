@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import ClusterError
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 from labkit.language import gettext
 from labkit.record.signature import KEYS_PATH, known_keys
 from labkit.record.verdict import judge

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from labkit.kube.connect import connect
+from labkit.kube.connecting.connect import connect
 from labkit.language import gettext, ngettext
 from labkit.record.classroom import the_class, watched
 from labkit.record.story import Standing

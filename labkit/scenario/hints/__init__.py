@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from labkit.kube.api import Api
+from labkit.kube.api.api import Api
 from labkit.language import gettext, gettext_noop
 from labkit.scenario.checks import Finding, Report
 from labkit.scenario.hints.look import Fault, Look

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit.kube.api import Obj
-from labkit.kube.destinations import full_host
-from labkit.kube.resources import GATEWAYS
-from labkit.kube.virtual_services import entries
+from labkit.kube.api.api import Obj
+from labkit.kube.api.resources import GATEWAYS
+from labkit.kube.mesh.destinations import full_host
+from labkit.kube.mesh.virtual_services import entries
 from labkit.language import gettext
 from labkit.scenario.cast import Workload
 from labkit.scenario.hints.look import Look, alike, changed_at

@@ -9,9 +9,8 @@ from difflib import SequenceMatcher
 from functools import cached_property
 
 from labkit.errors import LabkitError
-from labkit.kube.api import Api, Obj, Refusal
-from labkit.kube.convergence import wait_for_proxies
-from labkit.kube.resources import (
+from labkit.kube.api.api import Api, Obj, Refusal
+from labkit.kube.api.resources import (
     DEPLOYMENTS,
     EVENTS,
     NAMESPACES,
@@ -21,6 +20,7 @@ from labkit.kube.resources import (
     VIRTUAL_SERVICES,
     Resource,
 )
+from labkit.kube.convergence.convergence import wait_for_proxies
 from labkit.language import gettext
 from labkit.scenario.cast import Workload
 from labkit.scenario.learner import Learner

@@ -1,7 +1,7 @@
 """What is broken in the mesh itself: then no hint speaks of weights or manifests.
 
-Three ways of looking: what the nodes and proxies say (:mod:`labkit.kube.mesh_health`), what the answers
-say (a call that failed without an HTTP answer), and what the access logs say of it.
+Three ways of looking: what the nodes and proxies say (:mod:`labkit.kube.convergence.mesh_health`), what the
+answers say (a call that failed without an HTTP answer), and what the access logs say of it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from labkit.errors import LabkitError
-from labkit.kube.mesh_health import node_troubles, proxy_troubles, sync_troubles
-from labkit.kube.resources import SERVICES
+from labkit.kube.api.resources import SERVICES
+from labkit.kube.convergence.mesh_health import node_troubles, proxy_troubles, sync_troubles
 from labkit.language import gettext, gettext_noop
 from labkit.scenario.cast import Workload
 from labkit.scenario.checks import Finding

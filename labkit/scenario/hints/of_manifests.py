@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from labkit.kube.api import Obj
-from labkit.kube.resources import SERVICES
+from labkit.kube.api.api import Obj
+from labkit.kube.api.resources import SERVICES
 from labkit.language import gettext
 from labkit.scenario.cast import EGRESS, INGRESS, Workload
 from labkit.scenario.hints.look import Fault, Look

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labkit.errors import LabkitError
-from labkit.kube.api import Obj
-from labkit.kube.manifests import parse
-from labkit.kube.resources import NAMESPACES, Resource, resource_of
+from labkit.kube.api.api import Obj
+from labkit.kube.api.manifests import parse
+from labkit.kube.api.resources import NAMESPACES, Resource, resource_of
 from labkit.language import gettext
 from labkit.scenario.compare import differing, imagined, is_as
 from labkit.scenario.hints.look import Fault, Look, alike, changed_at, nothing_yet

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.kube.api import Obj
-from labkit.kube.destinations import full_host
-from labkit.kube.resources import DESTINATION_RULES, GATEWAYS, VIRTUAL_SERVICES
-from labkit.kube.virtual_services import entries
+from labkit.kube.api.api import Obj
+from labkit.kube.api.resources import DESTINATION_RULES, GATEWAYS, VIRTUAL_SERVICES
+from labkit.kube.mesh.destinations import full_host
+from labkit.kube.mesh.virtual_services import entries
 from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule
 from labkit.scenario import cast

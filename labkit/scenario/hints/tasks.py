@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from labkit.kube.manifests import parse
+from labkit.kube.api.manifests import parse
 from labkit.language import gettext
 from labkit.scenario.functions import module_of
 from labkit.scenario.hints.look import Fault, Look

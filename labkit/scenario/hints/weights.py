@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labkit.kube.api import Obj
+from labkit.kube.api.api import Obj
 from labkit.language import gettext
 from labkit.release.finding import Calls, find_rule, rule_of
 from labkit.release.rule import Rule

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labkit.kube.api import Obj
-from labkit.kube.conditions import is_true
-from labkit.kube.proxies import proxy_of
-from labkit.kube.resources import DEPLOYMENTS, SERVICES
+from labkit.kube.api.api import Obj
+from labkit.kube.api.conditions import is_true
+from labkit.kube.api.resources import DEPLOYMENTS, SERVICES
+from labkit.kube.proxies.proxies import proxy_of
 from labkit.language import gettext
 from labkit.scenario import cast
 from labkit.scenario.cast import Workload

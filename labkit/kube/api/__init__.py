@@ -1,0 +1,1 @@
+"""A Kubernetes API as a client meets it: objects, lists, watches, refusals."""

@@ -1,0 +1,1 @@
+"""Manifests and the outside world, applied as kubectl does it."""

@@ -1,0 +1,1 @@
+"""The way to a cluster, and the first look at it."""

@@ -1,0 +1,1 @@
+"""Whether every proxy uses what was applied."""

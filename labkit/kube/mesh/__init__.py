@@ -1,0 +1,1 @@
+"""Istio's objects and control plane, as the API shows them."""

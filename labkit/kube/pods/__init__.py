@@ -1,0 +1,1 @@
+"""What pods say and what connects to them, through the API server."""
