@@ -70,12 +70,13 @@ async def test_proxy_configs_of_the_mesh_the_namespace_and_the_pod(mesh):
         mesh, "all", "istio-system", {"concurrency": 4, "environmentVariables": {"A": "mesh", "B": "mesh"}}
     )
     assert "4" in proxy(make(mesh, {})[0])["args"]
-    config(mesh, "ours", "dev", {"concurrency": 3, "environmentVariables": {"B": "dev"}})
+    config(mesh, "ours", "dev", {"concurrency": 3, "environmentVariables": {"B": "dev", "LD_PRELOAD": "/c"}})
     assert proxy(make(mesh, {})[0])["args"][-2:] == ["--concurrency", "3"]
     pod, warnings = make(mesh, {CONFIG: "{concurrency: 2, proxyMetadata: {C: pod}}"})
     assert proxy(pod)["args"][-2:] == ["--concurrency", "2"]
     variables = {each["name"]: each.get("value") for each in proxy(pod)["env"]}
     assert {"A": "mesh", "B": "dev", "C": "pod"}.items() <= variables.items()
+    assert "LD_PRELOAD" not in variables
     assert warnings == []
     config(mesh, "chosen", "dev", {"selector": {"matchLabels": {"app": "chosen"}}, "concurrency": 1})
     pod, _ = make(mesh, {CONFIG: "{concurrency: 2}"}, {"app": "chosen"})

@@ -23,6 +23,8 @@ RESOURCES = {
     "AuthorizationPolicy": "authorizationpolicies.security.istio.io",
     "EnvoyFilter": "envoyfilters.networking.istio.io",
     "Sidecar": "sidecars.networking.istio.io",
+    "WorkloadEntry": "workloadentries.networking.istio.io",
+    "ProxyConfig": "proxyconfigs.networking.istio.io",
     "ConfigMap": "configmaps",
 }
 DENIED = 'admission webhook "validation.istio.io" denied the request: configuration is invalid: '

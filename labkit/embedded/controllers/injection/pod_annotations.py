@@ -8,7 +8,7 @@ start), the proxy's bootstrap (``concurrency``) and the control plane (``tracing
 from __future__ import annotations
 
 from labkit.embedded.objects import Obj, annotations_of, labels_of
-from labkit.embedded.proxy_config import PROXY_CONFIG, proxy_config
+from labkit.embedded.proxy_config import PROXY_CONFIG, leads_out, proxy_config
 
 PROXY_RESOURCES = {
     "sidecar.istio.io/proxyCPU": ("requests", "cpu"),
@@ -116,6 +116,9 @@ def notices(pod: Obj) -> list[str]:
         found.append(f"{key} has no effect here: {why}")
     settings = proxy_config(pod)
     ignored = sorted(key for key, value in settings.items() if value and key not in _CONFIG_HONOURED)
+    variables = settings.get("proxyMetadata")
+    refused = sorted(filter(leads_out, variables)) if isinstance(variables, dict) else []
+    ignored += [f"proxyMetadata.{name}" for name in refused]
     return found + [f"{PROXY_CONFIG}: {key} has no effect here" for key in ignored]
 
 

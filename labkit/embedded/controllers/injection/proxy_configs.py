@@ -16,7 +16,7 @@ import yaml
 
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of
-from labkit.embedded.proxy_config import proxy_config
+from labkit.embedded.proxy_config import leads_out, proxy_config
 
 RESOURCE = "proxyconfigs.networking.istio.io"
 _ROOT = "istio-system"
@@ -81,4 +81,5 @@ def _merged(levels: Sequence[Settings]) -> Settings:
     variables: dict[str, str] = {}
     for each in reversed(levels):
         variables |= {str(name): str(value) for name, value in (each.get("proxyMetadata") or {}).items()}
-    return {"concurrency": next(numbers, None), "proxyMetadata": variables}
+    given = {name: value for name, value in variables.items() if not leads_out(name)}
+    return {"concurrency": next(numbers, None), "proxyMetadata": given}
