@@ -32,11 +32,6 @@ def proxy_config(pod: Obj) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def holds_application(pod: Obj) -> bool:
-    """Whether the pod's other containers wait until its proxy is ready."""
-    return proxy_config(pod).get("holdApplicationUntilProxyStarts") is True
-
-
 def concurrency(pod: Obj) -> int | None:
     """How many workers the proxy has, 0 for one on each core; None where the pod does not say."""
     found = proxy_config(pod).get("concurrency")

@@ -96,10 +96,18 @@ async def test_volumes_of_the_proxys(mesh):
 
 
 async def test_a_proxy_that_is_waited_for_comes_first(mesh):
+    assert [each["name"] for each in make(mesh, {})[0]["spec"]["containers"]] == ["app", "istio-proxy"]
     pod, warnings = make(mesh, {CONFIG: "holdApplicationUntilProxyStarts: true"})
     assert [each["name"] for each in pod["spec"]["containers"]] == ["istio-proxy", "app"]
     assert pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] == "app"
     assert warnings == []
+
+
+async def test_the_whole_mesh_waits_for_its_proxies_where_its_settings_say_so(mesh):
+    settings = {"mesh": "defaultConfig: {holdApplicationUntilProxyStarts: true}"}
+    mesh.client.patch("configmaps", "istio", "istio-system", {"data": settings})
+    for own, first in (({}, "istio-proxy"), ({CONFIG: "holdApplicationUntilProxyStarts: false"}, "app")):
+        assert make(mesh, own)[0]["spec"]["containers"][0]["name"] == first
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from labkit.embedded.proxy_config import leads_out, proxy_config
 
 RESOURCE = "proxyconfigs.networking.istio.io"
 _ROOT = "istio-system"
+HOLDS = "holdApplicationUntilProxyStarts"
 Settings = dict[str, Any]
-"""``concurrency``, and ``proxyMetadata``: variables of the proxy's environment."""
+"""``concurrency``, ``proxyMetadata`` (variables of the proxy's environment), and whether it is waited for."""
 
 
 def effective(client: Client, namespace: str, pod: Obj) -> Settings:
@@ -62,7 +63,9 @@ def _own(pod: Obj) -> Settings:
 
 
 def _known(given: Mapping[str, Any]) -> Settings:
-    return {name: given[name] for name in ("concurrency", "proxyMetadata") if given.get(name) is not None}
+    return {
+        name: given[name] for name in ("concurrency", "proxyMetadata", HOLDS) if given.get(name) is not None
+    }
 
 
 def _defaults(client: Client) -> Settings:
@@ -82,4 +85,5 @@ def _merged(levels: Sequence[Settings]) -> Settings:
     for each in reversed(levels):
         variables |= {str(name): str(value) for name, value in (each.get("proxyMetadata") or {}).items()}
     given = {name: value for name, value in variables.items() if not leads_out(name)}
-    return {"concurrency": next(numbers, None), "proxyMetadata": given}
+    holds: Iterator[object] = (each[HOLDS] for each in levels if HOLDS in each)
+    return {"concurrency": next(numbers, None), "proxyMetadata": given, HOLDS: next(holds, None) is True}

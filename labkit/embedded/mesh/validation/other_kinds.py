@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import yaml
+
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig, MeshConfigError
 from labkit.embedded.mesh.telemetries import FILE_LOG
 from labkit.embedded.mesh.validation import common, trial
@@ -78,6 +80,8 @@ def check_config_map(obj: Obj, report: Report) -> None:
     """The mesh settings; istiod takes any text and keeps its old settings where it can't read the new."""
     if (namespace_of(obj), name_of(obj)) != (ROOT_NAMESPACE, CONFIG_MAP):
         return
+    if _has_networks(str((obj.get("data") or {}).get("meshNetworks") or "")):
+        report.ineffective("data.meshNetworks", "there is one cluster on one network")
     try:
         mesh = MeshConfig.from_config_map(obj)
     except MeshConfigError as error:
@@ -91,3 +95,11 @@ def check_config_map(obj: Obj, report: Report) -> None:
     for each in mesh.extension_providers:
         path = str((each.get(FILE_LOG) or {}).get("path") or "")
         check_log(path, f"data.mesh: extensionProviders[{each.get('name')}].{FILE_LOG}.path", report)
+
+
+def _has_networks(text: str) -> bool:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return True
+    return bool(found.get("networks")) if isinstance(found, dict) else found is not None
