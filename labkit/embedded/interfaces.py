@@ -20,6 +20,10 @@ from labkit.embedded.objects import Obj
 
 EVERYTHING = "*"
 """In the place of a resource to watch: all there are, and all that come."""
+TMP_FOLDER = "tmp"
+"""In a container's own directory: what it has at ``/tmp``."""
+VOLUMES_FOLDER = "volumes"
+"""Beside the directories of a pod's containers: its volumes, each in a folder of its name."""
 
 
 @dataclass(frozen=True)
