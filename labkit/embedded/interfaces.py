@@ -259,5 +259,7 @@ class ProcessCommand:
     """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
     programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Commands that only this container has, found on its PATH: name → what it stands for."""
+    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Folders of the image, which the container has to itself: path → name → content."""
     drain: Callable[[], Awaitable[None]] | None = None
     """Awaited when the pod is to stop, *before* any of its processes gets SIGTERM; bounds itself (5 s)."""
