@@ -70,7 +70,8 @@ class Cluster:
         registry = catalogue.registry(())
         self._store = Store(plan.database, partial(stored.check, registry), stored.FIRST)
         self._client = InProcessClient(self._store, registry=registry)
-        self._client.add_admission(Injection(self._client))
+        self._injection = Injection(self._client)
+        self._client.add_admission(self._injection)
         self._client.add_admission(bootstrap.IstioDefinitions(self._client))
         self._client.add_validation(istio_validation)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
@@ -84,7 +85,7 @@ class Cluster:
 
     def _catalogue(self) -> Catalogue:
         xds, debug = self._plan.run / "xds.sock", self._plan.run / "istiod.sock"
-        istiod = ControlPlane(self._client, xds, debug)
+        istiod = ControlPlane(self._client, xds, debug, inject=self._injection.fill)
         mesh: dict[str, Image] = {
             "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
             "istio/pilot:*": BuiltinImage(lambda _: istiod, pilot_discovery(debug)),
