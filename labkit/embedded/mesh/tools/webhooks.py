@@ -13,7 +13,7 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -101,7 +101,7 @@ def _request(asked: dict[str, Any]) -> AdmissionRequest:
     resource = asked.get("resource") or {}
     name = ".".join(part for part in (resource.get("resource", ""), resource.get("group", "")) if part)
     old = asked.get("oldObject")
-    operation = "UPDATE" if old else "CREATE"
+    operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
     dry_run = bool(asked.get("dryRun"))
     return AdmissionRequest(operation, name, asked.get("namespace", ""), asked["object"], old, dry_run)
 
