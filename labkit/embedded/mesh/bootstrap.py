@@ -32,8 +32,7 @@ from typing import Any
 from labkit.embedded.addresses import ADMIN_SOCKET
 from labkit.embedded.interfaces import Launch, ProcessCommand
 from labkit.embedded.mesh.drain import drain
-from labkit.embedded.mesh.model import node_id
-from labkit.embedded.mesh.pods import node_type_of
+from labkit.embedded.mesh.pods import node_id, node_type_of
 from labkit.embedded.mesh.programs import pilot_agent
 from labkit.embedded.mesh.workloads import environment
 from labkit.embedded.objects import annotations_of, labels_of, name_of, namespace_of, uid_of
