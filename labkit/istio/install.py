@@ -27,6 +27,10 @@ PRUNED = (
     Resource("", "v1", "ConfigMap", "configmaps", True),
     Resource("rbac.authorization.k8s.io", "v1", "Role", "roles", True),
     Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", True),
+    *(
+        Resource("admissionregistration.k8s.io", "v1", kind, f"{kind.lower()}s", False)
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+    ),
 )
 
 

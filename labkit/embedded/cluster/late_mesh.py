@@ -9,7 +9,6 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from labkit.embedded.cluster import importing
 from labkit.embedded.interfaces import AdmissionRequest, BuiltinContainer, Client, UnixAddress
@@ -62,9 +61,9 @@ _AT_FIRST = tuple(
 class LateMesh:
     """Implements :class:`labkit.embedded.interfaces.BuiltinContainer`, and Istio's validation."""
 
-    def __init__(self, client: Client, xds_socket: Path, debug_socket: Path) -> None:
-        self._client = client
-        self._sockets = xds_socket, debug_socket
+    def __init__(self, client: Client, make: Callable[[], BuiltinContainer]) -> None:
+        """*make* imports istiod where that is not done, and makes it."""
+        self._client, self._make = client, make
         self._istiod: BuiltinContainer | None = None
         self._importing = asyncio.Lock()
 
@@ -74,7 +73,7 @@ class LateMesh:
             if self._istiod is None:
                 await self._lull()
                 await importing.in_pieces(PIECES)
-                self._istiod = self._made()
+                self._istiod = self._make()
         return await self._istiod.run(pod, log, ready)
 
     async def _lull(self) -> None:
@@ -83,11 +82,6 @@ class LateMesh:
         while self._client.revision != seen and time.monotonic() < deadline:
             seen = self._client.revision
             await asyncio.sleep(QUIET)
-
-    def _made(self) -> BuiltinContainer:
-        from labkit.embedded.mesh.control_plane import ControlPlane
-
-        return ControlPlane(self._client, *self._sockets)
 
     def dial(self, port: int) -> UnixAddress | None:
         """istiod's pages."""

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from labkit.embedded.mesh import ingresses, localities
 from labkit.embedded.mesh.configs import Config, configs_of
+from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
@@ -337,6 +338,12 @@ class MeshState:
         )
         played = [played_outside(each, self._objects[PODS]) for each in entries]
         return tuple(sorted([*self.kubernetes_services, *played], key=_age))
+
+    @cached_property
+    def sockets(self) -> tuple[str, ...]:
+        """The addresses of endpoints that are Unix sockets."""
+        found = (each.address for one in self.services for those in one.endpoints.values() for each in those)
+        return tuple(sorted({each for each in found if each.startswith(UNIX)}))
 
     @cached_property
     def _workloads(self) -> SelectedWorkloads:

@@ -44,7 +44,7 @@ def http_loggers(metrics: Metrics, *, server: bool, gateway: bool, mutual: bool)
     """The loggers of an HTTP connection manager. mutual: whether its callers have shown a certificate."""
     tags = _tags(server=server, gateway=gateway, mutual=mutual, http=True)
     found: _Stats = {
-        "REQUEST_COUNT": ("counters", {"value_fixed": 1}),
+        "REQUEST_COUNT": ("counters", {"value_fixed": "1"}),
         "REQUEST_DURATION": ("histograms", {"unit": "Milliseconds", "value_format": "%DURATION%"}),
         "REQUEST_SIZE": ("histograms", _bytes("%DOWNSTREAM_WIRE_BYTES_RECEIVED%")),
         "RESPONSE_SIZE": ("histograms", _bytes("%DOWNSTREAM_WIRE_BYTES_SENT%")),
@@ -56,9 +56,9 @@ def http_loggers(metrics: Metrics, *, server: bool, gateway: bool, mutual: bool)
 def tcp_loggers(metrics: Metrics, *, server: bool, mutual: bool) -> list[dict[str, Any]]:
     """Those of a TCP proxy: one for a connection that is made, or never could be, one for the end of any."""
     tags = _tags(server=server, gateway=False, mutual=mutual, http=False)
-    opened: _Stats = {"TCP_OPENED_CONNECTIONS": ("counters", {"value_fixed": 1})}
+    opened: _Stats = {"TCP_OPENED_CONNECTIONS": ("counters", {"value_fixed": "1"})}
     closed: _Stats = {
-        "TCP_CLOSED_CONNECTIONS": ("counters", {"value_fixed": 1}),
+        "TCP_CLOSED_CONNECTIONS": ("counters", {"value_fixed": "1"}),
         "TCP_SENT_BYTES": ("counters", {"value_format": "%DOWNSTREAM_WIRE_BYTES_SENT%"}),
         "TCP_RECEIVED_BYTES": ("counters", {"value_format": "%DOWNSTREAM_WIRE_BYTES_RECEIVED%"}),
     }
