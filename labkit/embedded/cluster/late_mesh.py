@@ -6,20 +6,12 @@ That is a third of all that a cluster is made of: Envoy's API, gRPC, certificate
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable
 
 from labkit.embedded.cluster import importing
 from labkit.embedded.interfaces import AdmissionRequest, BuiltinContainer, Client, UnixAddress
-from labkit.embedded.mesh.mesh_config import (
-    ALLOW_ANY,
-    CONFIG_MAP,
-    REGISTRY_ONLY,
-    ROOT_NAMESPACE,
-    MeshConfig,
-    MeshConfigError,
-)
+from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, is_as_installed
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 PIECES = (
@@ -45,17 +37,6 @@ PIECES = (
 
 QUIET, LONGEST = 0.008, 0.1
 """Seconds without a write until the import begins, and seconds until it begins in any case."""
-
-_INSTALLED = MeshConfig(
-    default_config={"discoveryAddress": "istiod.istio-system.svc:15012"},
-    default_providers={"metrics": ["prometheus"]},
-)
-_AT_FIRST = tuple(
-    dataclasses.replace(_INSTALLED, access_log_file=log, outbound_traffic_policy=policy)
-    for log in ("", "/dev/stdout")
-    for policy in (ALLOW_ANY, REGISTRY_ONLY)
-)
-"""The settings of a mesh as it is installed: there is nothing to say against them."""
 
 
 class LateMesh:
@@ -100,13 +81,4 @@ def validation(request: AdmissionRequest) -> list[str]:
 def _may_be_wrong(resource: str, obj: Obj) -> bool:
     if resource != "configmaps":
         return resource.endswith(".istio.io")
-    return (namespace_of(obj), name_of(obj)) == (ROOT_NAMESPACE, CONFIG_MAP) and not is_as_at_first(obj)
-
-
-def is_as_at_first(config_map: Obj) -> bool:
-    """Whether these are settings of a mesh as it is installed."""
-    try:
-        mesh = MeshConfig.from_config_map(config_map)
-    except MeshConfigError:
-        return False
-    return mesh in _AT_FIRST and not mesh.not_enforced
+    return (namespace_of(obj), name_of(obj)) == (ROOT_NAMESPACE, CONFIG_MAP) and not is_as_installed(obj)

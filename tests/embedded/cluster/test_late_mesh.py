@@ -9,7 +9,8 @@ import yaml
 from labkit import istio
 from labkit.embedded.cluster import late_mesh
 from labkit.embedded.interfaces import AdmissionRequest
-from labkit.embedded.mesh.validation import without_effect
+from labkit.embedded.mesh.mesh_config import MeshConfig, is_as_installed
+from labkit.embedded.mesh.validation import trial, without_effect
 from labkit.embedded.status import ApiError
 from labkit.istio import manifests
 
@@ -44,7 +45,8 @@ def test_settings_as_they_are_installed_are_known_to_be_right(flags):
     config_map = next(
         each for each in found if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "istio")
     )
-    assert late_mesh.is_as_at_first(config_map)
+    assert is_as_installed(config_map)
+    assert list(trial.check_settings(MeshConfig.from_config_map(config_map))) == []
     assert without_effect("configmaps", config_map) == []
 
 
@@ -52,7 +54,7 @@ def test_settings_as_they_are_installed_are_known_to_be_right(flags):
     "mesh", [{"accessLogFile": "/tmp/x"}, {"connectTimeout": "a while"}, {"no such": 1}, {"trustDomain": "x"}]
 )
 def test_all_others_are_looked_at(mesh):
-    assert not late_mesh.is_as_at_first(_config_map(mesh))
+    assert not is_as_installed(_config_map(mesh))
 
 
 def test_what_istio_refuses_is_refused():
