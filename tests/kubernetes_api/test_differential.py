@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from . import differential_crds, differential_kept, differential_policy, differential_workloads
+from . import (
+    differential_admission,
+    differential_crds,
+    differential_kept,
+    differential_policy,
+    differential_workloads,
+)
 from .differential_requests import REQUESTS as OTHERS
 
 _LAST = {"delete namespace": OTHERS["delete namespace"]}
@@ -20,6 +26,7 @@ _PARTS = (
     differential_policy.REQUESTS,
     differential_workloads.REQUESTS,
     differential_kept.REQUESTS,
+    differential_admission.REQUESTS,
     differential_crds.REQUESTS,
     _LAST,
 )
