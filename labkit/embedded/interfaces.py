@@ -21,6 +21,10 @@ from labkit.embedded.objects import Obj
 
 EVERYTHING = "*"
 """In the place of a resource to watch: all there are, and all that come."""
+TMP_FOLDER = "tmp"
+"""In a container's own directory: what it has at ``/tmp``."""
+VOLUMES_FOLDER = "volumes"
+"""Beside the directories of a pod's containers: its volumes, each in a folder of its name."""
 
 
 @dataclass(frozen=True)
@@ -264,5 +268,7 @@ class ProcessCommand:
     """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
     programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Commands that only this container has, found on its PATH: name → what it stands for."""
+    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Folders of the image, which the container has to itself: path → name → content."""
     drain: Callable[[], Awaitable[None]] | None = None
     """Awaited when the pod is to stop, *before* any of its processes gets SIGTERM; bounds itself (5 s)."""

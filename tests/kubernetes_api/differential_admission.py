@@ -71,6 +71,7 @@ REQUESTS = {
     "api services as a table": Request(
         "GET", f"{SERVICES}?fieldSelector=metadata.name%3Dv1.apps", accept=TABLE
     ),
+    "api service of events": Request("GET", f"{SERVICES}/v1.events.k8s.io"),
     "api service nobody has": Request("GET", f"{SERVICES}/v1.nobody"),
     "delete admission policy": Request("DELETE", f"{POLICIES}/zz-p"),
 }

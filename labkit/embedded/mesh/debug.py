@@ -89,9 +89,10 @@ class DebugServer:
             seconds = float(request.query.get("timeout", 0))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"revision and timeout are numbers: {error}\n") from None
-        if seconds > 0:
-            await self._status.wait(revision, min(seconds, LONGEST_WAIT))
-        return _json(self._status.report(revision))
+        if seconds <= 0:
+            return _json(self._status.report(revision))
+        await self._status.wait(revision, min(seconds, LONGEST_WAIT))
+        return _json(self._status.report(revision), indent=None)  # who waits is a program, and in a hurry
 
     async def _config_dump(self, request: web.Request) -> web.Response:
         wanted = request.query.get("proxyID", "")
@@ -165,6 +166,6 @@ def _bodies(target: Snapshot | None, kind: Type) -> dict[str, Any]:
     }
 
 
-def _json(body: Any) -> web.Response:
-    text = json.dumps(body, indent=2, default=sorted) + "\n"
+def _json(body: Any, indent: int | None = 2) -> web.Response:
+    text = json.dumps(body, indent=indent, default=sorted) + "\n"
     return web.Response(text=text, content_type="application/json")

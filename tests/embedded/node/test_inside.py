@@ -22,6 +22,7 @@ from labkit.embedded.objects import Obj
 if TYPE_CHECKING:
     from conftest import Node
 
+PAGES = "/usr/local/nowhere/pages"
 HERE = Place("/nonexistent", "default", "web", "127.0.0.1", "127.0.0.1")
 
 
@@ -30,7 +31,8 @@ def catalogue() -> Catalogue:
     """One image: a shell, that runs the container's arguments."""
 
     def describe(launch: Any) -> ProcessCommand:
-        return ProcessCommand(["/bin/sh", *launch.container.get("args", [])])
+        folders = {PAGES: {"index.html": "of the image"}}
+        return ProcessCommand(["/bin/sh", *launch.container.get("args", [])], folders=folders)
 
     return Catalogue({"test/sh": ProcessImage(describe)})
 
@@ -111,6 +113,15 @@ async def test_input_that_ends_with_its_client(node: Node) -> None:
 def with_files() -> None:
     if why := start.why_not()[1]:
         pytest.skip(f"no mount namespaces on this machine: {why}")
+
+
+@pytest.mark.usefixtures("with_files")
+async def test_folders_of_the_image(node: Node) -> None:
+    """They are where the image has them, and each container's own to write to."""
+    node.client.create("pods", pod("-c", f"cat {PAGES}/index.html; mv {PAGES}/index.html /tmp/; ls {PAGES}"))
+    await node.until("web", succeeded)
+    assert await node.log("web") == "of the image"
+    assert not Path(PAGES).exists()
 
 
 @pytest.mark.usefixtures("with_files")

@@ -131,7 +131,7 @@ def kinds(served: Sequence[Served]) -> dict[str, tuple[str, str]]:
 
 
 def _package(group: str, version: str) -> str:
-    return f"k8s.io/api/{group.removesuffix('.k8s.io').removesuffix('.authorization') or 'core'}/{version}"
+    return f"k8s.io/api/{group.partition('.')[0] or 'core'}/{version}"
 
 
 def messages(source: Source, roots: list[tuple[str, str]]) -> dict[str, dict[str, list[str]]]:

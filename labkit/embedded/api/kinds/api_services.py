@@ -23,9 +23,15 @@ _PRIORITIES = {
     "networking.k8s.io": 17200, "policy": 17100, "rbac.authorization.k8s.io": 17000, "storage.k8s.io": 16800,
     "apiextensions.k8s.io": 16700, "admissionregistration.k8s.io": 16700, "scheduling.k8s.io": 16600,
     "coordination.k8s.io": 16500, "node.k8s.io": 16300, "discovery.k8s.io": 16200,
+    "resource.k8s.io": 16200, "flowcontrol.apiserver.k8s.io": 16100,
 }  # fmt: skip
 """Of the groups, from ``cmd/kube-apiserver/app/aggregator.go``."""
-_VERSIONS = {("", "v1"): 1, ("events.k8s.io", "v1"): 5, ("autoscaling", "v2"): 30}
+_VERSIONS = {
+    ("", "v1"): 1,
+    ("autoscaling", "v2"): 30,
+    ("flowcontrol.apiserver.k8s.io", "v1"): 21,
+    ("resource.k8s.io", "v1"): 21,
+}
 _OWN, _OTHERS = 15, (1000, 100)
 _LOCAL = {
     "type": "Available",
@@ -45,7 +51,8 @@ def all_of(registry: Registry, since: str) -> Iterator[Obj]:
 
 def _service(group: str, version: str, type_: ResourceType, since: str) -> Obj:
     name = f"{version}.{group}"
-    minimum, own = _OTHERS if type_.custom else (_PRIORITIES[group], _VERSIONS.get((group, version), _OWN))
+    is_own = group in _PRIORITIES
+    minimum, own = (_PRIORITIES[group], _VERSIONS.get((group, version), _OWN)) if is_own else _OTHERS
     spec = {"group": group, "version": version, "groupPriorityMinimum": minimum, "versionPriority": own}
     return {
         "metadata": {
