@@ -21,8 +21,9 @@ POLICIES = "validatingadmissionpolicies.admissionregistration.k8s.io"
 BINDINGS = "validatingadmissionpolicybindings.admissionregistration.k8s.io"
 VARIABLES = ("object", "oldObject", "request", "params", "namespaceObject", "variables")
 _FAILURE, _MATCH = ("Fail", "Ignore"), ("Equivalent", "Exact")
-_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 _ACTIONS = ("Audit", "Deny", "Warn")
+_NOT_FOUND = ("Deny", "Allow")
 _UNSET = "<unset>"
 
 
@@ -127,13 +128,15 @@ def _validate_binding(causes: Causes, obj: Obj, _old: Obj | None) -> None:
 
 
 def _reference(causes: Causes, at: str, reference: Obj) -> None:
-    if not reference.get("name") and reference.get("selector") is None:
+    name, selector = reference.get("name"), reference.get("selector")
+    if name and selector is not None:
         for key in ("name", "selector"):
-            causes.required(f"{at}.{key}", "one of name or selector must be specified")
-    elif reference.get("name") and reference.get("selector") is not None:
-        causes.forbidden(f"{at}.name", "name and selector are mutually exclusive")
-    if not reference.get("parameterNotFoundAction"):
-        causes.required(f"{at}.parameterNotFoundAction")
+            causes.forbidden(f"{at}.{key}", "name and selector are mutually exclusive")
+    if selector is not None:
+        meta.selector(causes, f"{at}.selector", selector)
+    if not name and selector is None:
+        causes.required(at, "one of name or selector must be specified")
+    causes.one_of(f"{at}.parameterNotFoundAction", reference.get("parameterNotFoundAction"), _NOT_FOUND)
 
 
 def _parameters(row: Row) -> str:
@@ -177,6 +180,7 @@ ADMISSION_POLICIES = (
             AGE,
         ),
         default=_default,
+        zero={"status": {}},
         validate=_validate_policy,
     ),
     Kind(

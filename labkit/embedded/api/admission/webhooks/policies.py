@@ -22,7 +22,7 @@ from labkit.embedded.selectors import matches
 from labkit.embedded.status import ApiError, forbidden
 from labkit.embedded.store import Store
 
-_CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
+_CODES = {"Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
 _LONGEST = 5 * 1024
 _NO_PARAMS = (
     "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
