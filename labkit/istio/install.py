@@ -26,6 +26,10 @@ PRUNED = (
     Resource("", "v1", "ConfigMap", "configmaps", True),
     Resource("rbac.authorization.k8s.io", "v1", "Role", "roles", True),
     Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", True),
+    *(
+        Resource("admissionregistration.k8s.io", "v1", kind, f"{kind.lower()}s", False)
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+    ),
 )
 
 
@@ -41,18 +45,18 @@ def install(api: Api, settings: Settings, say: Callable[[str], None] = lambda _:
     _apply(api, [manifests.namespace()])
     kept = _apply(api, manifests.core(settings))
     say("Istio core installed")
-    if settings.istiod:
-        kept += _apply(api, manifests.istiod(settings), wait=True)
-        say("Istiod installed")
+    istiod = _apply(api, manifests.istiod(settings)) if settings.istiod else []
     gateways = {kind: settings.of_kind(kind) for kind in ("ingress", "egress")}
-    objects = {
-        kind: [o for g in found for o in manifests.gateway(g, ports)] for kind, found in gateways.items()
+    # Not after istiod is ready: an Envoy starts while istiod does, and waits for it where it is quicker.
+    applied = {"Istiod": istiod} | {
+        f"{kind.capitalize()} gateways": _apply(api, [o for g in found for o in manifests.gateway(g, ports)])
+        for kind, found in gateways.items()
     }
-    kept += [obj for found in objects.values() for obj in _apply(api, found)]
-    for kind, found in objects.items():
+    for name, found in applied.items():
+        kept += found
         if found:
             _wait(api, found)
-            say(f"{kind.capitalize()} gateways installed")
+            say(f"{name} installed")
     _prune(api, kept)
     say("Installation complete")
 
@@ -98,13 +102,11 @@ def _opened_ports(api: Api) -> manifests.ListenPorts:
     return manifests.ListenPorts(int(found["data"]["http"]), int(found["data"]["https"]))
 
 
-def _apply(api: Api, objects: Sequence[Obj], *, wait: bool = False) -> list[Obj]:
+def _apply(api: Api, objects: Sequence[Obj]) -> list[Obj]:
     query = {"fieldManager": FIELD_MANAGER, "force": True}
     for obj in objects:
         path = resource_of(api, obj).path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         api.request("PATCH", path, query=query, body=obj, content_type=APPLY_PATCH)
-    if wait:
-        _wait(api, objects)
     return list(objects)
 
 

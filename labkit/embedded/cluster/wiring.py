@@ -19,6 +19,7 @@ from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.objects import stored
+from labkit.embedded.api.reviewed import ReviewedClient
 from labkit.embedded.api.server import ApiServer
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.views import Kinds, Namespaced
@@ -70,12 +71,15 @@ class Cluster:
         registry = catalogue.registry(())
         self._store = Store(plan.database, partial(stored.check, registry), stored.FIRST)
         self._client = InProcessClient(self._store, registry=registry)
-        self._client.add_admission(Injection(self._client))
+        self._injection = Injection(self._client)
+        self._client.add_admission(self._injection)
         self._client.add_admission(bootstrap.IstioDefinitions(self._client))
         self._client.add_validation(istio_validation)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
-        self._controllers = _controllers(self._client, registry, plan, self._kubelet.usage)
+        self._reviewed = ReviewedClient(self._client)
+        self._controllers = _controllers(self._reviewed, registry, plan, self._kubelet.usage)
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
+        self._reviewed.asks = self._api.webhooks
 
     @property
     def notes(self) -> list[str]:
@@ -84,7 +88,7 @@ class Cluster:
 
     def _catalogue(self) -> Catalogue:
         xds, debug = self._plan.run / "xds.sock", self._plan.run / "istiod.sock"
-        istiod = ControlPlane(self._client, xds, debug)
+        istiod = ControlPlane(self._client, xds, debug, inject=self._injection.fill)
         mesh: dict[str, Image] = {
             "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
             "istio/pilot:*": BuiltinImage(lambda _: istiod, pilot_discovery(debug)),

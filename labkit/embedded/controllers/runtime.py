@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from labkit.embedded.interfaces import EVERYTHING, Client, WatchEvent
+from labkit.embedded.interfaces import EVERYTHING, Client, NotYet, WatchEvent
 from labkit.embedded.status import ApiError
 
 FIRST_RETRY, LAST_RETRY = 0.05, 30.0  # seconds
@@ -114,6 +114,9 @@ class Loop:
         item = (controller, key)
         try:
             again = controller.reconcile(key)
+        except NotYet as waiting:
+            waiting.answered.add_done_callback(lambda _: self._add(controller, key))
+            return
         except Exception as error:
             self._failures[item] = self._failures.get(item, 0) + 1
             again = min(FIRST_RETRY * 2 ** min(self._failures[item] - 1, 16), LAST_RETRY)

@@ -1,4 +1,6 @@
-"""Webhook configurations: who wants to be asked before something is written. Kept; nobody asks here."""
+"""Webhook configurations: who wants to be asked before something is written. They are asked by
+:mod:`labkit.embedded.api.admission.webhooks`.
+"""
 
 from __future__ import annotations
 
@@ -125,18 +127,6 @@ def _versions(causes: Causes, at: str, versions: list[str]) -> None:
         causes.invalid(at, versions, "must include at least one of v1, v1beta1")
 
 
-_OWN = ("rev.validation.istio.io", "validation.istio.io", "sidecar-injector.istio.io")
-"""Ends of the names of Istio's own, whose work is done here without being called."""
-
-
-def _warnings(obj: Obj, _old: Obj | None) -> list[str]:
-    return [
-        f"webhooks[{index}]: {hook['name']} is kept, and nobody calls it in this lab"
-        for index, hook in enumerate(obj.get("webhooks") or ())
-        if not hook["name"].endswith(_OWN)
-    ]
-
-
 def _configuration(kind: str) -> Kind:
     return Kind(
         ResourceType(
@@ -151,7 +141,6 @@ def _configuration(kind: str) -> Kind:
         columns=(NAME, Column("Webhooks", lambda row: len(row.obj.get("webhooks") or ()), "integer"), AGE),
         default=_default,
         validate=_validate,
-        warnings=_warnings,
     )
 
 

@@ -69,7 +69,7 @@ def _limited(causes: Causes, at: str, limited: Obj) -> None:
     elif kind == "Queue" and queuing is None:
         detail = "must not be empty if limited.limitResponse.type is Limited"
         causes.required(f"{at}.limitResponse.queuing", detail)
-    elif kind == "Queue":
+    elif queuing is not None:
         _queuing(causes, f"{at}.limitResponse.queuing", queuing)
     borrowed = limited.get("borrowingLimitPercent")
     if borrowed is not None and borrowed < 0:

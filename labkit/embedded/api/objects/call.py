@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from aiohttp import web
 
 from labkit.embedded.api.access.gate import Requester
+from labkit.embedded.api.admission.webhooks.journal import Journal
 from labkit.embedded.api.objects.present import Presenter
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
@@ -28,6 +29,8 @@ class Call:
     body: bytes = b""
     content_type: str = JSON
     """Of the body: never protobuf, which has been turned into JSON."""
+    journal: Journal = field(default_factory=Journal)
+    """What webhooks have said to the write that is asked for."""
 
     @property
     def user_agent(self) -> str:
