@@ -452,6 +452,7 @@ REQUESTS = {
         spec={"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": NS}},
     ),
     "who am I": _review("SelfSubjectReview", "authentication.k8s.io"),
+    "may I as a table": _review("SelfSubjectAccessReview", AUTHORIZATION)._replace(accept=TABLE.partition(",")[0]),
     "may I nothing": _review("SelfSubjectAccessReview", AUTHORIZATION, spec={}),
     "may I two things": _review(
         "SelfSubjectAccessReview",
