@@ -52,9 +52,12 @@ def _arguments() -> argparse.Namespace:
 def _run(suite: Suite, asked: argparse.Namespace) -> None:
     known = table.read()
     specs = suite.specs()
-    outcomes = {spec: known[spec] for spec in specs if spec in known}
-    reasons = {} if asked.all else {spec: why for spec in specs if (why := table.impossible(spec))}
-    outcomes |= {spec: Outcome("impossible", why) for spec, why in reasons.items()}
+    outcomes = {spec: known.get(spec, Outcome("not run")) for spec in specs}
+    impossible = {spec: why for spec in specs if (why := table.impossible(spec))}
+    for spec, why in impossible.items():
+        if outcomes[spec].result != "passed":
+            outcomes[spec] = Outcome("impossible", why)
+    reasons = {} if asked.all else impossible
     chosen = [spec for spec in specs if spec not in reasons and _is_asked(spec, outcomes, asked)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as at_once:
         run = _Run(suite, outcomes, asked.limit, asked.logs or Path(folder))
@@ -89,8 +92,10 @@ class _Run:
 
     def _keep(self, found: Mapping[str, Outcome]) -> None:
         for spec, outcome in found.items():
-            print(f"{outcome.result:8} {spec}", flush=True)
-        self._outcomes.update(found)
+            if outcome.result != "passed" and (why := table.impossible(spec)):
+                outcome = Outcome("impossible", why)
+            print(f"{outcome.result:10} {spec}", flush=True)
+            self._outcomes[spec] = outcome
         table.write(dict(self._outcomes))
 
     def _log(self, spec: str, before: str = "") -> Path:
