@@ -138,7 +138,8 @@ def _in_order(value: Any, path: str, keys: Mapping[int, list[str]]) -> Iterator[
             yield from _in_order(each, f"{path}[{index}]", keys)
     elif isinstance(value, dict):
         stands = keys.get(id(value), list(value))
-        left, seen = Counter(stands), set()
+        left = Counter(stands)
+        seen: set[str] = set()
         for key in stands:
             yield join(path, key), key in seen
             seen.add(key)
