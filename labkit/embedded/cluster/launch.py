@@ -174,8 +174,9 @@ def _let_begin(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment(owner: int | None) -> dict[str, str]:
-    # One arena less memory; gRPC's fork handlers would run for every child the node starts.
-    tuned = {"MALLOC_ARENA_MAX": "2", "GRPC_ENABLE_FORK_SUPPORT": "false", "GRPC_VERBOSITY": "NONE"}
+    # Less memory that is free and kept; gRPC's fork handlers would run for every child the node starts.
+    memory = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    tuned = memory | {"GRPC_ENABLE_FORK_SUPPORT": "false", "GRPC_VERBOSITY": "NONE"}
     return os.environ | tuned | ({OWNER: str(owner)} if owner else {})
 
 
