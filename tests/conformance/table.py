@@ -48,7 +48,7 @@ def summary(outcomes: Mapping[str, Outcome]) -> str:
     for spec, outcome in sorted(outcomes.items()):
         for group in ("all", spec.partition("]")[0].removeprefix("[")):
             groups.setdefault(group, Counter())[outcome.result] += 1
-    results = ("passed", "failed", "skipped", "impossible")
+    results = ("passed", "failed", "skipped", "impossible", "not run")
     lines = [f"| group | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
     for group, counted in groups.items():
         lines.append(f"| {group} | {' | '.join(str(counted[each]) for each in results)} |")

@@ -168,6 +168,35 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_files")
+async def test_modes_and_amounts_in_volumes(node: Node) -> None:
+    """A mode is the item's own, the volume's, or 0644; a limit that nobody set is what the node has."""
+    secret = {"metadata": {"name": "s", "namespace": "default"}, "data": {"key": "c2VjcmV0"}}
+    node.client.create("secrets", secret)
+    items = [{"key": "key", "path": "a"}, {"key": "key", "path": "b", "mode": 0o440}]
+    amounts = [
+        {"path": each, "resourceFieldRef": {"containerName": "main", "resource": f"limits.{each}"}}
+        for each in ("cpu", "memory")
+    ]
+    volumes = [
+        {"name": "own", "secret": {"secretName": "s", "items": items, "defaultMode": 0o400}},
+        {
+            "name": "all",
+            "projected": {"sources": [{"secret": {"name": "s"}}, {"downwardAPI": {"items": amounts}}]},
+        },
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    mounts = [{"name": each["name"], "mountPath": f"/labkit-test/{each['name']}"} for each in volumes]
+    script = (
+        "cd /labkit-test; stat -Lc %a own/a own/b all/key scratch; cat own/a all/memory; echo; cat all/cpu"
+    )
+    limits = {"limits": {"memory": "64Mi"}}
+    node.client.create("pods", pod("-c", script, volumes=volumes, volumeMounts=mounts, resources=limits))
+    await node.until("web", succeeded)
+    has = node.client.list("nodes")[0]["status"]["allocatable"]["cpu"]
+    assert await node.log("web") == f"400\n440\n644\n777\nsecret{64 * 2**20}\n{has}"
+
+
+@pytest.mark.usefixtures("with_files")
 async def test_a_missing_map_is_waited_for(node: Node) -> None:
     """The pod is made when the map is."""
     volumes = [{"name": "conf", "configMap": {"name": "m"}}]

@@ -15,6 +15,7 @@ from labkit.embedded.api.request import options
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.request.target import Target
 from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import CREATE_ONLY
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Call:
     @cached_property
     def form(self) -> Form:
         """The form of the answer; ApiError 406."""
-        return answer_form(self.request.headers.get("Accept", ""))
+        tables = self.target.kind.verbs != CREATE_ONLY
+        return answer_form(self.request.headers.get("Accept", ""), tables=tables)
 
     @cached_property
     def presenter(self) -> Presenter:

@@ -25,6 +25,8 @@ DNS_ADDRESS = str(SERVICE_NETWORK[10])
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
 SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
 """How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
+_EVERYBODYS = 0o777
+"""Of an emptyDir: whatever account a container runs as."""
 _PACKAGE = Path(__file__).parents[4]
 
 
@@ -138,6 +140,7 @@ def _hosts(pod: Obj, pod_ip: str) -> str:
 def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) -> Path:
     """The folder of *volume*, with what it should hold now; what has gone meanwhile stays as it was."""
     place = folder / VOLUMES_FOLDER / str(volume["name"])
+    is_new = not place.exists()
     place.mkdir(parents=True, exist_ok=True)
     if "emptyDir" not in volume:
         try:
@@ -145,6 +148,8 @@ def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) ->
         except MountError:
             if not volume_files.is_written(place):
                 raise
+    elif is_new:
+        place.chmod(_EVERYBODYS)
     return place
 
 
