@@ -16,6 +16,7 @@ from labkit.embedded.api.kinds.custom import cel
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types.resources import ResourceType, Subresource
 from labkit.embedded.objects import Obj
+from labkit.embedded.store import Store
 
 POLICIES = "validatingadmissionpolicies.admissionregistration.k8s.io"
 BINDINGS = "validatingadmissionpolicybindings.admissionregistration.k8s.io"
@@ -37,6 +38,10 @@ def _default(obj: Obj) -> None:
             for rules in ("resourceRules", "excludeResourceRules"):
                 for rule in found.get(rules) or ():
                     fill(rule, scope="*")
+
+
+def _new_policy(_store: Store, obj: Obj) -> None:
+    obj["status"] = {}
 
 
 def _validate_policy(causes: Causes, obj: Obj, _old: Obj | None) -> None:
@@ -181,6 +186,7 @@ ADMISSION_POLICIES = (
         ),
         default=_default,
         zero={"status": {}},
+        prepare_create=_new_policy,
         validate=_validate_policy,
     ),
     Kind(
