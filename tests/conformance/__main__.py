@@ -61,14 +61,20 @@ def _run(suite: Suite, asked: argparse.Namespace) -> None:
     chosen = [spec for spec in specs if spec not in reasons and _is_asked(spec, outcomes, asked)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as at_once:
         run = _Run(suite, outcomes, asked.limit, asked.logs or Path(folder))
-        together = [spec for spec in chosen if "[Serial]" not in spec]
-        for part in at_once.map(run.group, _groups(together)):
-            run.again += part
-        list(at_once.map(run.alone, run.again))
-        for spec in chosen:
-            if "[Serial]" in spec:
-                run.alone(spec)
+        try:
+            _in_turn(run, chosen, at_once)
+        except KeyboardInterrupt:
+            at_once.shutdown(cancel_futures=True)  # what is done is in the table
     table.write(outcomes)
+
+
+def _in_turn(run: _Run, chosen: Sequence[str], at_once: ThreadPoolExecutor) -> None:
+    together = [spec for spec in chosen if "[Serial]" not in spec]
+    cut_short = [spec for part in at_once.map(run.group, _groups(together)) for spec in part]
+    list(at_once.map(run.alone, cut_short))
+    for spec in chosen:
+        if "[Serial]" in spec:
+            run.alone(spec)
 
 
 class _Run:
@@ -76,8 +82,6 @@ class _Run:
 
     def __init__(self, suite: Suite, outcomes: dict[str, Outcome], limit: float, logs: Path) -> None:
         self._suite, self._outcomes, self._limit, self._logs = suite, outcomes, limit, logs
-        self.again: list[str] = []
-        """Those that were cut short in a group."""
         logs.mkdir(parents=True, exist_ok=True)
 
     def group(self, specs: Sequence[str]) -> list[str]:
