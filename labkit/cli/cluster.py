@@ -75,8 +75,9 @@ def bring_up(
 
 
 def _import_client() -> None:
-    for module in ("labkit.istio", "labkit.kube.connecting.connect"):
-        importlib.import_module(module)
+    later = ("kube.api.wait", "kube.convergence.convergence", "kube.mesh.gateway")
+    for module in ("istio", "kube.connecting.connect", *later):
+        importlib.import_module(f"labkit.{module}")
     importlib.import_module("labkit.kube.connecting.connect").import_client()
 
 

@@ -6,6 +6,7 @@ it installed before and nothing else (they are found by the labels it gave them)
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from labkit.errors import ClusterError
@@ -52,18 +53,18 @@ def install(api: Api, settings: Settings, say: Callable[[str], None] = lambda _:
         f"{kind.capitalize()} gateways": _apply(api, [o for g in found for o in manifests.gateway(g, ports)])
         for kind, found in gateways.items()
     }
+    surplus = _surplus(api, [*kept, *itertools.chain.from_iterable(applied.values())])
     for name, found in applied.items():
-        kept += found
         if found:
             _wait(api, found)
             say(f"{name} installed")
-    _prune(api, kept)
+    _delete(api, surplus)
     say("Installation complete")
 
 
 def uninstall(api: Api) -> None:
     """Remove everything an install made; what others put into the namespace stays."""
-    _prune(api, [])
+    _delete(api, _surplus(api, []))
 
 
 def is_installed(api: Api) -> bool:
@@ -114,11 +115,18 @@ def _wait(api: Api, objects: Sequence[Obj]) -> None:
     wait_for_rollouts(api, [(NAMESPACE, o["metadata"]["name"]) for o in objects if o["kind"] == "Deployment"])
 
 
-def _prune(api: Api, kept: Sequence[Obj]) -> None:
+def _surplus(api: Api, kept: Sequence[Obj]) -> list[str]:
+    """What an install made and none wants any more: paths."""
     wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in kept}
-    for resource in PRUNED:
-        for obj in api.items(resource.path(NAMESPACE), labelSelector=manifests.OWNER):
-            name = obj["metadata"]["name"]
-            # Pods' templates carry the same labels, so do the ReplicaSets: they go with their Deployment.
-            if (resource.kind, name) not in wanted:
-                api.request("DELETE", resource.path(NAMESPACE, name))
+    return [
+        resource.path(NAMESPACE, obj["metadata"]["name"])
+        for resource in PRUNED
+        for obj in api.items(resource.path(NAMESPACE), labelSelector=manifests.OWNER)
+        # Pods' templates carry the same labels, so do the ReplicaSets: they go with their Deployment.
+        if (resource.kind, obj["metadata"]["name"]) not in wanted
+    ]
+
+
+def _delete(api: Api, paths: Sequence[str]) -> None:
+    for path in paths:
+        api.request("DELETE", path)

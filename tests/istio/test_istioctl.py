@@ -50,10 +50,15 @@ def _program():
 
 
 @pytest.fixture(scope="module")
-def istioctl(own_cluster):
-    """Types a command; what it printed."""
-    if (program := _program()) is None:
+def program():
+    if (found := _program()) is None:
         pytest.skip("no istioctl: neither ISTIO_ASSETS nor PATH has one")
+    return found
+
+
+@pytest.fixture(scope="module")
+def istioctl(program, own_cluster):
+    """Types a command; what it printed."""
     own_cluster.kubectl("apply", "-f", "-", input=SHOP + "---" + DEPLOYMENT)
     own_cluster.kubectl("rollout", "status", "deployment/web", "-n", "istioctl")
 
@@ -139,9 +144,9 @@ def test_validate(istioctl):
     assert "validation succeed" in istioctl("validate", "-f", "-", input=SHOP)
 
 
-def test_statistics_and_the_dashboard(istioctl, own_cluster, pod):
+def test_statistics_and_the_dashboard(istioctl, program, own_cluster, pod):
     assert "control_plane.connected_state" in istioctl("experimental", "envoy-stats", pod)
-    command = (_program(), "dashboard", "envoy", pod, "--browser=false", "--port", "0")
+    command = (program, "dashboard", "envoy", pod, "--browser=false", "--port", "0")
     with subprocess.Popen(command, env=own_cluster.env, stdout=subprocess.PIPE, text=True) as shown:
         address = shown.stdout.readline().strip()
         with contextlib.closing(urllib.request.urlopen(f"{address}/server_info")) as answer:

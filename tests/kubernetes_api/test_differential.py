@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from . import (
+    differential_admission,
     differential_crds,
     differential_kept,
     differential_policy,
@@ -26,6 +27,7 @@ _PARTS = (
     differential_policy.REQUESTS,
     differential_workloads.REQUESTS,
     differential_kept.REQUESTS,
+    differential_admission.REQUESTS,
     differential_system.REQUESTS,
     differential_crds.REQUESTS,
     _LAST,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -108,6 +108,26 @@ class MeshConfig:
     def from_config_map(cls, config_map: Obj | None) -> MeshConfig:
         """The settings in the ConfigMap ``istio``; all defaults where there is none."""
         return cls.parse(((config_map or {}).get("data") or {}).get("mesh", ""))
+
+
+_INSTALLED = MeshConfig(
+    default_config={"discoveryAddress": "istiod.istio-system.svc:15012"},
+    default_providers={"metrics": ["prometheus"]},
+)
+_AT_FIRST = tuple(
+    replace(_INSTALLED, access_log_file=log, outbound_traffic_policy=policy)
+    for log in ("", "/dev/stdout")
+    for policy in (ALLOW_ANY, REGISTRY_ONLY)
+)
+
+
+def is_as_installed(config_map: Obj) -> bool:
+    """Whether these are settings that Istio is installed with: there is nothing to say against them."""
+    try:
+        mesh = MeshConfig.from_config_map(config_map)
+    except MeshConfigError:
+        return False
+    return mesh in _AT_FIRST and not mesh.not_enforced
 
 
 def _camel(name: str) -> str:

@@ -131,11 +131,6 @@ class Proxy:
         return cls(node_id, kind, name, namespace, parts[1], dict(metadata.get("LABELS") or {}), metadata)
 
 
-def node_id(kind: Literal["sidecar", "router"], pod_ip: str, pod: str, namespace: str) -> str:
-    """The id under which a pod's proxy asks for its configuration."""
-    return f"{kind}~{pod_ip}~{pod}.{namespace}~{namespace}.svc.cluster.local"
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """Everything one proxy shall have: by type, name → resource."""

@@ -26,3 +26,21 @@ def test_variables_that_lead_out_of_a_proxy_are_told():
     assert ask("ProxyConfig", {"environmentVariables": {"A": "b", "LD_PRELOAD": "/c"}}) == [
         "spec.environmentVariables.LD_PRELOAD: the proxy is given no such variable"
     ]
+
+
+GATEWAY = """
+kind: Pod
+metadata: {name: gateway, labels: {istio: ingressgateway}}
+---
+kind: Gateway
+metadata: {name: it}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 0, name: a, protocol: HTTP}, bind: "unix:///tmp/it", hosts: ["*"]}
+  - {port: {number: 80, name: b, protocol: HTTP}, hosts: ["*"]}
+"""
+
+
+def test_a_gateway_makes_no_socket_and_serves_the_rest(mesh):
+    assert list(mesh(GATEWAY).snapshot("gateway").listeners) == ["0.0.0.0_80"]

@@ -38,7 +38,7 @@ def _validate(causes: Causes, obj: Obj, _old: Obj | None) -> None:
         at, name = f"webhooks[{index}]", hook.get("name", "")
         _name(causes, f"{at}.name", name)
         for number, rule in enumerate(hook.get("rules") or ()):
-            _rule(causes, f"{at}.rules[{number}]", rule)
+            check_rule(causes, f"{at}.rules[{number}]", rule)
         _policies(causes, at, hook)
         for key in ("namespaceSelector", "objectSelector"):
             meta.selector(causes, f"{at}.{key}", hook[key])
@@ -59,7 +59,8 @@ def _name(causes: Causes, at: str, name: str) -> None:
         causes.invalid(at, name, "should be a domain with at least three segments separated by dots")
 
 
-def _rule(causes: Causes, at: str, rule: Obj) -> None:
+def check_rule(causes: Causes, at: str, rule: Obj) -> None:
+    """What is wrong with a rule that says which writes are meant."""
     for key in ("operations", "apiGroups", "apiVersions", "resources"):
         found = rule.get(key) or []
         if not found:

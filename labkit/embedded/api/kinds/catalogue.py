@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.api.kinds import metrics
+from labkit.embedded.api.kinds.admission_policies import ADMISSION_POLICIES
 from labkit.embedded.api.kinds.admission_webhooks import WEBHOOKS
+from labkit.embedded.api.kinds.api_services import API_SERVICE
 from labkit.embedded.api.kinds.autoscalers import AUTOSCALER
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
@@ -71,6 +73,7 @@ BUILT_IN: tuple[Kind, ...] = (
     PERSISTENT_VOLUME_CLAIM,
     POD_TEMPLATE,
     REPLICATION_CONTROLLER,
+    API_SERVICE,
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
@@ -96,6 +99,7 @@ BUILT_IN: tuple[Kind, ...] = (
     CSI_NODE,
     CSI_STORAGE_CAPACITY,
     *WEBHOOKS,
+    *ADMISSION_POLICIES,
     DEFINITION,
     PRIORITY_CLASS,
     RUNTIME_CLASS,

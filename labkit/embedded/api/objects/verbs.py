@@ -50,7 +50,7 @@ class Verbs:
         self.admission = list(admission)
         self.validating: list[AdmissionPlugin] = []
         """Plug-ins that see the object last, when its own schema holds; they only refuse or warn."""
-        self.reviewer = Reviewer(store)
+        self.reviewer = Reviewer(store, registry)
 
     def type_of(self, resource: str) -> ResourceType:
         """The registered type; ApiError 404 where there is none."""

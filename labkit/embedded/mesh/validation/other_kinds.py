@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 import yaml
 
-from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig, MeshConfigError
+from labkit.embedded.mesh.mesh_config import (
+    CONFIG_MAP,
+    ROOT_NAMESPACE,
+    MeshConfig,
+    MeshConfigError,
+    is_as_installed,
+)
 from labkit.embedded.mesh.telemetries import FILE_LOG
 from labkit.embedded.mesh.validation import common, trial
 from labkit.embedded.mesh.validation.common import Given
@@ -78,7 +84,7 @@ def _port_levels(spec: Given) -> Iterator[str]:
 
 def check_config_map(obj: Obj, report: Report) -> None:
     """The mesh settings; istiod takes any text and keeps its old settings where it can't read the new."""
-    if (namespace_of(obj), name_of(obj)) != (ROOT_NAMESPACE, CONFIG_MAP):
+    if (namespace_of(obj), name_of(obj)) != (ROOT_NAMESPACE, CONFIG_MAP) or is_as_installed(obj):
         return
     if _has_networks(str((obj.get("data") or {}).get("meshNetworks") or "")):
         report.ineffective("data.meshNetworks", "there is one cluster on one network")

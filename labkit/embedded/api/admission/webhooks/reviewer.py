@@ -1,4 +1,4 @@
-"""Asks the webhooks that a write concerns, as far as the write's journal has their answers."""
+"""Asks the policies and webhooks that a write concerns, as far as the write's journal has their answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from labkit.embedded.api.admission.webhooks.attributes import Attributes
 from labkit.embedded.api.admission.webhooks.journal import Journal, Place, Question, Reply, Unanswered
 from labkit.embedded.api.admission.webhooks.matching import Hook, concerns, hooks_of
+from labkit.embedded.api.admission.webhooks.policies import Policies
 from labkit.embedded.api.admission.webhooks.replies import HookFailed, failed, patched, refusal, verified
+from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError
 from labkit.embedded.store import Store
@@ -20,12 +22,15 @@ VALIDATING = "validatingwebhookconfigurations.admissionregistration.k8s.io"
 class Reviewer:
     """The counterpart of the plug-ins MutatingAdmissionWebhook and ValidatingAdmissionWebhook."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, registry: Registry) -> None:
         self._store = store
+        self._policies = Policies(store, registry)
 
     @property
     def has_hooks(self) -> bool:
         """Whether there is anybody to be asked about anything."""
+        if not self._policies.are_none:
+            return True
         return any(True for kind in (MUTATING, VALIDATING) for _ in hooks_of(self._store.objects(kind)))
 
     def mutate(self, asked: Attributes, journal: Journal, round_: int = 0) -> tuple[Obj, list[str], bool]:
@@ -57,13 +62,17 @@ class Reviewer:
         return obj, warnings, bool(again)
 
     def validate(self, asked: Attributes, journal: Journal) -> list[str]:
-        """The warnings; :class:`.journal.Unanswered` for all that are yet to be asked, ApiError."""
+        """The warnings; :class:`.journal.Unanswered` for all that are yet to be asked, ApiError.
+
+        Policies come first: they need nobody's answer.
+        """
+        told = self._policies.check(asked)
         hooks = [h for h in hooks_of(self._store.objects(VALIDATING)) if self._concerns(h, asked)]
         questions = [q for h in hooks for q in self._questions(h, asked, journal, ("validate",))]
         if questions:
             raise Unanswered(questions)
         responses = [self._response(each, asked, journal, ("validate",), mutating=False) for each in hooks]
-        return [words for each in responses if each for words in each.get("warnings") or ()]
+        return told + [words for each in responses if each for words in each.get("warnings") or ()]
 
     def _concerns(self, hook: Hook, asked: Attributes) -> bool:
         return concerns(hook, asked, lambda name: self._store.get("namespaces", name))

@@ -54,7 +54,7 @@ def http_loggers(metrics: Metrics, *, server: bool, gateway: bool, mutual: bool)
 
 @functools.lru_cache(_VARIANTS)
 def tcp_loggers(metrics: Metrics, *, server: bool, mutual: bool) -> list[dict[str, Any]]:
-    """Those of a TCP proxy: one for a connection that is made, one for the end of any."""
+    """Those of a TCP proxy: one for a connection that is made, or never could be, one for the end of any."""
     tags = _tags(server=server, gateway=False, mutual=mutual, http=False)
     opened: _Stats = {"TCP_OPENED_CONNECTIONS": ("counters", {"value_fixed": "1"})}
     closed: _Stats = {
@@ -64,8 +64,7 @@ def tcp_loggers(metrics: Metrics, *, server: bool, mutual: bool) -> list[dict[st
     }
     in_vain = {"response_flag_filter": {"flags": _NEVER_CONNECTED}}
     return [
-        *_loggers(opened, tags, metrics, of_type(_CONNECTED)),
-        *_loggers(opened, tags, metrics, both(of_type(_ENDED), in_vain)),
+        *_loggers(opened, tags, metrics, either(of_type(_CONNECTED), both(of_type(_ENDED), in_vain))),
         *_loggers(closed, tags, metrics, of_type(_ENDED)),
     ]
 
@@ -82,6 +81,10 @@ def not_while_open() -> dict[str, Any]:
 
 def both(*filters: dict[str, Any]) -> dict[str, Any]:
     return filters[0] if len(filters) == 1 else {"and_filter": {"filters": list(filters)}}
+
+
+def either(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"or_filter": {"filters": list(filters)}}
 
 
 METRICS: Mapping[str, str] = {
