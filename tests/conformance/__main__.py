@@ -23,6 +23,12 @@ _AT_ONCE = 8
 def main() -> None:
     """Run what the command line asks for, on a cluster of its own."""
     asked = _arguments()
+    if not asked.sums:
+        _on_a_cluster(asked)
+    print(table.summary(table.read()))
+
+
+def _on_a_cluster(asked: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="labkit-conformance-") as folder:
         os.environ["LABKIT_HOME"] = folder
         if agnhost := os.environ.get(AGNHOST):
@@ -32,7 +38,6 @@ def main() -> None:
             _run(Suite(Path(os.environ[E2E]).absolute(), Path(folder) / "kubeconfig"), asked)
         finally:
             _labkit("down")
-    print(table.summary(table.read()))
 
 
 def _arguments() -> argparse.Namespace:
@@ -43,10 +48,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="the impossible ones, too")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once (2)")
     parser.add_argument("--limit", type=float, default=90, help="seconds for each process (90)")
+    parser.add_argument("--sums", action="store_true", help="run nothing: only add up what the table holds")
     parser.add_argument("--logs", type=Path, help="a folder for what each spec says")
-    if not os.environ.get(E2E):
+    asked = parser.parse_args()
+    if not os.environ.get(E2E) and not asked.sums:
         parser.error(f"{E2E} names no binary: how to build it is in tests/conformance/README.md")
-    return parser.parse_args()
+    return asked
 
 
 def _run(suite: Suite, asked: argparse.Namespace) -> None:
@@ -61,14 +68,20 @@ def _run(suite: Suite, asked: argparse.Namespace) -> None:
     chosen = [spec for spec in specs if spec not in reasons and _is_asked(spec, outcomes, asked)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as at_once:
         run = _Run(suite, outcomes, asked.limit, asked.logs or Path(folder))
-        together = [spec for spec in chosen if "[Serial]" not in spec]
-        for part in at_once.map(run.group, _groups(together)):
-            run.again += part
-        list(at_once.map(run.alone, run.again))
-        for spec in chosen:
-            if "[Serial]" in spec:
-                run.alone(spec)
+        try:
+            _in_turn(run, chosen, at_once)
+        except KeyboardInterrupt:
+            at_once.shutdown(cancel_futures=True)  # what is done is in the table
     table.write(outcomes)
+
+
+def _in_turn(run: _Run, chosen: Sequence[str], at_once: ThreadPoolExecutor) -> None:
+    together = [spec for spec in chosen if "[Serial]" not in spec]
+    cut_short = [spec for part in at_once.map(run.group, _groups(together)) for spec in part]
+    list(at_once.map(run.alone, cut_short))
+    for spec in chosen:
+        if "[Serial]" in spec:
+            run.alone(spec)
 
 
 class _Run:
@@ -76,8 +89,6 @@ class _Run:
 
     def __init__(self, suite: Suite, outcomes: dict[str, Outcome], limit: float, logs: Path) -> None:
         self._suite, self._outcomes, self._limit, self._logs = suite, outcomes, limit, logs
-        self.again: list[str] = []
-        """Those that were cut short in a group."""
         logs.mkdir(parents=True, exist_ok=True)
 
     def group(self, specs: Sequence[str]) -> list[str]:
