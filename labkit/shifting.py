@@ -90,6 +90,7 @@ class Shifting(ABC):
         headers: of the requests; the route of the rule is meant that takes requests with these.
         """
         from labkit.release.attribution import ByLog
+        from labkit.release.managers import managed_elsewhere
         from labkit.release.sessions import sessions
         from labkit.scenario.splitting import held_rule, who_answers
         from labkit.views.split_panel import Release, SplitPanel
@@ -106,7 +107,9 @@ class Shifting(ABC):
                 step=sharing.step,
             ),
             trouble=partial(first_trouble, self.api, self._places),
-            note=lambda held: sessions(self.api, held.destinations, self.namespace),
+            note=lambda held: (
+                managed_elsewhere(held.rule) or sessions(self.api, held.destinations, self.namespace)
+            ),
             names=sharing.between,
             strategy=self._strategy,
             headers=headers,

@@ -16,6 +16,7 @@ from labkit.kube.applying.apply import kubectl_command
 from labkit.kube.convergence.acknowledgement import Acknowledgement, Strategy
 from labkit.kube.convergence.convergence import wait_for_proxies
 from labkit.language import gettext
+from labkit.release.managers import refuse_managed
 from labkit.release.rule import Rule, is_conflict, read_again, write
 
 _ATTEMPTS = 5
@@ -69,8 +70,8 @@ def set_weights(
 ) -> Change:
     """Give the destinations of *rule* these *weights*, nothing else, and wait until every proxy knows.
 
-    None takes a weight away. Raises UsageError where the rule is gone or leads elsewhere now, ApiRefused,
-    WaitTimeout.
+    None takes a weight away. Raises UsageError where the rule is gone, leads elsewhere now or is a
+    controller's (:mod:`labkit.release.managers`), ApiRefused, WaitTimeout.
     """
     wanted = rule.with_weights(weights)
     return make_change(api, rule, lambda now: now.patch_to(wanted), strategy=strategy, timeout=timeout)
@@ -109,6 +110,8 @@ def _written(api: Api, rule: Rule, patch: Callable[[Rule], list[Obj]]) -> Rule:
         changes = patch(now)
         if not changes:
             return now
+        if any(one["path"].startswith("/spec/") for one in changes):
+            refuse_managed(now)
         try:
             return write(api, now, changes)
         except ApiRefused as error:

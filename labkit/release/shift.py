@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
@@ -31,6 +31,7 @@ from labkit.release.course import Shift, Step
 from labkit.release.health import Health, Seen
 from labkit.release.interruption import Interruption
 from labkit.release.limits import Limits
+from labkit.release.managers import refuse_managed
 from labkit.release.note import Before, as_before, before, patch_back, patch_to_note
 from labkit.release.rule import Rule, as_hundredths, share_out
 from labkit.release.shadow import Shadow, check_that_copies_are_seen, planned, share_asked
@@ -105,6 +106,7 @@ def shift(
     """
     wanted, rate = _checked(steps, requests), number("rate", rate)
     _check_mark(headers)
+    refuse_managed(rule)
     share = share_asked(shadow)
     if len(set(rule.destinations)) < len(rule.destinations):
         raise UsageError(
@@ -394,7 +396,9 @@ def _roll_back(work: Work) -> float:
     while True:
         try:
             change = work.change(lambda now: patch_back(now, work.rule))
-        except UsageError:  # there is no such rule any more
+        except UsageError:  # there is no such rule any more, or a controller has taken it
+            with suppress(LabkitError):
+                work.change(lambda now: patch_to_note(now, None))
             raise
         except LabkitError as error:
             if not told:

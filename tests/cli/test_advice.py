@@ -49,6 +49,7 @@ AT_A_CLUSTER = {
 ELSEWHERE = {
     "kubectl apply": "the name of a command",
     "kubectl apply -f -": "the name of a command; tests/browser/test_terminal.py types what is printed",
+    "kubectl apply --server-side --force-conflicts": "the name of a command",
     "kubectl create token": "the name of a command",
     "kubectl delete pod {name} -n {namespace}": "in another file, and typed above",
     "kubectl delete virtualservice {name} -n {namespace}": "tests/lab/test_hints.py, test_task_hints.py",

@@ -61,7 +61,7 @@ def applied(mesh, which, path):
 
 
 def put(lab, obj):
-    query = {"fieldManager": "argocd", "force": True}
+    query = {"fieldManager": "helm", "force": True}
     lab.api.request("PATCH", path_of(obj), query=query, body=obj, content_type=APPLY_PATCH)
 
 
@@ -82,7 +82,7 @@ def without_weights(obj):
 
 def managed_by_others(lab, path):
     managers = lab.api.get(path)["metadata"]["managedFields"]
-    return [one for one in managers if one["manager"] == "argocd"]
+    return [one for one in managers if one["manager"] == "helm"]
 
 
 WIDE = {"error_rate": 0.3, "p95_ms": 5000}

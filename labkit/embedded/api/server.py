@@ -24,6 +24,7 @@ from labkit.embedded.api.request import bodies, options, responses
 from labkit.embedded.api.request.incoming import body_of
 from labkit.embedded.api.request.negotiation import JSON
 from labkit.embedded.api.request.target import Target, resolve
+from labkit.embedded.api.streams.webhook_calls import WebhookCalls
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError, bad_request
 
@@ -53,6 +54,11 @@ class ApiServer:
         self._handlers = Handlers(client.verbs, runtime, self._gate)
         self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
+
+    @property
+    def webhooks(self) -> WebhookCalls:
+        """Who puts questions to webhooks."""
+        return self._handlers.webhooks
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Serve on *listener* (bound and listening) until :meth:`stop`."""
