@@ -170,6 +170,13 @@ def cluster() -> Iterator[Bench]:
         yield bench
 
 
+@pytest.fixture
+def given(cluster: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubeconfig as somebody was given it: a copy, away from the cluster's own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return Path(shutil.copy(cluster.kubeconfig, tmp_path / "given"))
+
+
 @pytest.fixture(scope="module")
 def own_cluster() -> Iterator[Bench]:
     """The same for a file's own tests, where they do to it what no other test could bear."""

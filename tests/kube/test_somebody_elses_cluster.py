@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 
@@ -31,10 +30,8 @@ NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bill
 
 
 @pytest.fixture
-def kubeconfig(cluster, tmp_path, monkeypatch):
-    """The kubeconfig somebody was given: a copy, away from the cluster's own folder."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return shutil.copy(cluster.kubeconfig, tmp_path / "given")
+def kubeconfig(given):
+    return given
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ _TERMS = """
     outboundTrafficPolicy timeout
     default delay errors exportTo headless noexec seccomp xx
     DI EnvoyFilter Ready Telemetry UT UTC
-    Debian Docker Linux NAT TMPDIR Ubuntu WSL curl export firewalld libvirt localhost sh ufw y
+    Debian Docker Linux NAT TMPDIR Ubuntu WSL curl export firewalld libvirt linux localhost sh ufw y
 """
 ALLOWED = set(_TERMS.split())
 _NOT_WORDS = [

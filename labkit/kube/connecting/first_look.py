@@ -199,7 +199,8 @@ def _mesh_settings(api: Api, plane: ControlPlane) -> Fact:
 
 def _ingress(api: Api) -> Fact:
     address = find_gateway(api)
-    return Fact(FINE, gettext(_INGRESS), f"{address} ({address.via})")
+    via = gettext(address.via)
+    return Fact(FINE, gettext(_INGRESS), f"{address} ({via})")
 
 
 def _egress(api: Api) -> Fact:

@@ -17,7 +17,7 @@ from labkit.errors import ApiRefused, ClusterError, LabkitError
 from labkit.kube.api.api import Api, Obj
 from labkit.kube.api.resources import NODES, SERVICES
 from labkit.kube.pods.port_forward import HOST, PortForward
-from labkit.language import gettext
+from labkit.language import gettext, gettext_noop
 
 NAMESPACE, NAME, PORT_NAME = "istio-system", "istio-ingressgateway", "http2"
 
@@ -103,9 +103,9 @@ def _candidates(api: Api, service: Obj) -> list[GatewayAddress]:
     port = _http_port(service)
     ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     hosts = [entry.get("ip") or entry.get("hostname") for entry in ingress]
-    found = [GatewayAddress(host, port["port"], "load balancer") for host in hosts if host]
+    found = [GatewayAddress(host, port["port"], gettext_noop("load balancer")) for host in hosts if host]
     if node_port := port.get("nodePort"):
-        found += [GatewayAddress(host, node_port, "node port") for host in _node_addresses(api)]
+        found += [GatewayAddress(host, node_port, gettext_noop("node port")) for host in _node_addresses(api)]
     return found
 
 

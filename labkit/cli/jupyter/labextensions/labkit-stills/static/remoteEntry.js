@@ -10,7 +10,7 @@
 //
 // JupyterLab breaks an output's long lines anywhere, also within the commands and names that one is to read:
 // here between words, and within one only where it is longer than the line. And of a view whose kernel is gone it
-// marks every single part as broken: here the view as a whole.
+// marks every single part as broken, each in a line of its own: here the view as a whole, in its corner.
 
 (() => {
   const VIEW = "application/vnd.jupyter.widget-view+json", FIGURE = "application/vnd.plotly.v1+json";
@@ -84,6 +84,8 @@
     const style = document.createElement("style");
     style.textContent = `
       .jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }
+      .jupyter-widgets-disconnected { position: relative; }
+      .jupyter-widgets-disconnected::before { position: absolute; top: 2px; right: 2px; z-index: 1; }
       .jupyter-widgets-disconnected .jupyter-widgets-disconnected::before { display: none; }`;
     document.head.append(style);
   };
