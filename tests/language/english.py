@@ -20,6 +20,7 @@ _TERMS = """
     outboundTrafficPolicy timeout
     default delay errors exportTo headless noexec seccomp xx
     DI EnvoyFilter Ready Telemetry UT UTC
+    AnalysisTemplate Argo Go Job Rollout Rollouts curl
 """
 ALLOWED = set(_TERMS.split())
 _NOT_WORDS = [
