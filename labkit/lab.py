@@ -49,6 +49,7 @@ from labkit.kube.pods import logs as pod_logs
 from labkit.kube.proxies.injection import gets_proxy
 from labkit.kube.proxies.proxies import CONTAINER
 from labkit.language import chosen, gettext, speak
+from labkit.picturing import Picturing
 from labkit.record.keeping import Record
 from labkit.scenario import steps
 from labkit.scenario.cast import SYSTEM
@@ -62,26 +63,20 @@ from labkit.scenario.set_aside import bring_back, kept_aside
 from labkit.shifting import Shifting
 from labkit.traffic.curl import Answer
 from labkit.traffic.journal import Journal
-from labkit.traffic.requests import Requests, marks
+from labkit.traffic.requests import Requests
 from labkit.traffic.sent import Sent
-from labkit.traffic.split import Split
 from labkit.traffic.target import Headers, Target
-from labkit.traffic.travel import in_order_of_travel
 from labkit.views.notebook_shell import offer_kubectl, tell_shortly
 from labkit.views.theme import know
 
 if TYPE_CHECKING:
     from labkit.kube.api.follow import Line
-    from labkit.views.graph import Graph
     from labkit.views.guide import Guide
-    from labkit.views.live_graph import LiveGraph
-    from labkit.views.picture import Picture
     from labkit.views.quiz import QuizView
     from labkit.views.task import TaskView
-    from labkit.views.waterfall import Trace
 
 
-class Lab(Shifting):
+class Lab(Shifting, Picturing):
     """A cluster with a mesh, and everything a learner does with it.
 
     context: a context of the kubeconfig; by default ``LABKIT_CONTEXT``, else the embedded cluster,
@@ -437,66 +432,3 @@ class Lab(Shifting):
     def reset(self) -> None:
         """Remove everything the lab has made: back to where step 0 begins."""
         self.goto(0)
-
-    # -------------------------------------------------------------------------------------- pictures
-
-    def trace(self, path: str | None = None, *, of: Answer | None = None) -> Trace:
-        """One request's journey through all proxies, as a picture and as a ``table``.
-
-        of: a request that was sent already; else one is sent to *path*, by default the scenario's.
-        """
-        from labkit.traffic.trace import journey
-        from labkit.views.waterfall import Trace
-
-        answer = self.curl(path or self.learner.scenario.path) if of is None else of
-        if not isinstance(answer, Answer):
-            raise UsageError(gettext("of= takes one request here, what lab.curl() gave back."))
-        lines = self._sent.lines(answer)
-        scenario = self.learner.scenario
-        table = journey(in_order_of_travel(lines.frame), scenario.by_app, scenario.titles)
-        return Trace(answer, table, complete=lines.complete)
-
-    def graph(self, *, last: float = 60, of: Requests | None = None) -> Graph:
-        """The mesh as a picture: what runs, and who called whom; ``.table`` has the same as a frame.
-
-        last: how many seconds back to look in the access logs. of: instead, the way of these requests.
-        """
-        from labkit.views.graph import graph, of_requests, of_seconds
-
-        if of is not None:
-            return graph(self.api, self.hops(of), self.learner, of_requests(len(marks(of)[0])))
-        return graph(self.api, self._sent.recent(last), self.learner, of_seconds(last))
-
-    def live_graph(self, *, last: float = 10) -> LiveGraph:
-        """The mesh as a picture that follows its traffic, with arrows as wide as their share.
-
-        last: how many seconds back it looks in the access logs, again and again. Still where no widgets are.
-        """
-        from labkit.views.graph import mesh_of, of_seconds
-        from labkit.views.live_graph import LiveGraph
-
-        journal, window = self._sent.journal, of_seconds(last)
-        return LiveGraph(
-            lambda: mesh_of(self.api, journal.recent(last), self.learner, window, wide=True),
-            lambda: self.graph(last=last),
-        )
-
-    def plot_split(self, of: Split | pd.DataFrame, title: str = "") -> Picture:
-        """Shares with their intervals, and the weights."""
-        from labkit.views.figures import plot_split
-
-        if not isinstance(of, Split | pd.DataFrame):
-            raise UsageError(gettext("plot_split() takes what lab.send() or lab.split() gave back."))
-        return plot_split(of if isinstance(of, Split) else self.split(of), title)
-
-    def plot_answers(self, answers: pd.DataFrame, title: str = "") -> Picture:
-        """A mark per request over time, by who answered."""
-        from labkit.views.figures import plot_answers
-
-        return plot_answers(answers, title)
-
-    def plot_latency(self, answers: pd.DataFrame, title: str = "") -> Picture:
-        """How many answers came within which time, by who answered."""
-        from labkit.views.figures import plot_latency
-
-        return plot_latency(answers, title)

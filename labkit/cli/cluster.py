@@ -25,10 +25,10 @@ PODS_TIMEOUT = 20.0
 @click.option("--fresh", is_flag=True, help="Begin an empty cluster; the one before is kept aside.")
 def up(istio: bool, fresh: bool) -> None:
     """Start the cluster, or find it running."""
-    from labkit.kube.mesh.gateway import told_address
-
     with progress() as shown:
         api = bring_up(shown, istio=istio, fresh=fresh)
+        from labkit.kube.mesh.gateway import told_address  # not before the cluster begins to start
+
         address = told_address(api)
         if address and not address.endswith(":80"):
             port = address.rpartition(":")[2]
@@ -75,8 +75,9 @@ def bring_up(
 
 
 def _import_client() -> None:
-    for module in ("labkit.istio", "labkit.kube.connecting.connect"):
-        importlib.import_module(module)
+    later = ("kube.api.wait", "kube.convergence.convergence", "kube.mesh.gateway")
+    for module in ("istio", "kube.connecting.connect", *later):
+        importlib.import_module(f"labkit.{module}")
     importlib.import_module("labkit.kube.connecting.connect").import_client()
 
 

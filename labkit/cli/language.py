@@ -1,4 +1,4 @@
-"""``--language``: what the notebooks are written in and the lab speaks, for what opens or runs them."""
+"""``--language``: what the notebooks are written in and the lab speaks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ def _choose(context: click.Context, parameter: click.Parameter, asked: str | Non
     return language
 
 
-option = click.option(
-    "--language",
-    callback=_choose,
-    help="The language of the book, such as ru; default: LABKIT_LANGUAGE, else the locale's, else English.",
-)
+_HELP = "The language of the book, such as ru; default: LABKIT_LANGUAGE, else the locale's, else English."
+option = click.option("--language", callback=_choose, help=_HELP)
+speaking = click.option("--language", callback=_choose, expose_value=False, is_eager=True, help=_HELP)
+"""For what only speaks it: the command need not know which it is."""
 
 
 def environment(language: str) -> dict[str, str]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labkit.cli.language import speaking
 from labkit.cli.scenario import option as scenario_option
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from labkit.kube.api.api import Api
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     metavar="USER",
     help="Print a learner's namespaces and the least rights there, for `kubectl apply`.",
 )
+@speaking
 @scenario_option
 def look(
     context: str | None,
@@ -70,9 +73,12 @@ def _named(user: str, scenario: Scenario) -> Learner:
         return Learner.here(user, scenario=scenario)
     except UsageError as error:
         raise UsageError(
-            f"{user} is too long a name, or has other signs than small letters, digits and dashes, for the "
-            "learner's namespaces. Say which is to stand in them, too: "
-            f"`LABKIT_USER=anna labkit look --roles {user}`."
+            gettext(
+                "{user} is too long a name, or has other signs than small letters, digits and dashes, for "
+                "the learner's namespaces. Say which is to stand in them, too: "
+                "`LABKIT_USER=anna labkit look --roles {user}`.",
+                user=user,
+            )
         ) from error
 
 
@@ -82,21 +88,28 @@ def agree_or_say_how(api: Api, learner: Learner, *, yes: bool, production: bool)
     from labkit.kube.connecting.agreement import agree, is_agreed, signs_of_production
 
     if is_agreed(api):
-        print("\nIt was agreed that the lab may use this cluster.")
+        print("\n" + gettext("It was agreed that the lab may use this cluster."))
         return
     signs = signs_of_production(api, learner.of_labs)
     if yes and signs and not production:
-        raise NotAgreed(f"This cluster may be in use: {'; '.join(signs)}. Sure? Add --production.")
+        raise NotAgreed(
+            gettext("This cluster may be in use: {signs}. Sure? Add `--production`.", signs="; ".join(signs))
+        )
     if not yes and not (sys.stdin.isatty() and _asked(api, bool(signs))):
-        print("\nNothing was changed. `--yes` says that the lab may use this cluster.")
+        print("\n" + gettext("Nothing was changed. `--yes` says that the lab may use this cluster."))
         return
     agree(api)
-    print(f"\nAgreed: the lab may change what is its own, in the namespaces {', '.join(learner.namespaces)}.")
+    agreed = gettext(
+        "Agreed: the lab may change what is its own, in the namespaces {names}.",
+        names=", ".join(learner.namespaces),
+    )
+    print(f"\n{agreed}")
 
 
 def _asked(api: Api, looks_like_production: bool) -> bool:
     if not looks_like_production:
-        return click.confirm("\nMay the lab make and change its objects there?")
+        return click.confirm("\n" + gettext("May the lab make and change its objects there?"))
     name = api.context or api.host
-    answer = click.prompt(f"\nIt looks like production. Type {name} to use it all the same", default="")
+    asked = gettext("It looks like production. Type {name} to use it all the same", name=name)
+    answer = click.prompt(f"\n{asked}", default="")
     return bool(answer == name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from labkit.cli.language import speaking
 from labkit.cli.progress import progress
 from labkit.cli.scenario import option as scenario_option
+from labkit.language import gettext
 from labkit.scenario.data import Scenario
 
 
@@ -14,6 +16,7 @@ from labkit.scenario.data import Scenario
     "--context", help="A context of the kubeconfig; default: LABKIT_CONTEXT, else your own cluster."
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@speaking
 @scenario_option
 def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     """Remove the lab's namespaces and gateways; with LABKIT_USER, that learner's namespaces alone."""
@@ -31,15 +34,15 @@ def reset(context: str | None, yes: bool, scenario: Scenario) -> None:
     if told := record_stays(api, learner):
         print(told)
     if not found and not goes:
-        print("Nothing of the lab is there.")
+        print(gettext("Nothing of the lab is there."))
         return
-    if not yes and not click.confirm("Remove these, with all that is in them?"):
+    if not yes and not click.confirm(gettext("Remove these, with all that is in them?")):
         raise SystemExit(1)
     with progress() as shown:
         for one in found:
-            shown.doing(f"removing {one}")
+            shown.doing(gettext("removing {name}", name=one))
             remove(api, learner, one)
-            shown.done(f"Removed {one}")
+            shown.done(gettext("Removed {name}", name=one))
         if goes:
-            shown.doing("bringing the record home")
+            shown.doing(gettext("bringing the record home"))
             shown.done(bring_home(api, learner))

@@ -96,7 +96,7 @@ def _print_proxies(api: Api) -> None:
         print("No istiod runs: proxies keep what they were told last.")
         return
     try:
-        answer = api.get(SYNC_PATH.format(pod=running[0]["metadata"]["name"]))
+        answer = api.get(SYNC_PATH.format(pod=running[0]["metadata"]["name"]), revision=0)
     except LabkitError as error:
         print(f"istiod does not say what the proxies have: {error}")
         return

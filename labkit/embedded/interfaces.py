@@ -11,6 +11,7 @@ synchronous call is atomic: nothing changes between a read and the write that fo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ from labkit.embedded.objects import Obj
 
 EVERYTHING = "*"
 """In the place of a resource to watch: all there are, and all that come."""
+TMP_FOLDER = "tmp"
+"""In a container's own directory: what it has at ``/tmp``."""
+VOLUMES_FOLDER = "volumes"
+"""Beside the directories of a pod's containers: its volumes, each in a folder of its name."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,14 @@ class AdmissionRequest:
     dry_run: bool
     user: User | None = None
     """Who asks over HTTP; None for the cluster's own parts, which are trusted."""
+
+
+class NotYet(Exception):  # noqa: N818 - nothing is wrong
+    """A controller's write waits for somebody outside; *answered* is done when it is worth trying again."""
+
+    def __init__(self, answered: asyncio.Future[None]) -> None:
+        super().__init__("a webhook is being asked")
+        self.answered = answered
 
 
 AdmissionPlugin = Callable[[AdmissionRequest], list[str]]
@@ -255,5 +268,7 @@ class ProcessCommand:
     """Ports that listen on a Unix socket (Envoy's admin: ``{15000: run_dir / "admin.sock"}``)."""
     programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Commands that only this container has, found on its PATH: name → what it stands for."""
+    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Folders of the image, which the container has to itself: path → name → content."""
     drain: Callable[[], Awaitable[None]] | None = None
     """Awaited when the pod is to stop, *before* any of its processes gets SIGTERM; bounds itself (5 s)."""

@@ -10,6 +10,17 @@ import yaml
 from labkit.embedded.objects import Obj, annotations_of
 
 PROXY_CONFIG = "proxy.istio.io/config"
+_LEAD_OUT = (
+    "LD_",
+    "GLIBC_",
+    "GCONV_",
+    "LOCPATH",
+    "MALLOC_",
+    "HEAPPROFILE",
+    "HEAPCHECK",
+    "CPUPROFILE",
+    "PPROF_",
+)
 
 
 def proxy_config(pod: Obj) -> Mapping[str, Any]:
@@ -21,12 +32,15 @@ def proxy_config(pod: Obj) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def holds_application(pod: Obj) -> bool:
-    """Whether the pod's other containers wait until its proxy is ready."""
-    return proxy_config(pod).get("holdApplicationUntilProxyStarts") is True
-
-
 def concurrency(pod: Obj) -> int | None:
     """How many workers the proxy has, 0 for one on each core; None where the pod does not say."""
     found = proxy_config(pod).get("concurrency")
     return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def leads_out(variable: str) -> bool:
+    """Whether the loader, the C library or the allocator takes *variable* for files to load or to write.
+
+    A proxy has no container around it that these would be looked for in, so it is not given such ones.
+    """
+    return variable.startswith(_LEAD_OUT)

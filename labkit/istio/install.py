@@ -6,6 +6,7 @@ it installed before and nothing else (they are found by the labels it gave them)
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from labkit.errors import ClusterError
@@ -26,6 +27,10 @@ PRUNED = (
     Resource("", "v1", "ConfigMap", "configmaps", True),
     Resource("rbac.authorization.k8s.io", "v1", "Role", "roles", True),
     Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", True),
+    *(
+        Resource("admissionregistration.k8s.io", "v1", kind, f"{kind.lower()}s", False)
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+    ),
 )
 
 
@@ -41,25 +46,25 @@ def install(api: Api, settings: Settings, say: Callable[[str], None] = lambda _:
     _apply(api, [manifests.namespace()])
     kept = _apply(api, manifests.core(settings))
     say("Istio core installed")
-    if settings.istiod:
-        kept += _apply(api, manifests.istiod(settings), wait=True)
-        say("Istiod installed")
+    istiod = _apply(api, manifests.istiod(settings)) if settings.istiod else []
     gateways = {kind: settings.of_kind(kind) for kind in ("ingress", "egress")}
-    objects = {
-        kind: [o for g in found for o in manifests.gateway(g, ports)] for kind, found in gateways.items()
+    # Not after istiod is ready: an Envoy starts while istiod does, and waits for it where it is quicker.
+    applied = {"Istiod": istiod} | {
+        f"{kind.capitalize()} gateways": _apply(api, [o for g in found for o in manifests.gateway(g, ports)])
+        for kind, found in gateways.items()
     }
-    kept += [obj for found in objects.values() for obj in _apply(api, found)]
-    for kind, found in objects.items():
+    surplus = _surplus(api, [*kept, *itertools.chain.from_iterable(applied.values())])
+    for name, found in applied.items():
         if found:
             _wait(api, found)
-            say(f"{kind.capitalize()} gateways installed")
-    _prune(api, kept)
+            say(f"{name} installed")
+    _delete(api, surplus)
     say("Installation complete")
 
 
 def uninstall(api: Api) -> None:
     """Remove everything an install made; what others put into the namespace stays."""
-    _prune(api, [])
+    _delete(api, _surplus(api, []))
 
 
 def is_installed(api: Api) -> bool:
@@ -98,13 +103,11 @@ def _opened_ports(api: Api) -> manifests.ListenPorts:
     return manifests.ListenPorts(int(found["data"]["http"]), int(found["data"]["https"]))
 
 
-def _apply(api: Api, objects: Sequence[Obj], *, wait: bool = False) -> list[Obj]:
+def _apply(api: Api, objects: Sequence[Obj]) -> list[Obj]:
     query = {"fieldManager": FIELD_MANAGER, "force": True}
     for obj in objects:
         path = resource_of(api, obj).path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         api.request("PATCH", path, query=query, body=obj, content_type=APPLY_PATCH)
-    if wait:
-        _wait(api, objects)
     return list(objects)
 
 
@@ -112,11 +115,18 @@ def _wait(api: Api, objects: Sequence[Obj]) -> None:
     wait_for_rollouts(api, [(NAMESPACE, o["metadata"]["name"]) for o in objects if o["kind"] == "Deployment"])
 
 
-def _prune(api: Api, kept: Sequence[Obj]) -> None:
+def _surplus(api: Api, kept: Sequence[Obj]) -> list[str]:
+    """What an install made and none wants any more: paths."""
     wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in kept}
-    for resource in PRUNED:
-        for obj in api.items(resource.path(NAMESPACE), labelSelector=manifests.OWNER):
-            name = obj["metadata"]["name"]
-            # Pods' templates carry the same labels, so do the ReplicaSets: they go with their Deployment.
-            if (resource.kind, name) not in wanted:
-                api.request("DELETE", resource.path(NAMESPACE, name))
+    return [
+        resource.path(NAMESPACE, obj["metadata"]["name"])
+        for resource in PRUNED
+        for obj in api.items(resource.path(NAMESPACE), labelSelector=manifests.OWNER)
+        # Pods' templates carry the same labels, so do the ReplicaSets: they go with their Deployment.
+        if (resource.kind, obj["metadata"]["name"]) not in wanted
+    ]
+
+
+def _delete(api: Api, paths: Sequence[str]) -> None:
+    for path in paths:
+        api.request("DELETE", path)

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.istio import webhooks
 from labkit.istio.profiles import NAMESPACE, VERSION, Gateway, Settings
 from labkit.kube.api.api import Obj
 
@@ -38,10 +39,11 @@ def namespace() -> Obj:
 
 
 def istiod(settings: Settings) -> list[Obj]:
-    """The control plane and its two ConfigMaps."""
+    """The control plane, its two ConfigMaps and its webhooks."""
     return [
         _mesh_config(settings),
         _injector_values(settings),
+        *webhooks.configurations(),
         _istiod_service(),
         _istiod_deployment(settings),
     ]
@@ -104,9 +106,28 @@ def _injector_values(settings: Settings) -> Obj:
             },
         },
         "revision": "",
+        "sidecarInjectorWebhook": {
+            "enableNamespacesByDefault": False,
+            "defaultTemplates": [],
+            "neverInjectSelector": [],
+            "alwaysInjectSelector": [],
+            "rewriteAppHTTPProbe": True,
+            "injectedAnnotations": {},
+            "templates": {},
+        },
     }
-    data = {"values": json.dumps(values, indent=2)}
+    data = {"config": _INJECTION, "values": json.dumps(values, indent=2)}
     return _object("v1", "ConfigMap", "istio-sidecar-injector", _labels("Pilot"), data=data)
+
+
+_INJECTION = """\
+# istiod's webhook fills pods in; its templates are labkit's own, so none stand here.
+policy: enabled
+alwaysInjectSelector: []
+neverInjectSelector: []
+injectedAnnotations: {}
+defaultTemplates: [sidecar]
+"""
 
 
 def _istiod_service() -> Obj:

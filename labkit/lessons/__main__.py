@@ -22,6 +22,7 @@ PROGRAMS = {
     "go-httpbin": "httpbin.of_go",
     "gunicorn": "httpbin.of_python",
     "helloworld": "helloworld",
+    "httpd": "httpd",
     "nginx": "nginx",
     "pause": "pause",
     "squid": "squid",

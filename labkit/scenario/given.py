@@ -9,16 +9,16 @@ import yaml
 from labkit.kube.api.api import Obj
 from labkit.kube.api.manifests import parse, read
 from labkit.kube.api.permissions import roles
+from labkit.language import gettext, gettext_noop
 from labkit.scenario.learner import Learner
 from labkit.scenario.personal import personal
 from labkit.scenario.recorded import namespace_object, record_namespace
 
-_HEAD = """\
+_HEAD = gettext_noop("""\
 # Made for `kubectl apply -f -` by an administrator. Where Istio was installed by revisions, the label of
-# the namespaces is istio.io/rev=REVISION instead of istio-injection=enabled.
+# the namespaces is `istio.io/rev=REVISION` instead of `istio-injection=enabled`.
 # To take all of it back, this learner's namespaces with what is in them, and nobody else's:
-#   {command} | kubectl delete --ignore-not-found -f -
-"""
+""")
 
 
 def given(user: str, learner: Learner) -> str:
@@ -27,7 +27,8 @@ def given(user: str, learner: Learner) -> str:
     names = [namespace["metadata"]["name"] for namespace in namespaces]
     command = f"LABKIT_USER={shlex.quote(learner.name)} labkit look --roles {shlex.quote(user)}"
     made = yaml.safe_dump_all([*namespaces, namespace_object(learner)], sort_keys=False)
-    return f"{_HEAD.format(command=command)}{made}---\n{roles(user, names, record_namespace(learner))}"
+    head = f"{gettext(_HEAD)}#   {command} | kubectl delete --ignore-not-found -f -\n"
+    return f"{head}{made}---\n{roles(user, names, record_namespace(learner))}"
 
 
 def namespaces_of_the_book(learner: Learner) -> list[Obj]:

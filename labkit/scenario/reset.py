@@ -13,6 +13,7 @@ from labkit.kube.api.delete import delete
 from labkit.kube.api.permissions import may_delete
 from labkit.kube.api.resources import DEPLOYMENTS, NAMESPACES, SERVICES, Resource
 from labkit.kube.connecting.agreement import PART_OF, PART_OF_LAB
+from labkit.language import gettext
 from labkit.scenario import cast
 from labkit.scenario.learner import LEARNER_LABEL, Learner
 from labkit.scenario.neighbours import learners_here
@@ -30,7 +31,8 @@ class Belonging:
     """Whether it may not be deleted, only emptied."""
 
     def __str__(self) -> str:
-        return f"{self.resource.title(self.name)}{' (emptied, it stays)' if self.stays else ''}"
+        title = self.resource.title(self.name)
+        return gettext("{title} (emptied, it stays)", title=title) if self.stays else title
 
 
 def belongings(api: Api, learner: Learner) -> list[Belonging]:

@@ -22,6 +22,7 @@ import pandas as pd
 from labkit.kube.proxies.running import Pod, Running, Service
 from labkit.language import gettext, gettext_noop
 from labkit.traffic.failures import line_failed
+from labkit.traffic.mutual_tls import over_mutual_tls
 from labkit.traffic.response_flags import flags_of
 
 CLIENT = "client"
@@ -42,6 +43,7 @@ COLUMNS = {
     "share": "float64",
     "errors": "int64",
     "p50_ms": "float64",
+    "mutual_tls": "float64",
     "about": "object",
 }
 _MATTERS = ("upstream_cluster", "upstream_host", "response_code", "response_flags", "route_name", "authority")
@@ -86,6 +88,8 @@ class Call:
     destination: str
     about: str = ""
     """The Service that was called, or what was asked for in vain."""
+    sent: bool = True
+    """Whether its sender's line tells of it, not that of who was called."""
 
 
 def calls(lines: pd.DataFrame, running: Running) -> pd.DataFrame:
@@ -95,7 +99,9 @@ def calls(lines: pd.DataFrame, running: Running) -> pd.DataFrame:
     <labkit.traffic.journal.Journal.recent>` gives them. Columns: ``source`` and ``destination``
     (``namespace/workload``, or as the constants above say), ``requests``, ``share`` of what the source
     sent (0 to 1), ``errors`` (answers 4xx and 5xx, and none at all), ``p50_ms`` (median duration,
-    measured by the sender's proxy), ``about`` (Services called, or what was asked for in vain).
+    measured by the sender's proxy), ``mutual_tls`` (the share of those that went over mutual TLS, by the
+    lines of who was called: :mod:`labkit.traffic.mutual_tls`; missing where none tells), ``about`` (Services
+    called, or what was asked for in vain).
     """
     different, which = _different(lines, running)
     found = [(n, call, seen.failed) for n, seen in enumerate(different) for call in calls_of(seen, running)]
@@ -107,19 +113,32 @@ def calls(lines: pd.DataFrame, running: Running) -> pd.DataFrame:
             "source": [call.source for _, call, _ in found],
             "destination": [call.destination for _, call, _ in found],
             "about": [call.about for _, call, _ in found],
+            "sent": [call.sent for _, call, _ in found],
             "failed": [failed for _, _, failed in found],
         }
     )
-    return _counted(table, which, lines["duration"].to_numpy("float64", na_value=np.nan))
+    each = pd.DataFrame({"which": which, "ms": lines["duration"].to_numpy("float64", na_value=np.nan)})
+    each["mutual_tls"] = over_mutual_tls(lines, _gateways(running)).to_numpy()
+    return _counted(table, each)
 
 
-def _counted(table: pd.DataFrame, which: np.ndarray, durations: np.ndarray) -> pd.DataFrame:
-    """One row per edge; *table* has a row per edge and kind of line, *which* each line's kind."""
+def _gateways(running: Running) -> set[str]:
+    return {pod.name for pod in running.pods if pod.is_gateway}
+
+
+def _counted(table: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """One row per edge; *table* has a row per edge and kind of line, *lines* one per line with its kind
+    (``which``) and what was measured."""
     ends = ["source", "destination"]
     table["edge"] = table.groupby(ends, sort=True).ngroup()
-    lines = pd.DataFrame({"which": which, "ms": durations})
-    each = table[["which", "edge", "failed"]].merge(lines, on="which").groupby("edge")
-    found = each.agg(requests=("which", "size"), errors=("failed", "sum"), p50_ms=("ms", "median"))
+    merged = table[["which", "edge", "failed", "sent"]].merge(lines, on="which")
+    merged["mutual_tls"] = merged["mutual_tls"].where(merged["sent"])
+    found = merged.groupby("edge").agg(
+        requests=("which", "size"),
+        errors=("failed", "sum"),
+        p50_ms=("ms", "median"),
+        mutual_tls=("mutual_tls", "mean"),
+    )
     names = table.groupby("edge").agg({**dict.fromkeys(ends, "first"), "about": _examples})
     found = found.join(names)
     found["share"] = found["requests"] / found.groupby("source")["requests"].transform("sum")
@@ -185,9 +204,10 @@ def _key(pod: Pod, *, from_mesh: bool) -> str:
 
 def _arrival(seen: Seen, pod: Pod, caller: Pod | None, *, from_mesh: bool) -> Iterator[Call]:
     if caller is not None and not caller.has_proxy:
-        yield Call(caller.key, _key(pod, from_mesh=True))
+        yield Call(caller.key, _key(pod, from_mesh=True), sent=False)
     if caller is None and (pod.is_gateway or not seen.forwarded):
-        yield Call(GONE if from_mesh and pod.is_gateway else CLIENT, _key(pod, from_mesh=from_mesh))
+        source = GONE if from_mesh and pod.is_gateway else CLIENT
+        yield Call(source, _key(pod, from_mesh=from_mesh), sent=False)
 
 
 def _onward(seen: Seen, source: str, running: Running) -> Iterator[Call]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -19,8 +17,10 @@ from labkit.kube.proxies.running import Pod, Running, what_runs
 from labkit.language import gettext, gettext_noop, ngettext
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import CLIENT, calls
-from labkit.views.drawing import Arrow, Box, Drawing, Note, Point, Words, as_figure, as_still, fitted
+from labkit.views.drawing import Arrow, Box, Drawing, Note, Words, as_figure, as_still, fitted
+from labkit.views.graph_edges import Edge, details, in_words, label, longest
 from labkit.views.graph_layout import CARD, COLUMNS, HIGH, Frame, Place, between, frames, place, size, way
+from labkit.views.graph_lock import LEGEND_HIGH, legend, lock, lock_of
 from labkit.views.graph_nodes import Kind, Node, nodes_of
 from labkit.views.live import Described, described, running_cell
 from labkit.views.picture import Picture
@@ -35,24 +35,6 @@ _BESIDE = COLUMNS[3] - COLUMNS[2] - 22
 """The room for the list of rules: up to the card in the column behind it."""
 _NOT_BOTH = "svg[role=img] + img{display:none}"
 _NOTHING = gettext_noop("No request was seen. lab.send() makes some.")
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A row of the frame of calls."""
-
-    source: str
-    destination: str
-    requests: int
-    share: float
-    errors: int
-    p50_ms: float
-    about: tuple[str, ...]
-
-    @property
-    def failed(self) -> bool:
-        """Whether nothing but errors came back."""
-        return self.errors == self.requests
 
 
 class Mesh:
@@ -83,7 +65,8 @@ class Graph(Picture):
         self.table, self.drawing = mesh.table, mesh.drawing
         """A row per arrow, from the client on. Columns: ``source``, ``destination``, ``requests``,
         ``share`` of all the source sent (0 to 1), ``errors`` (4xx, 5xx or no answer), ``p50_ms`` (half of
-        the requests took no longer, by the source's proxy)."""
+        the requests took no longer, by the source's proxy), ``mutual_tls`` (the share of them, 0 to 1, that
+        both proxies say went over mutual TLS; missing where there is none to say so)."""
         super().__init__(as_figure(self.drawing), mesh.caption)
 
     def _repr_mimebundle_(self, **_: Any) -> Described:
@@ -156,26 +139,9 @@ def _name(node: Node) -> str:
 
 def _caption(title: str, edges: Sequence[Edge], nodes: Mapping[str, Node]) -> str:
     lines = [
-        f"{_name(nodes[edge.source])} → {_name(nodes[edge.destination])}: {_requests(edge.requests)}"
-        f"{f' ({_per_cent(edge.share)})' if edge.share < 1 else ''}"
-        f"{', ' + _errors(edge.errors) if edge.errors else ''}"
-        for edge in edges
+        f"{_name(nodes[edge.source])} → {_name(nodes[edge.destination])}: {in_words(edge)}" for edge in edges
     ]
     return "\n".join([title, *(lines or [gettext(_NOTHING)])])
-
-
-def _requests(number: int) -> str:
-    return ngettext("{number} request", "{number} requests", number)
-
-
-def _errors(number: int) -> str:
-    return ngettext("{number} with errors", "{number} with errors", number)
-
-
-def _per_cent(share: float) -> str:
-    """``50 %``; what is neither nothing nor all is never shown as such."""
-    shown = round(100 * share)
-    return "<1 %" if not shown else ">99 %" if shown == 100 and share < 1 else f"{shown} %"
 
 
 class _Composer:
@@ -198,6 +164,8 @@ class _Composer:
 
     def drawing(self, title: str) -> Drawing:
         width, height = size(self._places.values())
+        locked = any(edge.locked for edge in self._edges)
+        height += LEGEND_HIGH * locked
         drawing = Drawing(title, width, height)
         for frame in frames(self._nodes, self._places, self._running.namespaces, self._learner):
             drawing.shapes += self._frame(frame)
@@ -205,7 +173,10 @@ class _Composer:
             drawing.shapes += _node(node, self._places[key])
         for edge in self._edges:
             drawing.shapes += self._edge(edge)
-        drawing.shapes += _legend(gettext(_LEGEND if self._edges else _NOTHING), height)
+        words = gettext(_LEGEND if self._edges else _NOTHING)
+        drawing.shapes += _legend(words, height - LEGEND_HIGH * locked)
+        if locked:
+            drawing.shapes += legend(12, height - 15)
         return drawing
 
     def _frame(self, frame: Frame) -> Iterator[Box | Words | Note]:
@@ -221,13 +192,17 @@ class _Composer:
         if rules and frame.namespace == self._learner.home:
             yield from _listed([rule.name for rule in rules], frame.x + 11, frame.y + 34)
 
-    def _edge(self, edge: Edge) -> Iterator[Arrow | Words | Note]:
+    def _edge(self, edge: Edge) -> Iterator[Arrow | Box | Words | Note]:
         points = way(edge.source, edge.destination, self._places, shift=self._shift(edge))
         colour = ERROR if edge.failed else _colour(self._nodes[edge.destination])
         yield Arrow(points, colour, self._thick(edge), dashed=edge.failed)
-        share = "" if edge.source == CLIENT else _per_cent(edge.share)
-        yield from _label(points, f"{edge.requests}", share, f"✗ {edge.errors}" if edge.errors else "")
-        yield Note(tuple(between(*_longest(points), 3)), self._told(edge))
+        yield from label(points, edge)
+        told = tuple(between(*longest(points), 3))
+        if edge.locked:
+            at = lock_of(*longest(points))
+            yield from lock(*at)
+            told = (*told, at)
+        yield Note(told, self._told(edge))
 
     def _thick(self, edge: Edge) -> float:
         return 1.0 + 8.0 * edge.share if self._wide else 1.5 + 1.7 * edge.requests / self._most
@@ -239,18 +214,8 @@ class _Composer:
         return 9.0 if self._places[edge.destination].x > self._places[edge.source].x else -9.0
 
     def _told(self, edge: Edge) -> str:
-        lines = [
-            f"<b>{_name(self._nodes[edge.source])} → {_name(self._nodes[edge.destination])}</b>",
-            gettext(
-                "{requests}, {per_cent} of what was sent from there",
-                requests=_requests(edge.requests),
-                per_cent=_per_cent(edge.share),
-            ),
-            _errors(edge.errors),
-            gettext("half of them within {p50_ms:.0f} ms", p50_ms=edge.p50_ms),
-            *([gettext("for {about}", about=", ".join(edge.about))] if edge.about else []),
-        ]
-        return "<br>".join(lines)
+        ends = f"<b>{_name(self._nodes[edge.source])} → {_name(self._nodes[edge.destination])}</b>"
+        return "<br>".join([ends, *details(edge)])
 
 
 def _listed(names: list[str], x: float, y: float) -> Iterator[Words]:
@@ -368,38 +333,3 @@ def _told_of(node: Node) -> str:
             *gateways,
         ]
     )
-
-
-# -------------------------------------------------------------------------------------------- labels
-
-
-def _longest(points: tuple[Point, ...]) -> tuple[Point, Point]:
-    pairs = list(pairwise(points))
-    return max(pairs, key=lambda pair: abs(pair[1][0] - pair[0][0]) + abs(pair[1][1] - pair[0][1]))
-
-
-def _label(points: tuple[Point, ...], requests: str, share: str, errors: str) -> Iterator[Words]:
-    """Beside an arrow up or down, above one to the side, in the middle of a slanting one."""
-    (x1, y1), (x2, y2) = _longest(points)
-    x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    if len(points) > 2:
-        yield _detour_label((x1, y1), (x2, y2), "  ".join(filter(None, (requests, share, errors))))
-    elif abs(x2 - x1) < 1:
-        yield Words(x + 8, y - 7 * bool(share), requests, 12, bold=True, align="left")
-        yield Words(x + 8, y + 6, share, 11, align="left")
-        yield Words(x - 8, y, errors, 12, ERROR, bold=True, align="right")
-    else:
-        flat = abs(y2 - y1) < 1
-        tops = (-24, -11, 12) if flat and share else (-11, -11, 12) if flat else (-7, 6, 20)
-        yield Words(x, y + tops[0], requests, 12, bold=True, ground=True)
-        yield Words(x, y + tops[1], share, 11, ground=bool(share))
-        yield Words(x, y + tops[2], errors, 12, ERROR, bold=True, ground=bool(errors))
-
-
-def _detour_label(a: Point, b: Point, told: str) -> Words:
-    """Above a lane; and left of a way down the side, between the first two rows."""
-    if a[0] == b[0]:
-        return Words(
-            a[0] + 6, a[1] + (58 if b[1] > a[1] else -58), told, 12, bold=True, align="right", ground=True
-        )
-    return Words((a[0] + b[0]) / 2, a[1] - 10, told, 12, bold=True, ground=True)

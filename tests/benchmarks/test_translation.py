@@ -6,7 +6,8 @@ import pytest
 
 from labkit.embedded.mesh import model
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import MeshState, Proxy, node_id
+from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.pods import node_id
 from labkit.embedded.mesh.translate import translate
 
 pytestmark = pytest.mark.benchmark

@@ -14,6 +14,12 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 
 
+_TWICE = (
+    '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m3"},"foo":1,'
+    '"immutable":false,"immutable":true,"bar":2,"data":{"a":"1","a":"2"}}'
+)
+
+
 class Request(NamedTuple):
     """One request."""
 
@@ -177,6 +183,7 @@ REQUESTS = {
     "no yaml": Request("POST", MAPS, "a: [", "application/yaml"),
     "text": Request("POST", MAPS, "x", "text/plain"),
     "unknown field, strict": Request("POST", f"{MAPS}?fieldValidation=Strict", _map("m3", foo=1)),
+    "unknown field and one twice, strict": Request("POST", f"{MAPS}?fieldValidation=Strict", _TWICE),
     "unknown field, warn": Request("POST", f"{MAPS}?fieldValidation=Warn&dryRun=All", _map("m3", foo=1)),
     "unknown validation": Request("POST", f"{MAPS}?fieldValidation=Some", _map("m3")),
     "unknown dry run": Request("POST", f"{MAPS}?dryRun=Some", _map("m3")),
@@ -452,6 +459,9 @@ REQUESTS = {
         spec={"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": NS}},
     ),
     "who am I": _review("SelfSubjectReview", "authentication.k8s.io"),
+    "may I as a table": _review("SelfSubjectAccessReview", AUTHORIZATION)._replace(
+        accept=TABLE.partition(",")[0]
+    ),
     "may I nothing": _review("SelfSubjectAccessReview", AUTHORIZATION, spec={}),
     "may I two things": _review(
         "SelfSubjectAccessReview",

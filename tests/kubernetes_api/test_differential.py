@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from . import differential_crds, differential_kept, differential_policy, differential_workloads
+from . import (
+    differential_admission,
+    differential_crds,
+    differential_kept,
+    differential_policy,
+    differential_system,
+    differential_workloads,
+)
 from .differential_requests import REQUESTS as OTHERS
 
 _LAST = {"delete namespace": OTHERS["delete namespace"]}
@@ -20,6 +27,8 @@ _PARTS = (
     differential_policy.REQUESTS,
     differential_workloads.REQUESTS,
     differential_kept.REQUESTS,
+    differential_admission.REQUESTS,
+    differential_system.REQUESTS,
     differential_crds.REQUESTS,
     _LAST,
 )
@@ -47,6 +56,9 @@ DIFFER = {
     "ratio of nothing": "the real one takes a value for the factor it is to be a multiple of",
     "daemon sets as a table": "the real one keeps the template's number in a field of its own inside",
     "scaler without policies": "the embedded one drops an empty list when it reads one",
+    "attachment that changes": _STRUCT,
+    "address that moves": _STRUCT,
+    "one flow as a table": "nobody here looks whether its priority level is there",
     "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""

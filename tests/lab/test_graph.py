@@ -48,8 +48,9 @@ def test_a_split_with_a_dead_end(lab):
 
 def test_the_long_way_passes_the_ingress_gateway_twice(lab):
     lab.goto(6, finished=True)
+    graph = lab.graph(of=lab.curl("/service-a"))
 
-    assert calls(lab.graph(of=lab.curl("/service-a"))) == {
+    assert calls(graph) == {
         ("client", IN): 1,
         (IN, "ServiceA"): 1,
         ("ServiceA", "ServiceC"): 1,
@@ -57,6 +58,12 @@ def test_the_long_way_passes_the_ingress_gateway_twice(lab):
         ("egress gateway", AGAIN): 1,
         (AGAIN, "External Cluster Service"): 1,
     }
+    by_mutual_tls = graph.table[graph.table["mutual_tls"] == 1]
+    assert set(zip(by_mutual_tls["source"], by_mutual_tls["destination"], strict=True)) == {
+        (IN, "ServiceA"),
+        ("ServiceA", "ServiceC"),
+        (AGAIN, "External Cluster Service"),
+    }, "a gateway's port 80 is called in plain text"
 
 
 def test_an_unknown_host_and_a_pod_without_proxy(lab):

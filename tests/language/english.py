@@ -21,6 +21,7 @@ _TERMS = """
     default delay errors exportTo headless noexec seccomp xx
     DI EnvoyFilter Ready Telemetry UT UTC
     AnalysisTemplate Argo Go Job Rollout Rollouts curl
+    Debian Docker Linux NAT TMPDIR Ubuntu WSL curl export firewalld libvirt localhost sh ufw y
 """
 ALLOWED = set(_TERMS.split())
 _NOT_WORDS = [

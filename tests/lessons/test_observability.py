@@ -106,6 +106,34 @@ def test_customizing_metrics_with_the_telemetry_api(observed: Class) -> None:
     observed.delete("telemetry", "custom-tags")
 
 
+CLASSES = {
+    "request_operation": "request.method == 'POST' ? 'CreateReview' : "
+    "request.url_path.matches('^/anything/[[:alnum:]]*$') ? 'GetReview' : 'unknown'",
+    "response_class": "response.code >= 500 ? '5xx' : response.code >= 400 ? '4xx' : '2xx'",
+}
+
+
+def test_classifying_metrics_by_request_and_response(observed: Class) -> None:
+    """As the task does, but that the conditions stand in the Telemetry: its plugin is code from elsewhere."""
+    tags = json.dumps({name: {"value": cel} for name, cel in CLASSES.items()})
+    said = observed.apply(
+        telemetry(
+            "classes",
+            f"{{metrics: [{{providers: [{{name: prometheus}}], overrides: [{{match: "
+            f"{{metric: REQUEST_COUNT, mode: CLIENT_AND_SERVER}}, tagOverrides: {tags}}}]}}]}}",
+        )
+    )
+    for call_ in ("-X POST httpbin:8000/post", "httpbin:8000/anything/7", "httpbin:8000/status/503"):
+        observed.type("curl", f"curl -s -o /dev/null {call_}", container="curl")
+
+    assert "Warning" not in said
+    for name in ("httpbin", "curl"):
+        for operation, answer in (("CreateReview", "2xx"), ("GetReview", "2xx"), ("unknown", "5xx")):
+            labels = f'request_operation="{operation}",response_class="{answer}"}} 1'
+            until(lambda: labels in "".join(counted(observed, name, "istio_requests_total")), labels)  # noqa: B023
+    observed.delete("telemetry", "classes")
+
+
 def test_metrics_of_tcp_services(observed: Class) -> None:
     observed.type("curl", "echo world | nc -w 2 tcp-echo 9000", container="curl", check=False)
     until(lambda: bool(counted(observed, "tcp-echo", "istio_tcp_connections_closed_total")))

@@ -261,3 +261,16 @@ def test_trust_domain_migration(foo: Class) -> None:
     until(lambda: asked(foo, "/ip") == "403")
     settings(foo, {"trustDomain": "new-td", "trustDomainAliases": ["old-td"]})
     until(lambda: asked(foo, "/ip") == "200")
+
+
+def test_minimum_tls_version(foo: Class) -> None:
+    def offered(version: str) -> str:
+        command = f"echo | openssl s_client -alpn istio -{version} -connect httpbin:8000 2>&1"
+        return foo.type("curl", command, container="istio-proxy", check=False)
+
+    assert "Cipher is ECDHE" in offered("tls1_2")
+    settings(foo, {"meshMTLS": {"minProtocolVersion": "TLSV1_3"}})
+    until(lambda: "alert protocol version" in offered("tls1_2"))
+    assert "TLSv1.3, Cipher is TLS_" in offered("tls1_3")
+    settings(foo, {"meshMTLS": {}})
+    until(lambda: "Cipher is ECDHE" in offered("tls1_2"))

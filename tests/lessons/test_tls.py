@@ -183,7 +183,17 @@ def test_mutual_tls_and_how_to_come_to_it(httpbin: Class) -> None:
     httpbin.apply(f"{strict}spec: {{mtls: {{mode: STRICT}}}}")
     assert httpbin.type("curl", f"{CODE} {url}/status/200") == "200"
     assert httpbin.type("legacy", f"{CODE} {url}/status/200", check=False).startswith("000")
+    of_workload = (
+        "{selector: {matchLabels: {app: httpbin}}, mtls: {mode: STRICT}, portLevelMtls: {8080: MODE}}"
+    )
+    of_workload = f"{strict.replace('default', 'httpbin')}spec: {of_workload}"
+    httpbin.apply(of_workload.replace("MODE", "{mode: DISABLE}"))
+    until(lambda: httpbin.type("legacy", f"{CODE} {url}/status/200", check=False) == "200")
+    until(lambda: "X-Forwarded-Client-Cert" not in httpbin.type("curl", f"curl -sS {url}/headers"))
     httpbin.delete("peerauthentication", "default")
+    httpbin.apply(of_workload.replace(", portLevelMtls: {8080: MODE}", ""))
+    until(lambda: httpbin.type("legacy", f"{CODE} {url}/status/200", check=False).startswith("000"))
+    httpbin.delete("peerauthentication", "httpbin")
     assert httpbin.type("legacy", f"{CODE} {url}/status/200") == "200"
     httpbin.delete("deployment", "legacy")
 

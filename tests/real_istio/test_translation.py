@@ -11,7 +11,7 @@ import time
 import pytest
 import yaml
 
-from labkit.embedded.mesh.model import node_id
+from labkit.embedded.mesh.pods import node_id
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.types import Type
 

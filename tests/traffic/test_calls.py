@@ -1,5 +1,6 @@
 """Edges out of access logs: real lines, and any lines at all."""
 
+import math
 import time
 
 import pandas as pd
@@ -59,11 +60,15 @@ def line(
     xff="-",
     name="x",
     route="-",
+    request="6b4f",
+    local="127.0.0.6:1",
+    tls="-",
 ):
     """A line as Envoy writes it in Istio's format."""
     return (
         f'[2026-01-31T12:00:00.000Z] "GET /{name} HTTP/1.1" {code} {flags} via_upstream - "-" '
-        f'0 20 {ms} 1 "{xff}" "curl/8" "6b4f" "{name}" "{host}" {cluster} 127.0.0.6:1 {here} {peer} - {route}'
+        f'0 20 {ms} 1 "{xff}" "curl/8" "{request}" "{name}" "{host}" {cluster} '
+        f"{local} {here} {peer} {tls} {route}"
     )
 
 
@@ -225,6 +230,61 @@ def test_ipv6():
     edges = calls(lines, running)
 
     assert edges[["source", "destination"]].to_numpy().tolist() == [[A, B], [B, A]]
+
+
+SNI = "outbound_.80_._.b-srv.dev-service-mesh.svc.cluster.local"
+
+
+def a_calls_b(*told, caller="a", **more):
+    """A line of the caller's for each request, and where *told* names what the TLS asked for, one of b's."""
+    host = f"{IPS['b']}:80"
+    for n, tls in enumerate(told):
+        yield log(caller, line(peer="x:1", cluster=outbound("b-srv"), host=host, request=f"{n}", **more))
+        if tls is not None:
+            cluster, peer = "inbound|80||", "192.0.2.2:0"  # by its X-Forwarded-For, as sidecars have it
+            yield log(
+                "b", line(peer=peer, cluster=cluster, host=host, here=host, request=f"{n}", tls=tls, xff="1")
+            )
+
+
+def mutual_tls(*frames):
+    """(source, destination) → the share that went over mutual TLS."""
+    edges = calls(together(*frames), RUNNING)
+    return {(row.source, row.destination): row.mutual_tls for row in edges.itertuples()}
+
+
+@pytest.mark.parametrize(
+    ("told", "share"),
+    [
+        ([SNI, SNI], 1.0),
+        (["-"], 0.0),
+        ([SNI, "-", None], 0.5),
+        (["b.example.com"], 0.0),  # a name asked for by who has no certificate of the mesh's
+    ],
+)
+def test_mutual_tls_is_told_by_who_was_called(told, share):
+    assert mutual_tls(*a_calls_b(*told)) == {(A, B): share}
+
+
+def test_where_nobody_tells_nothing_is_said_of_mutual_tls():
+    """A line that has not arrived, one whose own addresses look like an answer, and a client's."""
+    pod_itself = {"here": f"{IPS['b']}:80"}
+
+    assert all(map(math.isnan, mutual_tls(*a_calls_b(None), *a_calls_b(None, **pod_itself)).values()))
+    assert math.isnan(mutual_tls(inbound("a", "192.0.2.77"))[CLIENT, A])
+
+
+def test_mutual_tls_to_a_gateway_is_known_by_the_connection():
+    """It makes an id of its own."""
+    ends, at = {"local": f"{IPS['c']}:4444"}, f"{EGRESS}:8443"
+    sent = line(peer="x:1", cluster=outbound("egressgateway", SYSTEM), host=at, request="1", **ends)
+    came = line(
+        peer=ends["local"], cluster=outbound("ext-srv", EXTERNAL), host=f"{IPS['ext']}:80", here=at, tls=SNI
+    )
+
+    found = mutual_tls(log("c", sent), log("egressgateway", came))
+    assert found[C, OUT] == 1.0
+    assert math.isnan(found[OUT, EXT])
 
 
 def test_nothing_seen():

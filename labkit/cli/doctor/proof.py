@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from labkit.cli.doctor.findings import Finding
 from labkit.cli.progress import Progress
 from labkit.errors import LabkitError
+from labkit.language import gettext
 
 if TYPE_CHECKING:
     from labkit.kube.api.api import Api
@@ -62,12 +63,12 @@ def prove(shown: Progress, scenario: Scenario) -> Finding:
     """One real request, or the reason why there is none."""
     from labkit.cli.throw_away import throw_away_home
 
-    thing = "a request through gateway and sidecars of a throw-away cluster"
+    thing = gettext("a request through gateway and sidecars of a throw-away cluster")
     try:
         with throw_away_home() as home:
             why = _tried(shown, home, scenario)
-            seconds = f"{shown.seconds:.1f} s"
-            shown.doing("throwing the cluster away")
+            seconds = gettext("{seconds:.1f} s", seconds=shown.seconds)
+            shown.doing(gettext("throwing the cluster away"))
     except LabkitError as error:
         why, seconds = str(error), ""
     return Finding(f"{thing} ({seconds})" if not why else thing, not why, why)
@@ -80,7 +81,7 @@ def _tried(shown: Progress, home: Path, scenario: Scenario) -> str:
     # What is needed later takes as long to import as the cluster to start, so do both at once.
     importing = threading.Thread(target=_import_all, daemon=True)
     importing.start()
-    shown.doing("starting a throw-away cluster")
+    shown.doing(gettext("starting a throw-away cluster"))
     embedded.start(home, owner=os.getpid())
     importing.join()
     api = connect(kubeconfig=embedded.kubeconfig(home))
@@ -104,7 +105,7 @@ def _sent(api: Api, shown: Progress, asked: Asked) -> str:
     problem = _brought_up(api, shown, asked)
     if problem:
         return why_not_ready(api, problem)
-    shown.doing("sending a request")
+    shown.doing(gettext("sending a request"))
     answer: Answer | LabkitError
     try:
         answer = curl(find_gateway(api).url(asked.path), headers=asked.headers, timeout=15.0)
@@ -112,7 +113,7 @@ def _sent(api: Api, shown: Progress, asked: Asked) -> str:
         answer = error
     if isinstance(answer, Answer) and asked.fits(answer.status, answer.text):
         return ""
-    shown.doing("looking why it failed")
+    shown.doing(gettext("looking why it failed"))
     return why_no_answer(api, answer, asked.scenario)
 
 
@@ -124,7 +125,7 @@ def _brought_up(api: Api, shown: Progress, asked: Asked) -> str:
     from labkit.scenario.learner import Learner
     from labkit.scenario.place import bring_to
 
-    outcome = [f"after {PROOF_SECONDS:.0f} s pods and proxies were not ready"]
+    outcome = [gettext("after {seconds:.0f} s pods and proxies were not ready", seconds=PROOF_SECONDS)]
 
     def work() -> None:
         with contextlib.suppress(Exception):  # of a cluster that is thrown away under it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit.embedded.addresses import API_SERVICE_IP
 from labkit.embedded.api.access import reconciliation
-from labkit.embedded.api.kinds import crds, istio, priority_classes
+from labkit.embedded.api.kinds import crds, istio, priority_classes, service_cidrs
 from labkit.embedded.interfaces import AdmissionRequest, Client
 from labkit.embedded.objects import Obj
 
@@ -21,6 +21,7 @@ def ensure(client: Client, host: str, port: int) -> None:
     for priority in priority_classes.SYSTEM:
         if client.find(priority_classes.RESOURCE, priority["metadata"]["name"]) is None:
             client.create(priority_classes.RESOURCE, priority)
+    _ensure(client, service_cidrs.RESOURCE, service_cidrs.OF_CLUSTER)
     if new or _has_istiod_alone(client):
         define_istio(client)
     known = client.find("services", _META["name"], _META["namespace"]) or {}

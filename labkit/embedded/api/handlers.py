@@ -8,6 +8,7 @@ from aiohttp import web
 
 from labkit.embedded.api.access.gate import Gate
 from labkit.embedded.api.access.token_requests import TokenRequests
+from labkit.embedded.api.admission.webhooks.journal import Unanswered
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.listing import Lister, check_revision
 from labkit.embedded.api.objects.measured import Measured
@@ -23,6 +24,7 @@ from labkit.embedded.api.streams.logs import Logs
 from labkit.embedded.api.streams.open_streams import OpenStreams
 from labkit.embedded.api.streams.port_forward import PortForward
 from labkit.embedded.api.streams.proxy import Proxy
+from labkit.embedded.api.streams.webhook_calls import WebhookCalls
 from labkit.embedded.api.types.resources import MEASURED
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import not_found
@@ -37,6 +39,7 @@ class Handlers:
         self.verbs = verbs
         self.watches = Watches(verbs.store)
         self.proxy = Proxy(verbs, runtime)
+        self.webhooks = WebhookCalls(verbs, runtime)
         self._lister = Lister(verbs.store)
         self._writing = Writing(verbs)
         self._logs = Logs(verbs, runtime)
@@ -53,6 +56,22 @@ class Handlers:
 
     def answer(self, call: Call) -> Answer:
         """The answer, or the coroutine that makes it; ApiError for what is refused."""
+        try:
+            return self._answer(call)
+        except Unanswered as first:
+            return self._reviewed(call, first)
+
+    async def _reviewed(self, call: Call, unanswered: Unanswered) -> web.StreamResponse:
+        """The answer to a write that webhooks have a say in: it is done anew with each answer of theirs."""
+        while True:
+            await self.webhooks.ask(unanswered.questions, call.journal)
+            try:
+                answer = self._answer(call)
+                return answer if isinstance(answer, web.StreamResponse) else await answer
+            except Unanswered as again:
+                unanswered = again
+
+    def _answer(self, call: Call) -> Answer:
         method, target = call.request.method, call.target
         if target.is_not_offered:
             raise not_offered(target)

@@ -24,13 +24,14 @@ from labkit.embedded.api.request import bodies, options, responses
 from labkit.embedded.api.request.incoming import body_of
 from labkit.embedded.api.request.negotiation import JSON
 from labkit.embedded.api.request.target import Target, resolve
+from labkit.embedded.api.streams.webhook_calls import WebhookCalls
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import ApiError, bad_request
 
 _SHUTDOWN_SECONDS = 2.0
-_TARGET = "labkit.target"
-"""Of a request: what its path names."""
-_DEPRECATED = "labkit.deprecated"
+_TARGET = web.RequestKey("target", Target)
+"""Of a request: what its path names, where it names something."""
+_DEPRECATED = web.RequestKey("deprecated", str)
 """Of a request: the warning that belongs to a version that is deprecated."""
 
 log = logging.getLogger("labkit.embedded.api")
@@ -53,6 +54,11 @@ class ApiServer:
         self._handlers = Handlers(client.verbs, runtime, self._gate)
         self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
+
+    @property
+    def webhooks(self) -> WebhookCalls:
+        """Who puts questions to webhooks."""
+        return self._handlers.webhooks
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Serve on *listener* (bound and listening) until :meth:`stop`."""
@@ -96,9 +102,8 @@ class ApiServer:
         if sender and self._door:
             self._door.welcome(request.protocol)
         path, query = request.rel_url.raw_path, dict(request.rel_url.query)
-        target = request[_TARGET] = resolve(self._registry, path)
-        if target is not None and target.kind.custom and (old := deprecation(target.kind, target.version)):
-            request[_DEPRECATED] = old
+        if (target := resolve(self._registry, path)) is not None:
+            _note(request, target)
         asked = attributes.of_request(request.method, path, target, query)
         user = self._gate.admit(sender, request.headers, asked)
         if target is None or user is None:
@@ -114,6 +119,13 @@ class ApiServer:
         """The request with its body, read."""
         body, content_type = (b"", JSON) if self._handlers.streams_body(target) else await body_of(request)
         return Call(request, target, query, requester, self._registry, body, content_type)
+
+
+def _note(request: web.BaseRequest, target: Target) -> None:
+    """Keep what is said of the request after its answer."""
+    request[_TARGET] = target
+    if target.kind.custom and (old := deprecation(target.kind, target.version)):
+        request[_DEPRECATED] = old
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

@@ -123,7 +123,7 @@ async def _run(home: Home, parent: Parent) -> None:
     with claim:
         plan = _plan(home, block)
         async with Cluster(plan, listener) as cluster:
-            # Not before there is a database: see launch._check_database.
+            # Not before there is a database: see preparing._check_database.
             Settings(block, listener.getsockname()[1]).save(home.settings)
             kubeconfig.update(
                 home.kubeconfig, server=server, authority=plan.certificates.authority, token=plan.token

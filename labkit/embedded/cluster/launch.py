@@ -11,19 +11,16 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labkit.embedded.cluster import certificates, ending, files, keys, kubeconfig, logs, notes
+from labkit.embedded.cluster import ending, files
 from labkit.embedded.cluster.holder import Holder
 from labkit.embedded.cluster.home import OWNER, Home
 from labkit.embedded.cluster.lock import is_locked, locked
-from labkit.embedded.node.processes.run_records import RECORDS, RunRecords
-from labkit.embedded.store.aside import Aside
 from labkit.errors import ClusterError, StartFailed
 
 START_TIMEOUT = 60.0
@@ -93,8 +90,10 @@ def start(
             with files.explained(home.root):
                 process, report = _spawn(home, owner)
             try:
+                from labkit.embedded.cluster import notes, preparing  # while the daemon imports its own
+
                 with files.explained(home.root):
-                    _prepare(home, opened, fresh=fresh)
+                    preparing.prepare(home, opened, fresh=fresh)
                 _let_begin(process)
                 meanwhile()
                 _await_ready(home, process, report, timeout)
@@ -104,7 +103,9 @@ def start(
                 raise
             running, mended = find(home), notes.read(home.notes)
         else:
-            mended = _refresh(running)
+            from labkit.embedded.cluster import preparing
+
+            mended = preparing.refresh(home, running.server)
     if running is None:
         raise StartFailed(
             f"The cluster of {home.root} stopped right after its start; `labkit up` to try again."
@@ -116,11 +117,13 @@ def stop(home: Home, *, say: Say = lambda _: None) -> bool:
     """Stop the daemon of *home* and all it started; whether there was one."""
     if not home.root.is_dir():
         return False
+    from labkit.embedded.cluster import preparing
+
     with _alone(home, say):
         was_there = is_locked(home.lock)
         ending.end(home, STOP_TIMEOUT)
         _children[:] = [child for child in _children if child.poll() is None]
-        _sweep(home)
+        preparing.sweep(home)
     return was_there
 
 
@@ -140,60 +143,6 @@ def _alone(home: Home, say: Say) -> Iterator[None]:
                     f"The cluster of {home.root} {why}; wait for it, then try again."
                 ) from None
         yield
-
-
-def _prepare(home: Home, opened: list[str], *, fresh: bool) -> None:
-    """What must be there before the daemon begins: keys, and no rest of a daemon that was killed."""
-    _sweep(home)
-    notes.clear(home.notes)
-    notes.add(home.notes, [*opened, *_check_database(home, fresh=fresh), *keys.ensure(home)])
-
-
-def _refresh(running: Running) -> list[str]:
-    """Look after the keys of a daemon that runs: a kubeconfig that was lost or damaged leads to it again."""
-    home = running.home
-    with files.explained(home.root):
-        faults = keys.faults(home)
-        if not home.kubeconfig.exists() and keys.is_sound(home):
-            authority = certificates.Certificates.of(home.pki).authority
-            token = keys.read_token(home)
-            kubeconfig.update(home.kubeconfig, server=running.server, authority=authority, token=token)
-    return faults
-
-
-def _check_database(home: Home, *, fresh: bool) -> list[str]:
-    """Refuse to begin anew in silence where a cluster's database has gone; with *fresh*, keep the old one.
-
-    SQLite would take no file, or an empty one, for a new database, and throw its log away.
-    """
-    found = sorted(home.root.glob(f"{home.database.name}*"))
-    is_empty = not home.database.exists() or (home.database.is_file() and home.database.stat().st_size == 0)
-    if fresh:
-        moved = [Aside(home.root).move(path, "labkit up --fresh") for path in found]
-        return [f"The cluster begins empty; its database before is kept as {moved[0]}."] if moved else []
-    rests = [path for path in found if path != home.database]
-    was_there = home.settings.exists() or any(home.node.glob("logs/*")) or bool(rests)
-    if is_empty and was_there and not _beside(home.database, ".new").exists():
-        state = "is empty" if home.database.exists() else "is gone"
-        raise StartFailed(
-            f"{home.database} {state}, but a cluster was here before: nothing was started or changed. "
-            "Is its disk not mounted, or was the file moved? Bring it back, then `labkit up`; "
-            "`labkit up --fresh` begins an empty cluster."
-        )
-    return []
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
-
-
-def _sweep(home: Home) -> None:
-    """Remove what only a running daemon needs; end its children where any outlived it."""
-    home.record.unlink(missing_ok=True)
-    run = home.run_folder()
-    if run.exists():
-        RunRecords(files.private_folder(run) / RECORDS).kill_all()
-        shutil.rmtree(run, ignore_errors=True)
 
 
 def _spawn(home: Home, owner: int | None) -> tuple[subprocess.Popen[bytes], int]:
@@ -243,5 +192,7 @@ def _await_ready(home: Home, process: subprocess.Popen[bytes], report: int, time
 
 
 def _last_words(home: Home) -> str:
+    from labkit.embedded.cluster import logs
+
     lines = logs.last_lines(home.stderr) + logs.last_lines(home.log)
     return "".join(f"\n  {line}" for line in [f" Its last words ({home.log}):", *lines]) if lines else ""

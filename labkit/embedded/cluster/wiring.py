@@ -19,20 +19,20 @@ from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.objects import stored
+from labkit.embedded.api.reviewed import ReviewedClient
 from labkit.embedded.api.server import ApiServer
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.views import Kinds, Namespaced
+from labkit.embedded.cluster import late_mesh
 from labkit.embedded.cluster.certificates import Certificates
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.autoscaling_metrics import Measure
 from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.images import images
 from labkit.embedded.images.own import own_images
-from labkit.embedded.interfaces import Client
+from labkit.embedded.interfaces import BuiltinContainer, Client
 from labkit.embedded.mesh.bootstrap import proxy_image
-from labkit.embedded.mesh.control_plane import ControlPlane
 from labkit.embedded.mesh.programs import pilot_discovery
-from labkit.embedded.mesh.validation import admission as istio_validation
 from labkit.embedded.node.containers.catalogue import BuiltinImage, Catalogue, Image, ProcessImage
 from labkit.embedded.node.kubelet import Kubelet
 from labkit.embedded.node.scheduling import Scheduler
@@ -70,12 +70,15 @@ class Cluster:
         registry = catalogue.registry(())
         self._store = Store(plan.database, partial(stored.check, registry), stored.FIRST)
         self._client = InProcessClient(self._store, registry=registry)
-        self._client.add_admission(Injection(self._client))
+        self._injection = Injection(self._client)
+        self._client.add_admission(self._injection)
         self._client.add_admission(bootstrap.IstioDefinitions(self._client))
-        self._client.add_validation(istio_validation)
+        self._client.add_validation(late_mesh.validation)
         self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
-        self._controllers = _controllers(self._client, registry, plan, self._kubelet.usage)
+        self._reviewed = ReviewedClient(self._client)
+        self._controllers = _controllers(self._reviewed, registry, plan, self._kubelet.usage)
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
+        self._reviewed.asks = self._api.webhooks
 
     @property
     def notes(self) -> list[str]:
@@ -84,12 +87,17 @@ class Cluster:
 
     def _catalogue(self) -> Catalogue:
         xds, debug = self._plan.run / "xds.sock", self._plan.run / "istiod.sock"
-        istiod = ControlPlane(self._client, xds, debug)
+        istiod = late_mesh.LateMesh(self._client, partial(self._control_plane, xds, debug))
         mesh: dict[str, Image] = {
             "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
             "istio/pilot:*": BuiltinImage(lambda _: istiod, pilot_discovery(debug)),
         }
         return Catalogue(mesh | images(), own_images(self._plan.images))
+
+    def _control_plane(self, xds: Path, debug: Path) -> BuiltinContainer:
+        from labkit.embedded.mesh.control_plane import ControlPlane
+
+        return ControlPlane(self._client, xds, debug, inject=self._injection.fill)
 
     async def __aenter__(self) -> Cluster:
         self._client.definitions.look()

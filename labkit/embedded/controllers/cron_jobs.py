@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from labkit.embedded import schedules
 from labkit.embedded.controllers.job_status import condition, finished
 from labkit.embedded.controllers.jobs import JOBS
-from labkit.embedded.controllers.ownership import reference
+from labkit.embedded.controllers.ownership import keys_of, reference
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
@@ -46,11 +46,7 @@ class CronJobs:
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The CronJob, or the one that made the Job."""
-        namespace = namespace_of(event.object)
-        if event.resource == CRON_JOBS:
-            return [(namespace, name_of(event.object))]
-        owner = controller_of(event.object)
-        return [(namespace, owner["name"])] if owner and owner["kind"] == "CronJob" else []
+        return keys_of(self._client, event, CRON_JOBS, "CronJob")
 
     def reconcile(self, key: Key) -> float | None:
         """Look after the jobs there are; make the one that is due."""

@@ -8,14 +8,13 @@ from collections.abc import Iterable
 
 from labkit.embedded.controllers.daemon_pods import is_of, may_run, new_pod, node_of
 from labkit.embedded.controllers.history import History, digest_of
-from labkit.embedded.controllers.ownership import claim
+from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.readiness import available_in, is_ready
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.objects import (
     Obj,
-    controller_of,
     is_terminating,
     mutable,
     name_of,
@@ -36,14 +35,10 @@ class DaemonSets:
         self._events = Recorder(client, "daemonset-controller")
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
-        """The DaemonSet itself, the one that owns the pod, all where it is about a node."""
-        namespace = namespace_of(event.object)
-        if event.resource == DAEMON_SETS:
-            return [(namespace, name_of(event.object))]
+        """The DaemonSet itself, or the one of the pod (or that might adopt it); all, of a node."""
         if event.resource == "nodes":
             return [(namespace_of(each), name_of(each)) for each in self._client.list(DAEMON_SETS)]
-        owner = controller_of(event.object)
-        return [(namespace, owner["name"])] if owner and owner["kind"] == "DaemonSet" else []
+        return keys_of(self._client, event, DAEMON_SETS, "DaemonSet")
 
     def reconcile(self, key: Key) -> float | None:
         """One step, then the status."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.controllers.deployment_status import is_complete, status_of
-from labkit.embedded.controllers.ownership import claim
+from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.replicasets import REPLICASETS
 from labkit.embedded.controllers.revisions import (
     REVISION,
@@ -57,15 +57,9 @@ class Deployments:
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The Deployment itself, or the one that owns the ReplicaSet (or might adopt it)."""
-        namespace = namespace_of(event.object)
-        if event.resource == DEPLOYMENTS:
-            return [(namespace, name_of(event.object))]
         if event.resource == "pods":
             return self._keys_of_pod(event)
-        owner = controller_of(event.object)
-        if owner is None:
-            return [(namespace, name_of(each)) for each in self._client.list(DEPLOYMENTS, namespace)]
-        return [(namespace, owner["name"])] if owner["kind"] == "Deployment" else []
+        return keys_of(self._client, event, DEPLOYMENTS, "Deployment")
 
     def _keys_of_pod(self, event: WatchEvent) -> list[Key]:
         """Recreate waits for the last old pod to be gone, which no ReplicaSet's status tells."""

@@ -18,7 +18,7 @@ from labkit.embedded.controllers.job_pods import (
     untracked,
 )
 from labkit.embedded.controllers.job_status import GOALS, Tally, condition, finished, made
-from labkit.embedded.controllers.ownership import claim
+from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.replicasets import deletion_rank
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.events import Recorder
@@ -51,12 +51,8 @@ class Jobs:
         self._events = Recorder(client, "job-controller")
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
-        """The Job, or the one that owns the pod."""
-        namespace = namespace_of(event.object)
-        if event.resource == JOBS:
-            return [(namespace, name_of(event.object))]
-        owner = controller_of(event.object)
-        return [(namespace, owner["name"])] if owner and owner["kind"] == "Job" else []
+        """The Job, or the one that owns the pod (or might adopt it)."""
+        return keys_of(self._client, event, JOBS, "Job")
 
     def reconcile(self, key: Key) -> float | None:
         """Count who is over, make or delete pods, write the status."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from labkit.embedded.controllers.conditions import turned
 from labkit.embedded.controllers.namespace_conditions import deletion_conditions
@@ -67,7 +67,8 @@ def root_certificate(client: Client, authority: str) -> InEveryNamespace:
 class NamespaceDeletion:
     """Empties a namespace that is being deleted; the last object's end ends the namespace too.
 
-    Owners go before what they own, so that nothing is made anew meanwhile; events go last.
+    Pods go first, and the rest when none is left: what they need is there to their end. Then owners go
+    before what they own; events go last.
     """
 
     resources = (EVERYTHING,)
@@ -94,14 +95,22 @@ class NamespaceDeletion:
         namespace = self._client.find("namespaces", key[1])
         if namespace is None or not is_terminating(namespace):
             return
-        failures = [failure for resource in self._namespaced for failure in self._empty(resource, key[1])]
-        left = {resource: self._client.list(resource, key[1]) for resource in self._namespaced}
+        failures, left = self._emptied(["pods"], key[1])
+        if not any(left.values()) and not failures:
+            failures, left = self._emptied(self._namespaced, key[1])
         if any(left.values()):
             self._tell(namespace, left, failures)
         else:
             self._client.finalize_namespace(key[1])
         if failures:
             raise failures[0]
+
+    def _emptied(
+        self, resources: Sequence[str], namespace: str
+    ) -> tuple[list[ApiError], dict[str, list[Obj]]]:
+        """Delete all *resources*; what went wrong, and what is still there."""
+        failures = [failure for resource in resources for failure in self._empty(resource, namespace)]
+        return failures, {resource: self._client.list(resource, namespace) for resource in resources}
 
     def _empty(self, resource: str, namespace: str) -> Iterator[ApiError]:
         for obj in self._client.list(resource, namespace):
@@ -121,6 +130,6 @@ class NamespaceDeletion:
 
 
 def _order(resource: str) -> tuple[int, str]:
-    first = ["deployments.apps", "replicasets.apps", "pods", "services"]
+    first = ["deployments.apps", "replicasets.apps", "services"]
     rank = first.index(resource) if resource in first else len(first) + (resource == "events")
     return rank, resource

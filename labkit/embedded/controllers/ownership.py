@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.embedded.interfaces import Client
+from labkit.embedded.controllers.runtime import Key
+from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.objects import (
     Obj,
     controller_of,
@@ -26,6 +27,19 @@ def reference(owner: Obj) -> Obj:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def keys_of(client: Client, event: WatchEvent, resource: str, kind: str) -> list[Key]:
+    """Whom of *resource* an event is about: itself, who owns the object, or all that might adopt it."""
+    namespace = namespace_of(event.object)
+    if event.resource == resource:
+        return [(namespace, name_of(event.object))]
+    owner = controller_of(event.object)
+    if owner is None:
+        return [(namespace, name_of(each)) for each in client.list(resource, namespace)]
+    group = owner["apiVersion"].rpartition("/")[0]
+    is_ours = owner["kind"] == kind and group == resource.partition(".")[2]
+    return [(namespace, owner["name"])] if is_ours else []
 
 
 def selects(selector: Obj, labels: dict[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.controllers.conditions import turned
-from labkit.embedded.controllers.ownership import claim, reference
+from labkit.embedded.controllers.ownership import claim, keys_of, reference
 from labkit.embedded.controllers.readiness import available_in, is_ready
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.events import Recorder
@@ -14,7 +14,6 @@ from labkit.embedded.objects import (
     Obj,
     annotations_of,
     condition_of,
-    controller_of,
     is_terminating,
     labels_of,
     mutable,
@@ -39,13 +38,7 @@ class ReplicaSets:
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
         """The ReplicaSet itself, or the one that owns the pod (or might adopt it)."""
-        namespace = namespace_of(event.object)
-        if event.resource == self._resource:
-            return [(namespace, name_of(event.object))]
-        owner = controller_of(event.object)
-        if owner is None:
-            return [(namespace, name_of(each)) for each in self._client.list(self._resource, namespace)]
-        return [(namespace, owner["name"])] if owner["kind"] == self._kind else []
+        return keys_of(self._client, event, self._resource, self._kind)
 
     def reconcile(self, key: Key) -> float | None:
         """Create or delete pods until the number is right; then the status."""

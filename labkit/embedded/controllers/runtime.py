@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from labkit.embedded.interfaces import EVERYTHING, Client, WatchEvent
+from labkit.embedded.interfaces import EVERYTHING, Client, NotYet, WatchEvent
 from labkit.embedded.status import ApiError
 
 FIRST_RETRY, LAST_RETRY = 0.05, 30.0  # seconds
@@ -114,7 +114,12 @@ class Loop:
         item = (controller, key)
         try:
             again = controller.reconcile(key)
+        except NotYet as waiting:
+            waiting.answered.add_done_callback(lambda _: self._add(controller, key))
+            return
         except Exception as error:
+            if _is_over(error):
+                return
             self._failures[item] = self._failures.get(item, 0) + 1
             again = min(FIRST_RETRY * 2 ** min(self._failures[item] - 1, 16), LAST_RETRY)
             self._tell(item, error, again)
@@ -138,3 +143,9 @@ class Loop:
     def _due(self, item: tuple[Controller, Key]) -> None:
         self._timers.pop(item, None)
         self._add(*item)
+
+
+def _is_over(error: Exception) -> bool:
+    """Whether it was refused since its namespace ends, which trying again does not change."""
+    causes = error.details.get("causes", []) if isinstance(error, ApiError) else []
+    return any(each.get("reason") == "NamespaceTerminating" for each in causes)

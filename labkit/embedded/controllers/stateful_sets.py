@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labkit.embedded.controllers.history import History
-from labkit.embedded.controllers.ownership import claim
+from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.readiness import available_in, is_ready
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.controllers.stateful_pods import is_well, new_pod, ordinal, revision_of, start
@@ -17,7 +17,6 @@ from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.objects import (
     Obj,
-    controller_of,
     is_terminating,
     mutable,
     name_of,
@@ -39,12 +38,8 @@ class StatefulSets:
         self._events = Recorder(client, "statefulset-controller")
 
     def keys(self, event: WatchEvent) -> Iterable[Key]:
-        """The StatefulSet itself, or the one that owns the pod."""
-        namespace = namespace_of(event.object)
-        if event.resource == STATEFUL_SETS:
-            return [(namespace, name_of(event.object))]
-        owner = controller_of(event.object)
-        return [(namespace, owner["name"])] if owner and owner["kind"] == "StatefulSet" else []
+        """The StatefulSet itself, or the one that owns the pod (or might adopt it)."""
+        return keys_of(self._client, event, STATEFUL_SETS, "StatefulSet")
 
     def reconcile(self, key: Key) -> float | None:
         """One step, then the status."""

@@ -44,6 +44,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Programs that are in it, by the name one types: what each is on this machine."""
+    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Folders that it has, which a container may write to: path → name → content."""
     directory: Path | None = None
     """Its working folder, where that is one of this machine."""
 
@@ -60,6 +62,7 @@ class Program:
                 name: value for name, value in self.environment.items() if name not in launch.environment
             },
             programs=self.commands,
+            folders=self.folders,
             directory=self.directory,
         )
 

@@ -1,4 +1,4 @@
-"""Servers that lessons call: httpbin (there are two, which differ), an echo, nginx, a proxy."""
+"""Servers that lessons call: httpbin (there are two, which differ), an echo, httpd, nginx, a proxy."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ _NGINX = Program(
     ["-g", "daemon off;"],
     commands={"nginx": lesson("nginx"), **commands("curl")},
 )
+_HTTPD = Program(
+    "Apache's server with its one page, port 80",
+    lesson("httpd"),
+    folders={
+        "/usr/local/apache2/htdocs": {"index.html": "<html><body><h1>It works!</h1></body></html>\n"},
+    },
+    commands={"httpd": lesson("httpd"), "httpd-foreground": lesson("httpd")},
+)
 
 IMAGES = {
     "mccutchen/go-httpbin:*": _GO_HTTPBIN,
@@ -35,6 +43,7 @@ IMAGES = {
     "labkit/outside-world:*": Program(
         "the outside world as `lab.outside` fills it, ports 80 and 443", lesson("outside")
     ),
+    "httpd:*": _HTTPD,
     "nginx:*": _NGINX,
     "nginxinc/nginx-unprivileged:*": _NGINX,
     "sameersbn/squid:*": _SQUID,

@@ -32,8 +32,7 @@ from typing import Any
 from labkit.embedded.addresses import ADMIN_SOCKET
 from labkit.embedded.interfaces import Launch, ProcessCommand
 from labkit.embedded.mesh.drain import drain
-from labkit.embedded.mesh.model import node_id
-from labkit.embedded.mesh.pods import node_type_of
+from labkit.embedded.mesh.pods import node_id, node_type_of
 from labkit.embedded.mesh.programs import pilot_agent
 from labkit.embedded.mesh.workloads import environment
 from labkit.embedded.objects import annotations_of, labels_of, name_of, namespace_of, uid_of
@@ -226,8 +225,9 @@ def _xds_cluster(socket: Path) -> dict[str, Any]:
 
 
 def _ads() -> dict[str, Any]:
-    # Envoy would wait up to 30 s between attempts; a restarted istiod shall be found again at once.
-    back_off = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "3s"}}
+    # Envoy would wait up to 30 s between attempts; istiod is found at once when it is back,
+    # or where it was slower to start than Envoy.
+    back_off = {"retry_back_off": {"base_interval": "0.02s", "max_interval": "3s"}}
     service = {"envoy_grpc": {"cluster_name": "xds-grpc", "retry_policy": back_off}}
     return {
         "api_type": "GRPC",

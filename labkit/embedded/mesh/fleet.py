@@ -23,8 +23,8 @@ from labkit.embedded.mesh import unbindable
 from labkit.embedded.mesh.connection import Connection, Offer
 from labkit.embedded.mesh.inquiries import PATIENCE, Inquiries
 from labkit.embedded.mesh.istiod_log import IstiodLog
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource, Snapshot, node_id
-from labkit.embedded.mesh.pods import node_type_of, proxy_container_of
+from labkit.embedded.mesh.model import MeshState, Proxy, Resource, Snapshot
+from labkit.embedded.mesh.pods import node_id, node_type_of, proxy_container_of
 from labkit.embedded.mesh.quarantine import Fault, Quarantine
 from labkit.embedded.mesh.xds.conversation import Conversation
 from labkit.embedded.mesh.xds.resources import Compiler

@@ -2,22 +2,26 @@
 
 When such an object is applied, the webhook's warnings name the fields. That is read once; the condition
 ``Enforced`` of its status, which is ``False``, says the same to whoever looks later (``kubectl describe``).
-An object that is wholly enforced has no such condition.
+An object that is wholly enforced has no such condition. The mesh's settings are a ConfigMap, which has no
+status: there an event says it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.istiod_log import IstiodLog
-from labkit.embedded.mesh.model import Key, MeshState, key_of
+from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
+from labkit.embedded.mesh.model import CONFIG_MAPS, Key, MeshState, key_of
 from labkit.embedded.mesh.validation import without_effect
-from labkit.embedded.objects import Obj, condition_of, timestamp
+from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp
 from labkit.embedded.status import ApiError
 
-ENFORCED = "Enforced"
+ENFORCED, WITHOUT_EFFECT = "Enforced", "WithoutEffect"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class KeptObjects:
 
     def __init__(self, client: Client, log: IstiodLog) -> None:
         self._client, self._log = client, log
+        self._recorder = Recorder(client, "istiod")
         self._looked_at: dict[Key, tuple[object, Kept]] = {}
 
     @property
@@ -50,14 +55,22 @@ class KeptObjects:
         """Look at what has changed since the last *state*."""
         looked_at: dict[Key, tuple[object, Kept]] = {}
         for resource, those in state.objects.items():
-            for obj in those if resource.endswith(".istio.io") else ():
+            for obj in filter(partial(_is_meshs, resource), those):
                 key, version = key_of(resource, obj), _version(obj)
                 known = self._looked_at.get(key)
                 if known is None or known[0] != version:
                     known = version, Kept(key, str(obj.get("kind")), tuple(without_effect(resource, obj)))
-                    self._tell(obj, known[1])
+                    if resource == CONFIG_MAPS:
+                        self._tell_of_settings(obj, known[1])
+                    else:
+                        self._tell(obj, known[1])
                 looked_at[key] = known
         self._looked_at = looked_at
+
+    def _tell_of_settings(self, obj: Obj, kept: Kept) -> None:
+        for each in kept.fields:
+            self._log.warn("mesh", each)
+            self._recorder.event(obj, "Warning", WITHOUT_EFFECT, each)
 
     def _tell(self, obj: Obj, kept: Kept) -> None:
         said = condition_of(obj, ENFORCED)
@@ -77,7 +90,13 @@ class KeptObjects:
 
 def _version(obj: Obj) -> object:
     meta = obj.get("metadata") or {}
-    return meta.get("uid"), meta.get("annotations"), obj.get("spec")
+    return meta.get("uid"), meta.get("annotations"), obj.get("spec"), obj.get("data")
+
+
+def _is_meshs(resource: str, obj: Obj) -> bool:
+    if resource == CONFIG_MAPS:
+        return (namespace_of(obj), name_of(obj)) == (ROOT_NAMESPACE, CONFIG_MAP)
+    return resource.endswith(".istio.io")
 
 
 def _status(obj: Obj, kept: Kept) -> dict[str, Any]:
@@ -86,7 +105,7 @@ def _status(obj: Obj, kept: Kept) -> dict[str, Any]:
     told = {
         "type": ENFORCED,
         "status": "False",
-        "reason": "WithoutEffect",
+        "reason": WITHOUT_EFFECT,
         "message": str(kept),
         "lastTransitionTime": timestamp(),
         "observedGeneration": (obj.get("metadata") or {}).get("generation") or 0,

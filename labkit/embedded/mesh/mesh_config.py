@@ -6,15 +6,17 @@ are kept in :attr:`MeshConfig.not_enforced`, so that whoever applies the map can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
 from labkit.embedded.mesh.durations import seconds
-from labkit.embedded.mesh.security.extension_providers import KINDS
 from labkit.embedded.objects import Obj
+from labkit.embedded.proxy_config import leads_out
+from labkit.embedded.settings import ALL, PROXY_SETTINGS, Read, fields, unread
 
 ROOT_NAMESPACE = "istio-system"
 CONFIG_MAP = "istio"
@@ -108,15 +110,35 @@ class MeshConfig:
         return cls.parse(((config_map or {}).get("data") or {}).get("mesh", ""))
 
 
+_INSTALLED = MeshConfig(
+    default_config={"discoveryAddress": "istiod.istio-system.svc:15012"},
+    default_providers={"metrics": ["prometheus"]},
+)
+_AT_FIRST = tuple(
+    replace(_INSTALLED, access_log_file=log, outbound_traffic_policy=policy)
+    for log in ("", "/dev/stdout")
+    for policy in (ALLOW_ANY, REGISTRY_ONLY)
+)
+
+
+def is_as_installed(config_map: Obj) -> bool:
+    """Whether these are settings that Istio is installed with: there is nothing to say against them."""
+    try:
+        mesh = MeshConfig.from_config_map(config_map)
+    except MeshConfigError:
+        return False
+    return mesh in _AT_FIRST and not mesh.not_enforced
+
+
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
 
-_FIELDS = {_camel(each.name): each.name for each in fields(MeshConfig) if each.name != "not_enforced"}
+_FIELDS = {
+    _camel(each.name): each.name for each in dataclasses.fields(MeshConfig) if each.name != "not_enforced"
+}
 _RENAMED = {"outboundTrafficPolicy", "pathNormalization", "tlsDefaults"}
-# Settings that the installed map carries and that hold here, or whose default is what we do.
-_HARMLESS = {"enablePrometheusMerge", "rootNamespace", "trustDomain", "meshMTLS"}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,6 +154,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     known |= {"tls_defaults": _tls_settings(values, "tlsDefaults")}
     _refuse_wrong_types(known)
     _refuse_unknown_enums(known)
+    _refuse_odd_providers(known.get("extension_providers", ()))
     return known
 
 
@@ -163,11 +186,19 @@ def _texts(section: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
 
 def _refuse_wrong_types(known: Mapping[str, Any]) -> None:
     for name, value in known.items():
-        wanted = _WANTED.get(name, str)
+        wanted = _WANTED[name]
         if not isinstance(value, wanted):
             raise MeshConfigError(f"{_camel(name)} is {value!r}; it is a {_TYPE_NAMES[wanted]}")
         if name.endswith("_timeout"):
             _refuse_no_duration(name, str(value))
+
+
+def _refuse_odd_providers(providers: tuple[Any, ...]) -> None:
+    for each in providers:
+        rest = [each[key] for key in each if key != "name"] if isinstance(each, Mapping) else [each]
+        for one in rest:
+            if not isinstance(one, Mapping | None):
+                raise MeshConfigError(f"extensionProviders: {one!r} is no mapping")
 
 
 def _refuse_no_duration(name: str, value: str) -> None:
@@ -177,15 +208,12 @@ def _refuse_no_duration(name: str, value: str) -> None:
         raise MeshConfigError(f"{_camel(name)}: {error}") from error
 
 
-_WANTED: Mapping[str, type] = {
-    "default_http_retry_policy": Mapping,
-    "default_config": Mapping,
-    "default_providers": Mapping,
-    "enable_auto_mtls": bool,
-    "mesh_mtls": TlsSettings,
-    "tls_defaults": TlsSettings,
-    **{each.name: tuple for each in fields(MeshConfig) if str(each.type).startswith("tuple")},
-}
+def _wanted(annotation: str) -> type:
+    kinds: dict[str, type] = {"tuple": tuple, "Mapping": Mapping, "bool": bool, "TlsSettings": TlsSettings}
+    return next((kind for name, kind in kinds.items() if annotation.startswith(name)), str)
+
+
+_WANTED = {each.name: _wanted(str(each.type)) for each in dataclasses.fields(MeshConfig)}
 _TYPE_NAMES: Mapping[type, str] = {str: "text", tuple: "list", Mapping: "mapping", bool: "true or false"}
 
 
@@ -210,24 +238,66 @@ def _refuse_unknown_enums(known: Mapping[str, Any]) -> None:
 
 
 def _unknown(values: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted({*(set(values) - set(_FIELDS) - _HARMLESS), *_unknown_providers(values)}))
+    settings = values.get("defaultConfig") or {}
+    variables = settings.get("proxyMetadata") or {} if isinstance(settings, Mapping) else {}
+    refused = [f"defaultConfig.proxyMetadata.{name}" for name in variables if leads_out(str(name))]
+    return tuple(sorted([*unread(values, READ), *refused]))
 
 
-TOLD = (
-    "prometheus",
-    "zipkin",
-    "opentelemetry",
-    "envoyFileAccessLog",
-    "envoyHttpAls",
-    "envoyTcpAls",
-    "envoyOtelAls",
-)
-"""The kinds of provider that proxies tell what they see."""
+_SERVICE = ("service", "port")
+_TOLD_TO = fields(*_SERVICE, "maxTagLength")
+_HEADERS: Read = fields("name", "value")
+_BODY = fields("maxRequestBytes", "allowPartialMessage", "packAsBytes")
+_ASKED = {
+    **fields(*_SERVICE, "timeout", "failOpen", "statusOnError", "clearRouteCache"),
+    "includeRequestBodyInCheck": _BODY,
+}
+_ALS = fields(*_SERVICE, "logName", "filterStateObjectsToLog")
+PROVIDERS: Mapping[str, Read] = {
+    "envoyExtAuthzHttp": {
+        **_ASKED,
+        **fields("pathPrefix", "includeRequestHeadersInCheck", "includeHeadersInCheck"),
+        **fields("includeAdditionalHeadersInCheck", "headersToUpstreamOnAllow"),
+        **fields("headersToDownstreamOnDeny", "headersToDownstreamOnAllow"),
+    },
+    "envoyExtAuthzGrpc": _ASKED,
+    "prometheus": {},
+    "zipkin": {
+        **_TOLD_TO,
+        **fields("enable64bitTraceId", "path", "timeout", "traceContextOption"),
+        "headers": _HEADERS,
+    },
+    "opentelemetry": {
+        **_TOLD_TO,
+        "http": {**fields("path", "timeout"), "headers": _HEADERS},
+        "resourceDetectors": fields("environment", "dynatrace"),
+    },
+    "envoyFileAccessLog": {**fields("path", "omitEmptyValues"), "logFormat": fields("text", "labels")},
+    "envoyHttpAls": {
+        **_ALS,
+        **fields("additionalRequestHeadersToLog", "additionalResponseHeadersToLog"),
+        **fields("additionalResponseTrailersToLog"),
+    },
+    "envoyTcpAls": _ALS,
+    "envoyOtelAls": {**fields(*_SERVICE, "logName"), "logFormat": fields("text", "labels")},
+}
+"""What is read of each kind of ``ExtensionProvider``; nobody here asks or tells those of other kinds."""
 
-
-def _unknown_providers(values: Mapping[str, Any]) -> Iterator[str]:
-    """Providers of kinds that nobody here asks or tells."""
-    for each in values.get("extensionProviders") or []:
-        kinds = sorted(each.keys() - {"name"}) if isinstance(each, Mapping) else []
-        unknown = (kind for kind in kinds if kind not in (*KINDS, *TOLD))
-        yield from (f"extensionProviders[{each.get('name')}].{kind}" for kind in unknown)
+READ: Mapping[str, Read] = {
+    **dict.fromkeys(_FIELDS.keys() - {"meshMtls"}, ALL),
+    "outboundTrafficPolicy": fields("mode"),
+    "pathNormalization": fields("normalization"),
+    "meshMTLS": fields("minProtocolVersion", "cipherSuites"),
+    "tlsDefaults": fields("minProtocolVersion", "cipherSuites", "ecdhCurves"),
+    "defaultHttpRetryPolicy": fields(
+        *("attempts", "perTryTimeout", "retryOn", "backoff"),
+        *("retryRemoteLocalities", "retryIgnorePreviousHosts"),
+    ),
+    "localityLbSetting": fields("enabled", "distribute", "failover", "failoverPriority"),
+    "defaultProviders": fields("metrics", "tracing", "accessLogging"),
+    "extensionProviders": {"name": ALL, **PROVIDERS},
+    # The proxy asks this cluster's istiod, wherever that is said to be.
+    "defaultConfig": {**PROXY_SETTINGS, "discoveryAddress": ALL},
+    # Settings that the installed map carries, and whose default is what is done.
+    "enablePrometheusMerge": ALL,
+}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from labkit.embedded.mesh import ingresses, localities
 from labkit.embedded.mesh.configs import Config, configs_of
+from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.destination_rules import DestinationRules
 from labkit.embedded.mesh.envoy_filters import EnvoyFilters
 from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read_services
@@ -129,11 +131,6 @@ class Proxy:
         return cls(node_id, kind, name, namespace, parts[1], dict(metadata.get("LABELS") or {}), metadata)
 
 
-def node_id(kind: Literal["sidecar", "router"], pod_ip: str, pod: str, namespace: str) -> str:
-    """The id under which a pod's proxy asks for its configuration."""
-    return f"{kind}~{pod_ip}~{pod}.{namespace}~{namespace}.svc.cluster.local"
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """Everything one proxy shall have: by type, name → resource."""
@@ -204,6 +201,40 @@ class MeshState:
         mesh = None if SETTINGS in others else self._given_mesh
         return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port, key_sets=self.key_sets)
 
+    @cached_property
+    def unrouted(self) -> MeshState:
+        """This state without its VirtualServices, which are what changes most.
+
+        What is made from it can't depend on them, and is kept from state to state while nothing else changes:
+        see :meth:`routed`. Itself, where without them it would not be known what is called.
+        """
+        bare = self._with_virtual_services([])
+        bare.unrouted = bare
+        return bare
+
+    def is_routed_anew(self, objects: Mapping[str, Sequence[Obj]], key_sets: Mapping[KeySource, str]) -> bool:
+        """Whether a state of *objects* would differ from this one in VirtualServices at most."""
+        others = (resource for resource in WATCHED if resource != VIRTUAL_SERVICES)
+        return key_sets == self.key_sets and all(
+            _are_the_same(self._objects[each], objects.get(each, ())) for each in others
+        )
+
+    def routed(self, virtual_services: Iterable[Obj]) -> MeshState:
+        """The state of which this is the :attr:`unrouted` one, with these VirtualServices."""
+        state = self._with_virtual_services(virtual_services)
+        state.unrouted = self
+        return state
+
+    def _with_virtual_services(self, virtual_services: Iterable[Obj]) -> MeshState:
+        for name in _IN_COMMON:
+            getattr(self, name)  # made once for both
+        other = copy.copy(self)
+        other._objects = {**self._objects, VIRTUAL_SERVICES: list(virtual_services)}
+        other.memo = {}
+        for name in ("virtual_services", "unrouted"):
+            other.__dict__.pop(name, None)
+        return other
+
     def as_seen_by(self, proxy: Proxy) -> MeshState:
         """This state with the settings of *proxy*'s own: a Sidecar's beside the mesh's."""
         sidecar = self.sidecar_of(proxy)
@@ -217,9 +248,14 @@ class MeshState:
             seen.mesh = dataclasses.replace(self.mesh, outbound_traffic_policy=mode)
             seen.scope = scope
             seen.memo = {}
+            # A scope lets in what VirtualServices lead to.
+            seen.unrouted = seen if scope is not None else self._other_unrouted(proxy, seen)
             self.memo[key] = seen
         state: MeshState = self.memo[key]
         return state
+
+    def _other_unrouted(self, proxy: Proxy, seen: MeshState) -> MeshState:
+        return seen if self.unrouted is self else self.unrouted.as_seen_by(proxy)
 
     def sidecar_of(self, proxy: Proxy) -> Config | None:
         """The Sidecar that *proxy* goes by; gateways go by none."""
@@ -302,6 +338,12 @@ class MeshState:
         )
         played = [played_outside(each, self._objects[PODS]) for each in entries]
         return tuple(sorted([*self.kubernetes_services, *played], key=_age))
+
+    @cached_property
+    def sockets(self) -> tuple[str, ...]:
+        """The addresses of endpoints that are Unix sockets."""
+        found = (each.address for one in self.services for those in one.endpoints.values() for each in those)
+        return tuple(sorted({each for each in found if each.startswith(UNIX)}))
 
     @cached_property
     def _workloads(self) -> SelectedWorkloads:
@@ -408,6 +450,15 @@ class MeshState:
         defaults = self.mesh.default_destination_rule_export_to
         rules = configs_of(self._objects[DESTINATION_RULES], defaults)
         return DestinationRules(rules, self.mesh.root_namespace)
+
+
+_IN_COMMON = ("services", "kubernetes_services", "pods", "destination_rules", "telemetries")
+"""Indexes that states share which differ in their VirtualServices."""
+
+
+def _are_the_same(one: Sequence[Obj], other: Sequence[Obj]) -> bool:
+    """Whether these are the very same objects: what is stored is replaced, never changed."""
+    return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
 def _age(service: Service) -> tuple[str, str, str]:

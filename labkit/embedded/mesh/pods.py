@@ -23,6 +23,11 @@ def node_type_of(container: Obj) -> Literal["sidecar", "router"]:
     return "router" if args[:2] == ["proxy", "router"] else "sidecar"
 
 
+def node_id(kind: Literal["sidecar", "router"], pod_ip: str, pod: str, namespace: str) -> str:
+    """The id under which a pod's proxy asks for its configuration."""
+    return f"{kind}~{pod_ip}~{pod}.{namespace}~{namespace}.svc.cluster.local"
+
+
 def is_running_proxy(pod: Obj) -> bool:
     """Whether the pod's proxy process runs now, connected or not."""
     status = pod.get("status") or {}

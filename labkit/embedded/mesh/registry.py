@@ -16,7 +16,15 @@ from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.mesh.configs import configs_of
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
-from labkit.embedded.mesh.model import CONFIG_MAPS, NODES, PODS, REQUEST_AUTHENTICATIONS, WATCHED, MeshState
+from labkit.embedded.mesh.model import (
+    CONFIG_MAPS,
+    NODES,
+    PODS,
+    REQUEST_AUTHENTICATIONS,
+    VIRTUAL_SERVICES,
+    WATCHED,
+    MeshState,
+)
 from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.objects import (
@@ -52,6 +60,7 @@ class Registry:
         self._is_published = False
         self._lowest_port = lowest_port()
         self._settings = MeshConfig()
+        self._last: MeshState | None = None
         self.error = ""
         """What is wrong with the mesh-wide settings; the last good ones hold on."""
 
@@ -109,6 +118,13 @@ class Registry:
 
     def _state(self) -> MeshState:
         objects = {resource: self._client.list(resource) for resource in WATCHED}
+        if self._last is not None and self._last.is_routed_anew(objects, self._keys.known):
+            self._last = self._last.unrouted.routed(objects[VIRTUAL_SERVICES])
+        else:
+            self._last = self._made_of(objects)
+        return self._last
+
+    def _made_of(self, objects: Mapping[str, list[Obj]]) -> MeshState:
         try:
             state = MeshState(objects, lowest_port=self._lowest_port, key_sets=self._keys.known)
             self._settings, self.error = state.mesh, ""

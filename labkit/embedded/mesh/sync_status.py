@@ -1,6 +1,7 @@
 """``/debug/syncz``: what each proxy was sent, what it acknowledged, and what it refused.
 
-One JSON object::
+As istiod has it, a list with an entry for each proxy that is connected (:meth:`SyncStatus.listed`). For
+``?revision=R``, one JSON object::
 
     {"revision": 412,            the store's revision that has been published
      "converged": true,          every proxy that runs is connected and has answered everything
@@ -34,6 +35,7 @@ state                     meaning
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import Any
 
 from labkit.embedded.interfaces import Client
@@ -81,6 +83,13 @@ class SyncStatus:
             "kept": [_kept(each) for each in self._kept.all],
             "proxies": entries,
         }
+
+    def listed(self, namespace: str = "") -> list[dict[str, Any]]:
+        """istiod's page, of *namespace* where it is given: ``SyncStatus`` of Istio's ``debug.go``."""
+        connected = (each for each in self._fleet.connections if each.proxy)
+        return [
+            _istiod_entry(each) for each in connected if namespace in ("", each.short_name.rpartition(".")[2])
+        ]
 
     def has_converged(self, revision: int) -> bool:
         """Whether every proxy that runs is connected and has answered everything up to *revision*."""
@@ -147,6 +156,31 @@ def _connected(connection: Connection, revision: int) -> dict[str, Any]:
         entry[f"{prefix}_sent"] = subscription.nonce and subscription.version if subscription else ""
         entry[f"{prefix}_acked"] = subscription.acknowledged if subscription else ""
     return entry
+
+
+def _istiod_entry(connection: Connection) -> dict[str, Any]:
+    asked = connection.conversation.subscriptions
+    entry = {
+        "cluster_id": "Kubernetes",
+        "proxy": connection.short_name,
+        "proxy_type": connection.node_id.partition("~")[0],
+        "istio_version": ISTIO_VERSION,
+    }
+    for kind, prefix in _ISTIOD_NAMES.items():
+        if (subscription := asked.get(kind)) and subscription.nonce:
+            entry |= {f"{prefix}_sent": subscription.version, f"{prefix}_acked": subscription.acknowledged}
+    return entry | {"resources": {kind.url: _resource(each) for kind, each in asked.items()}}
+
+
+def _resource(subscription: Subscription) -> dict[str, str]:
+    sent_at = dt.datetime.fromtimestamp(subscription.sent_at, dt.UTC)
+    found = {
+        "sent": subscription.version,
+        "acked": subscription.acknowledged,
+        "sentTime": sent_at.isoformat().replace("+00:00", "Z") if subscription.sent_at else "",
+        "lastError": subscription.error,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _absent(pod: Obj) -> dict[str, Any]:

@@ -59,6 +59,9 @@ class Override:
     tags: Mapping[str, str | None] = field(default_factory=dict)
     """Label → the CEL expression it gets, None: it is taken away."""
 
+    def __hash__(self) -> int:
+        return hash((self.disabled, frozenset(self.tags.items())))
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -66,6 +69,9 @@ class Metrics:
 
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """By the metric's name in a Telemetry."""
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.overrides.items()))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from labkit import state
 from labkit.errors import NotAgreed
 from labkit.kube.api.api import Api
 from labkit.kube.api.resources import NAMESPACES
+from labkit.language import gettext, ngettext
 
 PART_OF, PART_OF_LAB = "app.kubernetes.io/part-of", "labkit"
 """The label of what belongs to some learner's lab."""
@@ -44,9 +45,15 @@ def guard(api: Api, method: str, path: str) -> None:
         return
     name = f" --context {shlex.quote(api.context)}" if api.context else ""
     raise NotAgreed(
-        f"{api.context or api.host} is not this book's own cluster, so nothing was changed there yet "
-        f"({method} {path} would have been the first change).\n"
-        f"`labkit look{name}` shows what the lab would use; `labkit look{name} --yes` says that it may."
+        gettext(
+            "{cluster} is not this book's own cluster, so nothing was changed there yet "
+            "({method} {path} would have been the first change).\n"
+            "`labkit look{name}` shows what the lab would use; `labkit look{name} --yes` says that it may.",
+            cluster=api.context or api.host,
+            method=method,
+            path=path,
+            name=name,
+        )
     )
 
 
@@ -73,10 +80,16 @@ def signs_of_production(api: Api, ours: Collection[str] = ()) -> list[str]:
         and not _SYSTEM.fullmatch(name)
         and (namespace["metadata"].get("labels") or {}).get(PART_OF) != PART_OF_LAB
     ]
-    signs = [f'"{named}" sounds like production'] if named else []
+    signs = [gettext('"{name}" sounds like production', name=named)] if named else []
     if others:
         shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
-        signs.append(f"it has {len(others)} more namespace{'s' * (len(others) > 1)}: {shown}")
+        more = ngettext(
+            "it has {number} more namespace: {names}",
+            "it has {number} more namespaces: {names}",
+            len(others),
+            names=shown,
+        )
+        signs.append(more)
     return signs
 
 

@@ -28,8 +28,23 @@ from labkit.kube.connecting.connect import context_of_kubectl
 from labkit.kube.mesh.control_plane import ControlPlane, control_planes
 from labkit.kube.mesh.gateway import find_gateway
 from labkit.kube.mesh.mesh_config import has_access_log, mesh_config
+from labkit.language import gettext, gettext_noop
 
 FINE, MISSING, NOTE = "✓", "✗", "!"
+_COLUMNS = (
+    gettext_noop("mark"),
+    gettext_noop("what"),
+    gettext_noop("seen"),
+    gettext_noop("next step"),
+)
+_PRODUCTION = gettext_noop("production")
+_SETTINGS = gettext_noop("mesh settings")
+_INGRESS = gettext_noop("ingress gateway")
+_EGRESS = gettext_noop("egress gateway")
+_NAMESPACE = gettext_noop("namespace {name}")
+_PERMISSIONS = gettext_noop("permissions")
+_RECORD = gettext_noop("record and reports")
+_NOT_ALLOWED = gettext_noop("not allowed: {rights}")
 
 
 @dataclass(frozen=True)
@@ -54,14 +69,19 @@ class FirstLook:
 
     @property
     def table(self) -> Table:
-        columns = ["mark", "what", "seen", "next step"]
-        return Table([(f.mark, f.what, f.seen, f.next_step) for f in self.facts], columns=columns)
+        return Table([(f.mark, f.what, f.seen, f.next_step) for f in self.facts], columns=list(_COLUMNS))
+
+    def _shown(self) -> Table:
+        """The table with its titles in the language that is spoken."""
+        shown = self.table
+        shown.columns = [gettext(title) for title in _COLUMNS]
+        return shown
 
     def __repr__(self) -> str:
-        return repr(self.table)
+        return repr(self._shown())
 
     def _repr_html_(self) -> str:
-        return self.table._repr_html_()
+        return self._shown()._repr_html_()
 
 
 def first_look(
@@ -79,7 +99,7 @@ def first_look(
     """
     facts = list(_facts(api, namespaces, plain, {*namespaces, *labs}))
     if record:
-        facts.append(_guarded("record and reports", partial(_record, api, record)))
+        facts.append(_guarded(gettext(_RECORD), partial(_record, api, record)))
     return FirstLook(tuple(facts))
 
 
@@ -87,19 +107,20 @@ def _facts(
     api: Api, namespaces: Sequence[str], plain: Collection[str], labs: Collection[str]
 ) -> Iterator[Fact]:
     version = api.get("/version")
-    yield Fact(FINE, "Kubernetes", f"{version.get('gitVersion', 'unknown')} at {api.host}")
-    yield _guarded("production", lambda: _production(api, labs))
+    yield Fact(FINE, "Kubernetes", _version(version.get("gitVersion"), api.host))
+    yield _guarded(gettext(_PRODUCTION), lambda: _production(api, labs))
     planes = control_planes(api)
     yield _istio(api, planes)
     if planes:
-        yield _guarded("mesh settings", lambda: _mesh_settings(api, planes[0]))
-        yield _guarded("ingress gateway", lambda: _ingress(api))
-        yield _guarded("egress gateway", lambda: _egress(api))
+        yield _guarded(gettext(_SETTINGS), lambda: _mesh_settings(api, planes[0]))
+        yield _guarded(gettext(_INGRESS), lambda: _ingress(api))
+        yield _guarded(gettext(_EGRESS), lambda: _egress(api))
     for namespace in namespaces:
         yield _guarded(
-            f"namespace {namespace}", partial(_namespace, api, namespace, planes, namespace in plain)
+            gettext(_NAMESPACE, name=namespace),
+            partial(_namespace, api, namespace, planes, namespace in plain),
         )
-    yield _guarded("permissions", lambda: _permissions(api, namespaces))
+    yield _guarded(gettext(_PERMISSIONS), lambda: _permissions(api, namespaces))
 
 
 def _labkit(api: Api, command: str) -> str:
@@ -128,22 +149,34 @@ def _guarded(what: str, look: Callable[[], Fact]) -> Fact:
         return Fact(MISSING, what, str(error).splitlines()[0])
 
 
+def _version(version: str | None, host: str) -> str:
+    return gettext("{version} at {host}", version=version or gettext("unknown version"), host=host)
+
+
 def _production(api: Api, labs: Collection[str]) -> Fact:
     signs = signs_of_production(api, labs)
     if not signs:
-        return Fact(FINE, "production", "nothing here that others depend on")
-    return Fact(NOTE, "production", "; ".join(signs), "Sure? Then say so: --yes --production")
+        return Fact(FINE, gettext(_PRODUCTION), gettext("nothing here that others depend on"))
+    step = gettext("Sure? Then say so: `--yes --production`")
+    return Fact(NOTE, gettext(_PRODUCTION), "; ".join(signs), step)
 
 
 def _istio(api: Api, planes: Sequence[ControlPlane]) -> Fact:
     if not planes:
-        return Fact(MISSING, "Istio", "no istiod in istio-system", _labkit(api, "istio install"))
+        return Fact(MISSING, "Istio", gettext("no istiod in istio-system"), _labkit(api, "istio install"))
     first = planes[0]
-    seen = ", ".join(f"{p.version} (revision {p.revision})" for p in planes)
+    seen = ", ".join(
+        gettext("{version} (revision {revision})", version=p.version, revision=p.revision) for p in planes
+    )
     if not first.ready:
-        return Fact(MISSING, "Istio", f"{seen}, not ready", _kubectl(api, "get pods -n istio-system"))
+        return Fact(
+            MISSING,
+            "Istio",
+            gettext("{seen}, not ready", seen=seen),
+            _kubectl(api, "get pods -n istio-system"),
+        )
     if not first.is_new_enough:
-        return Fact(MISSING, "Istio", seen, "The book needs 1.20 or newer.")
+        return Fact(MISSING, "Istio", seen, gettext("The book needs 1.20 or newer."))
     return Fact(FINE, "Istio", seen)
 
 
@@ -151,65 +184,77 @@ def _mesh_settings(api: Api, plane: ControlPlane) -> Fact:
     config = mesh_config(api, plane.config_map)
     policy = (config.get("outboundTrafficPolicy") or {}).get("mode", "ALLOW_ANY")
     logged = has_access_log(api, config)
-    seen = f"access log {'to standard output' if logged else 'off'}, outboundTrafficPolicy.mode={policy}"
+    log = gettext("access log to standard output") if logged else gettext("access log off")
+    what, seen = gettext(_SETTINGS), f"{log}, outboundTrafficPolicy.mode={policy}"
     if not logged:
-        step = "Ask for one at the gateways (a Telemetry in istio-system); the lab makes its own namespaces'."
-        return Fact(MISSING, "mesh settings", seen, step)
+        step = gettext(
+            "Ask for one at the gateways (a Telemetry in istio-system); the lab makes its own namespaces'."
+        )
+        return Fact(MISSING, what, seen, step)
     if policy != "REGISTRY_ONLY":
-        step = "They stay; the lab sets REGISTRY_ONLY for its own namespaces."
-        return Fact(NOTE, "mesh settings", seen, step)
-    return Fact(FINE, "mesh settings", seen)
+        step = gettext("They stay; the lab sets REGISTRY_ONLY for its own namespaces.")
+        return Fact(NOTE, what, seen, step)
+    return Fact(FINE, what, seen)
 
 
 def _ingress(api: Api) -> Fact:
     address = find_gateway(api)
-    return Fact(FINE, "ingress gateway", f"{address} ({address.via})")
+    return Fact(FINE, gettext(_INGRESS), f"{address} ({address.via})")
 
 
 def _egress(api: Api) -> Fact:
     if api.find(DEPLOYMENTS.path("istio-system", "istio-egressgateway")):
-        return Fact(FINE, "egress gateway", "istio-egressgateway")
-    return Fact(NOTE, "egress gateway", "none yet", "Step 5 makes one.")
+        return Fact(FINE, gettext(_EGRESS), "istio-egressgateway")
+    return Fact(NOTE, gettext(_EGRESS), gettext("none yet"), gettext("Step 5 makes one."))
 
 
 def _namespace(api: Api, namespace: str, planes: Sequence[ControlPlane], is_plain: bool) -> Fact:
-    what, found = f"namespace {namespace}", api.find(NAMESPACES.path("", namespace))
+    what, found = gettext(_NAMESPACE, name=namespace), api.find(NAMESPACES.path("", namespace))
     if found is None:
         if not may_create(api, NAMESPACES):
-            return Fact(MISSING, what, "not there, and you may not make it", _ask_for_rights(api))
-        return Fact(NOTE, what, "not there yet", "The lab makes it.")
+            return Fact(MISSING, what, gettext("not there, and you may not make it"), _ask_for_rights(api))
+        return Fact(NOTE, what, gettext("not there yet"), gettext("The lab makes it."))
     labels = found["metadata"].get("labels") or {}
     key, value = planes[0].injection_label if planes else ("istio-injection", "enabled")
     if is_plain:
-        return Fact(FINE, what, "without injection, as it is meant to be")
+        return Fact(FINE, what, gettext("without injection, as it is meant to be"))
+    label = f"{key}={value}"
     if labels.get(key) == value:
-        return Fact(FINE, what, f"{key}={value}")
-    return Fact(NOTE, what, f"without {key}={value}", "The lab labels it.")
+        return Fact(FINE, what, label)
+    return Fact(NOTE, what, gettext("without {label}", label=label), gettext("The lab labels it."))
 
 
 def _permissions(api: Api, namespaces: Sequence[str]) -> Fact:
-    wanted = [(p, ns) for ns in namespaces for p in IN_THE_LAB]
+    what, wanted = gettext(_PERMISSIONS), [(p, ns) for ns in namespaces for p in IN_THE_LAB]
     wanted += [(p, "istio-system") for p in IN_ISTIO_SYSTEM] + [(p, "") for p in ON_THE_CLUSTER]
     if missing := denied(api, wanted):
-        return Fact(MISSING, "permissions", f"not allowed: {_some(missing)}", _ask_for_rights(api))
+        return Fact(MISSING, what, gettext(_NOT_ALLOWED, rights=_some(missing)), _ask_for_rights(api))
     if missing := denied(api, [(p, ns) for ns in namespaces for p in FOR_FAULTS]):
-        without = f"without lab.fault() and Break; not allowed: {_some(missing)}"
-        return Fact(NOTE, "permissions", f"all that the steps need, {without}", _ask_for_rights(api))
-    return Fact(FINE, "permissions", "all that the lab needs")
+        seen = gettext(
+            "all that the steps need, without lab.fault() and Break; not allowed: {rights}",
+            rights=_some(missing),
+        )
+        return Fact(NOTE, what, seen, _ask_for_rights(api))
+    return Fact(FINE, what, gettext("all that the lab needs"))
 
 
 def _record(api: Api, namespace: str) -> Fact:
     """Whether what is done can be recorded in *namespace*, and a report of it signed and verified."""
-    what = "record and reports"
+    what = gettext(_RECORD)
     if api.find(NAMESPACES.path("", namespace)) is None and not may_create(api, NAMESPACES):
-        kept = f"no namespace {namespace}: the record stays in a file of this machine, and reports unsigned"
+        kept = gettext(
+            "no namespace {name}: the record stays in a file of this machine, and reports unsigned",
+            name=namespace,
+        )
         return Fact(NOTE, what, kept, _ask_for_rights(api))
     wanted: list[tuple[Permission, str]] = [(p, namespace) for p in FOR_THE_RECORD]
     if missing := denied(api, [*wanted, *((p, "") for p in FOR_REPORTS)]):
-        return Fact(NOTE, what, f"not allowed: {_some(missing)}", _ask_for_rights(api))
-    return Fact(FINE, what, f"kept in {namespace}, signed and verified")
+        return Fact(NOTE, what, gettext(_NOT_ALLOWED, rights=_some(missing)), _ask_for_rights(api))
+    return Fact(FINE, what, gettext("kept in {namespace}, signed and verified", namespace=namespace))
 
 
 def _some(missing: Sequence[Denied]) -> str:
-    shown = "; ".join(f"{what} in {ns or 'the cluster'}" for what, ns in missing[:4])
-    return f"{shown} and {len(missing) - 4} more" if len(missing) > 4 else shown
+    cluster = gettext("the cluster")
+    shown = "; ".join(gettext("{right} in {where}", right=p, where=ns or cluster) for p, ns in missing[:4])
+    more = len(missing) - 4
+    return gettext("{some} and {count} more", some=shown, count=more) if more > 0 else shown

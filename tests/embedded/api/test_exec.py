@@ -57,10 +57,10 @@ def test_pilot_agent_asks_its_envoy(cluster):
 
 
 def test_pilot_discovery_asks_istiod(cluster):
-    report = json.loads(
+    proxies = json.loads(
         cluster.kubectl("exec", *ISTIOD, "--", "pilot-discovery", "request", "GET", "/debug/syncz")
     )
-    assert any(each["proxy_type"] == "router" for each in report["proxies"])
+    assert any(each["proxy_type"] == "router" for each in proxies)
 
 
 def test_output_errors_and_the_exit_code(cluster):

@@ -1,5 +1,6 @@
 """Protobuf bodies, as kubectl 1.32 and later send them."""
 
+import struct
 from typing import Any
 
 import pytest
@@ -91,6 +92,48 @@ def test_special_values():
         "preconditions": {"uid": "a-uid"},
         "propagationPolicy": "Background",
     }
+
+
+def test_a_definition_is_read_as_its_json():
+    """Numbers and values of any form, and the places where a schema may be something else."""
+    most = varint(9 << 3 | 1) + struct.pack("<d", 10.0)
+    text = message((5, "string"))
+    listed = message((5, "array"), (24, message((1, text))), (44, message((1, "size(self) > 0"))))
+    properties = (
+        (29, entry("n", message((5, "integer"), (8, message((1, "5")))) + most)),
+        (29, entry("l", listed)),
+    )
+    schema = message((5, "object"), *properties, (30, message((2, text))), (33, message((1, 1))))
+    version = message((1, "v1"), (2, 1), (3, 0), (4, message((1, schema))), (5, message((1, b""))))
+    made = protobuf.to_object(
+        body(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            message((1, META), (2, message((7, version)))),
+        )
+    )
+    assert made["spec"]["versions"] == [
+        {
+            "name": "v1",
+            "served": True,
+            "subresources": {"status": {}},
+            "schema": {
+                "openAPIV3Schema": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "additionalItems": True,
+                    "properties": {
+                        "n": {"type": "integer", "default": 5, "maximum": 10},
+                        "l": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "x-kubernetes-validations": [{"rule": "size(self) > 0"}],
+                        },
+                    },
+                }
+            },
+        }
+    ]
 
 
 def test_what_is_written_in_protobuf_is_stored(api):

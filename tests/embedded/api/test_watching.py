@@ -1,9 +1,15 @@
 """Watches over HTTP: what they send, in what order, and how they resume and end."""
 
+import asyncio
 import http.client
 import json
+import ssl
 from typing import Any
 from urllib.parse import urlencode
+
+import aiohttp
+
+from .conftest import TOKEN
 
 MAPS = "/api/v1/namespaces/dev/configmaps"
 ENDED = "k8s.io/initial-events-end"
@@ -194,3 +200,25 @@ def test_a_stopping_server_ends_its_watches(api):
     with Stream(api, MAPS) as stream:
         api.run(api.server.stop())
         assert stream.rest() == []
+
+
+async def _watched_over_websocket(api, count):
+    """The first events, each a message of its own; then the client leaves."""
+    trust = ssl.create_default_context(cafile=str(api.certificates.authority))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(f"{api.url}{MAPS}?watch=1&timeoutSeconds=30", ssl=trust) as socket,
+    ):
+        found = [await socket.receive_json(timeout=10)]
+        for number in range(1, count):
+            await asyncio.to_thread(make, api, f"later-{number}")
+            found.append(await socket.receive_json(timeout=10))
+        await socket.close()
+        return [(each["type"], each["object"]["metadata"]["name"]) for each in found]
+
+
+def test_a_watch_over_a_websocket(api):
+    make(api, "first")
+    found = asyncio.run(_watched_over_websocket(api, 3))
+    assert found == [("ADDED", "first"), ("ADDED", "later-1"), ("ADDED", "later-2")]

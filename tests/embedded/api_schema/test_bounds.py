@@ -74,9 +74,9 @@ def test_json_that_is_taken():
 
 def test_keys_that_come_twice():
     assert parse_json(b'{"a":1,"b":{"c":1,"c":2},"a":{"d":[{"e":1,"e":1,"e":1}]}}').duplicates == [
+        "b.c",
         "a",
         "a.d[0].e",
-        "b.c",
     ]
 
 

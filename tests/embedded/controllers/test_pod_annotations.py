@@ -70,12 +70,13 @@ async def test_proxy_configs_of_the_mesh_the_namespace_and_the_pod(mesh):
         mesh, "all", "istio-system", {"concurrency": 4, "environmentVariables": {"A": "mesh", "B": "mesh"}}
     )
     assert "4" in proxy(make(mesh, {})[0])["args"]
-    config(mesh, "ours", "dev", {"concurrency": 3, "environmentVariables": {"B": "dev"}})
+    config(mesh, "ours", "dev", {"concurrency": 3, "environmentVariables": {"B": "dev", "LD_PRELOAD": "/c"}})
     assert proxy(make(mesh, {})[0])["args"][-2:] == ["--concurrency", "3"]
     pod, warnings = make(mesh, {CONFIG: "{concurrency: 2, proxyMetadata: {C: pod}}"})
     assert proxy(pod)["args"][-2:] == ["--concurrency", "2"]
     variables = {each["name"]: each.get("value") for each in proxy(pod)["env"]}
     assert {"A": "mesh", "B": "dev", "C": "pod"}.items() <= variables.items()
+    assert "LD_PRELOAD" not in variables
     assert warnings == []
     config(mesh, "chosen", "dev", {"selector": {"matchLabels": {"app": "chosen"}}, "concurrency": 1})
     pod, _ = make(mesh, {CONFIG: "{concurrency: 2}"}, {"app": "chosen"})
@@ -95,10 +96,18 @@ async def test_volumes_of_the_proxys(mesh):
 
 
 async def test_a_proxy_that_is_waited_for_comes_first(mesh):
+    assert [each["name"] for each in make(mesh, {})[0]["spec"]["containers"]] == ["app", "istio-proxy"]
     pod, warnings = make(mesh, {CONFIG: "holdApplicationUntilProxyStarts: true"})
     assert [each["name"] for each in pod["spec"]["containers"]] == ["istio-proxy", "app"]
     assert pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] == "app"
     assert warnings == []
+
+
+async def test_the_whole_mesh_waits_for_its_proxies_where_its_settings_say_so(mesh):
+    settings = {"mesh": "defaultConfig: {holdApplicationUntilProxyStarts: true}"}
+    mesh.client.patch("configmaps", "istio", "istio-system", {"data": settings})
+    for own, first in (({}, "istio-proxy"), ({CONFIG: "holdApplicationUntilProxyStarts: false"}, "app")):
+        assert make(mesh, own)[0]["spec"]["containers"][0]["name"] == first
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def command(image: object, container: Obj | None = None, **environment: str) -> 
         *("curlimages/curl", "docker.io/curlimages/curl:8.16.0", "kennethreitz/httpbin"),
         *("docker.io/mccutchen/go-httpbin:v2.15.0", "docker.io/fortio/fortio:latest_release"),
         *("registry.k8s.io/pause:3.9", "k8s.gcr.io/echoserver:1.4", "registry.k8s.io/echoserver:1.10"),
+        *("httpd:2.4", "registry.k8s.io/e2e-test-images/httpd:2.4.38-4"),
+        *("registry.k8s.io/e2e-test-images/busybox:1.37.0-1", "registry.k8s.io/e2e-test-images/nginx:1.14-4"),
         *("nginx", "docker.io/library/nginx:1.27", "nicolaka/netshoot", "quay.io/istio/tcp-echo-server:1.2"),
     ],
 )

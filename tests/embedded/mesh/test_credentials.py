@@ -68,8 +68,11 @@ def told(mesh, log):
 
 
 def certificates(secret):
-    text = secret["tls_certificate"]["certificate_chain"]["inline_string"]
-    return x509.load_pem_x509_certificates(text.encode())
+    return x509.load_pem_x509_certificates(inline(secret["tls_certificate"]["certificate_chain"]))
+
+
+def inline(source):
+    return base64.b64decode(source["inline_bytes"])
 
 
 def identity(secret):
@@ -209,7 +212,7 @@ def test_a_plugged_in_authority_signs_with_its_whole_chain(told, log, plugged_in
     credentials = Credentials(Authority.from_secret(data), IstiodLog(log))
     found = told("a", credentials)
 
-    assert found["ROOTCA"]["validation_context"]["trusted_ca"]["inline_string"] == root.root
+    assert inline(found["ROOTCA"]["validation_context"]["trusted_ca"]).decode() == root.root
     leaf, between = certificates(found["default"])
     leaf.verify_directly_issued_by(between)
     between.verify_directly_issued_by(root.certificate)

@@ -23,6 +23,8 @@ RESOURCES = {
     "AuthorizationPolicy": "authorizationpolicies.security.istio.io",
     "EnvoyFilter": "envoyfilters.networking.istio.io",
     "Sidecar": "sidecars.networking.istio.io",
+    "WorkloadEntry": "workloadentries.networking.istio.io",
+    "ProxyConfig": "proxyconfigs.networking.istio.io",
     "ConfigMap": "configmaps",
 }
 DENIED = 'admission webhook "validation.istio.io" denied the request: configuration is invalid: '
@@ -501,6 +503,12 @@ def test_mesh_settings():
     assert config_map("enableTracing: true") == [
         "data.mesh: enableTracing: has no effect in this cluster yet"
     ]
+    for odd in (
+        "extensionProviders: [1]",
+        "extensionProviders: [{envoyFileAccessLog: 1}]",
+        "defaultConfig: 1",
+    ):
+        assert config_map(odd) != []
     (warning,) = config_map("outboundTrafficPolicy: {mode: NOPE}")
     assert warning.startswith("data.mesh: outboundTrafficPolicy is 'NOPE'")
 

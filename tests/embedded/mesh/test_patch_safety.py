@@ -35,6 +35,17 @@ def logged_to(path):
 
 FILE = {"filename": "/etc/passwd"}
 ANSWER = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": FILE}}
+MONGO = {
+    "name": "it",
+    "typed_config": {
+        "@type": f"{TYPES}.filters.network.mongo_proxy.v3.MongoProxy",
+        "stat_prefix": "it",
+        "access_log": "/tmp/log",
+    },
+}
+NETWORK = {
+    "address": {"socket_address": {"address": "::1", "port_value": 9, "network_namespace_filepath": "/a"}}
+}
 SOCKET = {"address": {"pipe": {"path": "/tmp/it"}}, "name": "it"}
 DANGEROUS = {
     "code of a file": http_filter("lua.v3.Lua", default_source_code=FILE),
@@ -42,7 +53,10 @@ DANGEROUS = {
     "a module": http_filter("wasm.v3.Wasm", config={"vm_config": {"code": {"local": FILE}}}),
     "what is written down": http_filter("tap.v3.Tap", common_config={"admin_config": {"config_id": "a"}}),
     "an answer from a file": patch("HTTP_ROUTE", "INSERT_FIRST", ANSWER),
-    "a log elsewhere": logged_to("/tmp/log"),
+    "a log elsewhere": logged_to("/var/log/it"),
+    "a log by a way round": logged_to("/tmp/../var/log/it"),
+    "a log of MongoDB's": patch("NETWORK_FILTER", "INSERT_FIRST", MONGO, at_filter()),
+    "a network of others": patch("LISTENER", "ADD", {**NETWORK, "name": "it"}),
     "a socket": patch("LISTENER", "ADD", SOCKET),
 }
 
@@ -63,7 +77,8 @@ def test_what_leads_to_the_machine_is_taken_and_has_no_effect(mesh, what):
 
 
 @pytest.mark.parametrize(
-    "entry", [logged_to("/dev/stdout"), http_filter("buffer.v3.Buffer", max_request_bytes=9)]
+    "entry",
+    [logged_to("/dev/stdout"), logged_to("/tmp/log"), http_filter("buffer.v3.Buffer", max_request_bytes=9)],
 )
 def test_what_does_not_is_done(mesh, entry):
     assert warnings_of(entry) == []

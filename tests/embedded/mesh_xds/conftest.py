@@ -221,7 +221,11 @@ class Mesh:
 
     def change(self):
         """Make a change that istiod sees; the store's revision of it."""
-        mesh = {"mesh": f"# change {next(self._changes)}\naccessLogFile: /dev/stdout\n"}
+        return self.settings(f"# change {next(self._changes)}\naccessLogFile: /dev/stdout\n")
+
+    def settings(self, text):
+        """Have *text* be the mesh's settings; the store's revision of it."""
+        mesh = {"mesh": text}
         if self.client.find("configmaps", "istio", "istio-system") is None:
             found = {
                 "apiVersion": "v1",

@@ -67,6 +67,16 @@ async def test_a_revision_that_concerns_nobody_is_answered_at_once(handmade):
     assert len(handmade.lines) == pushes
 
 
+async def test_istiods_own_list_and_a_path_with_an_empty_part(handmade):
+    handmade.envoy("a")
+    await handmade.synced()
+    (entry,) = await handmade.debug("/debug//syncz?namespace=default")
+    assert (entry["proxy"], entry["proxy_type"]) == ("a.default", "sidecar")
+    assert entry["cluster_sent"] == entry["cluster_acked"] != ""
+    assert {"sent", "acked", "sentTime"} == set(next(iter(entry["resources"].values())))
+    assert await handmade.debug("/debug/syncz?namespace=other") == []
+
+
 async def test_wrong_questions_are_told_what_is_wrong(handmade):
     with pytest.raises(Exception, match="400"):
         await handmade.debug("/debug/syncz?revision=x")
@@ -151,7 +161,7 @@ async def test_a_proxy_whose_pod_appears_later_is_served_then(handmade):
     handmade.client.patch("pods", "a", "default", {"status": {"podIP": ""}}, subresource="status")
     handmade.launch(pod)
     await handmade.logged("new connection")
-    assert states(await handmade.debug("/debug/syncz"))["a"] != "SYNCED"
+    assert states(await handmade.debug("/debug/syncz?revision=0"))["a"] != "SYNCED"
     handmade.client.patch(
         "pods", "a", "default", {"status": {"podIP": pod["status"]["podIP"]}}, subresource="status"
     )

@@ -22,6 +22,7 @@ from labkit.embedded.objects import Obj
 if TYPE_CHECKING:
     from conftest import Node
 
+PAGES = "/usr/local/nowhere/pages"
 HERE = Place("/nonexistent", "default", "web", "127.0.0.1", "127.0.0.1")
 
 
@@ -30,7 +31,8 @@ def catalogue() -> Catalogue:
     """One image: a shell, that runs the container's arguments."""
 
     def describe(launch: Any) -> ProcessCommand:
-        return ProcessCommand(["/bin/sh", *launch.container.get("args", [])])
+        folders = {PAGES: {"index.html": "of the image"}}
+        return ProcessCommand(["/bin/sh", *launch.container.get("args", [])], folders=folders)
 
     return Catalogue({"test/sh": ProcessImage(describe)})
 
@@ -114,6 +116,15 @@ def with_files() -> None:
 
 
 @pytest.mark.usefixtures("with_files")
+async def test_folders_of_the_image(node: Node) -> None:
+    """They are where the image has them, and each container's own to write to."""
+    node.client.create("pods", pod("-c", f"cat {PAGES}/index.html; mv {PAGES}/index.html /tmp/; ls {PAGES}"))
+    await node.until("web", succeeded)
+    assert await node.log("web") == "of the image"
+    assert not Path(PAGES).exists()
+
+
+@pytest.mark.usefixtures("with_files")
 async def test_volumes(node: Node, run_dir: Path) -> None:
     data = {"a.conf": "from the map", "other": "x"}
     node.client.create("configmaps", {"metadata": {"name": "m", "namespace": "default"}, "data": data})
@@ -154,6 +165,35 @@ async def test_volumes(node: Node, run_dir: Path) -> None:
     await node.gone("web")
     while list((run_dir / "pods").iterdir()):  # noqa: ASYNC110 - removed beside
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("with_files")
+async def test_modes_and_amounts_in_volumes(node: Node) -> None:
+    """A mode is the item's own, the volume's, or 0644; a limit that nobody set is what the node has."""
+    secret = {"metadata": {"name": "s", "namespace": "default"}, "data": {"key": "c2VjcmV0"}}
+    node.client.create("secrets", secret)
+    items = [{"key": "key", "path": "a"}, {"key": "key", "path": "b", "mode": 0o440}]
+    amounts = [
+        {"path": each, "resourceFieldRef": {"containerName": "main", "resource": f"limits.{each}"}}
+        for each in ("cpu", "memory")
+    ]
+    volumes = [
+        {"name": "own", "secret": {"secretName": "s", "items": items, "defaultMode": 0o400}},
+        {
+            "name": "all",
+            "projected": {"sources": [{"secret": {"name": "s"}}, {"downwardAPI": {"items": amounts}}]},
+        },
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    mounts = [{"name": each["name"], "mountPath": f"/labkit-test/{each['name']}"} for each in volumes]
+    script = (
+        "cd /labkit-test; stat -Lc %a own/a own/b all/key scratch; cat own/a all/memory; echo; cat all/cpu"
+    )
+    limits = {"limits": {"memory": "64Mi"}}
+    node.client.create("pods", pod("-c", script, volumes=volumes, volumeMounts=mounts, resources=limits))
+    await node.until("web", succeeded)
+    has = node.client.list("nodes")[0]["status"]["allocatable"]["cpu"]
+    assert await node.log("web") == f"400\n440\n644\n777\nsecret{64 * 2**20}\n{has}"
 
 
 @pytest.mark.usefixtures("with_files")

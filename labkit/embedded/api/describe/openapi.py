@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import ChainMap
 from collections.abc import Iterator
 from typing import Any
 
 from labkit.embedded.api.describe import openapi_paths, openapi_protobuf
 from labkit.embedded.api.describe.openapi_paths import Operation
 from labkit.embedded.api.generated import SCHEMAS
+from labkit.embedded.api.generated.references import closure
 from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.api.types.schemas import OBJECT_META, SHIPPED, Schema, documented, own_schema
@@ -144,27 +146,8 @@ def _schemas(types: list[ResourceType], version: str) -> dict[str, Schema]:
     lists = [name + "List" for name in built_in if name + "List" in content["definitions"]]
     extra = [_META + "APIResourceList"] if _META + "APIResourceList" in content["definitions"] else []
     scale = ["io.k8s.api.autoscaling.v1.Scale"] if any(each.subresource("scale") for each in types) else []
-    found = own | {
-        name: content["definitions"][name] for name in (*built_in, *lists, *_ALWAYS, *extra, *scale)
-    }
-    todo = list(found.values())
-    while todo:
-        for name in _references(todo.pop()):
-            if name not in found:
-                found[name] = content["definitions"][name]
-                todo.append(found[name])
-    return dict(sorted(found.items()))
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for value in node.values():
-            yield from _references(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _references(item)
+    names = (*own, *built_in, *lists, *_ALWAYS, *extra, *scale)
+    return closure(ChainMap(own, content["definitions"]), names)
 
 
 def _custom(type_: ResourceType, version: str, *, shared: bool = False) -> Iterator[tuple[str, Schema]]:

@@ -1,7 +1,7 @@
-"""Makes ``messages.json.gz``: ``python -m labkit.embedded.api.generated.messages API APIMACHINERY``.
+"""Makes the content of ``messages.json.gz``.
 
-The two arguments are folders of the published Go modules ``k8s.io/api`` and ``k8s.io/apimachinery``
-(Apache-2.0; ``go mod download`` puts them on disk). Their structs' tags say for each field its JSON
+It is read from the published Go modules ``k8s.io/api``, ``k8s.io/apimachinery`` and
+``k8s.io/apiextensions-apiserver`` (Apache-2.0). Their structs' tags say for each field its JSON
 name, its number on the wire, and, by being a pointer, whether zero is a value. Only what the
 served kinds reach is kept.
 """
@@ -9,22 +9,25 @@ served kinds reach is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labkit.embedded.api.generated import modules
 from labkit.embedded.api.generated.served import Served
-from labkit.embedded.api.generated.versions import API_MACHINERY, KUBERNETES_API
+from labkit.embedded.api.generated.versions import API_EXTENSIONS, API_MACHINERY, KUBERNETES_API
 
 _META = "k8s.io/apimachinery/pkg/apis/meta/v1"
-_STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.M | re.S)
+_STRUCT = re.compile(r"^type (\w+) struct ?\{(?:\}|\n(.*?)^\})", re.M | re.S)
 _NAMED = re.compile(r"^type (\w+) ([\w.\[\]*]+)$", re.M)
 _FIELD = re.compile(r'^\t(?:(\w+)\s+)?(\S+)\s+`[^`]*?json:"([^"]*)"[^`]*?protobuf:"([^"]+)"', re.M)
 _IMPORT = re.compile(r'^\s*(?:(\w+) )?"(k8s\.io/[^"]+)"', re.M)
 _SCALARS = {"int32": "int", "int64": "int", "int": "int", "byte": "int", "float64": "float"}
-_WELL_KNOWN = ("Time", "MicroTime", "Quantity", "IntOrString", "RawExtension", "FieldsV1")
+_WELL_KNOWN = (
+    *("Time", "MicroTime", "Quantity", "IntOrString", "RawExtension", "FieldsV1"),
+    *("JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"),
+)
 _EXTRA = {
     "autoscaling/v1/Scale": ("k8s.io/api/autoscaling/v1", "Scale"),
     "authentication.k8s.io/v1/TokenRequest": ("k8s.io/api/authentication/v1", "TokenRequest"),
@@ -45,8 +48,9 @@ class Struct:
 class Source:
     """The Go packages' structs and named types."""
 
-    def __init__(self, api: Path, machinery: Path) -> None:
-        self._roots = {"k8s.io/api": api, "k8s.io/apimachinery": machinery}
+    def __init__(self, modules: Mapping[str, Path]) -> None:
+        """*modules*: the folder of each, by its path."""
+        self._roots = modules
         self.structs: dict[tuple[str, str], Struct] = {}
         self.named: dict[tuple[str, str], str] = {}
         self._read: set[str] = set()
@@ -75,10 +79,12 @@ def fields(source: Source, struct: Struct) -> Iterator[tuple[str, list[str], tup
         if plain.startswith("[]") and plain != "[]byte":
             flags, plain = "r", plain[2:].removeprefix("*")
         plain = _resolved(source, struct, plain)
+        if plain.startswith("[]") and plain != "[]byte":
+            flags, plain = "r", plain[2:].removeprefix("*")  # a named list, such as ValidationRules
         if plain.startswith("map["):
             flags, plain = "m", _resolved(source, struct, plain.partition("]")[2])
         if plain.startswith("[]") and plain != "[]byte":
-            plain = "Strings"  # a named list, such as ExtraValue, is a message of its own
+            plain = "Strings"  # in a map, a named list, such as ExtraValue, is a message of its own
         type_name, needs = _type_name(struct, plain)
         yield protobuf_tag.split(",")[1], [json_tag.split(",")[0], type_name, flags], needs
 
@@ -111,18 +117,15 @@ def _type_name(struct: Struct, go_type: str) -> tuple[str, tuple[str, str] | Non
 
 
 def _message(package: str, name: str) -> str:
-    return f"{package.removeprefix('k8s.io/').removeprefix('apimachinery/pkg/apis/')}.{name}"
-
-
-_IN_JSON = "apiextensions.k8s.io"
-"""A group with structs of its own, which clients write in JSON."""
+    path = package.removeprefix("k8s.io/")
+    for module in ("apimachinery", "apiextensions-apiserver"):
+        path = path.removeprefix(f"{module}/pkg/apis/")
+    return f"{path}.{name}"
 
 
 def kinds(served: Sequence[Served]) -> dict[str, tuple[str, str]]:
     """apiVersion/kind → the Go struct, of every built-in kind among *served* that is written."""
-    built_in = [
-        each for each in served if not each.custom and "create" in each.verbs and each.group != _IN_JSON
-    ]
+    built_in = [each for each in served if not each.custom and "create" in each.verbs]
     return _EXTRA | {
         f"{each.api_version(version)}/{each.kind}": (_package(each.group, version), each.kind)
         for each in built_in
@@ -131,7 +134,9 @@ def kinds(served: Sequence[Served]) -> dict[str, tuple[str, str]]:
 
 
 def _package(group: str, version: str) -> str:
-    return f"k8s.io/api/{group.removesuffix('.k8s.io').removesuffix('.authorization') or 'core'}/{version}"
+    name = group.partition(".")[0] or "core"
+    folder = "k8s.io/apiextensions-apiserver/pkg/apis" if name == "apiextensions" else "k8s.io/api"
+    return f"{folder}/{name}/{version}"
 
 
 def messages(source: Source, roots: list[tuple[str, str]]) -> dict[str, dict[str, list[str]]]:
@@ -149,16 +154,17 @@ def messages(source: Source, roots: list[tuple[str, str]]) -> dict[str, dict[str
     return dict(sorted(found.items()))
 
 
-def catalogue(served: Sequence[Served], api: Path, machinery: Path) -> dict[str, Any]:
+def catalogue(served: Sequence[Served], modules: Mapping[str, Path]) -> dict[str, Any]:
     """The content of the data file, of the Go modules in these folders."""
     roots = kinds(served)
     return {
-        "provenance": "structs of the Go modules k8s.io/api and k8s.io/apimachinery, Apache-2.0",
+        "provenance": f"structs of the Go modules {', '.join(modules)}, Apache-2.0",
         "kinds": {kind: _message(*root) for kind, root in sorted(roots.items())},
-        "messages": messages(Source(api, machinery), list(roots.values())),
+        "messages": messages(Source(modules), list(roots.values())),
     }
 
 
 def content(served: Sequence[Served]) -> dict[str, Any]:
     """The data file as it is made today, of the versions that are named."""
-    return catalogue(served, modules.downloaded(KUBERNETES_API), modules.downloaded(API_MACHINERY))
+    named = (KUBERNETES_API, API_MACHINERY, API_EXTENSIONS)
+    return catalogue(served, {each.partition("@")[0]: modules.downloaded(each) for each in named})

@@ -11,13 +11,14 @@ The nearest published module is newer than the Istio we play, so the fields of :
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
 from labkit.embedded.api.generated import modules
+from labkit.embedded.api.generated.references import closure
 from labkit.embedded.api.generated.served import Served
 from labkit.embedded.api.generated.versions import ISTIO_API, ISTIO_PLAYED, KUBERNETES
 
@@ -161,28 +162,6 @@ def built_in_names(served: Sequence[Served], definitions: dict[str, Schema]) -> 
     return kinds
 
 
-def _closure(definitions: dict[str, Schema], roots: set[str]) -> dict[str, Schema]:
-    """What *roots* refer to, directly or not, themselves included."""
-    wanted, todo = set(roots), list(roots)
-    while todo:
-        for name in _references(definitions[todo.pop()]):
-            if name not in wanted:
-                wanted.add(name)
-                todo.append(name)
-    return {name: definitions[name] for name in sorted(wanted)}
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for value in node.values():
-            yield from _references(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _references(item)
-
-
 def catalogue(served: Sequence[Served], kubernetes: Path, istio: Path) -> Schema:
     """The content of the data file: of published schemas what *served* needs."""
     definitions = kubernetes_definitions(kubernetes)
@@ -195,7 +174,7 @@ def catalogue(served: Sequence[Served], kubernetes: Path, istio: Path) -> Schema
             "istio": f"CustomResourceDefinitions of {ISTIO_API}, cut to {ISTIO_PLAYED}; Apache-2.0",
         },
         "kinds": dict(sorted(kinds.items())),
-        "definitions": _closure(definitions, {*kinds.values(), *lists, *_ALSO_SERVED}),
+        "definitions": closure(definitions, {*kinds.values(), *lists, *_ALSO_SERVED}),
         "custom": dict(sorted(custom.items())),
     }
 

@@ -1,4 +1,6 @@
-"""Webhook configurations: who wants to be asked before something is written. Kept; nobody asks here."""
+"""Webhook configurations: who wants to be asked before something is written. They are asked by
+:mod:`labkit.embedded.api.admission.webhooks`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def _validate(causes: Causes, obj: Obj, _old: Obj | None) -> None:
         at, name = f"webhooks[{index}]", hook.get("name", "")
         _name(causes, f"{at}.name", name)
         for number, rule in enumerate(hook.get("rules") or ()):
-            _rule(causes, f"{at}.rules[{number}]", rule)
+            check_rule(causes, f"{at}.rules[{number}]", rule)
         _policies(causes, at, hook)
         for key in ("namespaceSelector", "objectSelector"):
             meta.selector(causes, f"{at}.{key}", hook[key])
@@ -57,7 +59,8 @@ def _name(causes: Causes, at: str, name: str) -> None:
         causes.invalid(at, name, "should be a domain with at least three segments separated by dots")
 
 
-def _rule(causes: Causes, at: str, rule: Obj) -> None:
+def check_rule(causes: Causes, at: str, rule: Obj) -> None:
+    """What is wrong with a rule that says which writes are meant."""
     for key in ("operations", "apiGroups", "apiVersions", "resources"):
         found = rule.get(key) or []
         if not found:
@@ -125,18 +128,6 @@ def _versions(causes: Causes, at: str, versions: list[str]) -> None:
         causes.invalid(at, versions, "must include at least one of v1, v1beta1")
 
 
-_OWN = ("rev.validation.istio.io", "validation.istio.io", "sidecar-injector.istio.io")
-"""Ends of the names of Istio's own, whose work is done here without being called."""
-
-
-def _warnings(obj: Obj, _old: Obj | None) -> list[str]:
-    return [
-        f"webhooks[{index}]: {hook['name']} is kept, and nobody calls it in this lab"
-        for index, hook in enumerate(obj.get("webhooks") or ())
-        if not hook["name"].endswith(_OWN)
-    ]
-
-
 def _configuration(kind: str) -> Kind:
     return Kind(
         ResourceType(
@@ -151,7 +142,6 @@ def _configuration(kind: str) -> Kind:
         columns=(NAME, Column("Webhooks", lambda row: len(row.obj.get("webhooks") or ()), "integer"), AGE),
         default=_default,
         validate=_validate,
-        warnings=_warnings,
     )
 
 

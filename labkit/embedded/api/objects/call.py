@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from aiohttp import web
 
 from labkit.embedded.api.access.gate import Requester
+from labkit.embedded.api.admission.webhooks.journal import Journal
 from labkit.embedded.api.objects.present import Presenter
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.negotiation import JSON, Form, answer_form
 from labkit.embedded.api.request.target import Target
 from labkit.embedded.api.types.registry import Registry
+from labkit.embedded.api.types.resources import CREATE_ONLY
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Call:
     body: bytes = b""
     content_type: str = JSON
     """Of the body: never protobuf, which has been turned into JSON."""
+    journal: Journal = field(default_factory=Journal)
+    """What webhooks have said to the write that is asked for."""
 
     @property
     def user_agent(self) -> str:
@@ -36,7 +40,8 @@ class Call:
     @cached_property
     def form(self) -> Form:
         """The form of the answer; ApiError 406."""
-        return answer_form(self.request.headers.get("Accept", ""))
+        tables = self.target.kind.verbs != CREATE_ONLY
+        return answer_form(self.request.headers.get("Accept", ""), tables=tables)
 
     @cached_property
     def presenter(self) -> Presenter:

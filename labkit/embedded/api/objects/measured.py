@@ -1,9 +1,12 @@
-"""``metrics.k8s.io``: what pods and nodes use, as the node has measured it (``kubectl top``)."""
+"""What is worked out when somebody looks: ``metrics.k8s.io``, which is what pods and nodes use, as the node
+has measured it (``kubectl top``), and APIServices.
+"""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from labkit.embedded.api.kinds import api_services
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.listing import Page
 from labkit.embedded.api.objects.selectors import selection
@@ -12,7 +15,7 @@ from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.interfaces import PodRuntime, Usage
 from labkit.embedded.objects import Obj, labels_of, name_of, namespace_of, timestamp
-from labkit.embedded.status import not_found
+from labkit.embedded.status import generic, not_found
 
 _NANO = 10**9
 
@@ -25,9 +28,11 @@ class Measured:
 
     def answer(self, call: Call) -> web.Response:
         """One object or a list; ApiError 404 for what is not measured, 405 for anything but a look."""
+        target = call.target
+        if call.request.method != "GET" and target.kind.name == api_services.RESOURCE:
+            raise generic(405, "MethodNotAllowed", api_services.NOT_AGGREGATED)
         if call.request.method != "GET" or options.flag(call.query, "watch"):
             raise not_allowed()
-        target = call.target
         if not target.name:
             chosen = selection(target.kind, call.query, target.version)
             found = [each for each in self._all(call) if chosen.matches(each)]
@@ -39,7 +44,11 @@ class Measured:
 
     def _all(self, call: Call) -> list[Obj]:
         target = call.target
-        if target.kind.namespaced:
+        found: list[Obj | None]
+        if target.kind.name == api_services.RESOURCE:
+            since = self._verbs.get("namespaces", "kube-system")["metadata"]["creationTimestamp"]
+            found = list(api_services.all_of(call.registry, since))
+        elif target.kind.namespaced:
             pods = self._verbs.objects("pods", target.namespace)
             found = [self._pod(each) for each in pods if not call.target.name or _named(each, target.name)]
         else:

@@ -101,7 +101,12 @@ class Subresources:
         paths = scaling.paths(call.target.kind, call.target.version)
         scaling.set_at(changed, paths.get("specReplicasPath", ".spec.replicas"), replicas)
         written = self._verbs.update(
-            call.target.kind.name, changed, dry_run=chosen.dry_run, track=tracker(call, chosen)
+            call.target.kind.name,
+            changed,
+            dry_run=chosen.dry_run,
+            track=tracker(call, chosen),
+            user=call.requester.user,
+            journal=call.journal,
         )
         said = [*decoded.warnings, *written.warnings]
         scale = self._scale(call, written.object)

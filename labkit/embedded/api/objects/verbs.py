@@ -1,7 +1,9 @@
 """Create, update and delete: the rules every write goes through, over HTTP or from inside.
 
 All of it is synchronous. On the cluster's one event loop a verb is therefore atomic: what it read
-is still true when it writes.
+is still true when it writes. Webhooks, which are on the network, are asked in between by whoever gives a
+:class:`.journal.Journal` along: the verb breaks off with Unanswered, and is called again with the answer.
+Without a journal nobody is asked (the cluster's own parts).
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from labkit.embedded.api.admission.webhooks.attributes import Attributes
+from labkit.embedded.api.admission.webhooks.journal import Journal
+from labkit.embedded.api.admission.webhooks.reviewer import Reviewer
 from labkit.embedded.api.kinds import catalogue, validation
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.objects import deletion, metadata, strategy
@@ -45,6 +50,7 @@ class Verbs:
         self.admission = list(admission)
         self.validating: list[AdmissionPlugin] = []
         """Plug-ins that see the object last, when its own schema holds; they only refuse or warn."""
+        self.reviewer = Reviewer(store, registry)
 
     def type_of(self, resource: str) -> ResourceType:
         """The registered type; ApiError 404 where there is none."""
@@ -74,6 +80,7 @@ class Verbs:
         track: Track | None = None,
         user: User | None = None,
         version: str = "",
+        journal: Journal | None = None,
     ) -> Written:
         """Create *obj* (it becomes the server's own: pass a private copy), by the rules of *version*."""
         kind = self.type_of(resource)
@@ -81,11 +88,14 @@ class Verbs:
         metadata.check_identity(kind, obj, "", namespace)
         self._check_namespace(kind, obj)
         metadata.fill_new(kind, obj)
-        obj, warnings = self._admit(kind, obj, None, dry_run, user, version)
+        if journal is not None:
+            journal.identify(obj)
+        write = _Write(kind, version, "CREATE", None, dry_run, user, journal)
+        obj, warnings = self._admit(write, obj)
         strategy.prepare_create(self.store, kind, obj)
         validation.check(obj, kind, version=version)
         warnings += catalogue.of(kind, version).warnings(obj, None)
-        warnings += self._ask(self.validating, kind, obj, None, dry_run, user)
+        warnings += self._judge(write, obj)
         obj = _as_stored(kind, obj, version)
         if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
             raise already_exists(kind.name, name_of(obj))
@@ -104,6 +114,7 @@ class Verbs:
         track: Track | None = None,
         user: User | None = None,
         version: str = "",
+        journal: Journal | None = None,
     ) -> Written:
         """Replace an object by *obj* (a private copy), or only its status, by the rules of *version*."""
         kind = self.type_of(resource)
@@ -111,16 +122,18 @@ class Verbs:
         metadata.check_identity(kind, obj, name, namespace)
         old = self.get(resource, name_of(obj), namespace_of(obj))
         metadata.carry_over(kind, obj, old)
-        warnings: list[str] = []
+        write = _Write(kind, version, "UPDATE", old, dry_run, user, journal, subresource)
         if subresource == "status":
+            obj, warnings = self._mutated(write, obj)
             obj = strategy.with_status_of(kind, obj, old)
             validation.check_status(obj, kind, old, version=version)
+            warnings += self._validated(write, obj)
         else:
-            obj, warnings = self._admit(kind, obj, old, dry_run, user, version)
+            obj, warnings = self._admit(write, obj)
             strategy.prepare_update(self.store, kind, obj, old)
             validation.check(obj, kind, old, version=version)
             warnings += catalogue.of(kind, version).warnings(obj, old)
-            warnings += self._ask(self.validating, kind, obj, old, dry_run, user)
+            warnings += self._judge(write, obj)
             metadata.bump_generation(kind, obj, old)
         obj = _as_stored(kind, obj, version)
         obj = track(obj, old) if track else obj
@@ -132,17 +145,22 @@ class Verbs:
         name: str,
         namespace: str = "",
         options: DeleteOptions = DeleteOptions(),  # noqa: B008 - frozen
+        *,
+        user: User | None = None,
+        journal: Journal | None = None,
     ) -> Written:
         """Remove an object, or mark it where finalizers or a grace period come first."""
         kind = self.type_of(resource)
         old = self.get(resource, name, namespace)
+        write = _Write(kind, "", "DELETE", old, options.dry_run, user, journal)
+        warnings = self._validated(write, None)
         marked = deletion.begin(kind, _going(kind, old), options)
         if marked is None:
             gone = old if options.dry_run else self.store.remove(kind.stored_as, old)
-            return Written(deletion.last_sight(kind, gone), gone=True)
+            return Written(deletion.last_sight(kind, gone), warnings, gone=True)
         if marked == old or options.dry_run:
-            return Written(marked)
-        return Written(self.store.put(kind.stored_as, marked))
+            return Written(marked, warnings)
+        return Written(self.store.put(kind.stored_as, marked), warnings)
 
     def finalize_namespace(self, name: str, finalizers: Sequence[str] = ()) -> Written:
         """Set the namespace's own finalizers; without any, a namespace being deleted is removed."""
@@ -171,35 +189,87 @@ class Verbs:
         if is_terminating(found):
             raise _namespace_terminating(kind, obj, namespace)
 
-    def _admit(
-        self,
-        kind: ResourceType,
-        obj: Obj,
-        old: Obj | None,
-        dry_run: bool,
-        user: User | None,
-        version: str,
-    ) -> tuple[Obj, list[str]]:
-        """*obj* complete and as plug-ins have changed it; what they added is made canonical, too."""
-        default = catalogue.of(kind, version).default
+    def _admit(self, write: _Write, obj: Obj) -> tuple[Obj, list[str]]:
+        """*obj* complete and as plug-ins and webhooks have it; what they added is made canonical, too."""
+        default = catalogue.of(write.kind, write.version).default
         default(obj)
-        warnings = self._ask(self.admission, kind, obj, old, dry_run, user)
-        obj = _canonical(kind, obj, version)
+        warnings = self._ask(self.admission, write, obj)
+        obj, said = self._mutated(write, obj)
+        obj = _canonical(write.kind, obj, write.version)
         default(obj)
-        return obj, warnings
+        return obj, warnings + said
+
+    def _mutated(self, write: _Write, obj: Obj) -> tuple[Obj, list[str]]:
+        """*obj* as webhooks have changed it; a second time where one wants to see what others did."""
+        if write.journal is None:
+            return obj, []
+        changed, said, again = self.reviewer.mutate(write.attributes(obj, is_named=False), write.journal)
+        if changed is obj:
+            return obj, said
+        obj = _kept_as(mutable(changed), obj)
+        if not write.subresource:
+            self._ask(self.admission, write, obj)
+        if again:
+            asked = write.attributes(obj, is_named=False)
+            changed, more, _ = self.reviewer.mutate(asked, write.journal, round_=1)
+            obj, said = _kept_as(mutable(changed), obj), said + more
+        return obj, said
+
+    def _judge(self, write: _Write, obj: Obj) -> list[str]:
+        """The warnings of all who may refuse the object as it will be."""
+        return self._ask(self.validating, write, obj) + self._validated(write, obj)
+
+    def _validated(self, write: _Write, obj: Obj | None) -> list[str]:
+        if write.journal is None:
+            return []
+        return self.reviewer.validate(write.attributes(obj), write.journal)
 
     @staticmethod
-    def _ask(
-        plugins: Sequence[AdmissionPlugin],
-        kind: ResourceType,
-        obj: Obj,
-        old: Obj | None,
-        dry_run: bool,
-        user: User | None,
-    ) -> list[str]:
-        operation: Literal["CREATE", "UPDATE"] = "UPDATE" if old else "CREATE"
-        request = AdmissionRequest(operation, kind.name, namespace_of(obj), obj, old, dry_run, user)
+    def _ask(plugins: Sequence[AdmissionPlugin], write: _Write, obj: Obj) -> list[str]:
+        operation: Literal["CREATE", "UPDATE"] = "UPDATE" if write.old else "CREATE"
+        namespace = namespace_of(obj)
+        request = AdmissionRequest(
+            operation, write.kind.name, namespace, obj, write.old, write.dry_run, write.user
+        )
         return [warning for plugin in plugins for warning in plugin(request)]
+
+
+@dataclass(frozen=True)
+class _Write:
+    """One call of a verb, as those are told of it who may have a say."""
+
+    kind: ResourceType
+    version: str
+    operation: str
+    old: Obj | None
+    dry_run: bool
+    user: User | None
+    journal: Journal | None
+    subresource: str = ""
+
+    def attributes(self, obj: Obj | None, *, is_named: bool = True) -> Attributes:
+        return Attributes(
+            self.operation,
+            self.kind,
+            self.version or self.kind.storage_version,
+            obj,
+            self.old,
+            self.subresource,
+            self.dry_run,
+            self.user,
+            is_named,
+        )
+
+
+def _kept_as(changed: Obj, obj: Obj) -> Obj:
+    """*changed* with what the server alone gives an object."""
+    metadata, own = changed["metadata"], obj["metadata"]
+    for key in ("uid", "creationTimestamp", "generation", "namespace"):
+        metadata.pop(key, None)
+        if key in own:
+            metadata[key] = own[key]
+    metadata.setdefault("name", own["name"])
+    return {**changed, "apiVersion": obj["apiVersion"], "kind": obj["kind"]}
 
 
 def _as_stored(kind: ResourceType, obj: Obj, version: str) -> Obj:

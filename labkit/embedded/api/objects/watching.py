@@ -10,10 +10,10 @@ import random
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
 
+from labkit.embedded.api.objects import frames
 from labkit.embedded.api.objects.listing import revision_asked, too_new
 from labkit.embedded.api.objects.present import Presenter
 from labkit.embedded.api.objects.selectors import Selection, selection
@@ -44,7 +44,18 @@ class Watch:
     pending: deque[Change] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     overrun: bool = False
+    has_left: bool = False
     sent: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nobody who could be sent more."""
+        return self.overrun or self.has_left
+
+    def end(self) -> None:
+        """The client has gone."""
+        self.has_left = True
+        self.wake.set()
 
     def keep(self, change: Change) -> None:
         """Called by the store inside each write."""
@@ -56,26 +67,26 @@ class Watch:
 
     def initial_events(self) -> bytes:
         """ADDED for all there is, then the bookmark that says so."""
-        frames = [self._frame("ADDED", obj) for obj in self.initial]
+        lines = [self._frame("ADDED", obj) for obj in self.initial]
         self.initial = []
         if self.ends_initial:
-            frames.append(self.bookmark(_INITIAL_EVENTS_END))
-        return b"".join(frames)
+            lines.append(self.bookmark(_INITIAL_EVENTS_END))
+        return b"".join(lines)
 
     def changes(self) -> bytes:
         """The frames of all pending changes."""
-        frames = []
+        lines = []
         while self.pending:
             change = self.pending.popleft()
             self.revision = change.revision
-            frames += [self._frame(*event) for event in self._events(change)]
-        return b"".join(frames)
+            lines += [self._frame(*event) for event in self._events(change)]
+        return b"".join(lines)
 
     def rest(self) -> bytes:
         """The pending changes and, where the client takes them, a bookmark of this very moment."""
-        frames = self.changes()
+        lines = self.changes()
         self.revision = self.store.revision
-        return frames + self.bookmark() if self.bookmarks else frames
+        return lines + self.bookmark() if self.bookmarks else lines
 
     def bookmark(self, annotations: Mapping[str, str] | None = None) -> bytes:
         """A BOOKMARK: everything up to the newest revision has been sent."""
@@ -166,31 +177,33 @@ class Watches:
     async def _send(
         self, request: web.BaseRequest, watch: Watch, refused: ApiError | None
     ) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
-        )
-        response.enable_chunked_encoding()
-        await response.prepare(request)
+        way = await frames.begin(request, watch.end)
+        try:
+            await self._send_on(way, watch, refused)
+        finally:
+            await way.close()
+        return way.answer
+
+    async def _send_on(self, way: frames.Way, watch: Watch, refused: ApiError | None) -> None:
         if refused:
-            await response.write(error_frame(refused))
-            return response
-        await _write(response, watch.initial_events())
-        while not self._closing and not watch.overrun and await self._next(response, watch):
+            await way.write(error_frame(refused))
+            return
+        await _write(way, watch.initial_events())
+        while not self._closing and not watch.is_over and await self._next(way, watch):
             pass
         if watch.overrun:
-            await response.write(error_frame(expired("too many changes were waiting to be sent")))
-        return response
+            await way.write(error_frame(expired("too many changes were waiting to be sent")))
 
-    async def _next(self, response: web.StreamResponse, watch: Watch) -> bool:
+    async def _next(self, way: frames.Way, watch: Watch) -> bool:
         """Send what is pending, wait for more; False when the watch's time is up."""
         watch.wake.clear()
-        await _write(response, watch.changes())
+        await _write(way, watch.changes())
         left = watch.deadline - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(max(min(left, BOOKMARK_INTERVAL), 0)):
                 await watch.wake.wait()
         except TimeoutError:
-            await _write(response, watch.rest())
+            await _write(way, watch.rest())
             return left > BOOKMARK_INTERVAL
         return True
 
@@ -215,6 +228,6 @@ def _refused(name: str, message: str) -> ApiError:
     return invalid("ListOptions", "meta.k8s.io", "", [(name, "FieldValueForbidden", message)])
 
 
-async def _write(response: Any, frames: bytes) -> None:
-    if frames:
-        await response.write(frames)
+async def _write(way: frames.Way, lines: bytes) -> None:
+    if lines:
+        await way.write(lines)

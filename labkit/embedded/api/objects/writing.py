@@ -47,6 +47,7 @@ class Writing:
             track=tracker(call, chosen),
             user=call.requester.user,
             version=target_version(call),
+            journal=call.journal,
         )
         return _written(call, written, decoded.warnings, status=201)
 
@@ -97,7 +98,12 @@ class Writing:
         metadata.check_identity(target.kind, decoded.object, target.name, target.namespace)
         stored = to_storage(decoded.object, target.kind, _stored(call))
         written = self._verbs.create(
-            name, stored, dry_run=chosen.dry_run, user=call.requester.user, version=target_version(call)
+            name,
+            stored,
+            dry_run=chosen.dry_run,
+            user=call.requester.user,
+            version=target_version(call),
+            journal=call.journal,
         )
         return _written(call, written, decoded.warnings, status=201)
 
@@ -105,10 +111,17 @@ class Writing:
         """DELETE of one object."""
         chosen, said = _by_kind(call, options.delete_options(call.query, delete_body(call)))
         target = call.target
-        written = self._verbs.delete(_stored(call).name, target.name, target.namespace, chosen)
+        written = self._verbs.delete(
+            _stored(call).name,
+            target.name,
+            target.namespace,
+            chosen,
+            user=call.requester.user,
+            journal=call.journal,
+        )
         if written.gone and not catalogue.of(target.kind).shown_when_deleted:
-            value = deleted_status(target.kind, written.object)
-            return responses.answer(call.request, value, form=call.form, warnings=said)
+            value, told = deleted_status(target.kind, written.object), [*said, *written.warnings]
+            return responses.answer(call.request, value, form=call.form, warnings=told)
         return _written(call, written, said)
 
     def delete_collection(self, call: Call, lister: Lister) -> web.Response:
@@ -116,7 +129,14 @@ class Writing:
         chosen, said = _by_kind(call, options.delete_options(call.query, delete_body(call)))
         page = lister.page(call.target, call.query)
         for obj in page.objects:
-            self._verbs.delete(_stored(call).name, name_of(obj), namespace_of(obj), chosen)
+            self._verbs.delete(
+                _stored(call).name,
+                name_of(obj),
+                namespace_of(obj),
+                chosen,
+                user=call.requester.user,
+                journal=call.journal,
+            )
         meta = {"resourceVersion": str(self._verbs.store.revision)}
         value = call.presenter.page(Page(page.objects, meta))
         return responses.answer(call.request, value, form=call.form, warnings=said)
@@ -135,6 +155,7 @@ class Writing:
             track=track,
             user=call.requester.user,
             version=target_version(call),
+            journal=call.journal,
         )
         return _written(call, written, decoded.warnings)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +32,8 @@ class Body:
 
     value: Any
     duplicates: list[str] = field(default_factory=list)
+    places: dict[tuple[str, bool], int] = field(default_factory=dict)
+    """Where there are duplicates: where each path stood first, and where it stood again."""
 
 
 def too_large(message: str) -> ApiError:
@@ -59,7 +63,7 @@ def parse_json(data: bytes) -> Body:
     def make(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) != len(pairs):
-            repeated[id(made)] = _repeated([key for key, _ in pairs])
+            repeated[id(made)] = [key for key, _ in pairs]
             kept.append(made)
         return made
 
@@ -72,7 +76,9 @@ def parse_json(data: bytes) -> Body:
     check_depth(value)
     if _SURROGATE.search(data):
         _check_text(value)
-    return Body(value, _paths(value, "", repeated) if repeated else [])
+    order = list(_in_order(value, "", repeated)) if repeated else []
+    duplicates = list(dict.fromkeys(path for path, again in order if again))
+    return Body(value, duplicates, {entry: at for at, entry in reversed(list(enumerate(order)))})
 
 
 def check_depth(value: Any) -> None:
@@ -122,26 +128,24 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"invalid character '{name[0]}' looking for beginning of value")
 
 
-def _repeated(keys: list[str]) -> list[str]:
-    """The *keys* that stand there more than once, each once."""
-    seen: set[str] = set()
-    again: dict[str, None] = {}
-    for key in keys:
-        if key in seen:
-            again[key] = None
-        seen.add(key)
-    return list(again)
+def _in_order(value: Any, path: str, keys: Mapping[int, list[str]]) -> Iterator[tuple[str, bool]]:
+    """The path of every key as it stands in the text, and whether it stands there again.
 
-
-def _paths(value: Any, path: str, repeated: dict[int, list[str]]) -> list[str]:
+    keys: those of the objects that repeat some, by their ids.
+    """
     if isinstance(value, list):
-        return [found for i, each in enumerate(value) for found in _paths(each, f"{path}[{i}]", repeated)]
-    if not isinstance(value, dict):
-        return []
-    found = [join(path, key) for key in repeated.get(id(value), [])]
-    for key, each in value.items():
-        found += _paths(each, join(path, key), repeated)
-    return found
+        for index, each in enumerate(value):
+            yield from _in_order(each, f"{path}[{index}]", keys)
+    elif isinstance(value, dict):
+        stands = keys.get(id(value), list(value))
+        left = Counter(stands)
+        seen: set[str] = set()
+        for key in stands:
+            yield join(path, key), key in seen
+            seen.add(key)
+            left[key] -= 1
+            if not left[key]:
+                yield from _in_order(value[key], join(path, key), keys)
 
 
 def parse_yaml(data: bytes) -> Body:

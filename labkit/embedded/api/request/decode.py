@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.embedded.api.request.bodies import parse
+from labkit.embedded.api.request.bodies import Body, parse
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.registry import Registry
@@ -50,14 +50,23 @@ def decode(
     schema = own if not kind or kind == type_.kind else _subresource_schema(kind)
     obj, seen = _check_header(body.value, registry, type_, version, kind)
     try:
-        problems = [f'duplicate field "{path}"' for path in body.duplicates]
-        pruned, unknown = prune(obj, schema, custom=type_.custom and schema is own)
-        warnings = strict_errors(problems + unknown, field_validation)
+        custom = type_.custom and schema is own
+        pruned, unknown = prune(obj, schema, custom=custom)
+        warnings = strict_errors(_problems(body, unknown, in_order=not custom), field_validation)
     except ValueError as error:
         raise bad_request(
             f'{seen} in version "{version}" cannot be handled as a {kind or type_.kind}: {error}'
         ) from error
     return Decoded(pruned, warnings)
+
+
+def _problems(body: Body, unknown: list[str], *, in_order: bool) -> list[str]:
+    """What a strict client is refused for; in the order of the text, where Go's decoder goes through it."""
+    again = {f'duplicate field "{path}"': body.places.get((path, True), 0) for path in body.duplicates}
+    if not again or not in_order:
+        return [*again, *unknown]
+    first = {f'unknown field "{path}"': at for (path, is_again), at in body.places.items() if not is_again}
+    return sorted([*again, *unknown], key=lambda each: again.get(each, first.get(each, 0)))
 
 
 def _subresource_schema(kind: str) -> Schema:

@@ -48,8 +48,8 @@ def media_ranges(accept: str) -> list[MediaRange]:
     return sorted(found, key=lambda each: -each.weight)
 
 
-def answer_form(accept: str) -> Form:
-    """The first form in *accept* that is served; ApiError 406 where none is.
+def answer_form(accept: str, *, tables: bool = True) -> Form:
+    """The first form in *accept* that is served (*tables*: of a kind that has them); ApiError 406 without.
 
     Protobuf is passed over: client-go always names JSON as its second choice.
     """
@@ -59,6 +59,8 @@ def answer_form(accept: str) -> Form:
         if media_type not in _ACCEPTED or (projection and projection not in _PROJECTIONS):
             continue
         if projection and each.parameters.get("g", "meta.k8s.io") != "meta.k8s.io":
+            continue
+        if projection == "Table" and not tables:
             continue
         return Form(media_type, projection, each.parameters.get("v", "v1"))
     raise not_acceptable()

@@ -6,9 +6,7 @@ only the node knows.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -16,6 +14,7 @@ from aiohttp import web
 from labkit.embedded.api.access.impersonation import PREFIX
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.verbs import Verbs
+from labkit.embedded.api.streams.backends import Backend, Backends
 from labkit.embedded.integers import unsigned
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj
@@ -38,21 +37,13 @@ _NOT_PASSED = _HOP_BY_HOP | {"authorization", "host", "content-length"}
 _CHUNK = 64 * 1024
 
 
-@dataclass(frozen=True)
-class Backend:
-    """One port of one pod."""
-
-    namespace: str
-    pod: str
-    port: int
-
-
 class Proxy:
     """Passes requests on to pods."""
 
     def __init__(self, verbs: Verbs, runtime: PodRuntime) -> None:
         self._verbs = verbs
         self._runtime = runtime
+        self._backends = Backends(verbs)
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """The backend's answer, streamed; ApiError 404/503 where there is no backend."""
@@ -72,31 +63,7 @@ class Proxy:
 
     def _service(self, call: Call) -> Backend:
         name, port = _split_name(call.target.name)
-        namespace = call.target.namespace
-        service = self._verbs.get("services", name, namespace)
-        wanted = _service_port(service, port)
-        choices = self._endpoints(name, namespace, wanted.get("name", ""))
-        if not choices:
-            raise ApiError(
-                503, "ServiceUnavailable", f'no endpoints available for service "{call.target.name}"'
-            )
-        return random.choice(choices)
-
-    def _endpoints(self, service: str, namespace: str, port: str) -> list[Backend]:
-        """Every ready pod behind the named port of *service*."""
-        slices = self._verbs.objects("endpointslices.discovery.k8s.io", namespace)
-        label = "kubernetes.io/service-name"
-        own = [each for each in slices if (each["metadata"].get("labels") or {}).get(label) == service]
-        return [backend for each in own for backend in _ready(each, namespace, port)]
-
-
-def _ready(endpoint_slice: Obj, namespace: str, port_name: str) -> list[Backend]:
-    ports = endpoint_slice.get("ports") or ()
-    numbers = [each["port"] for each in ports if each.get("name", "") == port_name]
-    endpoints = endpoint_slice.get("endpoints") or ()
-    ready = [each for each in endpoints if (each.get("conditions") or {}).get("ready", True)]
-    pods = [reference["name"] for each in ready if (reference := each.get("targetRef"))]
-    return [Backend(namespace, pod, number) for pod in pods for number in numbers]
+        return self._backends.of_service(call.target.namespace, name, port)
 
 
 def _split_name(text: str) -> tuple[str, str]:
@@ -114,15 +81,6 @@ def _split_name(text: str) -> tuple[str, str]:
 def _first_port(pod: Obj) -> int:
     containers = pod.get("spec", {}).get("containers") or ()
     return next((port["containerPort"] for each in containers for port in each.get("ports") or ()), 80)
-
-
-def _service_port(service: Obj, wanted: str) -> Obj:
-    ports: list[Obj] = service.get("spec", {}).get("ports") or []
-    for port in ports:
-        if wanted in ("", port.get("name"), str(port.get("port"))):
-            return port
-    name = service["metadata"]["name"]
-    raise ApiError(503, "ServiceUnavailable", f'no service port "{wanted}" found for service "{name}"')
 
 
 def _session(address: TcpAddress | UnixAddress) -> ClientSession:

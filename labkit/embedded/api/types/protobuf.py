@@ -169,6 +169,31 @@ def _raw_json(raw: bytes) -> Any:
     return json.loads(dict(_fields(raw)).get(1) or b"null")
 
 
+def _number(raw: bytes) -> float | int:
+    value: float = struct.unpack("<d", raw)[0]
+    return int(value) if value.is_integer() else value  # as Go writes it in JSON
+
+
+_SCHEMA = "apiextensions/v1.JSONSchemaProps"
+
+
+def _schema_or_list(raw: bytes) -> Any:
+    found = list(_fields(raw))
+    several = [_message(_SCHEMA, value) for number, value in found if number == 2]
+    return next((_message(_SCHEMA, value) for number, value in found if number == 1), several)
+
+
+def _schema_or_strings(raw: bytes) -> Any:
+    found = list(_fields(raw))
+    several = [value.decode() for number, value in found if number == 2]
+    return next((_message(_SCHEMA, value) for number, value in found if number == 1), several)
+
+
+def _schema_or_bool(raw: bytes) -> Any:
+    parts = dict(_fields(raw))
+    return _message(_SCHEMA, parts[2]) if 2 in parts else bool(parts.get(1))
+
+
 def _strings(raw: bytes) -> list[str]:
     return [value.decode() for _, value in _fields(raw)]
 
@@ -178,12 +203,16 @@ _SCALARS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "int": _signed,
     "bytes": lambda raw: base64.b64encode(raw).decode(),
-    "float": lambda raw: struct.unpack("<d", raw)[0],
+    "float": _number,
     "Time": _time,
     "MicroTime": _micro_time,
     "Quantity": lambda raw: dict(_fields(raw)).get(1, b"").decode(),
     "IntOrString": _int_or_string,
     "RawExtension": _raw_json,
     "FieldsV1": _raw_json,
+    "JSON": _raw_json,
+    "JSONSchemaPropsOrArray": _schema_or_list,
+    "JSONSchemaPropsOrBool": _schema_or_bool,
+    "JSONSchemaPropsOrStringArray": _schema_or_strings,
     "Strings": _strings,
 }

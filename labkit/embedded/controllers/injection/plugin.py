@@ -24,6 +24,7 @@ from labkit.embedded.status import ApiError, admission_denied
 SYSTEM = "istio-system"
 ISTIOD = "istiod"
 TEMPLATES = {"sidecar": inject_sidecar, "gateway": inject_gateway}
+WEBHOOK = "sidecar-injector.istio.io"
 URL = f"https://{ISTIOD}.{SYSTEM}.svc:443/inject?timeout=10s"
 
 
@@ -50,7 +51,11 @@ class Injection:
         if webhook is None:
             return
         self._call(webhook)
-        if not is_allowed(namespace["metadata"]["name"], pod) or status_of(pod):
+        self.fill(namespace["metadata"]["name"], pod, webhook)
+
+    def fill(self, namespace: str, pod: Obj, webhook: str = WEBHOOK) -> None:
+        """What the webhook does when it is called for *pod*; ApiError in its name."""
+        if not is_allowed(namespace, pod) or status_of(pod):
             return
         template = TEMPLATES.get(templates_of(pod))
         if template is None:
@@ -59,7 +64,7 @@ class Injection:
             raise _failed(webhook, f"failed to run injection template: {why}")
         if wrong := faults(pod):
             raise admission_denied(webhook, _errors(wrong))
-        values = {**self._values(), SETTINGS: effective(self._client, namespace["metadata"]["name"], pod)}
+        values = {**self._values(), SETTINGS: effective(self._client, namespace, pod)}
         template(pod, values)
 
     def _call(self, webhook: str) -> None:

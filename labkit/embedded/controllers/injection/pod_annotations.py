@@ -8,7 +8,8 @@ start), the proxy's bootstrap (``concurrency``) and the control plane (``tracing
 from __future__ import annotations
 
 from labkit.embedded.objects import Obj, annotations_of, labels_of
-from labkit.embedded.proxy_config import PROXY_CONFIG, proxy_config
+from labkit.embedded.proxy_config import PROXY_CONFIG, leads_out, proxy_config
+from labkit.embedded.settings import PROXY_SETTINGS, unread
 
 PROXY_RESOURCES = {
     "sidecar.istio.io/proxyCPU": ("requests", "cpu"),
@@ -98,10 +99,6 @@ _IGNORED = {
     "istio.io/dataplane-mode": _NO_AMBIENT,
     "istio.io/use-waypoint": _NO_AMBIENT,
 }
-_CONFIG_HONOURED = {
-    *("concurrency", "holdApplicationUntilProxyStarts", "proxyMetadata", "tracing"),
-    *("gatewayTopology", "proxyHeaders"),
-}
 
 
 def notices(pod: Obj) -> list[str]:
@@ -115,7 +112,10 @@ def notices(pod: Obj) -> list[str]:
         why = _IGNORED.get(key, "Istio 1.30 has no annotation or label of this name")
         found.append(f"{key} has no effect here: {why}")
     settings = proxy_config(pod)
-    ignored = sorted(key for key, value in settings.items() if value and key not in _CONFIG_HONOURED)
+    ignored = sorted(unread({key: value for key, value in settings.items() if value}, PROXY_SETTINGS))
+    variables = settings.get("proxyMetadata")
+    refused = sorted(filter(leads_out, variables)) if isinstance(variables, dict) else []
+    ignored += [f"proxyMetadata.{name}" for name in refused]
     return found + [f"{PROXY_CONFIG}: {key} has no effect here" for key in ignored]
 
 

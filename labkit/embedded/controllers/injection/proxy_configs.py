@@ -16,12 +16,13 @@ import yaml
 
 from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of
-from labkit.embedded.proxy_config import proxy_config
+from labkit.embedded.proxy_config import leads_out, proxy_config
 
 RESOURCE = "proxyconfigs.networking.istio.io"
 _ROOT = "istio-system"
+HOLDS = "holdApplicationUntilProxyStarts"
 Settings = dict[str, Any]
-"""``concurrency``, and ``proxyMetadata``: variables of the proxy's environment."""
+"""``concurrency``, ``proxyMetadata`` (variables of the proxy's environment), and whether it is waited for."""
 
 
 def effective(client: Client, namespace: str, pod: Obj) -> Settings:
@@ -62,7 +63,9 @@ def _own(pod: Obj) -> Settings:
 
 
 def _known(given: Mapping[str, Any]) -> Settings:
-    return {name: given[name] for name in ("concurrency", "proxyMetadata") if given.get(name) is not None}
+    return {
+        name: given[name] for name in ("concurrency", "proxyMetadata", HOLDS) if given.get(name) is not None
+    }
 
 
 def _defaults(client: Client) -> Settings:
@@ -81,4 +84,6 @@ def _merged(levels: Sequence[Settings]) -> Settings:
     variables: dict[str, str] = {}
     for each in reversed(levels):
         variables |= {str(name): str(value) for name, value in (each.get("proxyMetadata") or {}).items()}
-    return {"concurrency": next(numbers, None), "proxyMetadata": variables}
+    given = {name: value for name, value in variables.items() if not leads_out(name)}
+    holds: Iterator[object] = (each[HOLDS] for each in levels if HOLDS in each)
+    return {"concurrency": next(numbers, None), "proxyMetadata": given, HOLDS: next(holds, None) is True}

@@ -20,8 +20,8 @@ from labkit.embedded.controllers.injection.pod_annotations import (
     USER_MOUNTS,
     USER_VOLUMES,
 )
+from labkit.embedded.controllers.injection.proxy_configs import HOLDS
 from labkit.embedded.objects import Obj, annotations_of, labels_of
-from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.version import ISTIO_VERSION
 
 PROXY = "istio-proxy"
@@ -73,8 +73,9 @@ def _complete(pod: Obj, role: str, values: dict[str, Any]) -> list[Obj]:
     containers = pod["spec"]["containers"]
     own = next((each for each in containers if each.get("name") == PROXY), None)
     others = [each for each in containers if each is not own]
+    is_first = bool((values.get(SETTINGS) or {}).get(HOLDS))
     proxy = _merged(_proxy(role, values, annotations_of(pod)), own or {})
-    pod["spec"]["containers"] = [proxy, *others] if holds_application(pod) else [*others, proxy]
+    pod["spec"]["containers"] = [proxy, *others] if is_first else [*others, proxy]
     volumes = list(_named(annotations_of(pod).get(USER_VOLUMES)))
     if volumes:
         known = {each["name"] for each in volumes}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -96,6 +96,13 @@ class Authority:
 
     def issue(self, identity: str) -> Credential:
         """A certificate for the SPIFFE *identity*, with a key of its own."""
+        return self._issued([x509.UniformResourceIdentifier(identity)])
+
+    def issue_for(self, names: Iterable[str]) -> Credential:
+        """A certificate for a server that is called by these DNS *names*."""
+        return self._issued([x509.DNSName(each) for each in names])
+
+    def _issued(self, names: Sequence[x509.GeneralName]) -> Credential:
         key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
         lifetime = min(WORKLOAD_LIFETIME, self.certificate.not_valid_after_utc - now)
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -105,9 +112,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]), critical=True
-            )
+            .add_extension(x509.SubjectAlternativeName(names), critical=True)
             .sign(self.key, _digest(self.key))
         )
         chain = _pem(certificate) + (self.chain if self.chain else "")

@@ -8,6 +8,7 @@ and of what is in Secrets only what its own configuration asks for (:mod:`.store
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -121,7 +122,8 @@ def _named(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _inline(text: str) -> dict[str, Any]:
-    return {"inline_string": text}
+    """As istiod's agent has it: istioctl looks into certificates in this form only."""
+    return {"inline_bytes": base64.b64encode(text.encode()).decode()}
 
 
 def authority_of(client: Client, trust_domain: str, log: IstiodLog) -> Authority:

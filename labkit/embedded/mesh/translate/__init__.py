@@ -33,30 +33,50 @@ def translate(state: MeshState, proxy: Proxy) -> Snapshot:
 
 
 def _sidecar(state: MeshState, proxy: Proxy) -> Snapshot:
-    outbound = outbound_clusters(state, proxy)
-    incoming = inbound(state, proxy)
+    fixed = _fixed(state.unrouted, proxy)
     listeners = outbound_listeners(state, proxy)
-    fixed = [black_hole_cluster(state), passthrough_cluster(state)]
-    cluster_ips, behind_them = kube_proxy.clusters(state)
     made = Snapshot(
-        clusters={
-            **outbound.clusters,
-            **{each["name"]: each for each in fixed},
-            **cluster_ips,
-            **low_ports.clusters(state),
-            **incoming.clusters,
-        },
-        endpoints={**outbound.endpoints, **behind_them},
-        listeners=observed(state, proxy, {**listeners, **incoming.listeners}),
+        clusters=fixed.clusters,
+        endpoints=fixed.endpoints,
+        listeners={**observed(state, proxy, listeners), **fixed.listeners},
         routes=sidecar_routes(state, proxy, route_names(listeners)),
     )
     return patched(state, proxy, made)
 
 
+def _fixed(state: MeshState, proxy: Proxy) -> Snapshot:
+    """What of a sidecar's resources no VirtualService acts on; made once for each state without them."""
+    key = ("fixed", proxy)
+    known: tuple[Proxy, Snapshot] | None = state.memo.get(key)
+    if known is None or (known[0].labels, known[0].metadata) != (proxy.labels, proxy.metadata):
+        known = proxy, _made_fixed(state, proxy)
+        state.memo[key] = known
+    return known[1]
+
+
+def _made_fixed(state: MeshState, proxy: Proxy) -> Snapshot:
+    outbound = outbound_clusters(state, proxy)
+    incoming = inbound(state, proxy)
+    everywhere = [black_hole_cluster(state), passthrough_cluster(state)]
+    cluster_ips, behind_them = kube_proxy.clusters(state)
+    return Snapshot(
+        clusters={
+            **outbound.clusters,
+            **{each["name"]: each for each in everywhere},
+            **cluster_ips,
+            **low_ports.clusters(state),
+            **incoming.clusters,
+        },
+        endpoints={**outbound.endpoints, **behind_them},
+        listeners=observed(state, proxy, incoming.listeners),
+        routes={},
+    )
+
+
 def _gateway(state: MeshState, proxy: Proxy) -> Snapshot:
     ports = gateway_ports(state, proxy)
     by_sni = any(server.mode == AUTO_PASSTHROUGH for port in ports for server in port.servers)
-    outbound = outbound_clusters(state, proxy, by_sni=by_sni)
+    outbound = outbound_clusters(state.unrouted, proxy, by_sni=by_sni)
     black_hole = black_hole_cluster(state)
     made = Snapshot(
         clusters={**outbound.clusters, black_hole["name"]: black_hole},

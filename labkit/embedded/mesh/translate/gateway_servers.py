@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labkit.embedded.mesh.configs import Config
+from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.model import MeshState, Proxy
 from labkit.embedded.mesh.pods import container_ports
 from labkit.embedded.mesh.services import HTTP_FAMILY, parse_protocol
@@ -119,7 +120,7 @@ class Port:
 
 
 def gateway_ports(state: MeshState, proxy: Proxy) -> list[Port]:
-    """What the gateway *proxy* listens on, with all servers merged."""
+    """What the gateway *proxy* listens on, with all servers merged; Unix sockets are not among it."""
     services = state.services_selecting(proxy.namespace, state.labels_of(proxy))
     names = dict(container_ports(state.pod_of(proxy) or {}, of_proxy=True))
     ports: dict[tuple[int, str], Port] = {}
@@ -135,7 +136,8 @@ def _servers(state: MeshState, proxy: Proxy) -> Iterator[Server]:
     labels = state.labels_of(proxy)
     for gateway in state.gateways:
         if has_labels(labels, gateway.spec.get("selector") or {}):
-            yield from (_server(gateway, given) for given in gateway.spec.get("servers") or [])
+            found = (_server(gateway, given) for given in gateway.spec.get("servers") or [])
+            yield from (each for each in found if not each.bind.startswith(UNIX))
 
 
 def _server(gateway: Config, given: Mapping[str, Any]) -> Server:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.services import HTTP_FAMILY, TLS_FAMILY, parse_protocol
 from labkit.embedded.mesh.validation import common
 from labkit.embedded.mesh.validation.common import Given
+from labkit.embedded.mesh.validation.files import check_socket
 from labkit.embedded.mesh.validation.report import Report, quoted
 from labkit.embedded.objects import Obj, namespace_of
-
-_UNIX = "unix://"
 
 
 def check(obj: Obj, report: Report) -> None:
@@ -99,7 +99,7 @@ def _static_endpoint(endpoint: Given, names: set[str]) -> Iterator[str]:
     address = str(endpoint.get("address") or "")
     if not address:
         yield "address is required"
-    elif address.startswith(_UNIX):
+    elif address.startswith(UNIX):
         if endpoint.get("ports"):
             yield f"unix endpoint {address} must not include ports"
     elif not common.is_address(address):
@@ -157,5 +157,6 @@ def _warnings(spec: Given, report: Report) -> None:
         for field, consequence in _ENDPOINT_NOT_BUILT:
             if endpoint.get(field):
                 report.ineffective(f"spec.endpoints[{position}].{field}", consequence)
+        check_socket(str(endpoint.get("address") or ""), f"spec.endpoints[{position}].address", report)
     if spec.get("resolution") == "DYNAMIC_DNS":
         report.ineffective("spec.resolution", "DYNAMIC_DNS is not built yet; this entry has no effect")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.services import TLS_FAMILY, parse_protocol
 from labkit.embedded.mesh.validation import common
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.destination_rule import connection_pool
+from labkit.embedded.mesh.validation.files import check_socket
 from labkit.embedded.mesh.validation.report import Report, quoted
 from labkit.embedded.objects import Obj, namespace_of
 
@@ -44,6 +46,7 @@ def _ingress(entries: Sequence[Given | None], report: Report) -> None:
             continue
         report.errors_from(_ingress_port(entry["port"], seen))
         report.errors_from(_default_endpoint(str(entry.get("defaultEndpoint") or "")))
+        check_socket(str(entry.get("defaultEndpoint") or ""), f"{path}.defaultEndpoint", report)
         if entry.get("tls") is not None:
             report.errors_from(_ingress_tls(entry["tls"], str(entry["port"].get("protocol") or "")))
             _not_read(entry["tls"], f"{path}.tls", report)
@@ -70,7 +73,7 @@ _HOSTS = ("", "127.0.0.1", "0.0.0.0", "::1", "::")
 
 
 def _default_endpoint(text: str) -> Iterator[str]:
-    if not text or text.startswith("unix://"):
+    if not text or text.startswith(UNIX):
         return
     host, colon, port = text.rpartition(":")
     if not colon:
@@ -150,7 +153,7 @@ def _port(entry: Given, seen: set[int]) -> Iterator[str]:
     number = int(port.get("number") or 0)
     if port.get("targetPort"):
         yield "targetPort has no impact on Sidecars"
-    if not number and not bind.startswith("unix://"):
+    if not number and not bind.startswith(UNIX):
         yield "sidecar: ports with 0 value must have a unix domain socket bind address"
     elif number:
         yield from common.port(number)

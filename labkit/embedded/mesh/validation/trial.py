@@ -23,8 +23,8 @@ from labkit.embedded.mesh.model import (
     VIRTUAL_SERVICES,
     MeshState,
     Proxy,
-    node_id,
 )
+from labkit.embedded.mesh.pods import node_id
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.virtual_services import MESH
 from labkit.embedded.mesh.xds.resources import Compiler

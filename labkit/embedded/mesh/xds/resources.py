@@ -132,7 +132,7 @@ class _Cache(Generic[T]):
         for known, value in variants:
             if known is body or known == body:
                 return value
-        old = (value for known, value in self._kept.get(name, ()) if known == body)
+        old = (value for known, value in self._kept.get(name, ()) if known is body or known == body)
         found = next(old, None)
         value = make() if found is None else found
         variants.append((body, value))

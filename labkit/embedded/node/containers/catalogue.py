@@ -18,6 +18,7 @@ from labkit.embedded.interfaces import BuiltinContainer, Launch, ProcessCommand
 _PREFIXES = (
     *(("registry.istio.io/release/", "istio/"), ("registry.istio.io/testing/", "istio/")),
     *(("gcr.io/istio-release/", "istio/"), ("gcr.io/istio-testing/", "istio/")),
+    ("registry.k8s.io/e2e-test-images/", ""),
     *(("gcr.io/google_containers/", ""), ("gcr.io/google-containers/", "")),
     *((f"{registry}/", "") for registry in ("docker.io", "index.docker.io", "registry-1.docker.io")),
     *((f"{registry}/", "") for registry in ("registry.k8s.io", "k8s.gcr.io", "gcr.io", "quay.io", "ghcr.io")),

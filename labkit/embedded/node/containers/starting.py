@@ -14,6 +14,7 @@ from pathlib import Path
 from labkit.embedded.interfaces import Launch, ProcessCommand
 from labkit.embedded.node.containers.catalogue import BuiltinImage, Image
 from labkit.embedded.node.containers.sandbox import Sandbox
+from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.start import command_line
 from labkit.embedded.node.logs.container_log import ContainerLog
 from labkit.embedded.node.processes.environment import container_environment
@@ -25,6 +26,8 @@ from labkit.embedded.objects import Obj, name_of, namespace_of
 
 PROGRAMS = "bin"
 """The folder, in a container's own, of the programs that only it has."""
+FOLDERS = "image"
+"""The one of the folders that its image has."""
 
 
 def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
@@ -49,7 +52,7 @@ def start(
     command = image.describe(launch)
     surroundings = _surroundings(sandbox, launch, command)
     argv, variables = command.argv, surroundings.environment
-    supervised = not image.is_proxy and not (_is_ours(command) and not _has_own_files(launch))
+    supervised = not image.is_proxy and not (_is_ours(command) and not _has_own_files(launch, command))
     if supervised:
         argv = _supervised(surroundings, command)
     elif not image.is_proxy:
@@ -78,11 +81,11 @@ def _is_ours(command: ProcessCommand) -> bool:
     return list(command.argv[:2]) == [sys.executable, "-m"] and command.argv[2].startswith("labkit.")
 
 
-def _has_own_files(launch: Launch) -> bool:
+def _has_own_files(launch: Launch, command: ProcessCommand) -> bool:
     """Whether it must find files, or a folder, at a place that only it has."""
     mounted = [str(each["name"]) for each in launch.container.get("volumeMounts") or []]
     has_volumes = any(not name.startswith(volumes.SPECIAL) for name in mounted)
-    return has_volumes or bool(launch.container.get("workingDir"))
+    return has_volumes or bool(command.folders) or bool(launch.container.get("workingDir"))
 
 
 def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str]:
@@ -101,7 +104,19 @@ def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> 
     needed = [command.directory, Path(command.argv[0]).parent] if command.directory else []
     named = (word for words in command.programs.values() for word in words)
     needed += [Path(word) for word in named if word.startswith("/")]
-    return Surroundings(variables, directory, sandbox.inside(launch.container, needed))
+    inside = sandbox.inside(launch.container, needed)
+    taken = {each.target for each in inside.mounts}
+    of_image = [each for each in _folders(launch.run_dir, command) if each.target not in taken]
+    return Surroundings(variables, directory, replace(inside, mounts=[*of_image, *inside.mounts]))
+
+
+def _folders(directory: Path, command: ProcessCommand) -> list[Mount]:
+    """Where the image's folders are, and where the container sees them."""
+    return [Mount(str(_folder(directory, target)), target) for target in command.folders]
+
+
+def _folder(directory: Path, target: str) -> Path:
+    return directory / FOLDERS / target.lstrip("/")
 
 
 def _write_files(directory: Path, command: ProcessCommand) -> None:
@@ -110,6 +125,10 @@ def _write_files(directory: Path, command: ProcessCommand) -> None:
     directory.mkdir(parents=True, mode=0o700)
     for name, content in command.files.items():
         (directory / name).write_text(content)
+    for target, contents in command.folders.items():
+        _folder(directory, target).mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (_folder(directory, target) / name).write_text(content)
     for name, words in command.programs.items():
         program = directory / PROGRAMS / name
         program.parent.mkdir(exist_ok=True)

@@ -28,7 +28,6 @@ from labkit.embedded.objects import (
     timestamp,
     uid_of,
 )
-from labkit.embedded.proxy_config import holds_application
 from labkit.embedded.status import ApiError
 
 log = logging.getLogger(__name__)
@@ -144,8 +143,9 @@ class PodWorker:
             await container.run()
             if not container.state.succeeded:
                 return
-        # A task each, begun in the order of the spec; none waits for another unless the pod asks for it.
-        first = [each for each in self.containers if each.is_proxy and holds_application(self.pod)]
+        # A task each, begun in the order of the spec; none waits for another but for a proxy that is first:
+        # injection puts it there where its settings hold the application (in Istio a hook does that).
+        first = [each for each in self.containers[:1] if each.is_proxy]
         others = [_run_after(first, each) for each in self.containers if each not in first]
         await asyncio.gather(*(each.run() for each in first), *others)
 

@@ -68,7 +68,7 @@ def _value(client: Client, pod: Obj, container: Obj, pod_ip: str, entry: Obj) ->
         case {"secretKeyRef": reference}:
             return _key(client, "Secret", namespace_of(pod), reference)
         case {"resourceFieldRef": reference}:
-            return _resource(container, reference)
+            return resource_field(client, pod, container, reference)
     raise ConfigError(f"valueFrom of variable {entry['name']} names no source this node knows")
 
 
@@ -126,9 +126,16 @@ def _data(client: Client, kind: str, namespace: str, name: str) -> dict[str, str
     return data
 
 
-def _resource(container: Obj, reference: Obj) -> str:
-    """``limits.memory`` and its kin as a whole number, in units of the divisor."""
+def resource_field(client: Client, pod: Obj, container: Obj, reference: Obj) -> str:
+    """``limits.memory`` and its kin as a whole number, in units of the divisor.
+
+    A limit that is not set is what the node has to give.
+    """
     group, _, name = str(reference.get("resource", "")).partition(".")
-    asked = (container.get("resources") or {}).get(group, {}).get(name, "0")
+    asked = (container.get("resources") or {}).get(group, {}).get(name)
+    if asked is None and group == "limits":
+        node = client.find("nodes", str(pod["spec"].get("nodeName", ""))) or {}
+        asked = node.get("status", {}).get("allocatable", {}).get(name)
+    asked = "0" if asked is None else asked
     divisor = amount(str(reference.get("divisor") or "1")) or Decimal(1)
     return str(math.ceil(amount(str(asked)) / divisor))

@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from labkit.embedded.interfaces import Client
 from labkit.embedded.node.processes import environment
 from labkit.embedded.objects import Obj, namespace_of
+
+_MODE = 0o644
+_CONTAINERS = ("containers", "initContainers")
 
 
 class MountError(Exception):
     """A volume refers to something that is not there, or leaves its place."""
 
 
-def files(client: Client, pod: Obj, source: Obj, pod_ip: str) -> dict[str, bytes]:
-    """Path → content, of a volume, or of one source of it; MountError where it can't be had."""
+class File(NamedTuple):
+    """One of a volume's."""
+
+    content: bytes
+    mode: int
+
+
+def files(client: Client, pod: Obj, source: Obj, pod_ip: str, mode: int = _MODE) -> dict[str, File]:
+    """The files by path, of a volume, or of one source of it; MountError where it can't be had.
+
+    mode: of those for which the source says none.
+    """
     namespace = namespace_of(pod)
     match source:
         case {"configMap": given}:
-            return _chosen(client, "ConfigMap", namespace, str(given.get("name", "")), given)
+            found = _chosen(client, "ConfigMap", namespace, str(given.get("name", "")), given)
         case {"secret": given}:
             name = str(given.get("secretName") or given.get("name", ""))
-            return _chosen(client, "Secret", namespace, name, given)
+            found = _chosen(client, "Secret", namespace, name, given)
         case {"downwardAPI": given}:
-            return {str(each["path"]): _told(pod, pod_ip, each) for each in given.get("items") or []}
+            items: Iterable[Obj] = given.get("items") or []
+            found = {str(each["path"]): _told(client, pod, pod_ip, each) for each in items}
         case {"projected": given}:
-            found: dict[str, bytes] = {}
-            for each in given.get("sources") or []:
-                found |= files(client, pod, each, pod_ip)
-            return found
-    return {}
+            mode = int(given.get("defaultMode", mode))
+            parts = [files(client, pod, each, pod_ip, mode) for each in given.get("sources") or []]
+            return {path: file for part in parts for path, file in part.items()}
+        case _:
+            return {}
+    return _with_modes(found, given, mode)
+
+
+def _with_modes(found: Mapping[str, bytes], given: Obj, mode: int) -> dict[str, File]:
+    own = {
+        str(each["path"]): each["mode"] for each in given.get("items") or [] if each.get("mode") is not None
+    }
+    mode = int(given.get("defaultMode", mode))
+    return {path: File(content, int(own.get(path, mode))) for path, content in found.items()}
 
 
 def _chosen(client: Client, kind: str, namespace: str, name: str, given: Obj) -> dict[str, bytes]:
@@ -61,7 +85,13 @@ def _data(client: Client, kind: str, namespace: str, name: str) -> dict[str, byt
     }
 
 
-def _told(pod: Obj, pod_ip: str, item: Obj) -> bytes:
+def _told(client: Client, pod: Obj, pod_ip: str, item: Obj) -> bytes:
+    if reference := item.get("resourceFieldRef"):
+        containers = [each for key in _CONTAINERS for each in pod["spec"].get(key) or []]
+        named = [each for each in containers if each["name"] == reference.get("containerName")]
+        if not named:
+            raise MountError(f"container {reference.get('containerName')} not found")
+        return environment.resource_field(client, pod, named[0], reference).encode()
     path = str((item.get("fieldRef") or {}).get("fieldPath", ""))
     if path in ("metadata.labels", "metadata.annotations"):
         found: Mapping[str, str] = pod["metadata"].get(path.partition(".")[2]) or {}

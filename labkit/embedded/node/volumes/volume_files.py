@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from labkit.embedded.node.volumes.volume_content import MountError
+from labkit.embedded.node.volumes.volume_content import File, MountError
 
 _DATA, _NEXT = "..data", "..data_tmp"
+_FOLDER = 0o755
+"""All of it is in the pod's folder, into which nobody else gets."""
 
 
 def is_written(place: Path) -> bool:
@@ -24,14 +27,15 @@ def is_written(place: Path) -> bool:
     return (place / _DATA).is_symlink()
 
 
-def write(place: Path, wanted: Mapping[str, bytes]) -> None:
+def write(place: Path, wanted: Mapping[str, File]) -> None:
     """Have *place* hold *wanted*, by path, and nothing else; MountError where a path leaves it."""
     old = (place / _DATA).resolve() if is_written(place) else None
     if old and _content(old) == wanted:
         return
     new = Path(tempfile.mkdtemp(prefix=time.strftime("..%Y_%m_%d_%H_%M_%S."), dir=place))
-    for path, content in wanted.items():
-        _write(new, path, content)
+    new.chmod(_FOLDER)
+    for path, file in wanted.items():
+        _write(new, path, file)
     (place / _NEXT).symlink_to(new.name)
     (place / _NEXT).replace(place / _DATA)
     _show(place, {path.split("/")[0] for path in wanted})
@@ -39,18 +43,26 @@ def write(place: Path, wanted: Mapping[str, bytes]) -> None:
         shutil.rmtree(old)
 
 
-def _content(folder: Path) -> dict[str, bytes]:
+def _content(folder: Path) -> dict[str, File]:
     files = (each for each in folder.rglob("*") if each.is_file())
-    return {str(each.relative_to(folder)): each.read_bytes() for each in files}
+    return {str(each.relative_to(folder)): _read(each) for each in files}
 
 
-def _write(folder: Path, path: str, content: bytes) -> None:
-    file = Path(os.path.normpath(folder / path))
-    if not file.is_relative_to(folder):
+def _read(path: Path) -> File:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(mode | stat.S_IRUSR)  # for the owner to read one that nobody may
+    content = path.read_bytes()
+    path.chmod(mode)
+    return File(content, mode)
+
+
+def _write(folder: Path, path: str, file: File) -> None:
+    place = Path(os.path.normpath(folder / path))
+    if not place.is_relative_to(folder):
         raise MountError(f'path "{path}" must not leave the volume')
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-    file.chmod(0o600)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(file.content)
+    place.chmod(file.mode)
 
 
 def _show(place: Path, names: set[str]) -> None:

@@ -13,18 +13,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labkit.embedded.addresses import SERVICE_NETWORK
-from labkit.embedded.interfaces import Client
+from labkit.embedded.interfaces import TMP_FOLDER, VOLUMES_FOLDER, Client
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.volumes import volume_content, volume_files
 from labkit.embedded.node.volumes.volume_content import MountError
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
-TMP, VOLUMES, ETC, WORK, PARTS = "tmp", "volumes", "etc", "work", "parts"
+ETC, WORK, PARTS = "etc", "work", "parts"
 DNS_ADDRESS = str(SERVICE_NETWORK[10])
 """The name server that pods are told of."""
 SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
 SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
 """How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
+_EVERYBODYS = 0o777
+"""Of an emptyDir: whatever account a container runs as."""
 _PACKAGE = Path(__file__).parents[4]
 
 
@@ -35,7 +37,7 @@ def mounts(
 
     needed: folders and files of the host without which its programs don't run, wherever those are.
     """
-    tmp = folder / spec["name"] / TMP
+    tmp = folder / spec["name"] / TMP_FOLDER
     tmp.mkdir(parents=True, exist_ok=True)
     volumes = {str(each["name"]): each for each in pod["spec"].get("volumes") or []}
     found = [Mount(str(tmp), "/tmp"), *_etc(pod, pod_ip, folder)]
@@ -137,7 +139,8 @@ def _hosts(pod: Obj, pod_ip: str) -> str:
 
 def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) -> Path:
     """The folder of *volume*, with what it should hold now; what has gone meanwhile stays as it was."""
-    place = folder / VOLUMES / str(volume["name"])
+    place = folder / VOLUMES_FOLDER / str(volume["name"])
+    is_new = not place.exists()
     place.mkdir(parents=True, exist_ok=True)
     if "emptyDir" not in volume:
         try:
@@ -145,11 +148,13 @@ def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) ->
         except MountError:
             if not volume_files.is_written(place):
                 raise
+    elif is_new:
+        place.chmod(_EVERYBODYS)
     return place
 
 
 def refresh(client: Client, pod: Obj, pod_ip: str, folder: Path) -> None:
     """Have every volume that is in use hold what it should hold now."""
     for each in pod["spec"].get("volumes") or []:
-        if volume_files.is_written(folder / VOLUMES / str(each["name"])):
+        if volume_files.is_written(folder / VOLUMES_FOLDER / str(each["name"])):
             _volume(client, pod, each, pod_ip, folder)

@@ -26,6 +26,9 @@ def _default(obj: Obj) -> None:
     fill(names, singular=str(names.get("kind", "")).lower())
     if names.get("kind"):
         fill(names, listKind=f"{names['kind']}List")
+    for version in spec.get("versions") or ():
+        version.setdefault("served", False)
+        version.setdefault("storage", False)
     if not spec.get("conversion"):
         spec["conversion"] = {"strategy": "None"}
 

@@ -21,7 +21,7 @@ def status_of(definition: Obj, others: Iterable[Obj]) -> Obj:
     kept = [
         each
         for each in before.get("conditions") or ()
-        if each["type"] not in [condition["type"] for condition in conditions]
+        if each.get("type") not in [condition["type"] for condition in conditions]
     ]
     turned = [_turned(definition, each) for each in conditions]
     return {**before, "acceptedNames": accepted, "conditions": [*turned, *kept]}
@@ -121,5 +121,5 @@ def terminating(definition: Obj, reason: str, message: str, status: str = "True"
     """The status of one whose objects are being deleted."""
     condition = {"type": "Terminating", "status": status, "reason": reason, "message": message}
     before = definition.get("status") or {}
-    kept = [each for each in before.get("conditions") or () if each["type"] != "Terminating"]
+    kept = [each for each in before.get("conditions") or () if each.get("type") != "Terminating"]
     return {**before, "conditions": [*kept, _turned(definition, condition)]}

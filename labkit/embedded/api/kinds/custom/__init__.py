@@ -22,7 +22,7 @@ def type_of(definition: Obj) -> ResourceType | None:
     """What *definition*, a CustomResourceDefinition, wants served; None where it serves no version."""
     spec, meta = definition["spec"], definition["metadata"]
     names = spec["names"]
-    served = sorted((each["name"] for each in spec["versions"] if each["served"]), key=version_priority)
+    served = sorted((each["name"] for each in spec["versions"] if each.get("served")), key=version_priority)
     if not served:
         return None
     return ResourceType(
@@ -35,7 +35,7 @@ def type_of(definition: Obj) -> ResourceType | None:
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
         subresources=_subresources(names["kind"], spec["versions"]),
-        storage_version=next(each["name"] for each in spec["versions"] if each["storage"]),
+        storage_version=next(each["name"] for each in spec["versions"] if each.get("storage")),
         custom=True,
         verbs=_VERBS,
         list_kind=names.get("listKind") or "",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.localities import parts_of
 from labkit.embedded.mesh.model import Resource
 from labkit.embedded.mesh.services import Endpoint
@@ -12,9 +14,6 @@ from labkit.embedded.mesh.translate.clusters.localities import Group, Spreading,
 from labkit.embedded.mesh.translate.naming import socket_address
 from labkit.embedded.mesh.translate.telemetry import peers
 from labkit.embedded.mesh.translate.tls import mutual
-
-_UNIX = "unix://"
-
 
 TakesTls = Callable[[Endpoint], bool]
 
@@ -24,15 +23,25 @@ def load_assignment(
     endpoints: Iterable[Endpoint],
     takes_tls: TakesTls = lambda _: False,
     spread: Spreading | None = None,
+    sockets: Mapping[str, str] | None = None,
 ) -> Resource:
     """The ClusterLoadAssignment of *cluster*; without endpoints it says so: Envoy waits for an answer.
 
     takes_tls: which of *endpoints* speak the mesh's mutual TLS.
     spread: how they are shared out by where they are; by default all alike.
+    sockets: the addresses of Unix sockets that the proxy has, and where; there is no way to any other.
     """
-    groups = grouped(list(endpoints))
+    groups = grouped(list(_placed(endpoints, sockets or {})))
     groups = spread(groups) if spread else groups
     return {"cluster_name": cluster, "endpoints": [_locality(each, takes_tls) for each in groups]}
+
+
+def _placed(endpoints: Iterable[Endpoint], sockets: Mapping[str, str]) -> Iterator[Endpoint]:
+    for each in endpoints:
+        if not each.address.startswith(UNIX):
+            yield each
+        elif each.address in sockets:
+            yield replace(each, address=UNIX + sockets[each.address])
 
 
 def _locality(group: Group, takes_tls: TakesTls) -> dict[str, Any]:
@@ -48,8 +57,8 @@ def _locality(group: Group, takes_tls: TakesTls) -> dict[str, Any]:
 
 def _endpoint(endpoint: Endpoint, takes_tls: TakesTls) -> dict[str, Any]:
     address: dict[str, Any] = (
-        {"pipe": {"path": endpoint.address.removeprefix(_UNIX)}}
-        if endpoint.address.startswith(_UNIX)
+        {"pipe": {"path": endpoint.address.removeprefix(UNIX)}}
+        if endpoint.address.startswith(UNIX)
         else socket_address(endpoint.address, endpoint.port)
     )
     told = peers.endpoint_metadata(endpoint.told) if endpoint.told else {}

@@ -13,6 +13,7 @@ from typing import Any
 from labkit.embedded import outside
 from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh import localities
+from labkit.embedded.mesh.container_files import socket_place
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.identity.spiffe import spiffe_id
 from labkit.embedded.mesh.model import PODS, MeshState, Proxy, Resource
@@ -63,14 +64,17 @@ class _Place:
     locality: str
     labels: frozenset[tuple[str, str]]
     """The proxy's, and those that say where it is; none where nothing asks for them."""
+    sockets: tuple[tuple[str, str], ...]
+    """The addresses of Unix sockets that it has, and where."""
 
     @classmethod
     def of(cls, state: MeshState, proxy: Proxy) -> _Place:
-        locality = state.locality_of(proxy)
+        locality, pod = state.locality_of(proxy), state.pod_of(proxy)
+        sockets = tuple((each, there) for each in state.sockets if (there := socket_place(each, pod)))
         if not state.places_count:
-            return cls(locality, frozenset())
-        topology = localities.topology(locality, localities.node_of(state.pod_of(proxy) or {}))
-        return cls(locality, frozenset({**state.labels_of(proxy), **topology}.items()))
+            return cls(locality, frozenset(), sockets)
+        topology = localities.topology(locality, localities.node_of(pod or {}))
+        return cls(locality, frozenset({**state.labels_of(proxy), **topology}.items()), sockets)
 
 
 def passthrough_cluster(state: MeshState) -> Resource:
@@ -261,7 +265,7 @@ class _Maker:
             return None
         if self.passes_tls:
             endpoints = [each for each in endpoints if self._takes_tls(each)]
-        assignment = load_assignment(name, endpoints, self._takes_tls, spread)
+        assignment = load_assignment(name, endpoints, self._takes_tls, spread, dict(self.place.sockets))
         return _Built(_eds(name) | self._source(endpoints), assignment, True)
 
     def _takes_tls(self, endpoint: Endpoint) -> bool:

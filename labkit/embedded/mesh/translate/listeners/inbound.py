@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.embedded.mesh.container_files import UNIX, socket_place
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import service_host
 from labkit.embedded.mesh.model import MeshState, Proxy, Resource
@@ -38,7 +39,6 @@ from labkit.embedded.objects import Obj, name_of, namespace_of
 
 _PLAIN = {"transport_protocol": "raw_buffer"}
 _TLS = {"transport_protocol": "tls"}
-_UNIX = "unix://"
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     owner = _owner(state, proxy, target)
     service = owner or target.service
     nobodys = target.ingress is not None and owner is None
-    endpoints = [{"lb_endpoints": [_endpoint(proxy, target)]}]
+    endpoints = [{"lb_endpoints": list(_endpoints(state, proxy, target))}]
     policy = _connection_pool_of(state, proxy, service, target)
     return {
         "name": name,
@@ -267,12 +267,13 @@ def _cluster(state: MeshState, proxy: Proxy, target: _Target) -> Resource:
     }
 
 
-def _endpoint(proxy: Proxy, target: _Target) -> Resource:
-    """Where the app is: on the same port, or where a Sidecar says."""
+def _endpoints(state: MeshState, proxy: Proxy, target: _Target) -> Iterator[Resource]:
+    """Where the app is: on the same port, or where a Sidecar says; none for a socket of somebody else's."""
     told = target.ingress.default_endpoint if target.ingress else ""
-    if told.startswith(_UNIX):
-        return {"endpoint": {"address": {"pipe": {"path": told.removeprefix(_UNIX)}}}}
-    return placement.inbound_endpoint(proxy.pod_ip, int(told.rpartition(":")[2] or target.number))
+    if not told.startswith(UNIX):
+        yield placement.inbound_endpoint(proxy.pod_ip, int(told.rpartition(":")[2] or target.number))
+    elif there := socket_place(told, state.pod_of(proxy)):
+        yield {"endpoint": {"address": {"pipe": {"path": there}}}}
 
 
 def _owner(state: MeshState, proxy: Proxy, target: _Target) -> Service | None:

@@ -15,6 +15,7 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
+from labkit.embedded.mesh.container_files import place
 from labkit.embedded.mesh.xds.constraints import unpacked
 
 _EXTENSIONS = "envoy.extensions."
@@ -64,15 +65,16 @@ _FILES = frozenset(
         *((f"{_CORE}DataSource", each) for each in ("filename", "environment_variable")),
         *((f"{_CORE}ConfigSource", each) for each in ("path", "path_config_source")),
         (f"{_CORE}Address", "pipe"),
+        (f"{_CORE}SocketAddress", "network_namespace_filepath"),
         (f"{_CORE}GrpcService", "google_grpc"),
         (f"{_CORE}HealthCheck", "event_log_path"),
         (f"{_CORE}WatchedDirectory", "path"),
         (f"{_EXTENSIONS}transport_sockets.tls.v3.CommonTlsContext", "key_log"),
+        (f"{_EXTENSIONS}filters.network.mongo_proxy.v3.MongoProxy", "access_log"),
     }
 )
 """(message, field) of what is read from files, or written to them."""
 _LOG = f"{_EXTENSIONS}access_loggers.file.v3.FileAccessLog"
-_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/null")
 
 
 def findings(message: Message) -> Iterator[str]:
@@ -82,11 +84,15 @@ def findings(message: Message) -> Iterator[str]:
         yield from _in_any(message)
         return
     for field, value in message.ListFields():
-        if (name, field.name) in _FILES or (name == _LOG and field.name == "path" and value not in _STREAMS):
+        if (name, field.name) in _FILES or _is_log_elsewhere(name, field.name, value):
             yield f"{name.rpartition('.')[2]}.{field.name} leads to the machine's files"
         elif field.message_type is not None:
             for each in _messages(field, value):
                 yield from findings(each)
+
+
+def _is_log_elsewhere(name: str, field: str, value: Any) -> bool:
+    return (name, field) == (_LOG, "path") and place(value) is None
 
 
 def _in_any(message: AnyMessage) -> Iterator[str]:
@@ -130,13 +136,16 @@ def plain(value: Any) -> Any:
 
 
 def tamed(value: Any) -> Any:
-    """*value*, a message as JSON in protobuf's spelling, with its Lua shut in."""
+    """*value*, a message as JSON in protobuf's spelling, with its Lua shut in, and logs in the container."""
     if isinstance(value, list):
         return [tamed(each) for each in value]
     if not isinstance(value, dict):
         return value
     found = {key: tamed(each) for key, each in value.items()}
-    if str(value.get(_TYPE) or "").rpartition("/")[2] not in _LUA:
+    kind = str(value.get(_TYPE) or "").rpartition("/")[2]
+    if kind == _LOG and "path" in found:
+        found["path"] = place(found["path"])
+    if kind not in _LUA:
         return found
     for key in ("default_source_code", "source_code"):
         found |= {key: _shut_in(found[key])} if key in found else {}

@@ -52,6 +52,7 @@ class Asked:
             "failure_mode_allow": bool(settings.get("failOpen")),
             "filter_enabled_metadata": self._noted_by(rbac),
             **({"status_on_error": {"code": int(status)}} if status else {}),
+            **({"clear_route_cache": True} if settings.get("clearRouteCache") else {}),
             **_body(settings.get("includeRequestBodyInCheck")),
             **({} if self.takes_bytes else _allowed_headers(settings)),
         }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.container_files import place
+from labkit.embedded.mesh.model import MeshState, Proxy
 from labkit.embedded.mesh.telemetries import ENVOY, Log, Provider
 from labkit.embedded.mesh.translate.naming import typed
 from labkit.embedded.mesh.translate.telemetry.collectors import grpc_service
@@ -31,6 +32,7 @@ class AccessLogs:
     """``access_log`` lists of connection managers, TCP proxies and listeners."""
 
     state: MeshState
+    proxy: Proxy
     asked: Sequence[Log]
     inbound: bool
 
@@ -53,7 +55,8 @@ class AccessLogs:
         chosen = [(log, logger) for log, logger in made if logger]
         if not chosen:
             mesh = self.state.mesh
-            return [self._file(mesh.access_log_file, mesh_format(mesh))] if mesh.access_log_file else []
+            own = self._file(mesh.access_log_file, mesh_format(mesh))
+            return [own] if own else []
         return [
             {**logger, **({"filter": _expression(log.expression)} if log.expression else {})}
             for log, logger in chosen
@@ -73,8 +76,10 @@ class AccessLogs:
                 return self._opentelemetry(settings)
         return None
 
-    def _file(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
-        return file_log(path, placed(form, inbound=self.inbound))
+    def _file(self, path: str, form: dict[str, Any]) -> dict[str, Any] | None:
+        """None for a file that the proxy's container has not."""
+        where = place(path, self.state.pod_of(self.proxy))
+        return None if where is None else file_log(where, placed(form, inbound=self.inbound))
 
     def _file_format(self, provider: Provider) -> dict[str, Any]:
         form, omit = provider.settings.get("logFormat"), bool(provider.settings.get("omitEmptyValues"))

@@ -13,6 +13,7 @@ when it ends (not every 15 s meanwhile), and gRPC messages are not counted one b
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -33,14 +34,17 @@ _Stats: TypeAlias = Mapping[str, tuple[str, dict[str, Any]]]
 _LOGGER = "envoy.access_loggers.stats"
 _SCOPE = {"prefix": NAMESPACE, "sharing_name": "istio"}
 _CONNECTED, _ENDED = "TcpUpstreamConnected", "TcpConnectionEnd"
+_VARIANTS = 64
+"""How many kinds of loggers are kept: those of one are the same in every listener, and most of its size."""
 _NEVER_CONNECTED = ["UF", "UH", "URX", "NC", "UPE", "DC"]
 
 
+@functools.lru_cache(_VARIANTS)
 def http_loggers(metrics: Metrics, *, server: bool, gateway: bool, mutual: bool) -> list[dict[str, Any]]:
     """The loggers of an HTTP connection manager. mutual: whether its callers have shown a certificate."""
     tags = _tags(server=server, gateway=gateway, mutual=mutual, http=True)
     found: _Stats = {
-        "REQUEST_COUNT": ("counters", {"value_fixed": 1}),
+        "REQUEST_COUNT": ("counters", {"value_fixed": "1"}),
         "REQUEST_DURATION": ("histograms", {"unit": "Milliseconds", "value_format": "%DURATION%"}),
         "REQUEST_SIZE": ("histograms", _bytes("%DOWNSTREAM_WIRE_BYTES_RECEIVED%")),
         "RESPONSE_SIZE": ("histograms", _bytes("%DOWNSTREAM_WIRE_BYTES_SENT%")),
@@ -48,19 +52,19 @@ def http_loggers(metrics: Metrics, *, server: bool, gateway: bool, mutual: bool)
     return _loggers(found, tags, metrics)
 
 
+@functools.lru_cache(_VARIANTS)
 def tcp_loggers(metrics: Metrics, *, server: bool, mutual: bool) -> list[dict[str, Any]]:
-    """Those of a TCP proxy: one for a connection that is made, one for the end of any."""
+    """Those of a TCP proxy: one for a connection that is made, or never could be, one for the end of any."""
     tags = _tags(server=server, gateway=False, mutual=mutual, http=False)
-    opened: _Stats = {"TCP_OPENED_CONNECTIONS": ("counters", {"value_fixed": 1})}
+    opened: _Stats = {"TCP_OPENED_CONNECTIONS": ("counters", {"value_fixed": "1"})}
     closed: _Stats = {
-        "TCP_CLOSED_CONNECTIONS": ("counters", {"value_fixed": 1}),
+        "TCP_CLOSED_CONNECTIONS": ("counters", {"value_fixed": "1"}),
         "TCP_SENT_BYTES": ("counters", {"value_format": "%DOWNSTREAM_WIRE_BYTES_SENT%"}),
         "TCP_RECEIVED_BYTES": ("counters", {"value_format": "%DOWNSTREAM_WIRE_BYTES_RECEIVED%"}),
     }
     in_vain = {"response_flag_filter": {"flags": _NEVER_CONNECTED}}
     return [
-        *_loggers(opened, tags, metrics, of_type(_CONNECTED)),
-        *_loggers(opened, tags, metrics, both(of_type(_ENDED), in_vain)),
+        *_loggers(opened, tags, metrics, either(of_type(_CONNECTED), both(of_type(_ENDED), in_vain))),
         *_loggers(closed, tags, metrics, of_type(_ENDED)),
     ]
 
@@ -77,6 +81,10 @@ def not_while_open() -> dict[str, Any]:
 
 def both(*filters: dict[str, Any]) -> dict[str, Any]:
     return filters[0] if len(filters) == 1 else {"and_filter": {"filters": list(filters)}}
+
+
+def either(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"or_filter": {"filters": list(filters)}}
 
 
 METRICS: Mapping[str, str] = {

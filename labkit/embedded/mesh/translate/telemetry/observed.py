@@ -51,7 +51,7 @@ class _Side:
     @cached_property
     def _logs(self) -> AccessLogs:
         asked = self.state.telemetries.logs(self.proxy.namespace, self._labels, self.mode)
-        return AccessLogs(self.state, asked, inbound=self._server)
+        return AccessLogs(self.state, self.proxy, asked, inbound=self._server)
 
     @cached_property
     def _metrics(self) -> Metrics | None:

@@ -8,9 +8,19 @@ rule is asked.
 from labkit.embedded.api.kinds.custom.cel.programs import (
     CompilationError,
     EvaluationError,
+    expression,
     program,
     uses_old,
 )
 from labkit.embedded.api.kinds.custom.cel.values import type_of, value, with_header
 
-__all__ = ["CompilationError", "EvaluationError", "program", "type_of", "uses_old", "value", "with_header"]
+__all__ = [
+    "CompilationError",
+    "EvaluationError",
+    "expression",
+    "program",
+    "type_of",
+    "uses_old",
+    "value",
+    "with_header",
+]

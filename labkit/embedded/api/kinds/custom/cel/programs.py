@@ -49,6 +49,23 @@ def program(expression: str, self_type: str, optional_old: bool) -> Program:
     return ask
 
 
+@lru_cache(_MOST_KEPT)
+def expression(text: str, names: tuple[str, ...]) -> Program:
+    """*text* with variables of these *names*, of any type; CompilationError where it is none."""
+    try:
+        compiled = _environment_of(names).compile(text)
+    except RuntimeError as error:
+        raise _no_expression(error) from error
+
+    def ask(variables: Obj) -> Any:
+        answer = compiled.eval(data={name: variables.get(name) for name in names})
+        if answer.type().name() == "ERROR":
+            raise EvaluationError(_words(str(answer.plain_value())))
+        return answer.plain_value()
+
+    return ask
+
+
 def _without_old(given: Obj) -> Obj:
     return {key: each for key, each in given.items() if key != "oldSelf"}
 
@@ -69,8 +86,12 @@ def _compiled(expression: str, self_type: str, optional_old: bool) -> Any:
     try:
         return _environment(self_type, not optional_old).compile(expression)
     except RuntimeError as error:
-        text = _CODE.sub("", str(error), count=1).removesuffix("[INVALID_ARGUMENT]").rstrip()
-        raise CompilationError(f"compilation failed: {text}") from error
+        raise _no_expression(error) from error
+
+
+def _no_expression(error: RuntimeError) -> CompilationError:
+    text = _CODE.sub("", str(error), count=1).removesuffix("[INVALID_ARGUMENT]").rstrip()
+    return CompilationError(f"compilation failed: {text}")
 
 
 _OPTIONAL = "labkit_old.size() > 0 ? optional.of(labkit_old[0]) : optional.none()"
@@ -79,14 +100,27 @@ _OPTIONAL = "labkit_old.size() > 0 ? optional.of(labkit_old[0]) : optional.none(
 @cache
 def _environment(self_type: str, with_old: bool) -> Any:
     from cel_expr_python import cel
+
+    kind = getattr(cel.Type, self_type.upper())
+    variables = {"self": kind, "labkit_old": cel.Type.List(cel.Type.DYN)}
+    return _made(variables | ({"oldSelf": kind} if with_old else {}))
+
+
+@cache
+def _environment_of(names: tuple[str, ...]) -> Any:
+    from cel_expr_python import cel
+
+    return _made(dict.fromkeys(names, cel.Type.DYN))
+
+
+def _made(variables: Obj) -> Any:
+    from cel_expr_python import cel
     from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
 
     from labkit.embedded.api.kinds.custom.cel.functions import declarations
 
-    kind = getattr(cel.Type, self_type.upper())
-    variables = {"self": kind, "labkit_old": cel.Type.List(cel.Type.DYN)}
     return cel.NewEnv(
-        variables=variables | ({"oldSelf": kind} if with_old else {}),
+        variables=variables,
         extensions=[
             ext_bindings.ExtBindings(),
             ext_optional.ExtOptional(),

@@ -1,0 +1,1 @@
+"""istiod's ports for other programs than proxies: istioctl's questions over xDS, and the webhooks."""

@@ -1,0 +1,77 @@
+"""Requests about ValidatingAdmissionPolicies and their bindings, and about APIServices, for both servers."""
+
+from typing import Any
+
+from .differential_requests import MERGE, TABLE, Request
+
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+POLICIES = f"{_ADMISSION}/validatingadmissionpolicies"
+BINDINGS = f"{_ADMISSION}/validatingadmissionpolicybindings"
+SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+_RULE = {"operations": ["CREATE"], "apiGroups": ["zz"], "apiVersions": ["v1"], "resources": ["none"]}
+
+
+def _object(path: str, kind: str, name: str, spec: dict[str, Any]) -> Request:
+    version = "admissionregistration.k8s.io/v1"
+    said = {key: each for key, each in spec.items() if each is not None}
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": said}
+    return Request("POST", path, body)
+
+
+def _policy(name: str, **spec: Any) -> Request:
+    own = {"matchConstraints": {"resourceRules": [_RULE]}, "validations": [{"expression": "true"}]}
+    return _object(POLICIES, "ValidatingAdmissionPolicy", name, {**own, **spec})
+
+
+def _validation(**fields: Any) -> Request:
+    return _policy("bad", validations=[{"expression": "true", **fields}])
+
+
+def _binding(name: str, **spec: Any) -> Request:
+    own = {"policyName": "zz-p", "validationActions": ["Deny"]}
+    return _object(BINDINGS, "ValidatingAdmissionPolicyBinding", name, {**own, **spec})
+
+
+REQUESTS = {
+    "admission policy": _policy("zz-p", paramKind={"apiVersion": "v1", "kind": "ConfigMap"}),
+    "admission policies as a table": Request("GET", POLICIES, accept=TABLE),
+    "admission policy of nothing": _policy("bad", validations=None),
+    "admission policy of no constraints": _policy("bad", matchConstraints=None),
+    "admission policy of no rules": _policy("bad", matchConstraints={}),
+    "admission policy that fails somehow": _policy("bad", failurePolicy="Some"),
+    "admission policy that matches somehow": _policy(
+        "bad", matchConstraints={"resourceRules": [_RULE], "matchPolicy": "Some"}
+    ),
+    "admission policy of half a kind": _policy("bad", paramKind={"kind": "ConfigMap"}),
+    "validation of no expression": _validation(expression=" "),
+    "validation of a long message": _validation(message="a\nb"),
+    "validation of an empty message": _validation(message=" "),
+    "validation of an odd reason": _validation(reason="Some"),
+    "admission policy that changes": Request(
+        "PATCH", f"{POLICIES}/zz-p", {"spec": {"failurePolicy": "Ignore"}}, MERGE
+    ),
+    "admission binding": _binding(
+        "zz-b", paramRef={"name": "x", "namespace": "y", "parameterNotFoundAction": "Allow"}
+    ),
+    "admission bindings as a table": Request("GET", BINDINGS, accept=TABLE),
+    "admission binding of no policy": _binding("bad", policyName=None),
+    "admission binding of an odd policy": _binding("bad", policyName="A_b"),
+    "admission binding that does nothing": _binding("bad", validationActions=None),
+    "admission binding that does odd things": _binding("bad", validationActions=["Some"]),
+    "admission binding that denies and warns": _binding("bad", validationActions=["Deny", "Warn"]),
+    "admission binding that denies twice": _binding("bad", validationActions=["Deny", "Deny"]),
+    "admission binding to nothing": _binding("bad", paramRef={"parameterNotFoundAction": "Deny"}),
+    "admission binding to two things": _binding(
+        "bad", paramRef={"name": "x", "selector": {}, "parameterNotFoundAction": "Deny"}
+    ),
+    "admission binding that says not enough": _binding("bad", paramRef={"name": "x"}),
+    "delete admission binding": Request("DELETE", f"{BINDINGS}/zz-b"),
+    "api service of the core": Request("GET", f"{SERVICES}/v1."),
+    "api service": Request("GET", f"{SERVICES}/v2.autoscaling"),
+    "api services as a table": Request(
+        "GET", f"{SERVICES}?fieldSelector=metadata.name%3Dv1.apps", accept=TABLE
+    ),
+    "api service of events": Request("GET", f"{SERVICES}/v1.events.k8s.io"),
+    "api service nobody has": Request("GET", f"{SERVICES}/v1.nobody"),
+    "delete admission policy": Request("DELETE", f"{POLICIES}/zz-p"),
+}
