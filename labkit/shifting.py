@@ -26,6 +26,7 @@ from labkit.traffic.split import Split
 from labkit.traffic.target import Headers, Target, as_received
 
 if TYPE_CHECKING:
+    from labkit.release.argo_rollouts import Robot
     from labkit.release.fault import Broken
     from labkit.views.shift import Course
     from labkit.views.split_panel import SplitPanel
@@ -165,6 +166,16 @@ class Shifting(ABC):
             )
             done.append(found)
         return Course(found)
+
+    def robot(self) -> Robot:
+        """A controller of somebody else's that drives releases by itself: Argo Rollouts, where it is found.
+
+        ``robot("promote", "service-b")`` does what `kubectl argo rollouts promote service-b` does. Where its
+        programs are not found (on PATH, or where ``LABKIT_ARGO_ROLLOUTS`` says), it says how to get them.
+        """
+        from labkit.release.argo_rollouts import Robot
+
+        return Robot(self.api, self.namespace)
 
     def fault(self, of: str | None = None, *, errors: int = 0, delay: float = 0.0) -> Broken:
         """Break a service in the mesh: *errors* of 100 requests to it fail, each waits *delay* seconds.

@@ -224,9 +224,16 @@ class Scenario:
 
     def chapters(self, language: str = ENGLISH) -> list[Path]:
         """The notebooks in *language*, in order, else the English ones; LabkitError where there are none."""
-        translated = self.notebooks / language
-        folder = translated if language != ENGLISH and translated.is_dir() else self.notebooks
+        folder = self._notebooks_in(language)
         found = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
         if not found:
             raise LabkitError(gettext("There are no notebooks in {folder}.", folder=folder))
         return found
+
+    def beyond(self, language: str = ENGLISH) -> list[Path]:
+        """Notebooks beside the steps, for who wants to go on; none where there are none."""
+        return sorted((self._notebooks_in(language) / "beyond").glob("*.ipynb"))
+
+    def _notebooks_in(self, language: str) -> Path:
+        translated = self.notebooks / language
+        return translated if language != ENGLISH and translated.is_dir() else self.notebooks

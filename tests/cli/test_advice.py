@@ -51,6 +51,7 @@ ELSEWHERE = {
     "kubectl apply -f -": "the name of a command; tests/browser/test_terminal.py types what is printed",
     "kubectl apply --server-side --force-conflicts": "the name of a command",
     "kubectl create token": "the name of a command",
+    "kubectl get rollouts -n {namespace}": "of a controller that is not part of this; tests/robots",
     "kubectl delete pod {name} -n {namespace}": "in another file, and typed above",
     "kubectl delete virtualservice {name} -n {namespace}": "tests/lab/test_hints.py, test_task_hints.py",
     "kubectl delete {typed}": "tests/lab/test_hints.py",

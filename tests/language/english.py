@@ -20,6 +20,7 @@ _TERMS = """
     outboundTrafficPolicy timeout
     default delay errors exportTo headless noexec seccomp xx
     DI EnvoyFilter Ready Telemetry UT UTC
+    AnalysisTemplate Argo Go Job Rollout Rollouts
     Debian Docker Linux NAT TMPDIR Ubuntu WSL curl export firewalld libvirt linux localhost sh ufw y
 """
 ALLOWED = set(_TERMS.split())

@@ -14,7 +14,7 @@ from .english import english
 SPEAK = ("goto(", "guide(", "quiz(", "task(", "check(", "verify(", "plot_", "graph(", "shift(", "split(")
 """Calls of the lab's after which it speaks by itself; after others kubectl, curl, Envoy and services do."""
 NAMES = r"Hello from[^\n]*|\b(?:ingress|egress) gateway\b|\b\S+\.(?:istio|k8s)\.io/\S+"
-CHAPTERS = [path.name for path in BOOK.chapters()]
+CHAPTERS = [str(path.relative_to(BOOK.notebooks)) for path in [*BOOK.chapters(), *BOOK.beyond()]]
 
 
 @pytest.fixture(params=CHAPTERS)
@@ -31,7 +31,8 @@ def without_outputs(made):
 
 
 def test_each_is_there(other):
-    assert [path.name for path in BOOK.chapters(other)] == CHAPTERS
+    there = [*BOOK.chapters(other), *BOOK.beyond(other)]
+    assert [str(path.relative_to(BOOK.notebooks / other)) for path in there] == CHAPTERS
 
 
 def test_it_is_as_it_would_be_made(other, chapter):

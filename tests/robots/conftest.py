@@ -78,8 +78,8 @@ class Load(threading.Thread):
     def since(self, moment):
         """The answers to what was sent since *moment*."""
         with self._lock:
-            found = pd.concat(self.frames, ignore_index=True) if self.frames else pd.DataFrame({"time": []})
-        return found[found["time"] >= moment]
+            found = [frame[frame["time"] >= moment] for frame in self.frames]
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
     def close(self):
         self.over.set()

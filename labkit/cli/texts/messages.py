@@ -72,9 +72,10 @@ def of_scenario(scenario: Scenario, place: str = "") -> Iterator[tuple[str, str,
 
 
 def _of_notebooks() -> Iterator[tuple[str, str, str]]:
-    for file in the_book().chapters():
+    book = the_book()
+    for file in [*book.chapters(), *book.beyond()]:
         for cell, words in pieces(nbformat.read(file, as_version=4)):  # type: ignore[no-untyped-call]
-            yield f"notebooks/{file.name}", words, cell
+            yield f"notebooks/{file.relative_to(book.notebooks)}", words, cell
 
 
 def collect(language: str) -> Iterator[str]:

@@ -17,10 +17,11 @@ from labkit.scenario.reading import the_book
 
 def make_notebooks(language: str) -> Iterator[Path]:
     """Write each notebook of *language*, with the outputs that it has where its code is still the same."""
-    folder = the_book().notebooks / language
-    folder.mkdir(exist_ok=True)
-    for source in the_book().chapters():
-        made, target = notebook(source, language), folder / source.name
+    book = the_book()
+    for source in [*book.chapters(), *book.beyond()]:
+        made = notebook(source, language)
+        target = book.notebooks / language / source.relative_to(book.notebooks)
+        target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             _keep_outputs(_read(target), made)
         nbformat.write(made, target)  # type: ignore[no-untyped-call]
