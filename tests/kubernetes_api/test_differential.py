@@ -46,6 +46,7 @@ DIFFER = {
     "merge patch that does not fit": "the object is quoted with its fields in the order of Go's structs",
     "token that is none": "a token is each server's own",
     "form nobody has": "the embedded one answers in JSON and YAML, not in protobuf",
+    "may I as a table": "the embedded one answers in JSON and YAML, not in protobuf",
     "other node": "the real one adds a picture of Go's structs that differ",
     "pod with a bad label": _TWICE,
     "finalizer of nobody": _TWICE,

@@ -40,12 +40,13 @@ class Reviews:
 
     def answer(self, call: Call) -> web.Response:
         """The review with its status; ApiError 400 or 422 for one that asks nothing."""
+        form = call.form  # refused before what is asked is looked at
         decoded = decoded_body(call, call.write_options("Create").field_validation)
         review = decoded.object
         status = self._statuses[call.target.kind.kind](call.requester.user, review, call)
         meta = {**(review.get("metadata") or {}), "creationTimestamp": timestamp()}
         value = {**review, "metadata": meta, "status": status}
-        return responses.answer(call.request, value, form=call.form, status=201, warnings=decoded.warnings)
+        return responses.answer(call.request, value, form=form, status=201, warnings=decoded.warnings)
 
     def _own_access(self, user: User, review: Obj, call: Call) -> Obj:
         spec = review.get("spec") or {}
