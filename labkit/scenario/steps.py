@@ -38,7 +38,7 @@ def objects_of(step: Step, source: Source, learner: Learner) -> Iterator[Obj]:
 def find_manifest(manifest: str | Path, learner: Learner) -> Source:
     """A manifest of the scenario by its file name, or any other by its path; as it is for *learner*."""
     source = personal(read(manifest, [learner.scenario.manifests]), learner)
-    if source.path is None or learner.scenario.namespace_of(source.path) is None:
+    if not _is_of(learner.scenario, source):
         return source
     return replace(source, typed=f"$(labkit manifest {_where(learner.scenario)}{source.name})")
 
@@ -46,7 +46,7 @@ def find_manifest(manifest: str | Path, learner: Learner) -> Source:
 def shown_manifest(manifest: str | Path, learner: Learner) -> Source:
     """As :func:`find_manifest`; one of the scenario's says what it is in the language that is spoken."""
     found = find_manifest(manifest, learner)
-    own = found.path and learner.scenario.namespace_of(found.path) is not None
+    own = _is_of(learner.scenario, found)
     return with_its_remark_said(found, learner.scenario.said) if own else found
 
 
@@ -58,6 +58,14 @@ def typed_manifest(name: str, learner: Learner) -> Path:
     copy = state.folder() / "manifests" / source.name
     state.write(copy, source.text)
     return copy
+
+
+def _is_of(scenario: Scenario, source: Source) -> bool:
+    """Whether it is one of *scenario*'s manifests, of a step or beside the steps."""
+    if source.path is None:
+        return False
+    beside = source.path.resolve().is_relative_to(scenario.manifests.resolve())
+    return beside or scenario.namespace_of(source.path) is not None
 
 
 def _where(scenario: Scenario) -> str:
