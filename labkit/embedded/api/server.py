@@ -91,6 +91,8 @@ class ApiServer:
             return _refusal(error)
         except (ConnectionError, TimeoutError):
             raise
+        except web.HTTPBadRequest as error:  # a WebSocket's handshake that is none
+            return responses.refusal(bad_request(f"unable to upgrade: {error.text}"))
         except RecursionError:
             return responses.refusal(bad_request("the request can't be answered: exceeded max depth"))
         except Exception as error:

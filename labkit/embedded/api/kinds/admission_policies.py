@@ -144,13 +144,17 @@ def _reference(causes: Causes, at: str, reference: Obj) -> None:
     causes.one_of(f"{at}.parameterNotFoundAction", reference.get("parameterNotFoundAction"), _NOT_FOUND)
 
 
+def _spec(row: Row) -> Obj:
+    return row.obj.get("spec") or {}
+
+
 def _parameters(row: Row) -> str:
-    kind = (row.obj.get("spec") or {}).get("paramKind")
+    kind = _spec(row).get("paramKind")
     return f"{kind['apiVersion']}/{kind['kind']}" if kind else _UNSET
 
 
 def _chosen(row: Row) -> str:
-    reference = (row.obj.get("spec") or {}).get("paramRef")
+    reference = _spec(row).get("paramRef")
     if not reference:
         return _UNSET
     namespace = reference.get("namespace")
@@ -180,7 +184,7 @@ ADMISSION_POLICIES = (
         ),
         columns=(
             NAME,
-            Column("Validations", lambda row: len(row.obj["spec"].get("validations") or ()), "integer"),
+            Column("Validations", lambda row: len(_spec(row).get("validations") or ()), "integer"),
             Column("ParamKind", _parameters),
             AGE,
         ),
@@ -193,7 +197,7 @@ ADMISSION_POLICIES = (
         _type("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
         columns=(
             NAME,
-            Column("PolicyName", lambda row: row.obj["spec"].get("policyName", "")),
+            Column("PolicyName", lambda row: _spec(row).get("policyName", "")),
             Column("ParamRef", _chosen),
             AGE,
         ),

@@ -114,9 +114,8 @@ def _typed_map(value: Any, schema: Schema, place: _Place, unknown: list[str]) ->
     items = schema["additionalProperties"]
     made: Obj = {}
     for key, each in value.items():
-        blank = "" if items.get("type") == "string" else {}
         at = _Place(join(place.path, key), place.fields, place.struct)
-        made[key] = blank if each is None else _typed(each, items, at, unknown)
+        made[key] = _blank(items) if each is None else _typed(each, items, at, unknown)
     return made
 
 
@@ -126,9 +125,18 @@ def _typed_list(value: Any, schema: Schema, place: _Place, unknown: list[str]) -
     made = []
     for index, each in enumerate(value):
         at = _Place(f"{place.path}[{index}]", place.fields, place.struct)
-        blank: Any = {} if "properties" in schema["items"] else ""
-        made.append(_typed(blank if each is None else each, schema["items"], at, unknown))
+        given = _blank(schema["items"]) if each is None else each
+        made.append(_typed(given, schema["items"], at, unknown))
     return made
+
+
+def _blank(schema: Schema) -> Any:
+    """What Go makes of a ``null`` among others: the zero value of their type."""
+    if schema.get("format") == "quantity":
+        return "0"
+    if schema.get("format") == "int-or-string":
+        return 0
+    return {"string": "", "integer": 0, "number": 0, "boolean": False}.get(schema.get("type", ""), {})
 
 
 def _check_scalar(value: Any, schema: Schema, place: _Place) -> None:
