@@ -191,7 +191,10 @@ class Verbs:
 
     def _admit(self, write: _Write, obj: Obj) -> tuple[Obj, list[str]]:
         """*obj* complete and as plug-ins and webhooks have it; what they added is made canonical, too."""
-        default = catalogue.of(write.kind, write.version).default
+        own = catalogue.of(write.kind, write.version)
+        default = own.default
+        if "spec" in own.zero:
+            obj.setdefault("spec", {})  # a Go struct is never without its inner ones
         default(obj)
         warnings = self._ask(self.admission, write, obj)
         obj, said = self._mutated(write, obj)
