@@ -38,6 +38,11 @@ class Sandbox:
         return self._sidecar is not None
 
     @property
+    def has_init_containers(self) -> bool:
+        """Whether containers run before its others."""
+        return bool(self.pod.get("spec", {}).get("initContainers"))
+
+    @property
     def app_ip(self) -> str:
         """Where the pod's own programs listen."""
         return app_address(self.pod_ip) if self.has_sidecar else self.pod_ip

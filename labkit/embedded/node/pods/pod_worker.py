@@ -274,11 +274,6 @@ class PodWorker:
 
     def status(self, pod: Obj) -> Obj:
         """The status *pod* should show now."""
-        for container in self.containers:
-            if self.init_containers and not all(each.state.succeeded for each in self.init_containers):
-                container.state.waiting = ("PodInitializing", "")
-            elif container.state.waiting[0] == "PodInitializing":
-                container.state.waiting = ("ContainerCreating", "")
         return pod_status.pod_status(
             pod,
             [each.state for each in self.containers],
