@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address, lowest_port
+from labkit.embedded.addresses import ADMIN_SOCKET, OUTBOUND_SOCKET, app_address, lowest_port
 from labkit.embedded.node.containers import capture, trust
 from labkit.embedded.node.containers.catalogue import ProcessImage
 from labkit.embedded.node.containers.context import NodeContext
@@ -17,7 +17,6 @@ from labkit.embedded.node.volumes import volumes
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 DEFAULT_GRACE = 30
-API_PORT = "443"
 ROOT = "root"
 """The empty folder, in a pod's own, where its programs' file system is put together."""
 
@@ -88,15 +87,6 @@ class Sandbox:
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""
         return self.node.pod_run_dir(self.pod) / container
-
-    def service_environment(self) -> dict[str, str]:
-        """Where the API is, as every container is told."""
-        service = self.node.client.find("services", "kubernetes", "default") or {}
-        return {
-            "KUBERNETES_SERVICE_HOST": str(service.get("spec", {}).get("clusterIP", API_SERVICE_IP)),
-            "KUBERNETES_SERVICE_PORT": API_PORT,
-            "KUBERNETES_SERVICE_PORT_HTTPS": API_PORT,
-        }
 
     def trust_environment(self) -> dict[str, str]:
         """What lets programs trust the outside world that the lab plays, and all that the machine trusts."""

@@ -143,7 +143,6 @@ def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> d
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
         **({"TERM": "xterm"} if launch.container.get("tty") else {}),
-        **sandbox.service_environment(),
         **sandbox.trust_environment(),
         **launch.environment,
         **command.environment,
