@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 import uuid
 
 from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.common.names import generated_name
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, timestamp
 from labkit.embedded.status import ApiError, bad_request, conflict, invalid
 
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes: as apimachinery's rand
-_SUFFIX_LENGTH, _LONGEST_BASE = 5, 58
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-
-
-def generated_name(base: str) -> str:
-    """*base* with the five random letters ``generateName`` stands for."""
-    return base[:_LONGEST_BASE] + "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
 
 
 def fill_new(kind: ResourceType, obj: Obj) -> None:

@@ -74,7 +74,7 @@ class Sandbox:
         """
         folder = self.node.pod_run_dir(self.pod)
         needed = [*needed, self.node.network_socket]  # which Python asks itself where there is no supervisor
-        mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
+        mounts = volumes.mounts(self.node.sources, self.pod, spec, self.pod_ip, folder, needed)
         top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)
         directory = str(spec.get("workingDir") or "")
@@ -82,7 +82,12 @@ class Sandbox:
 
     def refresh_volumes(self) -> None:
         """Have the pod's volumes hold what their sources hold now."""
-        volumes.refresh(self.node.client, self.pod, self.pod_ip, self.node.pod_run_dir(self.pod))
+        volumes.refresh(self.node.sources, self.pod, self.pod_ip, self.node.pod_run_dir(self.pod))
+
+    def renew_tokens(self) -> None:
+        """Have the pod's volumes hold new tokens in place of those that are about to end."""
+        if self.node.tokens.are_due(self.pod):
+            self.refresh_volumes()
 
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""

@@ -285,6 +285,7 @@ class PodWorker:
 
     def _clean(self) -> None:
         self._node.addresses.release(self.sandbox.pod_ip)
+        self._node.tokens.forget(self.pod)
         shutil.rmtree(self._node.pod_run_dir(self.pod), ignore_errors=True)
         shutil.rmtree(self._node.pod_log_dir(self.pod), ignore_errors=True)
 

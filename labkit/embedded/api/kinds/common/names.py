@@ -5,6 +5,7 @@ Each check returns what is wrong, in the original's words; an empty list is a go
 
 from __future__ import annotations
 
+import random
 import re
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -21,6 +22,13 @@ _LOWER = "must consist of lower case alphanumeric characters"
 _MIXED = "consist of alphanumeric characters, '-', '_' or '.'"
 _ENDS = "must start and end with an alphanumeric character"
 PORT_RANGE = "must be between 1 and 65535, inclusive"
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes: as apimachinery's rand
+_SUFFIX_LENGTH, _LONGEST_BASE = 5, 58
+
+
+def generated_name(base: str) -> str:
+    """*base* with the five random letters ``generateName`` stands for."""
+    return base[:_LONGEST_BASE] + "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
 
 
 def _matches(pattern: str, text: str) -> bool:
