@@ -7,6 +7,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.interfaces import ExecOptions, ProcessCommand
 from labkit.embedded.node import kubelet
+from labkit.embedded.node.containers import container
 from labkit.embedded.node.containers.catalogue import Catalogue, ProcessImage
 from labkit.embedded.node.inside import seccomp, start, tracee
 from labkit.embedded.node.inside.files import Mount
@@ -58,6 +60,17 @@ def pod(*args: str, volumes: list[Obj] | None = None, **container: Any) -> Obj:
 
 def succeeded(seen: Obj) -> bool:
     return seen.get("status", {}).get("phase") == "Succeeded"
+
+
+def waits_for(why: str) -> Callable[[Obj], bool]:
+    """Whether its container's configuration is lacking, and this is what the node says of it."""
+    expected = {"reason": "CreateContainerConfigError", "message": why}
+
+    def holds(seen: Obj) -> bool:
+        statuses = seen.get("status", {}).get("containerStatuses") or []
+        return any(each["state"].get("waiting") == expected for each in statuses)
+
+    return holds
 
 
 class Attached:
@@ -228,6 +241,30 @@ async def test_tokens_in_volumes(node: Node, key: SigningKey, monkeypatch: pytes
     for each in (first, second, key.claims(token)):
         assert each["sub"] == "system:serviceaccount:default:default"
         assert each["kubernetes.io"]["pod"] == {"name": "web", "uid": uid}
+
+
+@pytest.mark.usefixtures("with_files")
+async def test_a_part_of_a_volume_by_a_variable(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for a variable without a value, and for one that leaves the volume."""
+    monkeypatch.setattr(container, "CONFIG_RETRY", 0.05)
+    part = {"fieldRef": {"fieldPath": "metadata.annotations['part']"}}
+    mounts = [
+        {"name": "all", "mountPath": "/all"},
+        {"name": "all", "mountPath": "/part", "subPathExpr": "of/$(POD)/$(PART)"},
+    ]
+    env = [{"name": "POD", "value": "web"}, {"name": "PART", "valueFrom": part}]
+    spec = pod("-c", "echo mine > /part/file; cat /all/of/web/a/file", volumeMounts=mounts, env=env)
+    spec["spec"]["volumes"] = [{"name": "all", "emptyDir": {}}]
+    node.client.create("pods", spec)
+    for value, why in (
+        (None, "missing value for PART"),
+        ("../..", "unable to provision SubPath `of/web/../..`: must not contain '..'"),
+    ):
+        node.client.patch("pods", "web", "default", {"metadata": {"annotations": {"part": value}}})
+        await node.until("web", waits_for(why))
+    node.client.patch("pods", "web", "default", {"metadata": {"annotations": {"part": "a"}}})
+    await node.until("web", succeeded)
+    assert await node.log("web") == "mine\n"
 
 
 @pytest.mark.usefixtures("with_files")

@@ -58,6 +58,12 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replacement, text)
 
 
+def missing(text: str, variables: Mapping[str, str]) -> list[str]:
+    """The names that *text* refers to of which none has a value."""
+    names = {match[1] for match in _REFERENCE.finditer(text) if match[1]}
+    return sorted(each for each in names if not variables.get(each))
+
+
 def _value(client: Client, pod: Obj, container: Obj, pod_ip: str, entry: Obj) -> str | None:
     match entry.get("valueFrom"):
         case None:
