@@ -116,7 +116,7 @@ async def test_a_pod_is_bound_started_and_ready(node: Node, records: RunRecords)
     spec["spec"]["containers"][0]["ports"] = [{"containerPort": 8082}]
     node.client.create("pods", spec)
     seen = await node.ready("b")
-    assert seen["spec"]["nodeName"] == "labkit"
+    assert (seen["spec"]["nodeName"], seen["metadata"]["generation"]) == ("labkit", 1)
     assert seen["status"]["phase"] == "Running"
     assert {each["type"]: each["status"] for each in seen["status"]["conditions"]} == {
         "PodReadyToStartContainers": "True",

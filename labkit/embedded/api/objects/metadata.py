@@ -88,12 +88,16 @@ def mark_deleted(obj: Obj, grace_seconds: int) -> None:
 
 def bump_generation(kind: ResourceType, obj: Obj, old: Obj) -> None:
     """Count a change of anything but metadata and status."""
-    if catalogue.of(kind).has_generation and _desired(obj) != _desired(old):
+    known = catalogue.of(kind)
+    if known.has_generation and _desired(obj, known.uncounted) != _desired(old, known.uncounted):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
-def _desired(obj: Obj) -> Obj:
-    return {key: value for key, value in obj.items() if key not in _NOT_DESIRED}
+def _desired(obj: Obj, uncounted: tuple[str, ...]) -> Obj:
+    found = {key: value for key, value in obj.items() if key not in _NOT_DESIRED}
+    if uncounted:
+        found["spec"] = {key: value for key, value in obj["spec"].items() if key not in uncounted}
+    return found
 
 
 _NOT_DESIRED = {"metadata", "status", "apiVersion", "kind"}
