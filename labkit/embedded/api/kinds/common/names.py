@@ -16,6 +16,9 @@ _LABEL_VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
+_SYSCTL_PART = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SYSCTL = rf"({_SYSCTL_PART}[\./])*{_SYSCTL_PART}"
+_LONGEST_SYSCTL = 253
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _LOWER = "must consist of lower case alphanumeric characters"
@@ -173,6 +176,11 @@ def env_name(text: str) -> list[str]:
         "a valid environment variable name must consist only of printable ASCII characters other than '='"
     )
     return [message] if wrong else []
+
+
+def sysctl_name(text: str) -> list[str]:
+    message = f"must have at most {_LONGEST_SYSCTL} characters and match regex ^{_SYSCTL}$"
+    return [] if len(text) <= _LONGEST_SYSCTL and _matches(_SYSCTL, text) else [message]
 
 
 def header_name(text: str) -> list[str]:
