@@ -38,7 +38,7 @@ class Scenario:
         for name in (OWN, OTHER):
             bench.kubectl("create", "namespace", name)
             bench.kubectl("label", "namespace", name, "istio-injection=enabled")
-        for step in sorted(MANIFESTS.iterdir()):
+        for step in sorted(MANIFESTS.glob("0[0-9]-*")):
             if step.is_dir() and not step.name.startswith("00"):
                 bench.kubectl("apply", "-n", OTHER if step.name.startswith("04") else OWN, "-f", step)
         for name in (OWN, OTHER):
