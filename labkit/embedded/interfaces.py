@@ -1,7 +1,8 @@
 """The seams between the parts of the embedded cluster.
 
 Each part is written against these and knows no other part: the API server implements
-:class:`Client`; controllers, node and mesh use it; the node implements :class:`PodRuntime`;
+:class:`Client`; controllers, node and mesh use it; the node implements :class:`PodRuntime`
+and is given :class:`AccountTokens`;
 injection and Istio's validation are :data:`AdmissionPlugin` functions. The daemon wires them.
 
 A *resource* is named as kubectl names it: ``pods``, ``deployments.apps``,
@@ -225,6 +226,13 @@ class PodRuntime(Protocol):
 
     def node_usage(self, node: str) -> Usage | None:
         """What all processes of the cluster use together; None where *node* is not this one."""
+
+
+class AccountTokens(Protocol):
+    """Who issues tokens of ServiceAccounts, which the node puts into pods' volumes."""
+
+    def request(self, namespace: str, account: str, request: Obj) -> Obj:
+        """The TokenRequest *request* for *account*, with its answer in its status; ApiError."""
 
 
 class BuiltinContainer(Protocol):

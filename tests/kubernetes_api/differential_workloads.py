@@ -41,6 +41,7 @@ DAEMON_SET: dict[str, Any] = {
     "spec": copy.deepcopy(_LASTING),
 }
 DAEMON_SET["spec"]["template"]["spec"]["nodeSelector"] = {"no": "node"}
+SYSCTLS = {"sysctls": [{"name": each, "value": "1"} for each in ("a.b", "foo-", "", "a.b", "bar..", "c/d")]}
 REVISION: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "ControllerRevision",
@@ -192,6 +193,7 @@ REQUESTS = {
     "daemon set without a selector": _daemon("bad", "spec.selector", {}),
     "daemon set that ends": _daemon("bad", "spec.template.spec.restartPolicy", "Never"),
     "daemon set with an end": _daemon("bad", "spec.template.spec.activeDeadlineSeconds", 5),
+    "daemon set with sysctls": _daemon("bad", "spec.template.spec.securityContext", SYSCTLS),
     "daemon set by hand": _daemon("dh", "spec.updateStrategy", {"type": "OnDelete"}),
     "daemon set of neither": _rolled(maxUnavailable=0, maxSurge=0),
     "daemon set of both": _rolled(maxUnavailable=1, maxSurge="10%"),

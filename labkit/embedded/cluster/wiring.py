@@ -16,6 +16,7 @@ from typing import Any
 
 from labkit.embedded.api import bootstrap
 from labkit.embedded.api.access.keys import SigningKey
+from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.kinds import catalogue
 from labkit.embedded.api.objects import stored
@@ -74,7 +75,9 @@ class Cluster:
         self._client.add_admission(self._injection)
         self._client.add_admission(bootstrap.IstioDefinitions(self._client))
         self._client.add_validation(late_mesh.validation)
-        self._kubelet = Kubelet(self._client, NODE_NAME, plan.node, plan.run, plan.block, self._catalogue())
+        tokens = TokenRequests(self._store, plan.key)
+        places = (plan.node, plan.run, plan.block)
+        self._kubelet = Kubelet(self._client, NODE_NAME, *places, self._catalogue(), tokens)
         self._reviewed = ReviewedClient(self._client)
         self._controllers = _controllers(self._reviewed, registry, plan, self._kubelet.usage)
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import (
+    AccountTokens,
     Client,
     ExecOptions,
     ExecSession,
@@ -42,6 +43,7 @@ from labkit.embedded.node.pods.exec import Attach, Exec
 from labkit.embedded.node.pods.pod_worker import PodWorker
 from labkit.embedded.node.processes.run_records import RECORDS, RunRecords
 from labkit.embedded.node.usage import PERIOD, UsageMeter
+from labkit.embedded.node.volumes.tokens import Tokens
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, timestamp, uid_of
 from labkit.embedded.status import ApiError, not_found
 
@@ -49,6 +51,7 @@ log = logging.getLogger(__name__)
 
 BACK_OFF_SECONDS = 10.0
 SHUTDOWN_GRACE = 3.0
+TOKENS_PERIOD = 60.0  # seconds between two looks for tokens that end soon
 SOURCES = ("configmaps", "secrets")
 """What volumes are filled from."""
 
@@ -64,6 +67,7 @@ class Kubelet:
         run_dir: Path,
         block: int,
         catalogue: Catalogue,
+        tokens: AccountTokens,
         *,
         back_off_seconds: float = BACK_OFF_SECONDS,
     ) -> None:
@@ -77,6 +81,7 @@ class Kubelet:
             catalogue=catalogue,
             addresses=PodAddresses(block),
             records=RunRecords(run_dir / RECORDS),
+            tokens=Tokens(tokens),
             log_dir=state_dir / "logs",
             run_dir=run_dir / "pods",
             network_socket=run_dir / "network.sock",
@@ -95,12 +100,13 @@ class Kubelet:
         async with pod_network.serve(self._client, self._context.network_socket):
             beat = asyncio.create_task(node_object.keep_alive(self._client, self._name, self._register))
             looks = asyncio.create_task(self._measure())
+            renewals = asyncio.create_task(self._renew_tokens())
             try:
                 async for event in self._client.watch("nodes", "pods", *SOURCES):
                     self._handle_safely(event)
             finally:
-                beat.cancel()
-                looks.cancel()
+                for each in (beat, looks, renewals):
+                    each.cancel()
                 await self._shut_down()
 
     def logs(self, namespace: str, pod: str, options: LogOptions) -> AsyncIterator[bytes]:
@@ -152,6 +158,16 @@ class Kubelet:
             runs = (each.current for worker in self._workers.values() for each in worker.containers)
             self._meter.look([os.getpid(), *(run.pid for run in runs if run and run.pid)])
             await asyncio.sleep(PERIOD)
+
+    async def _renew_tokens(self) -> None:
+        """Look now and then for tokens in volumes that are about to end."""
+        while True:
+            await asyncio.sleep(TOKENS_PERIOD)
+            for each in self._workers.values():
+                try:
+                    each.sandbox.renew_tokens()
+                except Exception:  # a full disk, say: the others get theirs, and this pod the next time
+                    log.exception("tokens of pod %s", name_of(each.pod))
 
     def _worker(self, namespace: str, name: str) -> PodWorker:
         pod = self._client.find("pods", name, namespace)

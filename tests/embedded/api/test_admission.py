@@ -61,3 +61,48 @@ def test_nobody_sets_the_number_itself(api):
         refused = api.ask("POST", PODS, pod(**given))
         assert refused.status == 403
         assert "must not be provided in pod spec; priority admission controller" in refused.json["message"]
+
+
+TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def mounts(made):
+    """What each container of the pod *made* sees of volumes: name → places."""
+    spec = made.json["spec"]
+    containers = [*spec["containers"], *spec.get("initContainers", [])]
+    found = {each["name"]: each.get("volumeMounts", []) for each in containers}
+    return {name: [each["mountPath"] for each in seen] for name, seen in found.items()}
+
+
+def test_every_container_finds_a_token(api):
+    first = {"name": "first", "image": "i"}
+    made = api.ask("POST", PODS, pod(initContainers=[first]))
+
+    (volume,) = made.json["spec"]["volumes"]
+    assert mounts(made) == {"c": [TOKENS], "first": [TOKENS]}
+    assert volume["name"].startswith("kube-api-access-")
+    assert volume["projected"]["defaultMode"] == 0o644
+    assert [list(each) for each in volume["projected"]["sources"]] == [
+        ["serviceAccountToken"],
+        ["configMap"],
+        ["downwardAPI"],
+    ]
+
+
+def test_but_not_in_place_of_something_else(api):
+    own = {"name": "own", "image": "i", "volumeMounts": [{"name": "mine", "mountPath": TOKENS}]}
+    made = api.ask("POST", PODS, pod(containers=[own], volumes=[{"name": "mine", "emptyDir": {}}]))
+
+    assert [each["name"] for each in made.json["spec"]["volumes"]] == ["mine"]
+    assert mounts(made) == {"own": [TOKENS]}
+
+
+def test_nor_where_nobody_wants_it(api):
+    api.ask("POST", ACCOUNTS, {"metadata": {"name": "shy"}, "automountServiceAccountToken": False})
+    of_account = api.ask("POST", PODS, pod("a", serviceAccountName="shy"))
+    of_pod = api.ask("POST", PODS, pod("b", automountServiceAccountToken=False))
+    pods_own = api.ask("POST", PODS, pod("c", serviceAccountName="shy", automountServiceAccountToken=True))
+
+    assert mounts(of_account) == mounts(of_pod) == {"c": []}
+    assert "volumes" not in of_pod.json["spec"]
+    assert mounts(pods_own) == {"c": [TOKENS]}

@@ -219,6 +219,21 @@ def test_a_pods_deadline(new: int | None, old: int | None, expected: list[str]) 
     assert messages(with_deadline(new), before) == expected
 
 
+def test_a_pods_sysctls() -> None:
+    pod = with_deadline(None)
+    given = ("kernel.shmmax", "foo-", "net/ipv4/tcp_syncookies", "bar..", "", "kernel.shmmax")
+    pod["spec"]["securityContext"] = {"sysctls": [{"name": each, "value": "1"} for each in given]}
+    field = "spec.securityContext.sysctls"
+    part = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+    why = f"must have at most 253 characters and match regex ^({part}[\\./])*{part}$"
+    assert messages(pod) == [
+        f'{field}[1].name: Invalid value: "foo-": {why}',
+        f'{field}[3].name: Invalid value: "bar..": {why}',
+        f"{field}[4].name: Required value",
+        f'{field}[5].name: Duplicate value: "kernel.shmmax"',
+    ]
+
+
 def test_a_deployments_pods_have_no_deadline() -> None:
     obj = deployment()
     obj["spec"]["template"]["spec"]["activeDeadlineSeconds"] = 3

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from labkit.embedded.api.access.keys import SigningKey
+from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.cluster import network
 from labkit.embedded.images import images
@@ -66,8 +68,16 @@ def client(tmp_path: Path) -> Iterator[InProcessClient]:
     client = InProcessClient(store)
     for name in NAMESPACES:
         client.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        trust = {"metadata": {"name": "kube-root-ca.crt", "namespace": name}, "data": {"ca.crt": "authority"}}
+        client.create("configmaps", trust)
     yield client
     store.close()
+
+
+@pytest.fixture(scope="session")
+def key() -> SigningKey:
+    """Signs tokens of ServiceAccounts."""
+    return SigningKey()
 
 
 class Node:
@@ -140,12 +150,14 @@ def start_node(
     run_dir: Path,
     records: RunRecords,
     block: int,
+    key: SigningKey,
 ) -> StartNode:
     """Starts a kubelet and a scheduler, each time over the same state; fails where it fails."""
 
     @contextlib.asynccontextmanager
     async def start() -> AsyncIterator[Node]:
-        kubelet = Kubelet(client, "labkit", tmp_path, run_dir, block, catalogue, back_off_seconds=0.2)
+        tokens = TokenRequests(client.store, key)
+        kubelet = Kubelet(client, "labkit", tmp_path, run_dir, block, catalogue, tokens, back_off_seconds=0.2)
         parts = [asyncio.create_task(part) for part in (kubelet.run(), Scheduler(client).run())]
         try:
             yield Node(client, kubelet)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labkit.embedded.api.access.keys import SigningKey
 from labkit.embedded.interfaces import ExecOptions, ProcessCommand
+from labkit.embedded.node import kubelet
+from labkit.embedded.node.containers import container
 from labkit.embedded.node.containers.catalogue import Catalogue, ProcessImage
 from labkit.embedded.node.inside import seccomp, start, tracee
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.start import Inside
+from labkit.embedded.node.volumes import tokens
 from labkit.embedded.objects import Obj
 
 if TYPE_CHECKING:
     from conftest import Node
 
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 PAGES = "/usr/local/nowhere/pages"
 HERE = Place("/nonexistent", "default", "web", "127.0.0.1", "127.0.0.1")
 
@@ -53,6 +60,17 @@ def pod(*args: str, volumes: list[Obj] | None = None, **container: Any) -> Obj:
 
 def succeeded(seen: Obj) -> bool:
     return seen.get("status", {}).get("phase") == "Succeeded"
+
+
+def waits_for(why: str) -> Callable[[Obj], bool]:
+    """Whether its container's configuration is lacking, and this is what the node says of it."""
+    expected = {"reason": "CreateContainerConfigError", "message": why}
+
+    def holds(seen: Obj) -> bool:
+        statuses = seen.get("status", {}).get("containerStatuses") or []
+        return any(each["state"].get("waiting") == expected for each in statuses)
+
+    return holds
 
 
 class Attached:
@@ -194,6 +212,59 @@ async def test_modes_and_amounts_in_volumes(node: Node) -> None:
     await node.until("web", succeeded)
     has = node.client.list("nodes")[0]["status"]["allocatable"]["cpu"]
     assert await node.log("web") == f"400\n440\n644\n777\nsecret{64 * 2**20}\n{has}"
+
+
+@pytest.mark.usefixtures("with_files")
+async def test_tokens_in_volumes(node: Node, key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that every pod has, and one it asks for: of its account, bound to it, new before its end."""
+    monkeypatch.setattr(kubelet, "TOKENS_PERIOD", 0.05)
+    asked = {"serviceAccountToken": {"path": "a/own", "audience": "vault", "expirationSeconds": 600}}
+    volumes = [{"name": "own", "projected": {"sources": [asked]}}]
+    script = f"""
+        cd {ACCOUNT}; cat ca.crt namespace; echo; cat token; echo; cat /own/a/own; echo
+        first=$(cat /own/a/own); echo seen; while test "$first" = "$(cat /own/a/own)"; do sleep 0.02; done
+        cat /own/a/own; echo; cat token; echo; echo end; sleep 100
+    """
+    spec = pod("-c", script, volumes=volumes, volumeMounts=[{"name": "own", "mountPath": "/own"}])
+    uid = node.client.create("pods", spec)["metadata"]["uid"]
+    await node.ready("web")
+    trust, token, own = (await node.said("web", "seen\n")).split()[:3]
+    assert trust == "authoritydefault"
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=500)
+    monkeypatch.setattr(tokens, "now", lambda: later)
+    renewed, same = (await node.said("web", "end\n")).split()[4:6]
+    assert same == token, "whose hour is not over"
+    first, second = key.claims(own), key.claims(renewed)
+    assert first["aud"] == second["aud"] == ["vault"]
+    assert first["exp"] - first["iat"] == 600
+    assert key.claims(token)["exp"] - key.claims(token)["iat"] == 3607
+    for each in (first, second, key.claims(token)):
+        assert each["sub"] == "system:serviceaccount:default:default"
+        assert each["kubernetes.io"]["pod"] == {"name": "web", "uid": uid}
+
+
+@pytest.mark.usefixtures("with_files")
+async def test_a_part_of_a_volume_by_a_variable(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for a variable without a value, and for one that leaves the volume."""
+    monkeypatch.setattr(container, "CONFIG_RETRY", 0.05)
+    part = {"fieldRef": {"fieldPath": "metadata.annotations['part']"}}
+    mounts = [
+        {"name": "all", "mountPath": "/all"},
+        {"name": "all", "mountPath": "/part", "subPathExpr": "of/$(POD)/$(PART)"},
+    ]
+    env = [{"name": "POD", "value": "web"}, {"name": "PART", "valueFrom": part}]
+    spec = pod("-c", "echo mine > /part/file; cat /all/of/web/a/file", volumeMounts=mounts, env=env)
+    spec["spec"]["volumes"] = [{"name": "all", "emptyDir": {}}]
+    node.client.create("pods", spec)
+    for value, why in (
+        (None, "missing value for PART"),
+        ("../..", "unable to provision SubPath `of/web/../..`: must not contain '..'"),
+    ):
+        node.client.patch("pods", "web", "default", {"metadata": {"annotations": {"part": value}}})
+        await node.until("web", waits_for(why))
+    node.client.patch("pods", "web", "default", {"metadata": {"annotations": {"part": "a"}}})
+    await node.until("web", succeeded)
+    assert await node.log("web") == "mine\n"
 
 
 @pytest.mark.usefixtures("with_files")

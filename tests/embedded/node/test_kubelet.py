@@ -116,7 +116,7 @@ async def test_a_pod_is_bound_started_and_ready(node: Node, records: RunRecords)
     spec["spec"]["containers"][0]["ports"] = [{"containerPort": 8082}]
     node.client.create("pods", spec)
     seen = await node.ready("b")
-    assert seen["spec"]["nodeName"] == "labkit"
+    assert (seen["spec"]["nodeName"], seen["metadata"]["generation"]) == ("labkit", 1)
     assert seen["status"]["phase"] == "Running"
     assert {each["type"]: each["status"] for each in seen["status"]["conditions"]} == {
         "PodReadyToStartContainers": "True",
@@ -229,12 +229,13 @@ async def test_init_containers_come_first(node: Node) -> None:
     init = [{"name": "first", "image": "test/true"}]
     node.client.create("pods", pod("late", "test/sleep", initContainers=init))
     seen = await node.ready("late")
-    assert seen["status"]["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+    (first,) = seen["status"]["initContainerStatuses"]
+    assert (first["state"]["terminated"]["reason"], first["ready"]) == ("Completed", True)
     assert await node.log("late", LogOptions(container="first")) == "done\n"
 
 
 async def test_a_failing_init_container_keeps_the_pod_pending(node: Node) -> None:
-    init = [{"name": "first", "image": "test/false"}]
+    init = [{"name": "first", "image": "test/false"}, {"name": "second", "image": "test/true"}]
     node.client.create("pods", pod("stuck", "test/sleep", initContainers=init))
     seen = await node.until(
         "stuck",
@@ -244,7 +245,9 @@ async def test_a_failing_init_container_keeps_the_pod_pending(node: Node) -> Non
         ),
     )
     assert seen["status"]["phase"] == "Pending"
-    assert container(seen)["state"] == {"waiting": {"reason": "PodInitializing"}}
+    first, second = seen["status"]["initContainerStatuses"]
+    assert not first["ready"]
+    assert second["state"] == container(seen)["state"] == {"waiting": {"reason": "PodInitializing"}}
 
 
 async def test_environment(node: Node) -> None:

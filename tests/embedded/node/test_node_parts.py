@@ -49,6 +49,28 @@ class TestAddresses:
         assert not addresses.keep(address, "a")
 
 
+UDP = {"protocol": "UDP"}
+DB_VARIABLES = {
+    "MY_DB_SERVICE_HOST": "127.10.9.8",
+    "MY_DB_SERVICE_PORT": "80",
+    "MY_DB_SERVICE_PORT_HTTP_WEB": "80",
+    "MY_DB_SERVICE_PORT_DNS": "53",
+    "MY_DB_PORT_80_TCP": "tcp://127.10.9.8:80",
+    "MY_DB_PORT_80_TCP_PROTO": "tcp",
+    "MY_DB_PORT_80_TCP_PORT": "80",
+    "MY_DB_PORT_80_TCP_ADDR": "127.10.9.8",
+    "MY_DB_PORT_53_UDP": "udp://127.10.9.8:53",
+    "MY_DB_PORT_53_UDP_PROTO": "udp",
+    "MY_DB_PORT_53_UDP_PORT": "53",
+    "MY_DB_PORT_53_UDP_ADDR": "127.10.9.8",
+}
+
+
+def service(client: InProcessClient, name: str, namespace: str = "default", **spec: Any) -> None:
+    meta = {"name": name, "namespace": namespace}
+    client.create("services", {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
+
+
 class TestEnvironment:
     def variables(self, client: InProcessClient, **container: Any) -> dict[str, str]:
         pod = {"metadata": {"name": "p", "namespace": "default", "uid": "u"}, "spec": {"nodeName": "labkit"}}
@@ -95,6 +117,26 @@ class TestEnvironment:
         limits = {"limits": {"memory": "32Mi", "cpu": "100m"}}
         found = self.variables(client, env=[{"name": "A", "valueFrom": source}], resources=limits)
         assert found == {"A": value}
+
+    @pytest.mark.parametrize("links", [True, False])
+    def test_of_services(self, client: InProcessClient, links: bool) -> None:
+        ports = [{"name": "http-web", "port": 80, "targetPort": 8080}, {"name": "dns", "port": 53} | UDP]
+        service(client, "kubernetes", clusterIP="127.10.9.1", ports=[{"name": "https", "port": 443}])
+        service(client, "my-db", "other", clusterIP="127.10.9.8", ports=ports)
+        service(client, "bare", "other", clusterIP="None", ports=ports)
+        service(client, "nearby", clusterIP="127.10.9.9", ports=ports)
+        pod = {"metadata": {"name": "p", "namespace": "other"}, "spec": {"enableServiceLinks": links}}
+        env = [
+            {"name": "URL", "value": "http://$(MY_DB_SERVICE_HOST)/"},
+            {"name": "MY_DB_PORT", "value": "1"},
+        ]
+        found = environment.container_environment(client, pod, {"name": "c", "env": env}, "127.42.0.2")
+        assert found["KUBERNETES_SERVICE_HOST"] == "127.10.9.1"
+        assert found["KUBERNETES_SERVICE_PORT_HTTPS"] == found["KUBERNETES_SERVICE_PORT"] == "443"
+        assert found["MY_DB_PORT"] == "1", "what the container says itself"
+        assert found["URL"] == ("http://127.10.9.8/" if links else "http://$(MY_DB_SERVICE_HOST)/")
+        others = {name: value for name, value in found.items() if not name.startswith("KUBERNETES_")}
+        assert others == (DB_VARIABLES if links else {}) | {"MY_DB_PORT": "1", "URL": found["URL"]}
 
 
 class TestStatus:

@@ -1,4 +1,4 @@
-"""``serviceaccounts/NAME/token``: ``kubectl create token``.
+"""``serviceaccounts/NAME/token``: ``kubectl create token``, and what a node asks for its pods.
 
 Source: pkg/registry/core/serviceaccount/storage/token.go of Kubernetes.
 """
@@ -22,6 +22,13 @@ class TokenRequests:
 
     def __init__(self, store: Store, key: SigningKey) -> None:
         self._store, self._key = store, key
+
+    def request(self, namespace: str, account: str, request: Obj) -> Obj:
+        """As :meth:`answer`, of the *account* so named: for the node, see ``interfaces.AccountTokens``."""
+        found = self._store.get("serviceaccounts", account, namespace)
+        if found is None:
+            raise not_found("serviceaccounts", account)
+        return self.answer(found, request)
 
     def answer(self, account: Obj, request: Obj) -> Obj:
         """*request* with its status: the token and when it expires; ApiError 400, 404, 409, 422."""

@@ -71,6 +71,8 @@ class Kind:
     """Whether a finalizer needs not say whose it is."""
     has_generation: bool = True
     """Whether ``metadata.generation`` counts the changes of its spec."""
+    uncounted: tuple[str, ...] = ()
+    """Fields of its spec whose changes it does not count."""
     keeps_status: bool = False
     """Whether a new object may bring a status along, though there is a ``/status``."""
     metadata_of_status: tuple[str, ...] = ()

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 import uuid
 
 from labkit.embedded.api.kinds import catalogue
+from labkit.embedded.api.kinds.common.names import generated_name
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj, timestamp
 from labkit.embedded.status import ApiError, bad_request, conflict, invalid
 
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes: as apimachinery's rand
-_SUFFIX_LENGTH, _LONGEST_BASE = 5, 58
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-
-
-def generated_name(base: str) -> str:
-    """*base* with the five random letters ``generateName`` stands for."""
-    return base[:_LONGEST_BASE] + "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
 
 
 def fill_new(kind: ResourceType, obj: Obj) -> None:
@@ -95,12 +88,16 @@ def mark_deleted(obj: Obj, grace_seconds: int) -> None:
 
 def bump_generation(kind: ResourceType, obj: Obj, old: Obj) -> None:
     """Count a change of anything but metadata and status."""
-    if catalogue.of(kind).has_generation and _desired(obj) != _desired(old):
+    known = catalogue.of(kind)
+    if known.has_generation and _desired(obj, known.uncounted) != _desired(old, known.uncounted):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
-def _desired(obj: Obj) -> Obj:
-    return {key: value for key, value in obj.items() if key not in _NOT_DESIRED}
+def _desired(obj: Obj, uncounted: tuple[str, ...]) -> Obj:
+    found = {key: value for key, value in obj.items() if key not in _NOT_DESIRED}
+    if uncounted:
+        found["spec"] = {key: value for key, value in obj["spec"].items() if key not in uncounted}
+    return found
 
 
 _NOT_DESIRED = {"metadata", "status", "apiVersion", "kind"}

@@ -19,7 +19,7 @@ from labkit.embedded.interfaces import Launch
 from labkit.embedded.node.containers import starting
 from labkit.embedded.node.containers.back_off import FORGIVEN_AFTER, BackOff, duration
 from labkit.embedded.node.containers.catalogue import BuiltinImage, Image, ProcessImage
-from labkit.embedded.node.containers.container_state import ContainerState
+from labkit.embedded.node.containers.container_state import CREATING, INITIALIZING, ContainerState
 from labkit.embedded.node.containers.health import Health
 from labkit.embedded.node.containers.sandbox import Sandbox
 from labkit.embedded.node.logs.container_log import ContainerLog
@@ -44,7 +44,8 @@ class Container:
     def __init__(self, sandbox: Sandbox, spec: Obj, *, policy: str, previous: Obj | None = None) -> None:
         """*previous* is its entry in the pod's status, from before the node was started again."""
         self.spec, self.policy = spec, policy
-        self.state = ContainerState(str(spec["name"]), str(spec["image"]))
+        self._first_reason = INITIALIZING if sandbox.has_init_containers else CREATING
+        self.state = ContainerState(str(spec["name"]), str(spec["image"]), (self._first_reason, ""))
         self.log: ContainerLog | None = None
         self._sandbox, self._node = sandbox, sandbox.node
         self._run: Run | None = None
@@ -164,7 +165,7 @@ class Container:
                 self._wait_as("CreateContainerConfigError", str(error))
                 self._event("Warning", "Failed", f"Error: {error}")
             except MountError as error:
-                self._wait_as("ContainerCreating", "")
+                self._wait_as(self._first_reason, "")
                 self._event("Warning", "FailedMount", str(error))
             await self._sleep(CONFIG_RETRY)
         return None

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from labkit.embedded.objects import Obj
 
+CREATING, INITIALIZING = "ContainerCreating", "PodInitializing"
+"""Why a container waits that nothing is wrong with; the second in a pod that has init containers."""
+
 
 @dataclass
 class ContainerState:
@@ -13,7 +16,7 @@ class ContainerState:
 
     name: str
     image: str
-    waiting: tuple[str, str] = ("ContainerCreating", "")
+    waiting: tuple[str, str] = (CREATING, "")
     """Reason and message, while it neither runs nor has ended."""
     running: Obj | None = None
     terminated: Obj | None = None

@@ -10,6 +10,8 @@ from labkit.embedded.interfaces import Client
 from labkit.embedded.node.containers.catalogue import Catalogue
 from labkit.embedded.node.network.pod_addresses import PodAddresses
 from labkit.embedded.node.processes.run_records import RunRecords
+from labkit.embedded.node.volumes.tokens import Tokens
+from labkit.embedded.node.volumes.volume_content import Sources
 from labkit.embedded.objects import Obj, name_of, namespace_of, uid_of
 
 
@@ -23,6 +25,7 @@ class NodeContext:
     catalogue: Catalogue
     addresses: PodAddresses
     records: RunRecords
+    tokens: Tokens
     log_dir: Path
     """Logs: kept over a restart of the daemon."""
     run_dir: Path
@@ -30,6 +33,11 @@ class NodeContext:
     network_socket: Path
     back_off_seconds: float
     """The first pause of CrashLoopBackOff."""
+
+    @property
+    def sources(self) -> Sources:
+        """What volumes are filled from."""
+        return Sources(self.client, self.tokens)
 
     def pod_log_dir(self, pod: Obj) -> Path:
         """As ``/var/log/pods/NAMESPACE_NAME_UID`` on a real node."""

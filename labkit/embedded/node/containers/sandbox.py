@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from labkit.embedded.addresses import ADMIN_SOCKET, API_SERVICE_IP, OUTBOUND_SOCKET, app_address, lowest_port
+from labkit.embedded.addresses import ADMIN_SOCKET, OUTBOUND_SOCKET, app_address, lowest_port
 from labkit.embedded.node.containers import capture, trust
 from labkit.embedded.node.containers.catalogue import ProcessImage
 from labkit.embedded.node.containers.context import NodeContext
@@ -17,7 +17,6 @@ from labkit.embedded.node.volumes import volumes
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 DEFAULT_GRACE = 30
-API_PORT = "443"
 ROOT = "root"
 """The empty folder, in a pod's own, where its programs' file system is put together."""
 
@@ -36,6 +35,11 @@ class Sandbox:
     def has_sidecar(self) -> bool:
         """Whether an Envoy stands before its programs."""
         return self._sidecar is not None
+
+    @property
+    def has_init_containers(self) -> bool:
+        """Whether containers run before its others."""
+        return bool(self.pod.get("spec", {}).get("initContainers"))
 
     @property
     def app_ip(self) -> str:
@@ -70,7 +74,7 @@ class Sandbox:
         """
         folder = self.node.pod_run_dir(self.pod)
         needed = [*needed, self.node.network_socket]  # which Python asks itself where there is no supervisor
-        mounts = volumes.mounts(self.node.client, self.pod, spec, self.pod_ip, folder, needed)
+        mounts = volumes.mounts(self.node.sources, self.pod, spec, self.pod_ip, folder, needed)
         top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)
         directory = str(spec.get("workingDir") or "")
@@ -78,20 +82,16 @@ class Sandbox:
 
     def refresh_volumes(self) -> None:
         """Have the pod's volumes hold what their sources hold now."""
-        volumes.refresh(self.node.client, self.pod, self.pod_ip, self.node.pod_run_dir(self.pod))
+        volumes.refresh(self.node.sources, self.pod, self.pod_ip, self.node.pod_run_dir(self.pod))
+
+    def renew_tokens(self) -> None:
+        """Have the pod's volumes hold new tokens in place of those that are about to end."""
+        if self.node.tokens.are_due(self.pod):
+            self.refresh_volumes()
 
     def run_dir(self, container: str) -> Path:
         """The folder in which *container* runs."""
         return self.node.pod_run_dir(self.pod) / container
-
-    def service_environment(self) -> dict[str, str]:
-        """Where the API is, as every container is told."""
-        service = self.node.client.find("services", "kubernetes", "default") or {}
-        return {
-            "KUBERNETES_SERVICE_HOST": str(service.get("spec", {}).get("clusterIP", API_SERVICE_IP)),
-            "KUBERNETES_SERVICE_PORT": API_PORT,
-            "KUBERNETES_SERVICE_PORT_HTTPS": API_PORT,
-        }
 
     def trust_environment(self) -> dict[str, str]:
         """What lets programs trust the outside world that the lab plays, and all that the machine trusts."""

@@ -21,7 +21,7 @@ from labkit.embedded.node.processes.environment import container_environment
 from labkit.embedded.node.processes.process import Stdin, SupervisedProcess
 from labkit.embedded.node.processes.programs import find_program
 from labkit.embedded.node.processes.runs import BuiltinRun, ProcessRun, Run, Surroundings
-from labkit.embedded.node.volumes import volumes
+from labkit.embedded.node.volumes import sub_paths, volumes
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 PROGRAMS = "bin"
@@ -35,8 +35,9 @@ def launch_of(sandbox: Sandbox, spec: Obj) -> Launch:
 
     ConfigError where the container's ``env`` can't be had, MountError where a volume can't.
     """
-    sandbox.inside(spec)
     variables = container_environment(sandbox.node.client, sandbox.pod, spec, sandbox.pod_ip)
+    spec = sub_paths.expanded(spec, variables)
+    sandbox.inside(spec)
     directory = sandbox.run_dir(spec["name"])
     return Launch(sandbox.pod, spec, directory, sandbox.pod_ip, sandbox.app_ip, variables)
 
@@ -143,7 +144,6 @@ def _environment(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> d
         "HOME": str(launch.run_dir),
         "HOSTNAME": name_of(launch.pod),
         **({"TERM": "xterm"} if launch.container.get("tty") else {}),
-        **sandbox.service_environment(),
         **sandbox.trust_environment(),
         **launch.environment,
         **command.environment,

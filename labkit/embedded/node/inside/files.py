@@ -6,6 +6,7 @@ default filter and Ubuntu's AppArmor profiles don't). Everything else of the hos
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Sequence
@@ -76,7 +77,8 @@ class _Root:
         _mount(self._libc, None, place, _UNBINDABLE)  # or what holds *top* would hold all of this once more
         self._ours.add(os.stat(place).st_dev)  # noqa: PTH116
         for name in names:
-            self._show(f"/proc/self/fd/{old}/{name}", f"{place}/{name}")
+            with contextlib.suppress(FileNotFoundError):  # in /run, say, files come and go
+                self._show(f"/proc/self/fd/{old}/{name}", f"{place}/{name}")
         os.close(old)
 
     def _show(self, source: str, place: str) -> None:

@@ -44,7 +44,10 @@ def pod_status(
         "containerStatuses": [container.status() for container in containers],
     }
     if init_containers:
-        status["initContainerStatuses"] = [container.status() for container in init_containers]
+        # One that comes before the others is ready when it has done its work, and not while it does it.
+        status["initContainerStatuses"] = [
+            container.status() | {"ready": container.succeeded} for container in init_containers
+        ]
     if failure and current == "Failed":
         status["reason"], status["message"] = failure
     return status

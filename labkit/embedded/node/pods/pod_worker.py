@@ -274,11 +274,6 @@ class PodWorker:
 
     def status(self, pod: Obj) -> Obj:
         """The status *pod* should show now."""
-        for container in self.containers:
-            if self.init_containers and not all(each.state.succeeded for each in self.init_containers):
-                container.state.waiting = ("PodInitializing", "")
-            elif container.state.waiting[0] == "PodInitializing":
-                container.state.waiting = ("ContainerCreating", "")
         return pod_status.pod_status(
             pod,
             [each.state for each in self.containers],
@@ -290,6 +285,7 @@ class PodWorker:
 
     def _clean(self) -> None:
         self._node.addresses.release(self.sandbox.pod_ip)
+        self._node.tokens.forget(self.pod)
         shutil.rmtree(self._node.pod_run_dir(self.pod), ignore_errors=True)
         shutil.rmtree(self._node.pod_log_dir(self.pod), ignore_errors=True)
 

@@ -1,8 +1,8 @@
 """A container's environment variables, as Kubernetes builds them.
 
 ``env`` with literals, ``$(VAR)`` references, the downward API, ConfigMap and Secret keys; ``envFrom``
-for whole ones. What is missing raises :class:`ConfigError` with the kubelet's own words, and the
-container waits as CreateContainerConfigError.
+for whole ones; the Services there are (:mod:`.service_links`). What is missing raises
+:class:`ConfigError` with the kubelet's own words, and the container waits as CreateContainerConfigError.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from labkit.embedded.addresses import NODE_ADDRESS
 from labkit.embedded.interfaces import Client
+from labkit.embedded.node.processes.service_links import service_environment
 from labkit.embedded.objects import Obj, annotations_of, labels_of, name_of, namespace_of, uid_of
 from labkit.embedded.quantities import amount
 
@@ -28,8 +29,8 @@ class ConfigError(Exception):
 
 
 def container_environment(client: Client, pod: Obj, container: Obj, pod_ip: str) -> dict[str, str]:
-    """All variables of ``envFrom`` and ``env``."""
-    variables: dict[str, str] = {}
+    """All variables of ``envFrom`` and ``env``, and where they leave them, of Services."""
+    variables = service_environment(client, pod)
     for source in container.get("envFrom") or []:
         variables |= _whole(client, namespace_of(pod), source)
     for entry in container.get("env") or []:
@@ -55,6 +56,12 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
         return value
 
     return _REFERENCE.sub(replacement, text)
+
+
+def missing(text: str, variables: Mapping[str, str]) -> list[str]:
+    """The names that *text* refers to of which none has a value."""
+    names = {match[1] for match in _REFERENCE.finditer(text) if match[1]}
+    return sorted(each for each in names if not variables.get(each))
 
 
 def _value(client: Client, pod: Obj, container: Obj, pod_ip: str, entry: Obj) -> str | None:

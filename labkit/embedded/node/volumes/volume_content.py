@@ -1,4 +1,4 @@
-"""What a volume holds: keys of ConfigMaps and Secrets, facts about its pod."""
+"""What a volume holds: keys of ConfigMaps and Secrets, tokens, facts about its pod."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from labkit.embedded.interfaces import Client
 from labkit.embedded.node.processes import environment
+from labkit.embedded.node.volumes.tokens import TokenError, Tokens
 from labkit.embedded.objects import Obj, namespace_of
 
 _MODE = 0o644
@@ -25,12 +26,19 @@ class File(NamedTuple):
     mode: int
 
 
-def files(client: Client, pod: Obj, source: Obj, pod_ip: str, mode: int = _MODE) -> dict[str, File]:
+class Sources(NamedTuple):
+    """Where what volumes hold comes from."""
+
+    client: Client
+    tokens: Tokens
+
+
+def files(sources: Sources, pod: Obj, source: Obj, pod_ip: str, mode: int = _MODE) -> dict[str, File]:
     """The files by path, of a volume, or of one source of it; MountError where it can't be had.
 
     mode: of those for which the source says none.
     """
-    namespace = namespace_of(pod)
+    client, namespace = sources.client, namespace_of(pod)
     match source:
         case {"configMap": given}:
             found = _chosen(client, "ConfigMap", namespace, str(given.get("name", "")), given)
@@ -42,8 +50,10 @@ def files(client: Client, pod: Obj, source: Obj, pod_ip: str, mode: int = _MODE)
             found = {str(each["path"]): _told(client, pod, pod_ip, each) for each in items}
         case {"projected": given}:
             mode = int(given.get("defaultMode", mode))
-            parts = [files(client, pod, each, pod_ip, mode) for each in given.get("sources") or []]
+            parts = [files(sources, pod, each, pod_ip, mode) for each in given.get("sources") or []]
             return {path: file for part in parts for path, file in part.items()}
+        case {"serviceAccountToken": given}:
+            found = {str(given["path"]): _token(sources.tokens, pod, given)}
         case _:
             return {}
     return _with_modes(found, given, mode)
@@ -97,6 +107,13 @@ def _told(client: Client, pod: Obj, pod_ip: str, item: Obj) -> bytes:
         found: Mapping[str, str] = pod["metadata"].get(path.partition(".")[2]) or {}
         return "\n".join(f'{key}="{value}"' for key, value in sorted(found.items())).encode()
     return environment.pod_field(pod, pod_ip, path).encode()
+
+
+def _token(tokens: Tokens, pod: Obj, wanted: Obj) -> bytes:
+    try:
+        return tokens.get(pod, wanted).encode()
+    except TokenError as error:
+        raise MountError(str(error)) from error
 
 
 def mentions(volume: Obj, kind: str, name: str) -> bool:

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labkit.embedded.addresses import SERVICE_NETWORK
-from labkit.embedded.interfaces import TMP_FOLDER, VOLUMES_FOLDER, Client
+from labkit.embedded.interfaces import TMP_FOLDER, VOLUMES_FOLDER
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.volumes import volume_content, volume_files
-from labkit.embedded.node.volumes.volume_content import MountError
+from labkit.embedded.node.volumes.volume_content import MountError, Sources
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 ETC, WORK, PARTS = "etc", "work", "parts"
@@ -31,7 +31,7 @@ _PACKAGE = Path(__file__).parents[4]
 
 
 def mounts(
-    client: Client, pod: Obj, spec: Obj, pod_ip: str, folder: Path, needed: Iterable[Path] = ()
+    sources: Sources, pod: Obj, spec: Obj, pod_ip: str, folder: Path, needed: Iterable[Path] = ()
 ) -> list[Mount]:
     """What the container *spec* of *pod* sees, to be found in *folder*; MountError where it can't.
 
@@ -45,7 +45,7 @@ def mounts(
         volume = volumes.get(str(each["name"]))
         if volume is not None and volume.keys() & set(SUPPORTED):
             try:
-                place = _volume(client, pod, volume, pod_ip, folder)
+                place = _volume(sources, pod, volume, pod_ip, folder)
                 found.append(_mount(each, volume, place, folder / spec["name"] / PARTS))
             except MountError as error:
                 named = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
@@ -137,14 +137,14 @@ def _hosts(pod: Obj, pod_ip: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) -> Path:
+def _volume(sources: Sources, pod: Obj, volume: Obj, pod_ip: str, folder: Path) -> Path:
     """The folder of *volume*, with what it should hold now; what has gone meanwhile stays as it was."""
     place = folder / VOLUMES_FOLDER / str(volume["name"])
     is_new = not place.exists()
     place.mkdir(parents=True, exist_ok=True)
     if "emptyDir" not in volume:
         try:
-            volume_files.write(place, volume_content.files(client, pod, volume, pod_ip))
+            volume_files.write(place, volume_content.files(sources, pod, volume, pod_ip))
         except MountError:
             if not volume_files.is_written(place):
                 raise
@@ -153,8 +153,8 @@ def _volume(client: Client, pod: Obj, volume: Obj, pod_ip: str, folder: Path) ->
     return place
 
 
-def refresh(client: Client, pod: Obj, pod_ip: str, folder: Path) -> None:
+def refresh(sources: Sources, pod: Obj, pod_ip: str, folder: Path) -> None:
     """Have every volume that is in use hold what it should hold now."""
     for each in pod["spec"].get("volumes") or []:
         if volume_files.is_written(folder / VOLUMES_FOLDER / str(each["name"])):
-            _volume(client, pod, each, pod_ip, folder)
+            _volume(sources, pod, each, pod_ip, folder)

@@ -5,6 +5,7 @@ Each check returns what is wrong, in the original's words; an empty list is a go
 
 from __future__ import annotations
 
+import random
 import re
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -15,12 +16,22 @@ _LABEL_VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
+_SYSCTL_PART = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SYSCTL = rf"({_SYSCTL_PART}[\./])*{_SYSCTL_PART}"
+_LONGEST_SYSCTL = 253
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _LOWER = "must consist of lower case alphanumeric characters"
 _MIXED = "consist of alphanumeric characters, '-', '_' or '.'"
 _ENDS = "must start and end with an alphanumeric character"
 PORT_RANGE = "must be between 1 and 65535, inclusive"
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes: as apimachinery's rand
+_SUFFIX_LENGTH, _LONGEST_BASE = 5, 58
+
+
+def generated_name(base: str) -> str:
+    """*base* with the five random letters ``generateName`` stands for."""
+    return base[:_LONGEST_BASE] + "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
 
 
 def _matches(pattern: str, text: str) -> bool:
@@ -165,6 +176,11 @@ def env_name(text: str) -> list[str]:
         "a valid environment variable name must consist only of printable ASCII characters other than '='"
     )
     return [message] if wrong else []
+
+
+def sysctl_name(text: str) -> list[str]:
+    message = f"must have at most {_LONGEST_SYSCTL} characters and match regex ^{_SYSCTL}$"
+    return [] if len(text) <= _LONGEST_SYSCTL and _matches(_SYSCTL, text) else [message]
 
 
 def header_name(text: str) -> list[str]:

@@ -69,6 +69,7 @@ POD = Kind(
         "status.podIP",
         "status.nominatedNodeName",
     ),
+    uncounted=("nodeName",),  # set by a binding, which is no change of what is wanted
     metadata_of_status=("ownerReferences",),
     shown_when_deleted=True,
 )

@@ -59,6 +59,7 @@ def pod_spec(causes: Causes, field: str, spec: Obj) -> None:
     causes.not_negative(f"{field}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"))
     _deadline(causes, f"{field}.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"))
     labels(causes, f"{field}.nodeSelector", spec.get("nodeSelector"))
+    _sysctls(causes, f"{field}.securityContext.sysctls", (spec.get("securityContext") or {}).get("sysctls"))
     for key in ("serviceAccountName", "nodeName"):
         if spec.get(key):
             causes.invalid_each(f"{field}.{key}", spec[key], names.dns_subdomain(spec[key]))
@@ -67,6 +68,20 @@ def pod_spec(causes: Causes, field: str, spec: Obj) -> None:
 def _deadline(causes: Causes, field: str, seconds: int | None) -> None:
     if seconds is not None and not 1 <= seconds <= _LONGEST_DEADLINE:
         causes.invalid(field, seconds, f"must be between 1 and {_LONGEST_DEADLINE}, inclusive")
+
+
+def _sysctls(causes: Causes, field: str, sysctls: list[Obj] | None) -> None:
+    seen: set[str] = set()
+    for index, each in enumerate(sysctls or []):
+        at, name = f"{field}[{index}].name", str(each.get("name") or "")
+        wrong = names.sysctl_name(name)
+        if not name:
+            causes.required(at)
+        elif not wrong and name in seen:
+            causes.duplicate(at, name)
+        else:
+            causes.invalid_each(at, name, wrong)
+        seen.add(name)
 
 
 def _volumes(causes: Causes, field: str, volumes: list[Obj]) -> set[str]:
