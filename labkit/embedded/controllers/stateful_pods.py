@@ -47,8 +47,9 @@ def new_pod(found: Obj, revision: Obj, number: int) -> Obj:
     spec["hostname"] = name
     if found["spec"].get("serviceName"):
         spec["subdomain"] = found["spec"]["serviceName"]
-    claimed = [claim["metadata"]["name"] for claim in found["spec"].get("volumeClaimTemplates") or ()]
+    claims = found["spec"].get("volumeClaimTemplates") or ()
+    claimed = [(claim.get("metadata") or {}).get("name", "") for claim in claims]
     if claimed:  # there are no disks: a folder that goes with the pod, as the API has warned
-        kept = [each for each in spec.get("volumes") or () if each["name"] not in claimed]
+        kept = [each for each in spec.get("volumes") or () if each.get("name") not in claimed]
         spec["volumes"] = [*({"name": each, "emptyDir": {}} for each in claimed), *kept]
     return pod

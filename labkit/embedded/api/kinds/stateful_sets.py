@@ -125,8 +125,9 @@ def _check_pods(causes: Causes, spec: Obj) -> None:
     if wanted and not meta.matches(wanted, labels):
         detail = "`selector` does not match template `labels`"
         causes.invalid("spec.template.metadata.labels", labels or None, detail)
-    claimed = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or ()]
-    kept = [each for each in pod.get("spec", {}).get("volumes") or () if each["name"] not in claimed]
+    claims = spec.get("volumeClaimTemplates") or ()
+    claimed = [(claim.get("metadata") or {}).get("name", "") for claim in claims]
+    kept = [each for each in pod.get("spec", {}).get("volumes") or () if each.get("name") not in claimed]
     volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claimed]
     template(causes, "spec.template", {**pod, "spec": {**pod.get("spec", {}), "volumes": [*volumes, *kept]}})
     meta.labels(causes, "spec.template.labels", labels)

@@ -27,6 +27,7 @@ def _default(obj: Obj) -> None:
     if names.get("kind"):
         fill(names, listKind=f"{names['kind']}List")
     for version in spec.get("versions") or ():
+        version.setdefault("name", "")
         version.setdefault("served", False)
         version.setdefault("storage", False)
     if not spec.get("conversion"):
