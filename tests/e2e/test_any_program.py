@@ -55,6 +55,41 @@ async def main():
         await server.serve_forever()
 asyncio.run(main())
 """
+OPENING = """
+import asyncio, sys
+async def echo(reader, writer):
+    while line := await reader.readline():
+        if line == b"open\\n":
+            await asyncio.start_server(echo, "0.0.0.0", 7003)
+        writer.write(b"hello " + line)
+    writer.close()
+async def main():
+    await asyncio.start_server(echo, "127.0.0.1", 7001)
+    await asyncio.start_server(echo, "0.0.0.0", 7002)
+    chosen = await asyncio.start_server(echo, "0.0.0.0", 0)
+    print(chosen.sockets[0].getsockname()[1], flush=True)
+    await chosen.serve_forever()
+asyncio.run(main())
+"""
+"""Listens on ports that its pod declares nowhere, one for ``localhost`` alone; opens one more when told."""
+CALLING = """
+import socket, sys, time
+def connected(port):
+    while True:
+        try:
+            return socket.create_connection((sys.argv[1], port)).makefile("rw")
+        except ConnectionRefusedError:
+            time.sleep(0.001)
+def said(line, word):
+    line.write(word + "\\n")
+    line.flush()
+    return line.readline().strip()
+held = connected(7002)
+print(said(held, "open"))
+print(said(connected(7003), "three"))
+print(said(connected(int(sys.argv[2])), "chosen"))
+print(said(held, "still"))
+"""
 
 
 class Place:
@@ -72,7 +107,13 @@ class Place:
             "metadata": {"name": self.name, "labels": injected},
         }
         self.apply(namespace)
-        self.apply(pod("web"), pod("client"), service("web", 80, 8082), service("tcp-echo", 9000, 9000))
+        self.apply(
+            pod("web", 8082),
+            pod("client", 8082),
+            pod("bare"),
+            service("web", 80, 8082),
+            service("tcp-echo", 9000, 9000),
+        )
         self("wait", "pod", "--all", "--for=condition=Ready", "--timeout=30s")
 
     def __call__(self, command, *words, **options):
@@ -98,19 +139,24 @@ class Place:
         )
         return done.stdout
 
-    def logged(self, text):
-        """The line of the client's sidecar that holds *text*, once it is there."""
+    def address(self, pod):
+        return self("get", "pod", pod, "-o", "jsonpath={.status.podIP}").strip()
+
+    def logged(self, text, pod="client"):
+        """The line of the *pod*'s sidecar that holds *text*, once it is there."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            lines = self("logs", "client", "-c", "istio-proxy").splitlines()
+            lines = self("logs", pod, "-c", "istio-proxy").splitlines()
             if found := [each for each in lines if text in each]:
                 return found[-1]
             time.sleep(0.05)
         raise AssertionError(lines)
 
 
-def pod(name):
-    spec = {"containers": [{"name": "c", "image": IMAGE, "ports": [{"containerPort": 8082}]}]}
+def pod(name, *ports):
+    spec = {
+        "containers": [{"name": "c", "image": IMAGE, "ports": [{"containerPort": each} for each in ports]}]
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -281,3 +327,32 @@ def test_what_it_writes_is_the_pods(meshed, tmp_path):
     meshed("cp", f"client:/tmp/{name}-in", str(tmp_path / "out"), "-c", "c")
     assert (tmp_path / "out").read_text() == "copied"
     assert not Path("/tmp", f"{name}-in").exists()
+
+
+def test_a_port_that_nobody_declares_is_reached_at_the_pods_address(meshed, alone):
+    for place in (meshed, alone):
+        said = alone.type("curl", "-sS", "--max-time", "10", f"http://{place.address('bare')}:8082/")
+        assert "outside" in said.lower()
+    assert "InboundPassthroughCluster" in meshed.logged("GET / HTTP/1.1", pod="bare")
+
+
+@contextlib.contextmanager
+def typed_in(place, pod, *words):
+    """A program at work in the pod, and what it says first."""
+    command = ["kubectl", "exec", place.flag, pod, "-c", "c", "--", *words]
+    with subprocess.Popen(command, env=place.cluster.env, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield running.stdout.readline().strip()
+        finally:
+            running.terminate()
+
+
+def test_ports_that_a_program_opens_while_it_runs(meshed, alone):
+    address = meshed.address("web")
+    with typed_in(meshed, "web", "python3", "-c", OPENING) as port:
+        said = alone.type("timeout", "20", "python3", "-c", CALLING, address, port)
+        assert said == "hello open\nhello three\nhello chosen\nhello still\n"
+        assert "refused" in alone.type("bash", "-c", f"exec 3<>/dev/tcp/{address}/7001")
+        assert "InboundPassthroughCluster" in meshed.logged(f"{address}:7003", pod="web")
+    closed = f"while (exec 3<>/dev/tcp/{address}/7002); do sleep 0.01; done"
+    assert "refused" in alone.type("timeout", "10", "bash", "-c", closed)

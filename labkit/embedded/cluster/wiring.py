@@ -100,7 +100,8 @@ class Cluster:
     def _control_plane(self, xds: Path, debug: Path) -> BuiltinContainer:
         from labkit.embedded.mesh.control_plane import ControlPlane
 
-        return ControlPlane(self._client, xds, debug, inject=self._injection.fill)
+        open_ports = self._kubelet.open_ports
+        return ControlPlane(self._client, xds, debug, inject=self._injection.fill, open_ports=open_ports)
 
     async def __aenter__(self) -> Cluster:
         self._client.definitions.look()

@@ -34,6 +34,7 @@ from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.validation import admission as validate
 from labkit.embedded.mesh.xds.server import AdsServer
 from labkit.embedded.objects import Obj, name_of
+from labkit.embedded.open_ports import OpenPorts
 from labkit.embedded.version import ISTIO_VERSION
 
 DEBUG_PORTS = frozenset({8080, 15014})
@@ -52,12 +53,14 @@ class ControlPlane:
         *,
         translate: Translate = translate,
         inject: Fill = lambda namespace, pod: None,
+        open_ports: OpenPorts | None = None,
     ) -> None:
-        """*inject* is what stands behind the webhook ``/inject``."""
+        """*inject* is what stands behind the webhook ``/inject``; *open_ports* are the node's."""
         self._client, self._inject = client, inject
         self._xds_socket = xds_socket
         self._debug_socket = debug_socket
         self._translate = translate
+        self._open_ports = open_ports or OpenPorts()
         self._lead = asyncio.Lock()
 
     async def run(self, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]) -> int:
@@ -93,7 +96,7 @@ class ControlPlane:
             await fleet.publish(state, revision, why)
             ingress_status.tell(state)
 
-        registry = Registry(self._client, publish, log, Fetcher(self._client).fetch)
+        registry = Registry(self._client, publish, log, Fetcher(self._client).fetch, self._open_ports)
         status = SyncStatus(self._client, registry, fleet, kept)
         async with (
             AdsServer(self._xds_socket, fleet),

@@ -34,6 +34,7 @@ from labkit.embedded.mesh.sidecars import Scope, Sidecars, led_to, outbound_mode
 from labkit.embedded.mesh.telemetries import Telemetries
 from labkit.embedded.mesh.virtual_services import MESH, MeshIndex, VirtualServices
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
+from labkit.embedded.open_ports import PortsByPod
 
 Resource: TypeAlias = dict[str, Any]
 """One Envoy resource in proto3 JSON form, ``@type`` inside every Any (not at the top)."""
@@ -162,12 +163,14 @@ class MeshState:
         mesh: MeshConfig | None = None,
         lowest_port: int = 1024,
         key_sets: Mapping[KeySource, str] | None = None,
+        open_ports: PortsByPod | None = None,
     ) -> None:
         """*objects* by resource name (:data:`WATCHED`; a missing one is empty).
 
         *mesh*: the settings; read from the ConfigMap among *objects* where it is not given.
         *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
         *key_sets*: what has been fetched for RequestAuthentications, by where it is.
+        *open_ports*: what pods' programs listen on behind their sidecars though the pods declare it nowhere.
         """
         self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
         self._given_mesh = mesh
@@ -175,6 +178,8 @@ class MeshState:
         self.lowest_port = lowest_port
         self.key_sets: Mapping[KeySource, str] = key_sets or {}
         """What is known of the keys that RequestAuthentications say only the place of."""
+        self.open_ports: PortsByPod = open_ports or {}
+        """Ports that programs have opened behind their sidecars, and that their pods don't declare."""
         self.scope: Scope | None = None
         """What of the registry is heard of, where a Sidecar says so."""
         self.memo: dict[Any, Any] = {}
@@ -199,7 +204,13 @@ class MeshState:
             for resource, those in self._objects.items()
         }
         mesh = None if SETTINGS in others else self._given_mesh
-        return MeshState(objects, mesh=mesh, lowest_port=self.lowest_port, key_sets=self.key_sets)
+        return MeshState(
+            objects,
+            mesh=mesh,
+            lowest_port=self.lowest_port,
+            key_sets=self.key_sets,
+            open_ports=self.open_ports,
+        )
 
     @cached_property
     def unrouted(self) -> MeshState:
@@ -212,10 +223,15 @@ class MeshState:
         bare.unrouted = bare
         return bare
 
-    def is_routed_anew(self, objects: Mapping[str, Sequence[Obj]], key_sets: Mapping[KeySource, str]) -> bool:
+    def is_routed_anew(
+        self,
+        objects: Mapping[str, Sequence[Obj]],
+        key_sets: Mapping[KeySource, str],
+        open_ports: PortsByPod,
+    ) -> bool:
         """Whether a state of *objects* would differ from this one in VirtualServices at most."""
         others = (resource for resource in WATCHED if resource != VIRTUAL_SERVICES)
-        return key_sets == self.key_sets and all(
+        return (key_sets, open_ports) == (self.key_sets, self.open_ports) and all(
             _are_the_same(self._objects[each], objects.get(each, ())) for each in others
         )
 

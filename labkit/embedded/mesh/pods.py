@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from labkit.embedded.objects import Obj
+from labkit.embedded.open_ports import PortsByPod
 
 PROXY_CONTAINER = "istio-proxy"
 
@@ -44,3 +45,14 @@ def container_ports(pod: Obj, *, of_proxy: bool = False) -> Iterator[tuple[str, 
         for port in container.get("ports") or []:
             if port.get("protocol", "TCP") == "TCP":
                 yield str(port.get("name") or ""), int(port["containerPort"])
+
+
+def undeclared(pods: Iterable[Obj], open_ports: PortsByPod) -> PortsByPod:
+    """Of *open_ports*, those that their pods' containers don't declare."""
+    found: dict[str, frozenset[int]] = {}
+    for pod in pods if open_ports else ():
+        address = (pod.get("status") or {}).get("podIP") or ""
+        declared = {number for _, number in container_ports(pod)}
+        if ports := open_ports.get(address, frozenset()) - declared:
+            found[address] = ports
+    return found

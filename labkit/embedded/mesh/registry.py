@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from labkit.embedded.addresses import lowest_port
 from labkit.embedded.interfaces import Client, WatchEvent
@@ -25,6 +26,7 @@ from labkit.embedded.mesh.model import (
     WATCHED,
     MeshState,
 )
+from labkit.embedded.mesh.pods import undeclared
 from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.objects import (
@@ -36,6 +38,7 @@ from labkit.embedded.objects import (
     name_of,
     namespace_of,
 )
+from labkit.embedded.open_ports import OpenPorts, PortsByPod
 
 QUIET = 0.001
 """Seconds without a change after which what came is published …"""
@@ -49,8 +52,11 @@ Publish = Callable[[MeshState, int, str], Awaitable[None]]
 class Registry:
     """Rings *publish* for every new state of the mesh, one at a time."""
 
-    def __init__(self, client: Client, publish: Publish, log: IstiodLog, fetch: Fetch) -> None:
+    def __init__(
+        self, client: Client, publish: Publish, log: IstiodLog, fetch: Fetch, open_ports: OpenPorts
+    ) -> None:
         """*fetch* finds the keys that RequestAuthentications say only the place of."""
+        self._open_ports = open_ports
         self._client = client
         self._keys = KeySets(fetch, log, self._publish_again)
         self._publish = publish
@@ -71,10 +77,11 @@ class Registry:
 
     async def run(self) -> None:
         """Watch and publish until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch())
-            tasks.create_task(self._publish_changes())
-            tasks.create_task(self._keys.run())
+        with self._open_ports.followed(self._ports_changed):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch())
+                tasks.create_task(self._publish_changes())
+                tasks.create_task(self._keys.run())
 
     async def _watch(self) -> None:
         pods: dict[tuple[str, str], object] = {}
@@ -100,8 +107,16 @@ class Registry:
             if self._changes:
                 self._changed.set()
 
+    def _ports_changed(self) -> None:
+        """Most that are opened are declared: the mesh has them already."""
+        if self._last is not None and self._undeclared_ports() != self._last.open_ports:
+            self._publish_again()
+
+    def _undeclared_ports(self) -> PortsByPod:
+        return undeclared(self._client.list(PODS), self._open_ports.by_pod())
+
     def _publish_again(self) -> None:
-        """No object has changed, but keys that one of them names have."""
+        """No object has changed, but keys that one of them names have, or a pod's open ports."""
         if self._is_published:
             self._changed.set()
 
@@ -118,22 +133,28 @@ class Registry:
 
     def _state(self) -> MeshState:
         objects = {resource: self._client.list(resource) for resource in WATCHED}
-        if self._last is not None and self._last.is_routed_anew(objects, self._keys.known):
+        ports = undeclared(objects[PODS], self._open_ports.by_pod())
+        if self._last is not None and self._last.is_routed_anew(objects, self._keys.known, ports):
             self._last = self._last.unrouted.routed(objects[VIRTUAL_SERVICES])
         else:
-            self._last = self._made_of(objects)
+            self._last = self._made_of(objects, ports)
         return self._last
 
-    def _made_of(self, objects: Mapping[str, list[Obj]]) -> MeshState:
+    def _made_of(self, objects: Mapping[str, list[Obj]], ports: PortsByPod) -> MeshState:
+        make = partial(
+            MeshState,
+            objects,
+            lowest_port=self._lowest_port,
+            key_sets=self._keys.known,
+            open_ports=ports,
+        )
         try:
-            state = MeshState(objects, lowest_port=self._lowest_port, key_sets=self._keys.known)
+            state = make()
             self._settings, self.error = state.mesh, ""
         except Exception as error:  # text that a person typed into a ConfigMap: anything can be wrong
             self.error = f"mesh settings (ConfigMap {ROOT_NAMESPACE}/{CONFIG_MAP}) not taken over: {error}"
             self._log.error("mesh", self.error)
-            state = MeshState(
-                objects, mesh=self._settings, lowest_port=self._lowest_port, key_sets=self._keys.known
-            )
+            state = make(mesh=self._settings)
         return state
 
 
@@ -177,7 +198,7 @@ def _mesh_side(pod: Obj) -> object:
 
 def _words(changes: list[WatchEvent]) -> str:
     if not changes:
-        return "keys of tokens"
+        return "keys of tokens, or open ports"
     told = [each for each in changes if each.type != "SYNCED"]
     if len(told) != len(changes):
         return "all that is there"

@@ -45,6 +45,7 @@ from labkit.embedded.node.processes.run_records import RECORDS, RunRecords
 from labkit.embedded.node.usage import PERIOD, UsageMeter
 from labkit.embedded.node.volumes.tokens import Tokens
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of, timestamp, uid_of
+from labkit.embedded.open_ports import OpenPorts
 from labkit.embedded.status import ApiError, not_found
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class Kubelet:
             network_socket=run_dir / "network.sock",
             back_off_seconds=back_off_seconds,
         )
+        self.open_ports = OpenPorts()
+        """What programs behind sidecars listen on."""
         self.synced = asyncio.Event()
         """Set once every pod there was is in hand, and its status that of now."""
         self._workers: dict[str, PodWorker] = {}
@@ -97,7 +100,7 @@ class Kubelet:
         """Be the node until cancelled; then end all its containers."""
         self._clear_the_past()
         self._register()
-        async with pod_network.serve(self._client, self._context.network_socket):
+        async with pod_network.serve(self._client, self._context.network_socket, self.open_ports):
             beat = asyncio.create_task(node_object.keep_alive(self._client, self._name, self._register))
             looks = asyncio.create_task(self._measure())
             renewals = asyncio.create_task(self._renew_tokens())

@@ -93,9 +93,10 @@ def test_what_no_virtual_service_acts_on_is_made_once(mesh):
 def test_only_virtual_services_may_differ(mesh):
     state = mesh(TOWN).state
     same = dict(state.objects)
-    assert state.is_routed_anew({**same, VIRTUAL_SERVICES: []}, {})
+    assert state.is_routed_anew({**same, VIRTUAL_SERVICES: []}, {}, {})
     for resource in same.keys() - {VIRTUAL_SERVICES}:
-        assert not state.is_routed_anew({**same, resource: [*same[resource], {"metadata": {}}]}, {})
+        assert not state.is_routed_anew({**same, resource: [*same[resource], {"metadata": {}}]}, {}, {})
         if same[resource]:
-            assert not state.is_routed_anew({**same, resource: copy.deepcopy(same[resource])}, {})
-    assert not state.is_routed_anew(same, {("issuer", "https://keys.example"): "{}"})
+            assert not state.is_routed_anew({**same, resource: copy.deepcopy(same[resource])}, {}, {})
+    assert not state.is_routed_anew(same, {("issuer", "https://keys.example"): "{}"}, {})
+    assert not state.is_routed_anew(same, {}, {"127.42.0.2": frozenset({7000})})

@@ -44,7 +44,7 @@ metadata: {name: not-here}
 spec:
   action: DENY
   selector: {matchLabels: {app: web}}
-  rules: [{to: [{operation: {ports: ["80"], paths: [/secret]}}]}]
+  rules: [{to: [{operation: {ports: ["80", "84"], paths: [/secret]}}]}]
 ---
 kind: Mesh
 spec: {accessLogFile: /dev/stdout}
@@ -53,9 +53,10 @@ spec: {accessLogFile: /dev/stdout}
 
 @pytest.fixture
 async def mesh(stage):
-    """Proxies of the client and of ``web``, whose app is on 80 and 82; others have none."""
+    """Proxies of the client and of ``web``, whose app is on 80, 82 and, undeclared, 84; others have none."""
     made = stage(MESH)
-    for port in (80, 82):
+    made.mesh.state.open_ports = {made.ip("web1"): frozenset({84})}
+    for port in (80, 82, 84):
         await made.backend("web1", port=port, behind_sidecar=True)
     await made.backend("alone.other", port=81)
     await made.backend("world.outside-world", port=80)
@@ -71,6 +72,7 @@ async def test_a_low_port_is_reached_however_it_is_called(mesh):
         "a headless Service": (web, 80, "peers", "web1"),
         "a pod's address, by HTTP of another name": (web, 80, "nobody", "web1"),
         "a pod's address, on a port that no Service has": (web, 82, "nobody", "web1"),
+        "a pod's address, on a port that nobody declares": (web, 84, "nobody", "web1"),
         "a pod without a proxy": (alone, 81, "nobody", "alone.other"),
         "a Service that is not exported": (*services["hidden"], 81, "nobody", "alone.other"),
         "a host that is played": (world, 80, "en.wiki.example", "world.outside-world"),
@@ -88,3 +90,7 @@ async def test_rules_and_the_callees_log_name_the_port_that_is_meant(mesh):
     assert (await mesh.through_sidecar(mesh.client, address, port, "web", "/open")).status == 200
     line = await mesh.web.logged("GET /open")
     assert f'"{mesh.ip("web1")}:80" inbound|80||' in line
+    web = mesh.ip("web1")
+    assert (await mesh.through_sidecar(mesh.client, web, 84, "nobody", "/secret")).status == 403
+    assert (await mesh.through_sidecar(mesh.client, web, 84, "nobody", "/undeclared")).status == 200
+    assert f'"{web}:84" InboundPassthroughCluster' in await mesh.web.logged("GET /undeclared")

@@ -179,7 +179,7 @@ async def node(start_node: StartNode) -> AsyncIterator[Node]:
 @pytest.fixture
 async def programs(run_dir: Path, records: RunRecords, client: InProcessClient) -> AsyncIterator[Programs]:
     programs = Programs(run_dir, records)
-    async with pod_network.serve(client, run_dir / "network.sock"):
+    async with pod_network.serve(client, run_dir / "network.sock", programs.open_ports):
         yield programs
         await programs.stop()
 

@@ -18,6 +18,7 @@ from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.processes.process import SupervisedProcess
 from labkit.embedded.node.processes.run_records import RunRecords
 from labkit.embedded.objects import Obj
+from labkit.embedded.open_ports import OpenPorts
 
 CLUSTER_IP = "127.10.7.7"
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -30,6 +31,7 @@ class Programs:
         self._run_dir, self._records = run_dir, records
         self._running: list[SupervisedProcess] = []
         self.output: dict[str, str] = {}
+        self.open_ports = OpenPorts()
 
     def start(self, name: str, argv: list[str], environment: dict[str, str]) -> SupervisedProcess:
         self.output[name] = ""

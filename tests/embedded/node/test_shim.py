@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +171,37 @@ async def test_many_connections_at_once(
     statuses, seconds = said.splitlines()
     assert statuses == "{200}"
     assert float(seconds) < 5
+
+
+LISTENING = """
+    import socket
+    named = [socket.create_server(each) for each in (("127.0.0.1", 7001), ("0.0.0.0", 7002), ("", 7003))]
+    six = socket.create_server(("::", 7004), family=socket.AF_INET6)
+    input()
+    named[2].close()
+    del named[2]
+    input()
+"""
+
+
+@pytest.mark.parametrize("sidecar", [True, False])
+async def test_the_node_knows_what_listens_behind_a_sidecar(
+    programs: Programs, address: Callable[[int], str], sidecar: bool
+) -> None:
+    """But for what is the pod's own: its ``localhost``."""
+    pod_ip = address(70)
+    place = programs.place("server", pod_ip, sidecar=sidecar)
+    code = textwrap.dedent(LISTENING)
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), stdin=asyncio.subprocess.PIPE, env=place.shim_environment()
+    )
+    assert program.stdin
+    for ports in ({7002, 7003, 7004}, {7002, 7004}, set[int]()):
+
+        async def are_known(ports: set[int] = ports) -> bool:
+            known = programs.open_ports.by_pod().get(pod_ip, frozenset())
+            return known == (ports if sidecar else set())
+
+        await until(are_known)
+        program.stdin.write(b"\n")
+    assert await program.wait() == 0

@@ -7,8 +7,9 @@ outbound capture       iptables sends every            the pod's shim, or a prog
                        connection to 0.0.0.0:15001;    connects to a Unix socket and says in a
                        SO_ORIGINAL_DST tells where     PROXY header where it meant to go; the filter
                        it meant to go                  ``proxy_protocol`` makes that its destination
-inbound capture        iptables sends every port to    one listener, really bound, for each port:
-                       ``virtualInbound`` on 15006     podIP:targetPort, named ``podIP_port``
+inbound capture        iptables sends every port to    one listener, really bound, for each port that
+                       ``virtualInbound`` on 15006     a Service or the pod names or a program opens:
+                                                       podIP:targetPort, named ``podIP_port``
 the app behind it      the pod's own address, same     the app's private address
                        port (ORIGINAL_DST)             (:func:`labkit.embedded.addresses.app_address`)
 gateways               0.0.0.0:port in a network       podIP:port, plus the load balancer's address

@@ -4,6 +4,7 @@
   the cluster's addresses, as kube-proxy sends it on. ``localhost`` is the pod, Envoy's own ports included.
 * ``bind`` to any or a local address lands on the pod's own. A port that this account may not open is opened
   at another one (:mod:`labkit.embedded.low_ports`), and still reads as it was.
+* ``listen`` is said to the node, unless it is for the pod's ``localhost`` alone.
 * What is sent to a DNS server is answered by the cluster's DNS, and ``uname`` names the pod.
 * There is no IPv6, as in many a cluster.
 
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from labkit.embedded.low_ports import moved
 from labkit.embedded.node.inside import brief, paths, resolver, seccomp, tracee
 from labkit.embedded.node.inside.keeper import Keeper
+from labkit.embedded.node.inside.listening import Listening
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.paths import Paths
 from labkit.embedded.node.inside.seccomp import Call, Listener
@@ -69,6 +71,7 @@ class Network:
         self._bound: dict[str, int] = {}
         self._opened: dict[int, int] = {}
         """What was opened at another port: where → what was meant."""
+        self._listening = Listening(place)
         self._questions: dict[str, tuple[socket.socket, Address]] = {}
         """The program's end of its talk with the DNS, and whom it takes that for."""
         self.keeper = Keeper()
@@ -186,11 +189,16 @@ class Network:
         raw = _sockaddr(call)
         if tracee.family_of(raw) == socket.AF_INET and len(raw) >= 16:
             host, port = tracee.unpacked(raw)
+            self._listening.bound(tracee.inode(call.thread, _descriptor(call)), host)
             if host == _ANY or _is_local(host) or host == self._place.pod_ip:
                 where = self._place.app_ip, self._open(port)
                 tracee.write(call.thread, call.arguments[1], tracee.packed(where)[:_LENGTH_OF_INET])
             if port and len(self._bound) < _MOST_REMEMBERED:
                 self._bound[tracee.inode(call.thread, _descriptor(call))] = port
+        self._listener.proceed(call)
+
+    def _listen(self, call: Call) -> None:
+        self._listening.begin(call.thread, _descriptor(call), self._opened)
         self._listener.proceed(call)
 
     def _open(self, port: int) -> int:

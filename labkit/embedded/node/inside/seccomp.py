@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-CONNECT, BIND, SHUTDOWN, UNAME = "connect", "bind", "shutdown", "uname"
+CONNECT, BIND, LISTEN, SHUTDOWN, UNAME = "connect", "bind", "listen", "shutdown", "uname"
 GETSOCKNAME, GETPEERNAME = "getsockname", "getpeername"
 SOCKET, SETSOCKOPT, GETSOCKOPT = "socket", "setsockopt", "getsockopt"
 RECVFROM, SENDTO = "recvfrom", "sendto"
@@ -26,8 +26,9 @@ _X86_64, _AARCH64 = 0xC000003E, 0xC00000B7
 _X32 = 0x40000000
 _NUMBERS: Mapping[int, Mapping[str, int]] = {
     _X86_64: {
-        CONNECT: 42, BIND: 49, GETSOCKNAME: 51, GETPEERNAME: 52, SHUTDOWN: 48, SOCKET: 41, SETSOCKOPT: 54,
-        GETSOCKOPT: 55, RECVFROM: 45, SENDTO: 44, UNAME: 63, "io_uring_setup": 425, "seccomp": 317,
+        CONNECT: 42, BIND: 49, LISTEN: 50, GETSOCKNAME: 51, GETPEERNAME: 52, SHUTDOWN: 48, SOCKET: 41,
+        SETSOCKOPT: 54, GETSOCKOPT: 55, RECVFROM: 45, SENDTO: 44, UNAME: 63, "io_uring_setup": 425,
+        "seccomp": 317,
         "open": 2, "creat": 85, "openat": 257, "stat": 4, "lstat": 6, "newfstatat": 262, "statx": 332,
         "readlink": 89, "setxattr": 188, "lsetxattr": 189, "getxattr": 191, "lgetxattr": 192,
         "listxattr": 194, "llistxattr": 195,
@@ -37,7 +38,7 @@ _NUMBERS: Mapping[int, Mapping[str, int]] = {
         "fchmodat2": 452, "fchownat": 260,
     },
     _AARCH64: {
-        CONNECT: 203, BIND: 200, GETSOCKNAME: 204, GETPEERNAME: 205, SHUTDOWN: 210, SOCKET: 198,
+        CONNECT: 203, BIND: 200, LISTEN: 201, GETSOCKNAME: 204, GETPEERNAME: 205, SHUTDOWN: 210, SOCKET: 198,
         SETSOCKOPT: 208, GETSOCKOPT: 209, RECVFROM: 207, SENDTO: 206, UNAME: 160, "io_uring_setup": 425,
         "seccomp": 277, "openat": 56, "newfstatat": 79, "statx": 291, "readlinkat": 78, "utimensat": 88,
         "renameat": 38, "renameat2": 276, "setxattr": 5, "lsetxattr": 6, "getxattr": 8, "lgetxattr": 9,
@@ -146,7 +147,7 @@ def _program(others: Iterable[str]) -> list[_Instruction]:
     architecture, numbers = _machine()
     found = _entrance(architecture)
     found += _if(numbers["io_uring_setup"], [_refuse(errno.ENOSYS)])  # it connects without a call to see
-    for name in (CONNECT, BIND, GETSOCKNAME, GETPEERNAME, SHUTDOWN, UNAME):
+    for name in (CONNECT, BIND, LISTEN, GETSOCKNAME, GETPEERNAME, SHUTDOWN, UNAME):
         found += _if(numbers[name], [_Instruction(_RETURN, _NOTIFY)])
     found += _if(numbers[SOCKET], _about_sockets())
     for name in (SETSOCKOPT, GETSOCKOPT):

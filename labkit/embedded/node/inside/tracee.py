@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import struct
@@ -10,6 +11,7 @@ import sys
 _SOCKADDR_IN = struct.Struct("!2xH4s8x")
 _FAMILY = struct.Struct("=H")
 _LENGTH = struct.Struct("=I")
+_PIDFD_OPEN, _PIDFD_GETFD = 434, 438  # of every architecture
 
 Address = tuple[str, int]
 
@@ -50,6 +52,26 @@ def flags(thread: int, descriptor: int) -> int:
     """Of one of its descriptors: O_NONBLOCK, O_CLOEXEC …"""
     with open(f"/proc/{thread}/fdinfo/{descriptor}") as lines:  # noqa: PTH123
         return next(int(each.split()[1], 8) for each in lines if each.startswith("flags:"))
+
+
+def socket_of(thread: int, descriptor: int) -> socket.socket:
+    """A copy of one of its sockets."""
+    with open(f"/proc/{thread}/status") as lines:  # noqa: PTH123
+        process = next(int(each.split()[1]) for each in lines if each.startswith("Tgid:"))
+    handle = _system(_PIDFD_OPEN, process, 0)
+    try:
+        return socket.socket(fileno=_system(_PIDFD_GETFD, handle, descriptor, 0))
+    finally:
+        os.close(handle)
+
+
+def _system(number: int, *arguments: int) -> int:
+    """A system call that Python may lack; OSError where it fails."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    found = int(libc.syscall(number, *arguments))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
 
 
 def bound_address(thread: int, inode: str) -> Address | None:

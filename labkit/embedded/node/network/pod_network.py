@@ -6,6 +6,10 @@ line back::
 
     resolve NAMESPACE POD NAME   →  addresses IP…  (none: no such name)  |  host NAME
     endpoint IP PORT             →  to IP PORT  |  direct  |  refused
+
+What is no question gets no answer, and holds until the connection ends, with the program that has it::
+
+    listens IP PORT              a program of the pod with this address, behind a sidecar, takes connections
 """
 
 from __future__ import annotations
@@ -18,17 +22,22 @@ from pathlib import Path
 from labkit.embedded.interfaces import Client, TcpAddress
 from labkit.embedded.low_ports import port_at
 from labkit.embedded.node.network import dns
+from labkit.embedded.open_ports import OpenPorts
 
 
 @contextlib.asynccontextmanager
-async def serve(client: Client, socket: Path) -> AsyncIterator[None]:
-    """Answer on *socket* while the context lasts."""
+async def serve(client: Client, socket: Path, open_ports: OpenPorts) -> AsyncIterator[None]:
+    """Answer on *socket* while the context lasts; *open_ports* is told what programs listen on."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):
-            question = (await reader.readline()).decode().split()
-            writer.write(answer(client, question).encode() + b"\n")
-            await writer.drain()
+            match question := (await reader.readline()).decode().split():
+                case ["listens", address, port]:
+                    with open_ports.opened(address, int(port)):
+                        await reader.read()
+                case _:
+                    writer.write(answer(client, question).encode() + b"\n")
+                    await writer.drain()
         writer.close()
 
     socket.unlink(missing_ok=True)

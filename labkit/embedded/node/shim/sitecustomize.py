@@ -7,6 +7,8 @@ http.client, ssl …; not uvloop, which does not):
 * ``getaddrinfo`` asks the cluster's DNS, through the node; other names go to the host's resolver.
 * ``bind`` to any or a local address lands on the pod's own; behind a sidecar, on the private one. A port
   that this account may not open is opened at another one (:mod:`labkit_ports`), and still reads as it was.
+* ``listen``, behind a sidecar, is said to the node for as long as the socket is there (unless it is the pod's
+  ``localhost`` alone that may connect), so that the sidecar takes connections for it.
 * ``connect`` goes to the sidecar's outbound listener, which is told the real destination, as iptables'
   REDIRECT leaves it for SO_ORIGINAL_DST (:mod:`labkit_sidecar`). In a pod without sidecar a cluster IP
   is swapped for one of the Service's endpoints, as kube-proxy does.
@@ -23,6 +25,7 @@ import errno
 import json
 import os
 import socket
+import weakref
 from typing import Any
 
 import labkit_ports  # type: ignore[import-not-found]  # of labkit.embedded.low_ports, on PYTHONPATH as well
@@ -36,9 +39,12 @@ _IP_BIND_ADDRESS_NO_PORT = 24  # Linux: choose the port at connect, so that port
 
 _connect = socket.socket.connect
 _bind = socket.socket.bind
+_listen = socket.socket.listen
 _getaddrinfo = socket.getaddrinfo
 _opened: dict[int, int] = {}
 """What this process has opened at another port: where → what it meant."""
+_local: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+"""What it has bound to the pod's ``localhost``."""
 
 
 def _ask(*question: str) -> list[str]:
@@ -94,6 +100,8 @@ def _lookup(name: str, port: Any, type: int, proto: int, flags: int) -> Any:
 
 def bind(self: socket.socket, address: Any) -> None:
     """As ``socket.bind``; the pod has one address."""
+    if address[0] in (*_LOCAL, "::1"):
+        _local.add(self)
     if self.family == socket.AF_INET and address[0] in (*_ANY, *_LOCAL, _PLACE["pod_ip"]):
         address = (_PLACE["app_ip"], _open(address[1]))
     elif self.family == socket.AF_INET6 and address[0] in ("", "::", "::1"):
@@ -108,6 +116,28 @@ def _open(port: int) -> int:
     if found != port:
         _opened[found] = port
     return found
+
+
+def listen(self: socket.socket, *backlog: int) -> None:
+    """As ``socket.listen``."""
+    _listen(self, *backlog)
+    if _PLACE["app_ip"] != _PLACE["pod_ip"] and self.family in (socket.AF_INET, socket.AF_INET6):
+        host, port = self.getsockname()[:2]
+        if host.rpartition(":")[2] == _PLACE["app_ip"] and self not in _local:
+            _tell_of(self, port)
+
+
+def _tell_of(self: socket.socket, port: int) -> None:
+    """Let the node know of *port* until *self* is no more, or this process."""
+    node = socket.socket(socket.AF_UNIX)
+    node.settimeout(_NODE_SECONDS)
+    try:
+        _connect(node, _PLACE["socket"])
+        node.sendall(f"listens {_PLACE['pod_ip']} {port}\n".encode())
+    except OSError:
+        node.close()
+    else:
+        weakref.finalize(self, node.close)
 
 
 def getsockname(self: socket.socket) -> Any:
@@ -178,5 +208,6 @@ if _PLACE:
     socket.gethostname = lambda: _PLACE["pod"]
     socket.has_ipv6 = False
     socket.socket.bind = bind  # type: ignore[method-assign,assignment]
+    socket.socket.listen = listen  # type: ignore[method-assign,assignment]
     socket.socket.connect = connect  # type: ignore[method-assign,assignment]
     socket.socket.connect_ex = connect_ex  # type: ignore[method-assign,assignment]

@@ -2,7 +2,8 @@
 
 ``PassthroughCluster`` dials the destination its caller asked for. Of such a port nobody is there
 (:mod:`labkit.embedded.low_ports`), and a cluster can lead to but one other port. So there is one for each
-that a pod declares or a Service leads to, ``PassthroughCluster|:<port>``, for the pods' addresses alone.
+that a pod declares or has opened, or a Service leads to, ``PassthroughCluster|:<port>``, for the pods'
+addresses alone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def ports(state: MeshState) -> list[int]:
 def _known(state: MeshState) -> Iterator[int]:
     for pod in state.pods.values():
         yield from (number for _, number in container_ports(pod))
+    for opened in state.open_ports.values():
+        yield from opened
     for service in state.kubernetes_services:
         for endpoints in service.endpoints.values():
             yield from (each.port for each in endpoints if is_pods(each.address))

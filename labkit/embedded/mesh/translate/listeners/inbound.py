@@ -2,8 +2,9 @@
 
 Names carry the *target* port, except for the virtual host and the decorator, which carry the
 service's own port. Where two Services select one target port, the older defines protocol and names.
-VirtualServices never act here. Container ports that no Service names are passed on as they are. Where a
-Sidecar has ``ingress``, that alone defines ports.
+VirtualServices never act here. Ports that no Service names are passed on as they are: those that containers
+declare, and those that programs have opened all the same. Where a Sidecar has ``ingress``, that alone defines
+ports.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _TLS = {"transport_protocol": "tls"}
 
 @dataclass(frozen=True)
 class _Target:
-    """A port of the pod, and the Service port that defines it (none for a bare container port)."""
+    """A port of the pod, and the Service port that defines it (none for a port no Service names)."""
 
     number: int
     name: str
@@ -81,7 +82,8 @@ def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
             if number and port.protocol != "UDP" and number not in placement.PROXY_PORTS:
                 defined = (None, None) if told else (service, port)
                 found.setdefault(number, _Target(number, _name_of(number, names), *defined))
-    for name, number in container_ports(pod):
+    opened = (("", number) for number in sorted(state.open_ports.get(proxy.pod_ip, ())))
+    for name, number in (*container_ports(pod), *opened):
         if number not in placement.PROXY_PORTS:
             found.setdefault(number, _Target(number, name))
     return found
