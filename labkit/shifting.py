@@ -170,7 +170,7 @@ class Shifting(ABC):
     def robot(self) -> Robot:
         """A controller of somebody else's that drives releases by itself: Argo Rollouts, where it is found.
 
-        ``robot("promote", "service-b")`` does what `kubectl argo rollouts promote service-b` does. Where its
+        ``robot("promote", "NAME")`` does what `kubectl argo rollouts promote NAME` does. Where its
         programs are not found (on PATH, or where ``LABKIT_ARGO_ROLLOUTS`` says), it says how to get them.
         """
         from labkit.release.argo_rollouts import Robot

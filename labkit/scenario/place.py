@@ -135,6 +135,7 @@ def bring_to(
     if asked := what_to_ask_for(api):
         say(asked)
     say(gettext("Removing what does not belong here …"))
+    _wait_for_leaving_namespaces(api, learner)
     _remove(api, learner, wanted, moves, keep)
     say(gettext("Applying what is missing …"))
     _make(api, wanted, moves)
@@ -333,6 +334,13 @@ def _replace_stale_pods(api: Api, wanted: dict[Key, Obj], moves: Moves) -> None:
     stale = [pod for pod in pods if callers_remember or not _has_proxy(pod)]
     _each(stale, lambda pod: delete(api, PODS, pod["metadata"]["namespace"], pod["metadata"]["name"]))
     moves.removed += [PODS.title(pod["metadata"]["name"]) for pod in stale]
+
+
+def _wait_for_leaving_namespaces(api: Api, learner: Learner) -> None:
+    """What is still in a namespace that is on its way out goes with it, and nothing can be made there."""
+    own = [one["metadata"] for one in api.items(NAMESPACES.path())]
+    leaving = [one for one in own if one["name"] in learner.namespaces and one.get("deletionTimestamp")]
+    _each(leaving, lambda one: wait_until_gone(api, NAMESPACES, "", one["name"], uid=one["uid"]))
 
 
 def _wait_for_leaving_pods(api: Api, learner: Learner) -> None:

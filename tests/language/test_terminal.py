@@ -33,6 +33,7 @@ def typed(speak, other):
 @pytest.mark.slow
 def test_look_and_reset(cluster, given, typed, monkeypatch):
     monkeypatch.delenv("LABKIT_USER", raising=False)
+    cluster.kubectl("delete", "namespace", HOME, "--ignore-not-found")  # of tests before
     cluster.kubectl("create", "namespace", HOME)
     cluster.kubectl("create", "namespace", "billing")
     try:

@@ -7,13 +7,17 @@ import labkit
 
 PACKAGE = Path(labkit.__file__).parent
 OF_THE_BOOK = re.compile(
-    r"ServiceB|ServiceC|service-b\b|service-c\b|service-[abc]-|service-ext|producer-internal-host"
+    r"\bServiceB\b|\bServiceC\b|service-b\b|service-c\b|service-[abc]-|service-ext|producer-internal-host"
     r"|dev-service-mesh|external-cluster"
 )
 MAY = (
     "book",  # the book itself
     "services",  # the services that images are made of, and what they call
-    *("scenario/images.py", "embedded/node/catalogue.py", "embedded/images"),  # those images, by name
+    *(
+        "scenario/images.py",
+        "embedded/node/containers/catalogue.py",
+        "embedded/images",
+    ),  # those images, by name
     "language",  # what the book says in other languages
     "cli/new/template",  # a scenario made of the same services
 )
