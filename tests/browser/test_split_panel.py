@@ -47,6 +47,21 @@ PRESS_PAUSE = """() => new Promise(done => {
 })"""
 DEAF = "import ctypes; ctypes.PyDLL(None).sleep(3)"
 """Nothing else runs in the kernel meanwhile."""
+UNTIL = """from pathlib import Path
+from time import sleep
+from IPython.display import display
+display(lab.split_panel())
+while not Path({!r}).exists():
+    sleep(0.05)"""
+SHOW = """async source => {
+  const { content } = jupyterapp.shell.currentWidget;
+  content.model.sharedModel.addCell({ cell_type: 'code', source });
+  content.activeCellIndex = content.widgets.length - 1;
+  await jupyterapp.commands.execute('notebook:run-cell');
+}"""
+"""A cell more at the end, run."""
+ALL_NAMED = """() => [...document.querySelectorAll('.noUi-handle')].every(
+  handle => handle.ariaLabel?.startsWith('Weight of'))"""
 LEFT = "Run this cell again to get its sliders back."
 COUNT_DRAWINGS = """() => {
   const kind = CanvasRenderingContext2D.prototype, clear = kind.clearRect;
@@ -227,6 +242,18 @@ def test_a_press_is_seen_however_busy_the_kernel_is(book, page):
     assert page.problems == []
 
 
+def test_sliders_have_names_before_the_kernel_says_a_word(book, page, tmp_path):
+    page.evaluate(f"source => {{ ({SHOW})(source); }}", UNTIL.format(str(tmp_path / "named")))
+    handles = page.locator(".jp-OutputArea").last.locator(".noUi-handle")
+    handles.first.wait_for()
+    page.wait_for_function(ALL_NAMED)
+    assert handles.count() == 2
+    assert page.locator(".labkit-split").last.locator(".head").count() == 0
+    (tmp_path / "named").touch()
+    page.locator(".labkit-split").last.locator(".head").first.wait_for()
+    assert page.problems == []
+
+
 def test_it_fits_one_screen(book, page):
     see_answers(page)
     for theme in ("Light", "Dark"):
@@ -381,15 +408,7 @@ def run(page, index):
 
 def ask_to_show(page, source):
     """A cell more at the end, run."""
-    page.evaluate(
-        """async source => {
-          const { content, sessionContext } = jupyterapp.shell.currentWidget;
-          content.model.sharedModel.addCell({ cell_type: 'code', source });
-          content.activeCellIndex = content.widgets.length - 1;
-          await jupyterapp.commands.execute('notebook:run-cell');
-        }""",
-        source,
-    )
+    page.evaluate(SHOW, source)
 
 
 def ask(page, code):

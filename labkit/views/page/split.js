@@ -197,12 +197,27 @@ function writeHeads(heads, known) {
   });
 }
 
-// ipywidgets gives its sliders a role, but no name.
+// ipywidgets gives its sliders a role, but no name: each gets one as soon as it stands in the page, whether the
+// kernel has said anything yet or not.
 function nameSliders(box) {
-  for (const handle of box?.querySelectorAll(".noUi-handle:not([aria-label])") ?? []) {
+  for (const handle of box.querySelectorAll(".noUi-handle:not([aria-label])")) {
     const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
-    if (label) handle.setAttribute("aria-label", label.title || label.textContent);
+    const name = label?.title || label?.textContent;
+    if (name) handle.setAttribute("aria-label", name);
   }
+}
+
+// Sliders are made after this view or before it, in any order.
+function sliderNaming() {
+  let box = null;
+  const watch = new MutationObserver(() => nameSliders(box));
+  const begin = (el) => {
+    box = el.closest(".widget-vbox");
+    if (!box) return;
+    nameSliders(box);
+    watch.observe(box, { childList: true, subtree: true, characterData: true });
+  };
+  return { begin: (el) => box || begin(el), end: () => watch.disconnect() };
 }
 
 const KEY = { dash: 'stroke-dasharray="5 3"', line: "", thin: "" };
@@ -264,7 +279,6 @@ export default () => {
           writeHeads(heads, known);
           tell(known);
           drawStrip(strip, known, colours);
-          nameSliders(el.closest(".widget-vbox"));
           say({ drawn });
         }
         if (moves) again();
@@ -272,7 +286,8 @@ export default () => {
       // By a clock of its own: a page that asks for every frame of the screen is drawn as often.
       const next = () => { asked = 0; frame = requestAnimationFrame(draw); };
       const again = () => { asked ||= setTimeout(next, FRAME); };
-      const watch = new ResizeObserver(() => { drawn = 0; known.number && again(); });
+      const names = sliderNaming(); // begun when this stands in the page
+      const watch = new ResizeObserver(() => { drawn = 0; names.begin(el); known.number && again(); });
       watch.observe(el);
       const theme = new MutationObserver(() => { drawn = 0; again(); });
       theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "class"] });
@@ -281,6 +296,7 @@ export default () => {
       return () => {
         views.delete(again);
         watch.disconnect();
+        names.end();
         theme.disconnect();
         clearTimeout(asked);
         cancelAnimationFrame(frame);
