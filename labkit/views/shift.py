@@ -84,7 +84,7 @@ def _block(step: Step) -> str:
     copies = "" if step.mirrored is None else gettext("{percent:g} % mirrored", percent=step.mirrored)
     mirrored = f"<br>{copies}" if copies else ""
     first = (
-        f'<td rowspan="{span}" style="{_CELL}">{mark}<b>{step.weight} %</b>{mirrored}</td>'
+        f'<td rowspan="{span}" style="{_CELL}">{mark}<b style="white-space:nowrap">{step.weight} %</b>{mirrored}</td>'
         f'<td rowspan="{span}" style="{_CELL}">{milliseconds(round(step.acknowledged_ms))}</td>'
     )
     nothing = gettext("no answer")
@@ -97,7 +97,7 @@ def _row(one: Health) -> str:
     """One destination's cells; a dash where it had nothing to do."""
     colour = colour_of(one.destination.removesuffix(COPIES))
     swatch = f'<span style="color:{colour}">■</span> {one.destination}'
-    style = f"color:{BAD};font-weight:600" if one.errors else ""
+    style = "white-space:nowrap" + (f";color:{BAD};font-weight:600" if one.errors else "")
     seen = ["–"] * 4
     if one.requests:
         share = f" ({100 * one.error_rate:.0f} %)" if one.errors else ""
