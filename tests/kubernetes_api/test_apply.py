@@ -1,5 +1,6 @@
 """Server-side apply: who owns which field, and what happens when two want the same."""
 
+import json
 import secrets
 
 import pytest
@@ -145,3 +146,21 @@ def test_lists_are_merged_by_their_keys(api_server, deployments, deployment):
     done = api_server.ask("PATCH", path, mine, content_type=APPLY, fieldManager="two")
     (merged,) = done.json["spec"]["template"]["spec"]["containers"]
     assert (merged["image"], merged["env"]) == ("nginx", variables["env"])
+
+
+@pytest.mark.parametrize("text", ["data: {a: '1', b: x,\n  a: '2'}", 'data:\n  a: "1"\n  a: "2"\n  "a": "3"'])
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_a_key_twice_in_yaml(api_server, core, method, text):
+    body = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: twice\n{text}\n"
+    place = f"{core}/configmaps" + ("/twice" if method == "PATCH" else "")
+    kind = APPLY if method == "PATCH" else "application/yaml"
+
+    def ask(validation):
+        query = {"fieldManager": "one", "dryRun": "All", "fieldValidation": validation}
+        return api_server.ask(method, place, body, content_type=kind, **query)
+
+    strict, warned = ask("Strict"), ask("Warn")
+    assert (strict.code, warned.code) == (400, 201)
+    lines = [f'line {at}: key "a" already set in map' for at in ([6] if "b: x" in text else [7, 8])]
+    assert strict.json["message"].endswith("\n  ".join(["yaml: unmarshal errors:", *lines]))
+    assert [json.loads(each.partition(" - ")[2]) for each in warned.warnings] == lines

@@ -1,5 +1,7 @@
 """What a client learns about the server before it asks for anything."""
 
+import time
+
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -110,3 +112,81 @@ def test_who_i_am_and_what_i_may(api_server, namespace):
     }
     answer = api_server.ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
     assert (answer.code, answer.json["status"]["allowed"]) == (201, True)
+
+
+def _custom(group, kind, schema):
+    names = {"plural": f"{kind.lower()}s", "kind": kind}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names['plural']}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+CAREFUL = {
+    "type": "object",
+    "description": "Of many kinds.",
+    "properties": {
+        "either": {"type": "string", "nullable": True},
+        "open": {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {"a": {"type": "string"}},
+        },
+        "spec": {
+            "type": "object",
+            "required": ["one", "two"],
+            "oneOf": [{"required": ["one"]}, {"required": ["two"]}],
+            "properties": {
+                "one": {"type": "array", "nullable": True, "items": {"type": "string"}},
+                "two": {"type": "object", "additionalProperties": {"type": "integer", "nullable": True}},
+            },
+        },
+    },
+}
+
+
+def test_custom_kinds_in_open_api_2(api_server):
+    """Old clients must not refuse what the schema allows."""
+    made = [
+        _custom("careful.tests.labkit", "Careful", CAREFUL),
+        _custom("careful.tests.labkit", "Open", {**CAREFUL, "x-kubernetes-preserve-unknown-fields": True}),
+    ]
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    for each in made:
+        assert api_server.ask("POST", path, each).code == 201
+        api_server.made.append(f"{path}/{each['metadata']['name']}")
+
+    def schemas():
+        found = api_server.ask("GET", "/openapi/v2").json["definitions"]
+        both = [found.get(f"labkit.tests.careful.v1.{kind}") for kind in ("Careful", "Open")]
+        return both if all(both) else None
+
+    deadline = time.monotonic() + 30
+    while (found := schemas()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)  # a real server publishes them a moment later, without a word
+    careful, open_ = found
+    kind = {"group": "careful.tests.labkit", "version": "v1"}
+    assert open_ == {"type": "object", "x-kubernetes-group-version-kind": [{**kind, "kind": "Open"}]}
+    header = {
+        key: careful["properties"].pop(key)["description"] for key in ("apiVersion", "kind", "metadata")
+    }
+    assert "Servers should convert recognized schemas" in header["apiVersion"]
+    assert header["metadata"].startswith("Standard object's metadata. More info: https://")
+    assert careful == {
+        "type": "object",
+        "description": "Of many kinds.",
+        "x-kubernetes-group-version-kind": [{**kind, "kind": "Careful"}],
+        "properties": {
+            "either": {},
+            "open": {"x-kubernetes-preserve-unknown-fields": True},
+            "spec": {
+                "type": "object",
+                "required": ["two"],
+                "properties": {"one": {}, "two": {"type": "object", "additionalProperties": {}}},
+            },
+        },
+    }

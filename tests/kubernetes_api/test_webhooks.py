@@ -232,3 +232,37 @@ def test_a_change_that_was_overtaken_is_asked_about_again(api_server, core, hook
     done = api_server.ask("PATCH", path, {"data": {"mine": "1"}}, content_type=MERGE)
     assert (done.code, done.json["data"]) == (200, {"n": "0", "mine": "1", "other": "1"})
     assert [each["object"]["data"].get("other") for each in hooks.requests("/race")][-1] == "1"
+
+
+@pytest.mark.parametrize(
+    ("part", "query", "kind", "options"),
+    [
+        (
+            "exec",
+            {"command": "date", "stdout": "true"},
+            "PodExecOptions",
+            {"stdout": True, "command": ["date"]},
+        ),
+        ("attach", {"container": "c", "stdin": "1"}, "PodAttachOptions", {"stdin": True, "container": "c"}),
+        ("portforward", {"ports": "80"}, "PodPortForwardOptions", {"ports": [80]}),
+        ("proxy/a/b", {}, "PodProxyOptions", {"path": "/a/b"}),
+    ],
+)
+def test_a_conversation_with_a_pod_is_refused(api_server, core, hooks, configure, part, query, kind, options):
+    """Before anything is known of the pod."""
+
+    def refuse(_):
+        return {"allowed": False, "status": {"message": "no talking"}}
+
+    name, rest = part.split("/")[0], f"/{part}"
+    rule = {**MAPS, "resources": [f"pods/{name}"], "operations": ["CONNECT"]}
+    configure("Validating", talk={"say": refuse, "rules": [rule]})
+    refused = api_server.ask("GET", f"{core}/pods/nobody{rest}", **query)
+    assert refused.code == 400  # it gave none
+    assert refused.json["message"] == 'admission webhook "talk.tests.labkit" denied the request: no talking'
+    told = hooks.requests("/talk")[-1]
+    assert told["object"] == {"kind": kind, "apiVersion": "v1", **options}
+    assert told["kind"] == told["requestKind"] == {"group": "", "version": "v1", "kind": kind}
+    assert (told["operation"], told["subResource"], told["name"]) == ("CONNECT", name, "nobody")
+    assert told["resource"]["resource"] == "pods"
+    assert told["options"] is None

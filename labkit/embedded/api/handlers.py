@@ -19,6 +19,7 @@ from labkit.embedded.api.objects.watching import Watches
 from labkit.embedded.api.objects.writing import Writing
 from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.target import Target, not_allowed, not_offered
+from labkit.embedded.api.streams import connecting
 from labkit.embedded.api.streams.exec import Exec
 from labkit.embedded.api.streams.logs import Logs
 from labkit.embedded.api.streams.open_streams import OpenStreams
@@ -120,6 +121,7 @@ class Handlers:
         name = call.target.subresource
         if call.target.kind.custom and call.target.part is None:
             raise not_found(call.target.kind.name, call.target.name)
+        connecting.review(call, self.verbs.reviewer)
         if name == "proxy":
             return self.proxy.answer(call)
         if name == "log":

@@ -257,10 +257,11 @@ async def test_environment(node: Node) -> None:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "settings", "namespace": "default"},
-            "data": {"colour": "blue"},
+            "data": {"colour": "blue", "of-the.sky": "blue, too"},
         },
     )
     spec = pod("env", "test/env")
+    spec["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}]
     spec["spec"]["containers"][0]["env"] = [
         {"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
@@ -272,6 +273,7 @@ async def test_environment(node: Node) -> None:
     address = (await node.ready("env"))["status"]["podIP"]
     lines = (await node.said("env", "ALL=")).splitlines()
     assert {"WHO=env", f"IP={address}", "APP=env", "ALL=env/blue/$(WHO)/$(NOBODY)"} <= set(lines)
+    assert {"colour=blue", "of-the.sky=blue, too"} <= set(lines)
     assert not any(line.startswith("VIRTUAL_ENV=") for line in lines), "the daemon's own variables stay out"
 
 

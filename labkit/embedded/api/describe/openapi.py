@@ -13,7 +13,7 @@ from collections import ChainMap
 from collections.abc import Iterator
 from typing import Any
 
-from labkit.embedded.api.describe import openapi_paths, openapi_protobuf
+from labkit.embedded.api.describe import custom_v2, openapi_paths, openapi_protobuf
 from labkit.embedded.api.describe.openapi_paths import Operation
 from labkit.embedded.api.generated import SCHEMAS
 from labkit.embedded.api.generated.references import closure
@@ -121,7 +121,7 @@ def _v2_document(registry: Registry) -> Schema:
             types = registry.of(group, version)
             document_paths |= dict(_v2_paths(types, version))
             for each in types:
-                definitions |= dict(_custom(each, version, shared=True)) if each.custom else {}
+                definitions |= dict(_custom_v2(each, version)) if each.custom else {}
     return {
         "swagger": "2.0",
         "info": _INFO,
@@ -150,31 +150,47 @@ def _schemas(types: list[ResourceType], version: str) -> dict[str, Schema]:
     return closure(ChainMap(own, content["definitions"]), names)
 
 
-def _custom(type_: ResourceType, version: str, *, shared: bool = False) -> Iterator[tuple[str, Schema]]:
-    """A custom kind and its list, under the names of *version*.
-
-    *shared* points to the fields all versions have in common instead of repeating them.
-    """
-    name = definition_name(type_, version, {})
-    kind = {"group": type_.group, "version": version}
+def _custom(type_: ResourceType, version: str) -> Iterator[tuple[str, Schema]]:
+    """A custom kind and its list, under the names of *version*."""
     schema: Schema = {"type": "object", **own_schema(type_, version, with_words=True)}
-    fields = {key: each for key, each in schema.get("properties", {}).items() if key not in _HEADER}
-    if shared and _shares(type_):
-        fields = {each: {"$ref": f"{_shared_name(type_)}.{each}"} for each in fields}
-    schema["properties"] = {**_header_fields(OBJECT_META), **fields}
-    schema["x-kubernetes-group-version-kind"] = [{**kind, "kind": type_.kind}]
-    yield name, schema
+    yield _named(type_, version, {**schema, "properties": _with_header(schema.get("properties") or {})})
+    yield _list_of(type_, version)
+
+
+def _custom_v2(type_: ResourceType, version: str) -> Iterator[tuple[str, Schema]]:
+    """The same in the words of version 2, which point to fields that all versions have in common."""
+    schema: Schema = own_schema(type_, version, with_words=True)
+    if custom_v2.is_open(schema):
+        yield _named(type_, version, {"type": "object"})
+    elif _shares(type_):
+        fields = {each: {"$ref": f"{_shared_name(type_)}.{each}"} for each in schema["properties"]}
+        yield _named(type_, version, {**schema, "properties": _with_header(fields)})
+    else:
+        schema = custom_v2.plain({"type": "object", **schema})
+        yield _named(type_, version, {**schema, "properties": _with_header(schema.get("properties") or {})})
+    yield _list_of(type_, version)
+
+
+def _named(type_: ResourceType, version: str, schema: Schema) -> tuple[str, Schema]:
+    kind = {"group": type_.group, "version": version, "kind": type_.kind}
+    return definition_name(type_, version, {}), {**schema, "x-kubernetes-group-version-kind": [kind]}
+
+
+def _list_of(type_: ResourceType, version: str) -> tuple[str, Schema]:
+    name = definition_name(type_, version, {})
     items = {"type": "array", "items": {"$ref": name}}
-    yield (
-        f"{name}List",
-        {
-            "description": f"{type_.list_kind} is a list of {type_.kind}",
-            "type": "object",
-            "required": ["items"],
-            "properties": {**_header_fields(_META + "ListMeta"), "items": items},
-            "x-kubernetes-group-version-kind": [{**kind, "kind": type_.list_kind}],
-        },
-    )
+    kind = {"group": type_.group, "version": version, "kind": type_.list_kind}
+    return f"{name}List", {
+        "description": f"{type_.list_kind} is a list of {type_.kind}",
+        "type": "object",
+        "required": ["items"],
+        "properties": {**_header_fields("List"), "items": items},
+        "x-kubernetes-group-version-kind": [kind],
+    }
+
+
+def _with_header(fields: Schema) -> Schema:
+    return {**_header_fields(), **{key: each for key, each in fields.items() if key not in _HEADER}}
 
 
 def _shared_name(type_: ResourceType) -> str:
@@ -195,18 +211,13 @@ def _shared_custom(registry: Registry) -> Iterator[tuple[str, Schema]]:
         if type_.custom and _shares(type_):
             schema = own_schema(type_, type_.storage_version, with_words=True)
             for field, each in schema["properties"].items():
-                yield f"{_shared_name(type_)}.{field}", each
+                yield f"{_shared_name(type_)}.{field}", custom_v2.plain(each)
 
 
-def _header_fields(metadata: str) -> Schema:
-    return {
-        "apiVersion": {
-            "type": "string",
-            "description": "The versioned schema of this representation of an object.",
-        },
-        "kind": {"type": "string", "description": "The REST resource this object represents, in CamelCase."},
-        "metadata": {"$ref": metadata, "description": "Standard metadata."},
-    }
+def _header_fields(list_: str = "") -> Schema:
+    """What every object has, or with ``List`` every list, in the words that built-in kinds have for it."""
+    own: Schema = documented()["definitions"][f"io.k8s.api.apps.v1.ControllerRevision{list_}"]["properties"]
+    return {key: own[key] for key in _HEADER}
 
 
 def _v3_schema(name: str, schema: Schema) -> Schema:

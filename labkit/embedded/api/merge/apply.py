@@ -25,7 +25,8 @@ from labkit.embedded.api.merge.fieldsets import (
 )
 from labkit.embedded.api.merge.managed import Manager, Managers, Owned
 from labkit.embedded.api.merge.merging import merge, remove
-from labkit.embedded.api.request.bodies import parse
+from labkit.embedded.api.request import yaml_keys
+from labkit.embedded.api.request.bodies import parse, parse_yaml
 from labkit.embedded.api.request.decode import Decoded, FieldValidation
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import prune
@@ -68,10 +69,11 @@ def server_side_apply(
         result = operation.run(Manager(manager, "Apply", subresource), force)
     except ValueError as error:  # a keyed list of the live object has an item without its key
         raise ApiError(500, "", f"failed to create typed live object: {error}") from error
-    warnings = [f'duplicate field "{path}"' for path in parsed.duplicates]
-    if warnings and field_validation == "Strict":
-        raise bad_request("error strict decoding YAML: " + ", ".join(warnings))
-    return Decoded(result, warnings if field_validation == "Warn" else [])
+    repeated = parse_yaml(body).repeated if parsed.duplicates else parsed.repeated  # JSON is YAML, too
+    if repeated and field_validation == "Strict":
+        why = yaml_keys.error(repeated)
+        raise bad_request(f"error strict decoding YAML: error converting YAML to JSON: {why}")
+    return Decoded(result, repeated if field_validation == "Warn" else [])
 
 
 class _Apply:

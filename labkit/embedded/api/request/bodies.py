@@ -11,10 +11,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from labkit.embedded.api.request import yaml_bounds
+from labkit.embedded.api.request import yaml_bounds, yaml_keys
 from labkit.embedded.api.types.decoding import join
 from labkit.embedded.status import ApiError, bad_request
 
@@ -34,6 +34,8 @@ class Body:
     duplicates: list[str] = field(default_factory=list)
     places: dict[tuple[str, bool], int] = field(default_factory=dict)
     """Where there are duplicates: where each path stood first, and where it stood again."""
+    repeated: list[str] = field(default_factory=list)
+    """What a YAML parser says of keys that were given twice."""
 
 
 def too_large(message: str) -> ApiError:
@@ -156,7 +158,10 @@ def parse_yaml(data: bytes) -> Body:
     try:
         yaml_bounds.check(data, deepest=DEEPEST, largest=LARGEST)
         loader = _yaml_loader()(data)
-        return parse_json(json.dumps(loader.get_single_data(), allow_nan=False).encode())  # keys: strings
+        node = loader.get_single_node()
+        found = loader.construct_document(node) if node else None
+        parsed = parse_json(json.dumps(found, allow_nan=False).encode())  # keys: strings
+        return replace(parsed, repeated=yaml_keys.repeated(node))
     except (yaml.YAMLError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise bad_request(f"error converting YAML to JSON: yaml: {problem}") from error

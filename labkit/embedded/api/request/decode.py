@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from labkit.embedded.api.request import yaml_keys
 from labkit.embedded.api.request.bodies import Body, parse
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import prune
@@ -52,7 +53,10 @@ def decode(
     try:
         custom = type_.custom and schema is own
         pruned, unknown = prune(obj, schema, custom=custom)
-        warnings = strict_errors(_problems(body, unknown, in_order=not custom), field_validation)
+        is_one = body.repeated and field_validation == "Strict"
+        repeated = [yaml_keys.error(body.repeated)] if is_one else body.repeated
+        problems = [*repeated, *_problems(body, unknown, in_order=not custom)]
+        warnings = strict_errors(problems, field_validation)
     except ValueError as error:
         raise bad_request(
             f'{seen} in version "{version}" cannot be handled as a {kind or type_.kind}: {error}'

@@ -8,6 +8,7 @@ does it after a conflict. Answers to what has changed meanwhile are asked for ag
 
 So it is over HTTP (:mod:`labkit.embedded.api.handlers`), and for controllers, whose reconciliation is done
 again when the answer is there (:mod:`labkit.embedded.api.reviewed`). The cluster's other parts ask nobody.
-Nobody is asked about CONNECT (exec, port-forward); a new ``scale`` is an update of its object; mutating
-webhooks are not asked about deletions, of which there is nothing to change.
+Before a conversation with a pod begins (CONNECT: exec, attach, port-forward, proxy), both kinds are asked and
+may refuse it; its options stay what the client asked for. A new ``scale`` is an update of its object;
+mutating webhooks are not asked about deletions, of which there is nothing to change.
 """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.resources import ResourceType, Subresource
+from labkit.embedded.api.types.schemas import Schema, schema_of
 from labkit.embedded.interfaces import User
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
@@ -52,12 +53,17 @@ class Attributes:
             del metadata["name"]
         return {**self.object, "metadata": metadata}
 
+    @property
+    def schema(self) -> Schema:
+        """Of the objects, as expressions see them."""
+        return schema_of(self.kind, self.version)
+
     def with_object(self, obj: Obj) -> Attributes:
         return replace(self, object=obj)
 
     def request(self, uid: str) -> dict[str, Any]:
         """The ``AdmissionRequest``."""
-        kind = {"group": self.kind.group, "version": self.version, "kind": self.kind.kind}
+        kind = self._told_kind
         resource = {"group": self.kind.group, "version": self.version, "resource": self.kind.plural}
         told = {
             "uid": uid,
@@ -72,11 +78,49 @@ class Attributes:
             "object": self.shown,
             "oldObject": self.old,
             "dryRun": self.dry_run,
-            "options": {"kind": _OPTIONS[self.operation], "apiVersion": "meta.k8s.io/v1"},
+            "options": self._told_options,
         }
         if self.subresource:
             told |= {"subResource": self.subresource, "requestSubResource": self.subresource}
         return {key: each for key, each in told.items() if each != "" or key == "uid"}
+
+    @property
+    def _told_kind(self) -> Obj:
+        return {"group": self.kind.group, "version": self.version, "kind": self.kind.kind}
+
+    @property
+    def _told_options(self) -> Obj | None:
+        return {"kind": _OPTIONS[self.operation], "apiVersion": "meta.k8s.io/v1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection(Attributes):
+    """A conversation that shall begin: exec, attach, port-forward or proxy; the object is its options."""
+
+    part: Subresource
+    target: str
+    """The name of the pod or service."""
+    where: str
+
+    @property
+    def name(self) -> str:
+        return self.target
+
+    @property
+    def namespace(self) -> str:
+        return self.where
+
+    @property
+    def schema(self) -> Schema:
+        return {}
+
+    @property
+    def _told_kind(self) -> Obj:
+        return {"group": self.part.group, "version": self.version, "kind": self.part.kind}
+
+    @property
+    def _told_options(self) -> None:
+        return None
 
 
 def _user_info(user: User) -> dict[str, Any]:

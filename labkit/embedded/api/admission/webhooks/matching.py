@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from labkit.embedded.api.admission.webhooks.attributes import Attributes
 from labkit.embedded.api.kinds.custom import cel
-from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.objects import Obj, labels_of, name_of, uid_of
 from labkit.embedded.selectors import matches
 from labkit.embedded.status import forbidden
@@ -124,7 +123,7 @@ def _meets_conditions(hook: Hook, asked: Attributes) -> bool:
 
 def variables(asked: Attributes) -> Obj:
     """What an expression is told of a write."""
-    schema = schema_of(asked.kind, asked.version)
+    schema = asked.schema
     request = {**asked.request(""), "object": None, "oldObject": None}
     return {
         "object": cel.value(asked.shown, schema) if asked.shown else None,

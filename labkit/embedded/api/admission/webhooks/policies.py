@@ -16,7 +16,6 @@ from labkit.embedded.api.admission.webhooks.matching import (
 from labkit.embedded.api.kinds.admission_policies import BINDINGS, POLICIES, VARIABLES
 from labkit.embedded.api.kinds.custom import cel
 from labkit.embedded.api.types.registry import Registry
-from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.objects import Obj, labels_of, name_of
 from labkit.embedded.selectors import matches
 from labkit.embedded.status import ApiError, forbidden
@@ -116,7 +115,7 @@ class _Asked:
     """One policy, asked about one write with one set of parameters."""
 
     def __init__(self, policy: Obj, asked: Attributes, given: Obj) -> None:
-        self._spec, self._schema = policy["spec"], schema_of(asked.kind, asked.version)
+        self._spec, self._schema = policy["spec"], asked.schema
         self._given = {**given, "variables": {}}
         self._failed: dict[str, str] = {}
 
