@@ -1,5 +1,6 @@
 """exec, attach, cp and port-forward in a whole cluster, by the real kubectl and the official client."""
 
+import base64
 import contextlib
 import gc
 import json
@@ -11,8 +12,9 @@ import ssl
 import subprocess
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -117,23 +119,73 @@ def test_the_official_client(core, istiod):
     assert (running.read_stdout(), running.returncode) == ("got this\n", 7)
 
 
-@pytest.mark.parametrize(("script", "said"), [("echo out", b""), ("echo out; exit 3", b"exit code 3")])
-async def test_a_client_that_names_no_protocol(core, istiod, script, said):
+@pytest.fixture
+async def dialled(core, istiod) -> AsyncIterator[Callable[..., Any]]:
+    """Opens a WebSocket to a subresource of istiod's pod: (subresource, query, protocols)."""
     settings = core.api_client.configuration
-    path = f"/api/v1/namespaces/istio-system/pods/{istiod}/exec"
-    query = [("command", "sh"), ("command", "-c"), ("command", script), ("stdout", "1"), ("stderr", "1")]
     headers = {"Authorization": next(iter(settings.api_key.values()))}
     trust = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+    pod = f"{settings.host}/api/v1/namespaces/istio-system/pods/{istiod}"
+    async with aiohttp.ClientSession(headers=headers) as session:
+        yield lambda part, query, protocols=(): session.ws_connect(
+            f"{pod}/{part}", params=query, protocols=protocols, ssl=trust
+        )
+
+
+@pytest.mark.parametrize(("script", "said"), [("echo out", b""), ("echo out; exit 3", b"exit code 3")])
+@pytest.mark.parametrize("protocol", [None, "channel.k8s.io", "base64.channel.k8s.io"])
+async def test_a_client_that_knows_no_status(dialled, protocol, script, said):
     found = {1: b"", 3: b""}
-    async with (
-        aiohttp.ClientSession(headers=headers) as session,
-        session.ws_connect(f"{settings.host}{path}", params=query, ssl=trust) as connection,
-    ):
+    async with dialled("exec", _command(script), [protocol] if protocol else []) as connection:
+        assert connection.protocol == protocol
         async for message in connection:
-            found[message.data[0]] += message.data[1:]
+            stream, data = _unpacked(message.data)
+            found[stream] += data
     assert found[1] == b"out\n"
     assert said in found[3]
     assert bool(said) == bool(found[3])
+
+
+async def test_a_client_that_sends_only_text(dialled):
+    query = [*_command("head -c 5"), ("stdin", "1")]
+    async with dialled("exec", query, ["v4.base64.channel.k8s.io"]) as connection:
+        await connection.send_str("no message of this protocol")
+        await connection.send_str("0" + base64.b64encode(b"hello").decode())
+        said = [_unpacked(message.data) async for message in connection]
+    assert said[0] == (1, b"hello")
+    assert json.loads(said[1][1])["status"] == "Success"
+
+
+@pytest.mark.parametrize("protocol", [None, "binary.k8s.io", "base64.binary.k8s.io"])
+async def test_a_log_over_a_websocket(cluster, istiod, dialled, protocol):
+    """An empty message says that it is open; then all of it comes, and what is written while one follows."""
+    lines = cluster.kubectl("logs", "-n", "istio-system", istiod, "--limit-bytes=200").encode()[:200]
+    async with dialled("log", {"follow": "1"}, [protocol] if protocol else []) as connection:
+        found, first = b"", _bytes((await connection.receive()).data)
+        while len(found) < len(lines):
+            found += _bytes((await connection.receive()).data)
+    assert (first, found[: len(lines)]) == (b"", lines)
+
+
+async def test_a_log_that_ends_says_goodbye(dialled):
+    async with dialled("log", {"limitBytes": "10"}) as connection:
+        said = [message.data async for message in connection]
+        assert connection.close_code == 1000
+    assert len(b"".join(said)) == 10
+
+
+def _command(script: str) -> list[tuple[str, str]]:
+    return [("command", "sh"), ("command", "-c"), ("command", script), ("stdout", "1"), ("stderr", "1")]
+
+
+def _unpacked(message: str | bytes) -> tuple[int, bytes]:
+    if isinstance(message, bytes):
+        return message[0], message[1:]
+    return int(message[0]), base64.b64decode(message[1:])
+
+
+def _bytes(message: str | bytes) -> bytes:
+    return message if isinstance(message, bytes) else base64.b64decode(message)
 
 
 def test_files_are_copied(cluster, istiod, tmp_path: Path):

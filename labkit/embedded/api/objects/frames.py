@@ -54,12 +54,7 @@ class Messages:
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
-        while (await self.answer.receive()).type not in (
-            WSMsgType.CLOSE,
-            WSMsgType.CLOSING,
-            WSMsgType.CLOSED,
-        ):
-            pass
+        await until_left(self.answer)
         self._left()
 
     async def write(self, frames: bytes) -> None:
@@ -74,7 +69,7 @@ class Messages:
 
 async def begin(request: web.BaseRequest, left: Callable[[], None]) -> Way:
     """The way that *request* asks for, open; *left* is called when its client says goodbye."""
-    if request.headers.get("Upgrade", "").lower() != "websocket":
+    if not wants_websocket(request):
         lines = Lines()
         await lines.answer.prepare(request)
         return lines
@@ -82,3 +77,14 @@ async def begin(request: web.BaseRequest, left: Callable[[], None]) -> Way:
     await messages.answer.prepare(request)
     messages.listen()
     return messages
+
+
+def wants_websocket(request: web.BaseRequest) -> bool:
+    """Whether *request* asks for a WebSocket."""
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+async def until_left(socket: web.WebSocketResponse) -> None:
+    """Wait for the client's goodbye; what else it says is not listened to."""
+    while (await socket.receive()).type not in _GOODBYES:
+        pass

@@ -18,7 +18,7 @@ from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.request import options, responses
 from labkit.embedded.api.request.target import not_allowed
-from labkit.embedded.api.streams.channels import PLAIN, V4, V5, Stream, Streams, WebSocketStreams
+from labkit.embedded.api.streams.channels import REMOTE_COMMAND, V4, Stream, Streams, WebSocketStreams
 from labkit.embedded.api.streams.logs import container_of
 from labkit.embedded.api.streams.open_streams import OpenStreams, wants_spdy
 from labkit.embedded.api.streams.spdy import SpdyConnection
@@ -52,7 +52,7 @@ class Exec:
         talk = Conversation(session, wanted.command, streams_of(call))
         if wants_spdy(call.request):
             return await self._open.spdy(call.request, V4, talk.over_spdy)
-        return await self._open.websocket(call.request, (V5, V4, PLAIN), talk.over_websocket)
+        return await self._open.websocket(call.request, REMOTE_COMMAND, talk.over_websocket)
 
     def _session(self, subresource: str, pod: Obj, wanted: ExecOptions) -> ExecSession:
         make = self._runtime.exec if subresource == "exec" else self._runtime.attach

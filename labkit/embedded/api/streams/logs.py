@@ -1,26 +1,38 @@
-"""``pods/NAME/log``: which container is meant, and its bytes as they come."""
+"""``pods/NAME/log``: which container is meant, and its bytes as they come.
+
+Over a WebSocket each message is some of them, after an empty one that says that the log is open.
+
+Source: ``Reader`` of k8s.io/apimachinery (``util/httpstream/wsstream``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
 from labkit.embedded.api.objects.call import Call
+from labkit.embedded.api.objects.frames import until_left, wants_websocket
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.request import options
 from labkit.embedded.api.request.target import not_allowed
+from labkit.embedded.api.streams.channels import is_text
+from labkit.embedded.api.streams.open_streams import OpenStreams
 from labkit.embedded.interfaces import LogOptions, PodRuntime
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import bad_request, invalid
+
+PROTOCOLS = ("binary.k8s.io", "base64.binary.k8s.io", "")
+"""Of a log over a WebSocket; clients that name none get bytes."""
 
 
 class Logs:
     """Answers logs from the node."""
 
-    def __init__(self, verbs: Verbs, runtime: PodRuntime) -> None:
-        self._verbs = verbs
-        self._runtime = runtime
+    def __init__(self, verbs: Verbs, runtime: PodRuntime, open_streams: OpenStreams) -> None:
+        self._verbs, self._runtime, self._open = verbs, runtime, open_streams
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Stream the log; refusals come first, then the header, however long a quiet container is."""
@@ -29,6 +41,8 @@ class Logs:
         pod = self._verbs.get("pods", call.target.name, call.target.namespace)
         chosen = log_options(pod, call.query)
         chunks = self._runtime.logs(namespace_of(pod), name_of(pod), chosen)
+        if wants_websocket(call.request):
+            return await self._open.websocket(call.request, PROTOCOLS, Messages(chunks).send)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
         await response.prepare(call.request)
@@ -36,6 +50,37 @@ class Logs:
             if chunk:
                 await response.write(chunk)
         return response
+
+
+class Messages:
+    """A log in the messages of a WebSocket, until it ends or the client leaves."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    async def send(self, socket: web.WebSocketResponse) -> None:
+        working = asyncio.create_task(self._work(socket))
+        leaving = asyncio.create_task(until_left(socket))
+        try:
+            await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            working.cancel()
+            leaving.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
+    async def _work(self, socket: web.WebSocketResponse) -> None:
+        as_text = is_text(socket.ws_protocol or "")
+        await _send(socket, b"", as_text=as_text)
+        async for chunk in self._chunks:
+            if chunk:
+                await _send(socket, chunk, as_text=as_text)
+
+
+async def _send(socket: web.WebSocketResponse, data: bytes, *, as_text: bool) -> None:
+    if as_text:
+        await socket.send_str(base64.b64encode(data).decode())
+    else:
+        await socket.send_bytes(data)
 
 
 def log_options(pod: Obj, query: Mapping[str, str]) -> LogOptions:

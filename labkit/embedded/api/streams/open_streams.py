@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from labkit.embedded.api.objects.frames import wants_websocket
 from labkit.embedded.api.streams import channels as streams
 from labkit.embedded.api.streams.spdy import SpdyConnection
 from labkit.embedded.api.streams.takeover import RawConnection
@@ -40,7 +41,7 @@ class OpenStreams:
 
         ApiError where there is none.
         """
-        if request.headers.get("Upgrade", "").lower() != "websocket":
+        if not wants_websocket(request):
             raise bad_request("Upgrade request required")
         socket = await streams.accept_websocket(request, *protocols)
         await self._last(conversation(socket))
