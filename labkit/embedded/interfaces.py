@@ -113,6 +113,7 @@ class AdmissionRequest:
     dry_run: bool
     user: User | None = None
     """Who asks over HTTP; None for the cluster's own parts, which are trusted."""
+    subresource: str = ""
 
 
 class NotYet(Exception):  # noqa: N818 - nothing is wrong

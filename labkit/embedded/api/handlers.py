@@ -26,7 +26,7 @@ from labkit.embedded.api.streams.open_streams import OpenStreams
 from labkit.embedded.api.streams.port_forward import PortForward
 from labkit.embedded.api.streams.proxy import Proxy
 from labkit.embedded.api.streams.webhook_calls import WebhookCalls
-from labkit.embedded.api.types.resources import MEASURED
+from labkit.embedded.api.types.resources import MEASURED, OF_STATUS
 from labkit.embedded.interfaces import PodRuntime
 from labkit.embedded.status import not_found
 
@@ -130,7 +130,7 @@ class Handlers:
             return self._exec.answer(call)
         if name == "portforward":
             return self._port_forward.answer(call)
-        if name == "status" and call.request.method == "GET":
+        if name in OF_STATUS and call.request.method == "GET":
             return self._get(call)
         return self._subresources.answer(call)
 

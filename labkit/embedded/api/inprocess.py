@@ -54,6 +54,10 @@ class InProcessClient:
         """Add a plug-in that is asked last, after the object's own schema (a validating webhook)."""
         self.verbs.validating.append(plugin)
 
+    def add_decision(self, plugin: AdmissionPlugin) -> None:
+        """Add a plug-in that is asked about writes of a status."""
+        self.verbs.deciding.append(plugin)
+
     def get(self, resource: str, name: str, namespace: str = "") -> Obj:
         return self.verbs.get(resource, name, namespace)
 

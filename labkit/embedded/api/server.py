@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
-from labkit.embedded.api.access import attributes, openid
+from labkit.embedded.api.access import attributes, openid, signers
 from labkit.embedded.api.access.escalation import NoEscalation
 from labkit.embedded.api.access.gate import Gate, Requester
 from labkit.embedded.api.access.keys import SigningKey
@@ -51,6 +52,8 @@ class ApiServer:
         self._requests = Requests()
         self._documents = Documents(self._registry, client.store, self._requests)
         client.add_validation(NoEscalation(self._gate.authorizer))
+        client.add_admission(signers.requested)
+        client.add_decision(signers.Decisions(self._gate.authorizer))
         self._handlers = Handlers(client.verbs, runtime, self._gate)
         self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
@@ -100,7 +103,7 @@ class ApiServer:
             return responses.refusal(_fault(error))
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        sender = self._gate.authenticate(request.headers)
+        sender = self._gate.authenticate(request.headers, _certificate(request))
         if sender and self._door:
             self._door.welcome(request.protocol)
         path, query = request.rel_url.raw_path, dict(request.rel_url.query)
@@ -121,6 +124,11 @@ class ApiServer:
         """The request with its body, read."""
         body, content_type = (b"", JSON) if self._handlers.streams_body(target) else await body_of(request)
         return Call(request, target, query, requester, self._registry, body, content_type)
+
+
+def _certificate(request: web.BaseRequest) -> Mapping[str, Any] | None:
+    """What the client has shown in its handshake, if it has (``ssl.SSLSocket.getpeercert``)."""
+    return request.transport.get_extra_info("peercert") if request.transport else None
 
 
 def _note(request: web.BaseRequest, target: Target) -> None:

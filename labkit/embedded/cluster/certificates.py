@@ -95,11 +95,11 @@ def _make(certificates: Certificates) -> None:
 
     pem = serialization.Encoding.PEM
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = _authority(authority_key)
-    certificate = _server(key, authority, authority_key)
+    authority_ = authority(authority_key)
+    certificate = _server(key, authority_, authority_key)
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     # The authority's key is forgotten here: nothing else can ever be signed in its name.
-    write_private(certificates.authority, authority.public_bytes(pem).decode())
+    write_private(certificates.authority, authority_.public_bytes(pem).decode())
     write_private(certificates.key, private.decode())
     write_private(certificates.certificate, certificate.public_bytes(pem).decode())
 
@@ -120,13 +120,14 @@ def _builder(name: str, key: EllipticCurvePrivateKey) -> x509.CertificateBuilder
     )
 
 
-def _authority(key: EllipticCurvePrivateKey) -> x509.Certificate:
+def authority(key: EllipticCurvePrivateKey, name: str = "labkit-ca") -> x509.Certificate:
+    """One that signs with *key*, signed by itself."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
-    builder = _builder("labkit-ca", key)
+    builder = _builder(name, key)
     return (
-        builder.issuer_name(_subject("labkit-ca"))
+        builder.issuer_name(_subject(name))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())

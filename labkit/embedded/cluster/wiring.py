@@ -26,8 +26,10 @@ from labkit.embedded.api.types.registry import Registry
 from labkit.embedded.api.types.views import Kinds, Namespaced
 from labkit.embedded.cluster import late_mesh
 from labkit.embedded.cluster.certificates import Certificates
+from labkit.embedded.cluster.client_authority import ClientAuthority
 from labkit.embedded.controllers import ControllerManager
 from labkit.embedded.controllers.autoscaling_metrics import Measure
+from labkit.embedded.controllers.certificate_signing import Sign
 from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.images import images
 from labkit.embedded.images.own import own_images
@@ -79,7 +81,10 @@ class Cluster:
         places = (plan.node, plan.run, plan.block)
         self._kubelet = Kubelet(self._client, NODE_NAME, *places, self._catalogue(), tokens)
         self._reviewed = ReviewedClient(self._client)
-        self._controllers = _controllers(self._reviewed, registry, plan, self._kubelet.usage)
+        self._clients = ClientAuthority(plan.certificates.authority.parent)
+        self._controllers = _controllers(
+            self._reviewed, registry, plan, self._kubelet.usage, self._clients.sign
+        )
         self._api = ApiServer(self._client, self._kubelet, plan.token, plan.key)
         self._reviewed.asks = self._api.webhooks
 
@@ -111,7 +116,9 @@ class Cluster:
         self._run("node", self._kubelet.run())
         self._run("scheduler", Scheduler(self._client).run())
         await self.until(self._kubelet.synced)
-        await self._api.start(self._listener, _tls(self._plan.certificates))
+        tls = _tls(self._plan.certificates)
+        self._clients.open(tls)
+        await self._api.start(self._listener, tls)
         return self
 
     async def __aexit__(
@@ -138,10 +145,12 @@ class Cluster:
             raise RuntimeError(f"{task.get_name()} ended by itself")
 
 
-def _controllers(client: Client, registry: Registry, plan: Plan, measure: Measure) -> ControllerManager:
+def _controllers(
+    client: Client, registry: Registry, plan: Plan, measure: Measure, sign: Sign
+) -> ControllerManager:
     authority = plan.certificates.authority.read_text()
     kinds, namespaced = Kinds(registry), Namespaced(registry)
-    return ControllerManager(client, plan.block, kinds, namespaced, authority, measure)
+    return ControllerManager(client, plan.block, kinds, namespaced, authority, measure, sign)
 
 
 def _tls(certificates: Certificates) -> ssl.SSLContext:

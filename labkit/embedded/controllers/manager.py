@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from labkit.embedded.controllers.aggregated_roles import AggregatedRoles
 from labkit.embedded.controllers.autoscalers import Autoscalers
 from labkit.embedded.controllers.autoscaling_metrics import Measure
+from labkit.embedded.controllers.certificate_signing import CertificateSigning, Sign
 from labkit.embedded.controllers.cron_jobs import CronJobs
 from labkit.embedded.controllers.daemon_sets import DaemonSets
 from labkit.embedded.controllers.deployments import Deployments
@@ -46,10 +47,11 @@ class ControllerManager:
         namespaced: Collection[str],
         authority: str = "",
         measure: Measure | None = None,
+        sign: Sign | None = None,
     ) -> None:
         """*kinds*: (group, kind) → resource of all that is stored; *namespaced*: those in namespaces (both
         may grow); *authority*: the API server's CA certificate, told to every namespace; *measure*: what
-        pods use."""
+        pods use; *sign* issues certificates to the API's clients."""
         self._client = client
         controllers: list[Controller] = [
             default_service_account(client),
@@ -78,6 +80,8 @@ class ControllerManager:
         ]
         if measure:
             controllers.append(Autoscalers(client, kinds, measure))
+        if sign:
+            controllers.append(CertificateSigning(client, sign))
         if authority:
             controllers.append(root_certificate(client, authority))
         self.loop = Loop(client, controllers)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from multidict import CIMultiDictProxy
 
-from labkit.embedded.api.access import impersonation
+from labkit.embedded.api.access import client_certificates, impersonation
 from labkit.embedded.api.access.attributes import Attributes
 from labkit.embedded.api.access.authentication import Authenticator, unauthorized
 from labkit.embedded.api.access.keys import SigningKey
@@ -29,9 +31,15 @@ class Gate:
         self.authenticator = Authenticator(store, owner_token, key)
         self.authorizer = Authorizer(store)
 
-    def authenticate(self, headers: CIMultiDictProxy[str]) -> User | None:
-        """Who sends a request; None where nobody says, ApiError 401 for a token that is not good."""
-        return self.authenticator.of_request(headers)
+    def authenticate(
+        self, headers: CIMultiDictProxy[str], certificate: Mapping[str, Any] | None = None
+    ) -> User | None:
+        """Who sends a request; None where nobody says, ApiError 401 for a token that is not good.
+
+        *certificate*: the client's, which the handshake has found good.
+        """
+        by_certificate = client_certificates.user_of(certificate) if certificate else None
+        return by_certificate or self.authenticator.of_request(headers)
 
     def admit(self, user: User | None, headers: CIMultiDictProxy[str], asked: Attributes) -> User | None:
         """In whose name *user* may do *asked*; None for anybody at an open path, ApiError 401 or 403."""

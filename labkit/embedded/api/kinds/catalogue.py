@@ -9,6 +9,7 @@ from labkit.embedded.api.kinds.admission_policies import ADMISSION_POLICIES
 from labkit.embedded.api.kinds.admission_webhooks import WEBHOOKS
 from labkit.embedded.api.kinds.api_services import API_SERVICE
 from labkit.embedded.api.kinds.autoscalers import AUTOSCALER
+from labkit.embedded.api.kinds.certificate_requests import CERTIFICATE_REQUEST
 from labkit.embedded.api.kinds.configmaps import CONFIG_MAP
 from labkit.embedded.api.kinds.controller_revisions import CONTROLLER_REVISION
 from labkit.embedded.api.kinds.crds import DEFINITION
@@ -83,6 +84,7 @@ BUILT_IN: tuple[Kind, ...] = (
     AUTOSCALER,
     JOB,
     CRON_JOB,
+    CERTIFICATE_REQUEST,
     LEASE,
     ENDPOINT_SLICE,
     NEW_EVENT,

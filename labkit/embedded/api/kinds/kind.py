@@ -26,8 +26,16 @@ def _as_changed(_store: Store, _obj: Obj, _old: Obj) -> None:
     pass
 
 
+def _any_status(_obj: Obj, _old: Obj, _subresource: str) -> None:
+    pass
+
+
 def _no_warnings(_obj: Obj, _old: Obj | None) -> list[str]:
     return []
+
+
+def _any_part(_causes: Causes, _obj: Obj, _old: Obj | None, _subresource: str) -> None:
+    pass
 
 
 def _anything(_causes: Causes, _obj: Obj, _old: Obj | None) -> None:
@@ -55,10 +63,12 @@ class Kind:
     """Brings a new object (without a status) into its first state."""
     prepare_update: Callable[[Store, Obj, Obj], None] = _as_changed
     """Undoes in a changed object, given the old one, what an update may not change."""
+    prepare_status: Callable[[Obj, Obj, str], None] = _any_status
+    """As :attr:`prepare_update`, for a write by way of the subresource so named."""
     validate: Callable[[Causes, Obj, Obj | None], None] = _anything
     """Adds what is wrong with a complete object, which replaces the old one if there is one."""
-    validate_status: Callable[[Causes, Obj, Obj | None], None] = _anything
-    """As :attr:`validate`, of what a write to ``/status`` can break beside metadata."""
+    validate_status: Callable[[Causes, Obj, Obj | None, str], None] = _any_part
+    """As :attr:`validate`, of what a write by way of the subresource so named can break beside metadata."""
     name_problems: Callable[[str], list[str]] = names.dns_subdomain
     """What is wrong with a name."""
     begin_deletion: Callable[[Obj], None] = _no_defaults

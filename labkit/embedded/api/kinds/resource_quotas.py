@@ -39,7 +39,7 @@ def _validate(causes: Causes, obj: Obj, old: Obj | None) -> None:
         causes.invalid("spec.scopes", scopes or None, "field is immutable")
 
 
-def _validate_status(causes: Causes, obj: Obj, _old: Obj | None) -> None:
+def _validate_status(causes: Causes, obj: Obj, _old: Obj | None, _subresource: str) -> None:
     for key in ("hard", "used"):
         _amounts(causes, f"status.{key}", (obj.get("status") or {}).get(key) or {})
 

@@ -31,12 +31,14 @@ def check(obj: Obj, type_: ResourceType, old: Obj | None = None, *, version: str
         raise refusal(obj, type_, causes)
 
 
-def check_status(obj: Obj, type_: ResourceType, old: Obj, *, version: str = "") -> None:
-    """As :func:`check`, of what a write to a status can break."""
+def check_status(
+    obj: Obj, type_: ResourceType, old: Obj, *, version: str = "", subresource: str = "status"
+) -> None:
+    """As :func:`check`, of what a write to a status, by way of *subresource*, can break."""
     causes = Causes()
     kind = catalogue.of(type_, version)
     meta.metadata(causes, obj, kind)
-    kind.validate_status(causes, obj, old)
+    kind.validate_status(causes, obj, old, subresource)
     if causes:
         raise refusal(obj, type_, causes)
 

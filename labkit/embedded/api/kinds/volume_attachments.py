@@ -46,7 +46,7 @@ def _source(causes: Causes, source: Obj) -> None:
         causes.required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName")
 
 
-def _validate_status(causes: Causes, obj: Obj, _old: Obj | None) -> None:
+def _validate_status(causes: Causes, obj: Obj, _old: Obj | None, _subresource: str) -> None:
     status = obj.get("status") or {}
     if (
         sum(len(key) + len(value) for key, value in (status.get("attachmentMetadata") or {}).items())

@@ -30,7 +30,7 @@ from labkit.embedded.api.request.bodies import parse, parse_yaml
 from labkit.embedded.api.request.decode import Decoded, FieldValidation
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.decoding import prune
-from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.resources import OF_STATUS, ResourceType
 from labkit.embedded.api.types.schemas import Schema, schema_of
 from labkit.embedded.objects import Obj, annotations_of, timestamp
 from labkit.embedded.status import ApiError, bad_request
@@ -231,7 +231,7 @@ def hidden_fields(type_: ResourceType, subresource: str) -> tuple[Path, ...]:
     """The fields a write through this door can't change, and so can't own."""
     if not type_.subresource("status"):
         return ()
-    if subresource != "status":
+    if subresource not in OF_STATUS:
         return (("f:status",),)
     fields = schema_of(type_, type_.storage_version)["properties"]
     top = tuple((f"f:{name}",) for name in fields if name not in ("status", "metadata"))

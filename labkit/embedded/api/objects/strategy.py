@@ -26,12 +26,16 @@ def prepare_update(store: Store, type_: ResourceType, obj: Obj, old: Obj) -> Non
     catalogue.of(type_).prepare_update(store, obj, old)
 
 
-def with_status_of(type_: ResourceType, obj: Obj, old: Obj) -> Obj:
-    """*old* with the status of *obj*, and with as much of its metadata as *type_* takes on that way."""
+def with_status_of(type_: ResourceType, obj: Obj, old: Obj, subresource: str = "status") -> Obj:
+    """*old* with the status of *obj*, and with as much of its metadata as *type_* takes on that way.
+
+    *subresource* is the way: one of :data:`~..types.resources.OF_STATUS`.
+    """
     changed = {**old, "metadata": dict(obj["metadata"])}
     _restore(changed, obj, "status")
     for key in catalogue.of(type_).metadata_of_status:
         _restore(changed["metadata"], old["metadata"], key)
+    catalogue.of(type_).prepare_status(changed, old, subresource)
     return changed
 
 

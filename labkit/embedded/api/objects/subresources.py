@@ -1,4 +1,4 @@
-"""``status``, ``scale``, ``finalize`` and ``token``."""
+"""``status``, ``approval``, ``scale``, ``finalize``, ``eviction`` and ``token``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from labkit.embedded.api.request.decode import Decoded
 from labkit.embedded.api.request.options import WriteOptions, delete_options
 from labkit.embedded.api.request.target import not_allowed
 from labkit.embedded.api.types import golang
+from labkit.embedded.api.types.resources import OF_STATUS
 from labkit.embedded.api.types.schemas import definition
 from labkit.embedded.objects import Obj, mutable
 from labkit.embedded.status import ApiError, bad_request, conflict, invalid
@@ -32,8 +33,8 @@ class Subresources:
     def __init__(self, verbs: Verbs, writing: Writing, tokens: TokenRequests) -> None:
         self._verbs, self._tokens = verbs, tokens
         self._methods: dict[tuple[str, str], Callable[[Call], web.Response]] = {
-            ("status", "PUT"): writing.update,
-            ("status", "PATCH"): writing.patch,
+            **{(name, "PUT"): writing.update for name in OF_STATUS},
+            **{(name, "PATCH"): writing.patch for name in OF_STATUS},
             ("scale", "GET"): self._get_scale,
             ("scale", "PUT"): self._put_scale,
             ("scale", "PATCH"): self._patch_scale,

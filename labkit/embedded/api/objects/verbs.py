@@ -21,7 +21,7 @@ from labkit.embedded.api.objects import deletion, metadata, strategy
 from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.registry import Registry
-from labkit.embedded.api.types.resources import ResourceType
+from labkit.embedded.api.types.resources import OF_STATUS, ResourceType
 from labkit.embedded.api.types.schemas import schema_of
 from labkit.embedded.interfaces import AdmissionPlugin, AdmissionRequest, User
 from labkit.embedded.objects import Obj, is_terminating, mutable, name_of, namespace_of
@@ -50,6 +50,8 @@ class Verbs:
         self.admission = list(admission)
         self.validating: list[AdmissionPlugin] = []
         """Plug-ins that see the object last, when its own schema holds; they only refuse or warn."""
+        self.deciding: list[AdmissionPlugin] = []
+        """Plug-ins that are asked about writes of a status; they only refuse."""
         self.reviewer = Reviewer(store, registry)
 
     def type_of(self, resource: str) -> ResourceType:
@@ -123,10 +125,11 @@ class Verbs:
         old = self.get(resource, name_of(obj), namespace_of(obj))
         metadata.carry_over(kind, obj, old)
         write = _Write(kind, version, "UPDATE", old, dry_run, user, journal, subresource)
-        if subresource == "status":
+        if subresource in OF_STATUS:
             obj, warnings = self._mutated(write, obj)
-            obj = strategy.with_status_of(kind, obj, old)
-            validation.check_status(obj, kind, old, version=version)
+            obj = strategy.with_status_of(kind, obj, old, subresource)
+            validation.check_status(obj, kind, old, version=version, subresource=subresource)
+            self._ask(self.deciding, write, obj)
             warnings += self._validated(write, obj)
         else:
             obj, warnings = self._admit(write, obj)
@@ -232,7 +235,14 @@ class Verbs:
         operation: Literal["CREATE", "UPDATE"] = "UPDATE" if write.old else "CREATE"
         namespace = namespace_of(obj)
         request = AdmissionRequest(
-            operation, write.kind.name, namespace, obj, write.old, write.dry_run, write.user
+            operation,
+            write.kind.name,
+            namespace,
+            obj,
+            write.old,
+            write.dry_run,
+            write.user,
+            write.subresource,
         )
         return [warning for plugin in plugins for warning in plugin(request)]
 

@@ -12,6 +12,8 @@ CREATE_ONLY = ("create",)
 MEASURED = ("get", "list")
 """Of what is not stored: it is worked out anew for everybody who looks."""
 READ_ONLY = ("get", "list", "watch")
+OF_STATUS = ("status", "approval")
+"""Subresources by which parts of a status are written."""
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 
 

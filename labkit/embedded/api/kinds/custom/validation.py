@@ -51,7 +51,9 @@ def _whole(type_: ResourceType, version: str, obj: Obj) -> Obj:
     return {**obj, "apiVersion": type_.api_version(version)}
 
 
-def validate_status(type_: ResourceType, version: str, causes: Causes, obj: Obj, old: Obj | None) -> None:
+def validate_status(
+    type_: ResourceType, version: str, causes: Causes, obj: Obj, old: Obj | None, _subresource: str
+) -> None:
     """The status of *obj* alone."""
     schema = (own_schema(type_, version).get("properties") or {}).get("status") or {}
     found = Causes()
