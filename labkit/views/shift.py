@@ -83,8 +83,9 @@ def _block(step: Step) -> str:
     mark = f'<b style="color:{BAD}">✗</b> ' if step.reason else ""
     copies = "" if step.mirrored is None else gettext("{percent:g} % mirrored", percent=step.mirrored)
     mirrored = f"<br>{copies}" if copies else ""
+    weight = f'<b style="white-space:nowrap">{step.weight} %</b>'
     first = (
-        f'<td rowspan="{span}" style="{_CELL}">{mark}<b style="white-space:nowrap">{step.weight} %</b>{mirrored}</td>'
+        f'<td rowspan="{span}" style="{_CELL}">{mark}{weight}{mirrored}</td>'
         f'<td rowspan="{span}" style="{_CELL}">{milliseconds(round(step.acknowledged_ms))}</td>'
     )
     nothing = gettext("no answer")
