@@ -27,7 +27,7 @@ def test_it_follows_the_traffic(desk, opened, page):
     picture = notebook.show(2).locator("svg").first
     page.wait_for_function(f"() => ({WIDTHS})().length >= 7")
     seen = picture.get_attribute("aria-label")
-    assert re.search(r"ServiceA → ServiceB: \d+ requests \(\d+ %\)", seen)
+    assert re.search(r"ServiceA → ServiceB: \d+ requests? \(\d+ %\)", seen)
     assert re.search(r"ServiceC → egress gateway: \d+ request", seen)
 
     notebook.show(1).get_by_role("button", name="0 / 100").click()

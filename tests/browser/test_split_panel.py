@@ -62,6 +62,14 @@ SHOW = """async source => {
 """A cell more at the end, run."""
 ALL_NAMED = """() => [...document.querySelectorAll('.noUi-handle')].every(
   handle => handle.ariaLabel?.startsWith('Weight of'))"""
+FITS = """() => {
+  const [output, window, top, below] = ['.jp-OutputArea:has(.labkit-split)', '.jp-WindowedPanel-outer',
+    '.jp-OutputArea .noUi-target', '.labkit-split'].map(each => document.querySelector(each));
+  output.scrollIntoView({ block: 'start', behavior: 'instant' });
+  const seen = window.getBoundingClientRect(), first = top.getBoundingClientRect();
+  return first.top >= seen.top && below.getBoundingClientRect().bottom <= seen.bottom && first.width >= 200;
+}"""
+"""All of it at once, when JupyterLab has laid out the page anew; a step of one per cent is two pixels."""
 LEFT = "Run this cell again to get its sliders back."
 COUNT_DRAWINGS = """() => {
   const kind = CanvasRenderingContext2D.prototype, clear = kind.clearRect;
@@ -220,14 +228,12 @@ def test_it_appears_with_little_and_never_falls_behind(book, page, received, cap
                 ".endsWith(`weight ${weight}`)",
                 arg=weight,
             )
-        waiting = int(ask(page, "print(panel.figure._number)"))
-        page.wait_for_timeout(2_000)
-        pieces = int(ask(page, "print(panel.figure._number)")) - waiting
+        pieces = pieces_a_second(page)
         shown, rests = pause(page)
     with capsys.disabled():
         print(f"\nten busy loops beside it: Pause is shown after {shown:.0f} ms and nothing more sent after")
-        print(f"{rests:.0f} ms; {pieces / 2:g} pieces a second")
-    assert pieces <= 8, "not more than are drawn"
+        print(f"{rests:.0f} ms; {pieces:.1f} pieces a second")
+    assert pieces <= 4.5, "not more than are drawn"
     assert page.problems == []
 
 
@@ -262,17 +268,8 @@ def test_it_fits_one_screen(book, page):
         )
         for width, height in ((1024, 700), (1400, 900)):
             page.set_viewport_size({"width": width, "height": height})
-            page.locator(".jp-OutputArea:has(.labkit-split)").evaluate(
-                "one => one.scrollIntoView({ block: 'start' })"
-            )
-            page.wait_for_timeout(700)
+            page.wait_for_function(FITS)
             book.shoot(f"{width}-{theme.lower()}")
-            seen = page.locator(".jp-WindowedPanel-outer").bounding_box()
-            top = page.locator(".jp-OutputArea .noUi-target").first.bounding_box()
-            below = page.locator(".labkit-split").bounding_box()
-            assert top["y"] >= seen["y"]
-            assert below["y"] + below["height"] <= seen["y"] + seen["height"]
-            assert top["width"] >= 200, "a step of one per cent is two pixels"
     assert page.problems == []
 
 
@@ -281,7 +278,7 @@ def test_what_happens_elsewhere_shows_at_once(desk, book, page):
     ask(page, ELSEWHERE)
     ask(page, "give(25)")
     tells(page, "ServiceB 75, ServiceC 25: set elsewhere")
-    assert numbers(page) == ["75", "25"]
+    wait_until(lambda: numbers(page) == ["75", "25"])  # a message of its own
     ask(page, "give(60)")
     page.get_by_role("button", name="90 / 10").click()  # whatever the panel has heard of by then
     wait_until(
@@ -299,13 +296,13 @@ def test_what_happens_elsewhere_shows_at_once(desk, book, page):
     tells(page, "by the rule a-third now")
 
     desk.labkit("down")
-    tells(page, "The cluster does not answer", seconds=5)
+    tells(page, "The cluster does not answer")
     page.wait_for_function(
         "() => !document.querySelectorAll('.labkit-split .head')[2].innerText.includes('0 of')"
     )
     book.shoot("no-cluster")
     desk.labkit("up")
-    tells(page, "the rule is there again", seconds=20)
+    tells(page, "the rule is there again")
     page.wait_for_function(ANSWERS, arg=20)
 
 
@@ -389,16 +386,29 @@ def pause(page):
     return shown, max(0.0, 1000 * newest - pressed)
 
 
-def tells(page, words, seconds=3):
-    """The panel says so soon."""
-    page.get_by_text(words).first.wait_for(timeout=1000 * seconds)
+def tells(page, words):
+    """The panel says so by itself; how soon on a machine at rest is the benchmarks' matter."""
+    page.get_by_text(words).first.wait_for()
 
 
 def drawings_a_second(page):
+    """By the page's own clock: on a busy machine the wait is longer than was asked for."""
     page.wait_for_timeout(700)  # what falls has fallen
-    page.evaluate("window.drawings = 0")
+    page.evaluate("[window.drawings, window.since] = [0, performance.now()]")
     page.wait_for_timeout(3_000)
-    return page.evaluate("window.drawings") / 3
+    return page.evaluate("1000 * window.drawings / (performance.now() - window.since)")
+
+
+def pieces_a_second(page):
+    """By the kernel's own clock: beside busy loops it takes seconds to ask it."""
+    (before, began), (after, ended) = (pieces_by_now(page, wait) for wait in (0, 2_000))
+    return (after - before) / (ended - began)
+
+
+def pieces_by_now(page, wait):
+    page.wait_for_timeout(wait)
+    sent, now = ask(page, "import time; print(panel.figure._number, time.monotonic())").split()
+    return int(sent), float(now)
 
 
 def run(page, index):

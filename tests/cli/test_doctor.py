@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,7 @@ def test_control_c_throws_everything_away(bench, env):
     try:
         while not list(bench.root.glob("labkit-*/daemon.json")):
             assert process.poll() is None
+            time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     finally:

@@ -1,5 +1,6 @@
 """Following logs: several pods, new ones, a container that starts anew, and nothing left."""
 
+import itertools
 import threading
 import time
 
@@ -20,6 +21,11 @@ def following(lab):
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("follow")]
 
 
+def inbound(following, seconds):
+    """What tells of requests to ServiceB."""
+    return (line for line in following.until(time.monotonic() + seconds) if "inbound|8082||" in line.text)
+
+
 def lines_of(following, lab, pods, seconds=30.0):
     """Send requests until each of so many *pods* has written a line; the names of those pods."""
     seen = {}
@@ -35,10 +41,28 @@ def lines_of(following, lab, pods, seconds=30.0):
 
 def test_only_what_is_new_comes_and_each_line_once(following, lab):
     lab.send("/service-a", requests=20)
-    lines = [line for line in following.until(time.monotonic() + 3) if "inbound|8082||" in line.text]
+    lines = list(itertools.islice(inbound(following, seconds=30), 20))
+    lines += inbound(following, seconds=1)  # nothing comes a second time
 
     assert len(lines) == 20
     assert [line.time for line in lines] == sorted(line.time for line in lines)
+
+
+def test_a_log_that_opens_late_misses_nothing(lab, monkeypatch):
+    lab.goto(2, finished=True)
+    stream, opened = lab.api.stream, []
+
+    def late(path, **options):
+        if path.endswith("/log"):
+            time.sleep(2)  # as on a busy machine
+            opened.append(path)
+        return stream(path, **options)
+
+    monkeypatch.setattr(lab.api, "stream", late)
+    with Following(lab.api, B, "dev-service-mesh", "istio-proxy") as found:
+        assert opened
+        lab.send("/service-a", requests=5)
+        assert len(list(itertools.islice(inbound(found, seconds=30), 5))) == 5
 
 
 def test_pods_that_come_later_join(following, lab, cluster):
@@ -87,11 +111,13 @@ def test_pods_that_cannot_be_watched_are_an_error_at_once(lab):
 
 def test_the_lab_follows_for_a_while(lab):
     lab.goto(2, finished=True)
-    lines = lab.follow("b", seconds=5)
+    lines = lab.follow("b", seconds=30)
     sender = threading.Timer(1.0, lambda: lab.send("/service-a", requests=3))
     sender.start()
-    found = [line for line in lines if "inbound|8082||" in line.text]
+    found = list(itertools.islice((line for line in lines if "inbound|8082||" in line.text), 3))
     sender.join()
+    lines.close()
 
     assert len(found) == 3
+    assert list(lab.follow("b", seconds=0.5)) == [], "and no longer"
     assert str(found[0]).startswith("service-b-deployment-")

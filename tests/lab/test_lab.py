@@ -318,7 +318,7 @@ def test_three_ways_out(lab):
     lab.goto(5)
 
 
-def wait_until(fact, seconds=5.0):
+def wait_until(fact, seconds=30.0):
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline

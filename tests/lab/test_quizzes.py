@@ -76,7 +76,7 @@ def test_1_nobody_listens_without_a_gateway(lab):
         lab.curl("/service-a")
 
 
-def wait_until(fact, seconds=5.0):
+def wait_until(fact, seconds=30.0):
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline

