@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from labkit.embedded.mesh.configs import Config
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.objects import has_labels
+from labkit.embedded.mesh.security.attachment import attached
 
 Mode = Literal["CLIENT", "SERVER"]
 Entry = Mapping[str, Any]
@@ -157,9 +157,8 @@ class Telemetries:
             yield from _first(
                 each for each in self._configs if each.namespace == wide and not _is_narrow(each)
             )
-        for each in self._configs:
-            if each.namespace == namespace and _selector(each) and has_labels(labels, _selector(each)):
-                yield _Spec(each)
+        narrow = [each for each in self._configs if _is_narrow(each)]
+        yield from map(_Spec, attached(narrow, (namespace,), namespace, labels))
 
 
 class _Spec:

@@ -85,3 +85,19 @@ spec:
 
     assert chain["filters"][0]["typed_config"]["access_log"]
     assert "preserve_external_request_id" not in chain["filters"][0]["typed_config"], "as istiod leaves it"
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("{group: gateway.networking.k8s.io, kind: Gateway, name: front}", (True, False)),
+        ("{group: gateway.networking.k8s.io, kind: Gateway, name: back}", (False, False)),
+        ("{kind: Service, name: client}", (False, False)),
+    ],
+)
+def test_targets_name_the_pods_of_one_gateway_and_never_mean_the_namespace(mesh, target, found):
+    named = PODS.replace("{app: client}", "{app: client, gateway.networking.k8s.io/gateway-name: front}")
+    named += PODS.replace("theirs", "mine").split("---\n")[1].replace("name: other", "name: beside") + "---\n"
+    made = mesh(named + telemetry("log", "mine", ON).replace("spec: {", f"spec: {{targetRefs: [{target}], "))
+
+    assert (logs(made, "client"), logs(made, "beside")) == found
