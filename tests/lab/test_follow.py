@@ -65,6 +65,33 @@ def test_a_log_that_opens_late_misses_nothing(lab, monkeypatch):
         assert len(list(itertools.islice(inbound(found, seconds=30), 5))) == 5
 
 
+def test_a_log_that_breaks_off_before_its_first_line_brings_nothing_old(lab, monkeypatch):
+    lab.goto(2, finished=True)
+    lab.send("/service-a", requests=5)
+    stream, broken, again = lab.api.stream, [], threading.Event()
+    sent = int(time.time())
+    while int(time.time()) <= sent:  # the API counts in whole seconds
+        time.sleep(0.05)
+
+    def breaks_off(path, **options):
+        reply = stream(path, **options)
+        if path.endswith("/log") and not broken:
+            broken.append(path)
+            reply.shutdown()
+        elif path.endswith("/log"):
+            again.set()
+        return reply
+
+    monkeypatch.setattr(lab.api, "stream", breaks_off)
+    with Following(lab.api, B, "dev-service-mesh", "istio-proxy") as found:
+        assert again.wait(30)
+        lab.send("/service-a", requests=3)
+        lines = list(itertools.islice(inbound(found, seconds=30), 3))
+        assert list(inbound(found, seconds=1)) == []
+    assert broken
+    assert int(lines[0].time[17:19]) != sent % 60
+
+
 def test_pods_that_come_later_join(following, lab, cluster):
     cluster.kubectl("scale", "deployment", "service-b-deployment", "-n", "dev-service-mesh", "--replicas=2")
     lab.wait()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 import urllib3
 
@@ -144,26 +145,30 @@ class Following:
 
         *begun* is set when the log is open, or could not be opened at the first try.
         """
-        query: dict[str, object] = {"container": self._container, "follow": True, "timestamps": True}
-        if from_its_end:
-            query["tailLines"] = 0
         newest, attempt = "", 0
         while not self._over.is_set():
+            query: dict[str, object] = {"container": self._container, "follow": True, "timestamps": True}
+            if newest:
+                query["sinceTime"] = newest
+            elif from_its_end:
+                query["tailLines"] = 0
             with suppress(LabkitError, urllib3.exceptions.HTTPError):
                 newest = self._read_on(pod, query, newest, begun)
             begun.set()
             if not self._still_runs(pod, key):
                 return
-            query = {name: value for name, value in query.items() if name != "tailLines"}
-            query |= {"sinceTime": newest} if newest else {}
             self._pause(attempt)
             attempt += 1
 
     def _read_on(self, pod: str, query: dict[str, object], known: str, begun: threading.Event) -> str:
-        """Hand on what is written after the time *known*; returns the newest line's."""
+        """Hand on what is written after the time *known*; returns the newest line's.
+
+        Of a log read from its end, on which nothing came, that is when it was opened.
+        """
         reply = self._api.stream(f"{PODS.path(self._namespace, pod)}/log", query=query)
         self._open[threading.current_thread()] = reply
         begun.set()
+        known = known or ("tailLines" in query and _date_of(reply)) or ""
         newest, rest = known, b""
         try:
             if self._over.is_set():
@@ -198,3 +203,12 @@ class Following:
             for each in found
             if each["name"] == self._container and (each.get("state") or {}).get("running")
         ]
+
+
+def _date_of(reply: urllib3.BaseHTTPResponse) -> str:
+    """When the API began to answer, by its own clock; empty where it does not say."""
+    try:
+        moment = parsedate_to_datetime(reply.headers["Date"])
+    except (KeyError, ValueError):
+        return ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")  # as lines have it: they are compared as texts

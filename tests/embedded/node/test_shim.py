@@ -155,22 +155,18 @@ async def test_many_connections_at_once(
     programs.app("server", address(2), SERVER.replace("HOST", "None"), sidecar=False)
     await until(lambda: probes.listens(address(2), 8082))
     code = """
-        import asyncio, aiohttp, time
+        import asyncio, aiohttp
         async def main():
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
                 async def get():
                     async with session.get("http://hello", headers={"connection": "close"}) as answer:
                         return answer.status
-                begin = time.monotonic()
                 print(set(await asyncio.gather(*(get() for _ in range(300)))))
-                print(time.monotonic() - begin)
         asyncio.run(main())
     """
     async with sidecar(programs, run_dir, address(3), address(2)):
         said = await programs.said("client", address(3), code, sidecar=True)
-    statuses, seconds = said.splitlines()
-    assert statuses == "{200}"
-    assert float(seconds) < 5
+    assert said == "{200}"
 
 
 LISTENING = """
