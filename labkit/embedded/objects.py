@@ -87,4 +87,5 @@ def timestamp(moment: dt.datetime | None = None) -> str:
 
 def micro_timestamp(moment: dt.datetime | None = None) -> str:
     """*moment* (default: now) as ``metav1.MicroTime``."""
-    return (moment or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = (moment or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")  # years of four digits

@@ -76,6 +76,12 @@ def test_special_values():
         "holderIdentity": "me",
         "acquireTime": "2023-11-14T22:13:20.123456Z",
     }
+    early = message((1, -62_135_596_770))  # the year 1 and half a minute, as upstream's own suite has it
+    lease = message((1, META), (2, message((3, early), (4, message((1, -62_135_596_800))))))
+    assert protobuf.to_object(body("coordination.k8s.io/v1", "Lease", lease))["spec"] == {
+        "acquireTime": "0001-01-01T00:00:30.000000Z",
+        "renewTime": None,
+    }
     taints = message((1, "key"), (2, "Exists"))
     pod = message((1, META), (2, message((22, taints), (22, taints))))
     tolerations = protobuf.to_object(body("v1", "Pod", pod))["spec"]["tolerations"]

@@ -142,22 +142,26 @@ def _signed(raw: int) -> int:
     return raw - (1 << 64) if raw >> 63 else raw
 
 
-def _moment(raw: bytes) -> dt.datetime | None:
+_EPOCH, _ZERO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+"""The second is Go's time that is none."""
+
+
+def _moment(raw: bytes) -> dt.datetime:
     parts = dict(_fields(raw))
-    seconds = _signed(parts.get(1, 0))
-    if not parts or seconds < 0:
-        return None
-    return dt.datetime.fromtimestamp(seconds, dt.UTC) + dt.timedelta(microseconds=parts.get(2, 0) // 1000)
+    if not parts:
+        return _ZERO
+    return _EPOCH + dt.timedelta(seconds=_signed(parts.get(1, 0)), microseconds=parts.get(2, 0) // 1000)
 
 
 def _time(raw: bytes) -> str | None:
     moment = _moment(raw)
-    return timestamp(moment) if moment else None
+    return timestamp(moment) if moment >= _EPOCH else None
 
 
 def _micro_time(raw: bytes) -> str | None:
+    """Unlike a ``Time``, it may lie before 1970."""
     moment = _moment(raw)
-    return micro_timestamp(moment) if moment else None
+    return micro_timestamp(moment) if moment != _ZERO else None
 
 
 def _int_or_string(raw: bytes) -> int | str:
