@@ -1,6 +1,8 @@
 """Logs and proxies: what the API passes on from the node."""
 
 import socket
+import ssl
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from labkit.embedded.cluster import certificates
 from labkit.embedded.interfaces import TcpAddress, UnixAddress
 
 PODS = "/api/v1/namespaces/dev/pods"
@@ -61,9 +64,13 @@ class Backend:
         told = f"{request.method} {request.path_qs} {body} token={'Authorization' in request.headers}"
         return web.Response(text=told, status=418, headers={"X-Mine": "kept"})
 
-    def listen_tcp(self) -> TcpAddress:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.run(web.SockSite(self.runner, listener).start())
+    def listen_tcp(self, own: certificates.Certificates | None = None) -> TcpAddress:
+        """With TLS where there is a certificate."""
+        listener, tls = socket.create_server(("127.0.0.1", 0)), None
+        if own:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(own.certificate, own.key)
+        self.run(web.SockSite(self.runner, listener, ssl_context=tls).start())
         return TcpAddress(*listener.getsockname())
 
     def listen_unix(self, path: Path) -> UnixAddress:
@@ -87,6 +94,25 @@ def test_requests_reach_a_pods_port(api, backend: Backend):
     answer = api.ask("POST", f"{PODS}/web:8080/proxy/a%20b/c/?q=1&q=2", b"hello")
     assert answer.body.decode() == "POST /a%20b/c/?q=1&q=2 hello token=False"
     assert (answer.status, answer.headers["X-Mine"]) == (418, "kept")
+
+
+def test_requests_reach_a_port_with_tls(api, backend: Backend, tmp_path: Path):
+    """Whatever its certificate says."""
+    make_pod(api)
+    api.node.addresses["web", 8443] = backend.listen_tcp(certificates.ensure(tmp_path))
+    answer = api.ask("GET", f"{PODS}/https:web:8443/proxy/secret")
+    assert answer.body.decode() == "GET /secret  token=False"
+    assert api.ask("GET", f"{PODS}/ftp:web:8443/proxy/secret").status == 400
+
+
+def test_who_asks_for_the_root_is_sent_to_its_slash(api, backend: Backend):
+    make_pod(api)
+    api.node.addresses["web", 8080] = backend.listen_tcp()
+    with pytest.raises(urllib.error.HTTPError, match="418") as answer:
+        api.open("GET", f"{PODS}/web:8080/proxy?q=1")
+    with answer.value:
+        assert answer.value.geturl().endswith(f"{PODS}/web:8080/proxy/?q=1")
+    assert api.ask("POST", f"{PODS}/web:8080/proxy", b"hello").body.decode() == "POST / hello token=False"
 
 
 def test_requests_reach_a_unix_socket(api, backend: Backend, tmp_path: Path):

@@ -1,7 +1,7 @@
 """``pods/NAME:PORT/proxy`` and ``services/NAME:PORT/proxy``: HTTP to what runs in the cluster.
 
-Any method, path and query, streamed both ways. Where a port really listens (TCP or a Unix socket)
-only the node knows.
+Any method, path and query, streamed both ways, over ``http:`` or ``https:`` (whatever the certificate
+says). Where a port really listens (TCP or a Unix socket) only the node knows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, bad_request
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import BaseConnector, ClientSession
 
 _HOP_BY_HOP = {
     "connection",
@@ -47,35 +47,47 @@ class Proxy:
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """The backend's answer, streamed; ApiError 404/503 where there is no backend."""
+        scheme, name, port = _split_name(call.target.name)
         find = self._pod if call.target.kind.name == "pods" else self._service
-        backend = find(call)
+        backend = find(call, name, port)
+        if not call.target.rest and call.request.method in ("GET", "HEAD"):
+            return _to_its_root(call)
         address = self._runtime.dial(backend.namespace, backend.pod, backend.port)
         async with _session(address) as session:
-            return await _pass_on(call, session, _url(call, address), _host(address, backend), backend)
+            return await _pass_on(
+                call, session, _url(call, scheme, address), _host(address, backend), backend
+            )
 
-    def _pod(self, call: Call) -> Backend:
-        name, port = _split_name(call.target.name)
+    def _pod(self, call: Call, name: str, port: str) -> Backend:
         pod = self._verbs.get("pods", name, call.target.namespace)
         number = unsigned(port) if port else _first_port(pod)
         if number is None:
             raise bad_request(f"invalid port {port!r} in pod request: a number is needed")
         return Backend(call.target.namespace, name, number)
 
-    def _service(self, call: Call) -> Backend:
-        name, port = _split_name(call.target.name)
+    def _service(self, call: Call, name: str, port: str) -> Backend:
         return self._backends.of_service(call.target.namespace, name, port)
 
 
-def _split_name(text: str) -> tuple[str, str]:
-    """``web``, ``web:8080``, ``http:web:8080`` → name and port."""
+def _split_name(text: str) -> tuple[str, str, str]:
+    """``web``, ``web:8080``, ``https:web:8080`` → scheme, name and port."""
     parts = text.split(":")
+    scheme = "http"
     if len(parts) == 3:
-        if parts[0] not in ("", "http"):
-            raise bad_request(f"scheme {parts[0]!r} is not supported by this proxy: use http")
+        scheme = parts[0] or scheme
+        if scheme not in ("http", "https"):
+            raise bad_request(f"scheme {scheme!r} is not supported by this proxy: use http or https")
         parts = parts[1:]
     if len(parts) > 2 or not parts[0]:
         raise bad_request(f"invalid proxy target {text!r}: write name, name:port or http:name:port")
-    return parts[0], parts[1] if len(parts) == 2 else ""
+    return scheme, parts[0], parts[1] if len(parts) == 2 else ""
+
+
+def _to_its_root(call: Call) -> web.Response:
+    """A page's links are relative to its root only where its path ends with a slash (issue 4958 upstream)."""
+    url = call.request.rel_url
+    query = f"?{url.raw_query_string}" if url.raw_query_string else ""
+    return web.Response(status=301, headers={"Location": f"{url.raw_path}/{query}"})
 
 
 def _first_port(pod: Obj) -> int:
@@ -86,18 +98,21 @@ def _first_port(pod: Obj) -> int:
 def _session(address: TcpAddress | UnixAddress) -> ClientSession:
     from aiohttp import ClientSession, ClientTimeout, TCPConnector, UnixConnector
 
-    connector = UnixConnector(str(address.path)) if isinstance(address, UnixAddress) else TCPConnector()
+    if isinstance(address, UnixAddress):
+        connector: BaseConnector = UnixConnector(str(address.path))
+    else:
+        connector = TCPConnector(ssl=False)  # whatever a pod's certificate says
     timeout = ClientTimeout(total=None, connect=10)
     return ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
 
-def _url(call: Call, address: TcpAddress | UnixAddress) -> Any:
+def _url(call: Call, scheme: str, address: TcpAddress | UnixAddress) -> Any:
     from yarl import URL
 
     host = f"{address.host}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
     query = call.request.rel_url.raw_query_string
     path = call.target.rest or "/"
-    return URL(f"http://{host}{path}{'?' + query if query else ''}", encoded=True)
+    return URL(f"{scheme}://{host}{path}{'?' + query if query else ''}", encoded=True)
 
 
 def _host(address: TcpAddress | UnixAddress, backend: Backend) -> str:
