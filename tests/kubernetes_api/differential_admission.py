@@ -32,7 +32,33 @@ def _binding(name: str, **spec: Any) -> Request:
     return _object(BINDINGS, "ValidatingAdmissionPolicyBinding", name, {**own, **spec})
 
 
+def _hook(*conditions: dict[str, Any]) -> Request:
+    hook = {
+        "name": "zz.example.com",
+        "clientConfig": {"url": "https://zz.example.com"},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "rules": [_RULE],
+        "matchConditions": list(conditions),
+    }
+    kind, version = "ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": "zz-hook"}, "webhooks": [hook]}
+    return Request("POST", f"{_ADMISSION}/validatingwebhookconfigurations", body)
+
+
+def _condition(name: str, expression: str = "true") -> dict[str, Any]:
+    return {"name": name, "expression": expression}
+
+
 REQUESTS = {
+    "webhook of an empty condition": _hook(_condition("a", " ")),
+    "webhook of a nameless condition": _hook(_condition("")),
+    "webhook of an odd condition": _hook(_condition("a b")),
+    "webhook of a condition twice": _hook(_condition("a"), _condition("a")),
+    "webhook of two conditions": _hook(_condition("a"), _condition("b", "request.operation == 'CREATE'")),
+    "webhook that goes": Request("DELETE", f"{_ADMISSION}/validatingwebhookconfigurations/zz-hook"),
+    "admission policy of a nameless condition": _policy("bad", matchConditions=[_condition("")]),
+    "admission policy of an empty condition": _policy("bad", matchConditions=[_condition("a", "")]),
     "admission policy": _policy("zz-p", paramKind={"apiVersion": "v1", "kind": "ConfigMap"}),
     "admission policies as a table": Request("GET", POLICIES, accept=TABLE),
     "admission policy of nothing": _policy("bad", validations=None),

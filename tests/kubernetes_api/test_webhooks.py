@@ -266,3 +266,19 @@ def test_a_conversation_with_a_pod_is_refused(api_server, core, hooks, configure
     assert (told["operation"], told["subResource"], told["name"]) == ("CONNECT", name, "nobody")
     assert told["resource"]["resource"] == "pods"
     assert told["options"] is None
+
+
+def test_a_condition_that_is_no_expression_is_refused(api_server):
+    hook = {
+        "name": "broken.example.com",
+        "clientConfig": {"url": "https://broken.example.com"},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "matchConditions": [{"name": "broken", "expression": "... [] bad expression"}],
+    }
+    path = f"{ADMISSION}/mutatingwebhookconfigurations"
+    refused = api_server.ask("POST", path, {"metadata": {"name": "broken"}, "webhooks": [hook]})
+    assert refused.code == 422
+    (cause,) = refused.json["details"]["causes"]
+    assert cause["field"] == "webhooks[0].matchConditions[0].expression"
+    assert "compilation failed" in cause["message"]

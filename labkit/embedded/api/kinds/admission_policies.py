@@ -12,7 +12,7 @@ from labkit.embedded.api.kinds.common import meta, names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row
 from labkit.embedded.api.kinds.common.fill import fill
-from labkit.embedded.api.kinds.custom import cel
+from labkit.embedded.api.kinds.expressions import check_conditions, check_expression
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types.resources import ResourceType, Subresource
 from labkit.embedded.objects import Obj
@@ -57,9 +57,9 @@ def _validate_policy(causes: Causes, obj: Obj, _old: Obj | None) -> None:
         for key in ("validations", "auditAnnotations"):
             detail = "validations or auditAnnotations must contain at least one item"
             causes.required(f"spec.{key}", detail)
-    for kind_, key in (("matchConditions", "expression"), ("variables", "expression")):
-        for index, each in enumerate(spec.get(kind_) or ()):
-            _expression(causes, f"spec.{kind_}[{index}].{key}", each.get(key) or "")
+    check_conditions(causes, "spec.matchConditions", spec.get("matchConditions") or (), VARIABLES)
+    for index, each in enumerate(spec.get("variables") or ()):
+        _expression(causes, f"spec.variables[{index}].expression", each.get("expression") or "")
     for index, each in enumerate(spec.get("validations") or ()):
         _validation(causes, f"spec.validations[{index}]", each)
 
@@ -97,13 +97,7 @@ def _validation(causes: Causes, at: str, found: Obj) -> None:
 
 
 def _expression(causes: Causes, at: str, text: str) -> None:
-    if not text.strip():
-        causes.required(at, "expression is not specified")
-        return
-    try:
-        cel.expression(text, VARIABLES)
-    except cel.CompilationError as error:
-        causes.invalid(at, text, str(error))
+    check_expression(causes, at, text, VARIABLES, missing="expression is not specified")
 
 
 def _validate_binding(causes: Causes, obj: Obj, _old: Obj | None) -> None:

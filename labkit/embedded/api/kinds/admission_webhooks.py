@@ -8,10 +8,13 @@ from labkit.embedded.api.kinds.common import meta, names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column
 from labkit.embedded.api.kinds.common.fill import fill
+from labkit.embedded.api.kinds.expressions import check_conditions
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.types.resources import ResourceType
 from labkit.embedded.objects import Obj
 
+VARIABLES = ("object", "oldObject", "request")
+"""Of the expressions that say which writes a webhook is asked about; ``authorizer`` is not there."""
 _REVIEWS = ("v1", "v1beta1")
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _SCOPES = ("*", "Cluster", "Namespaced")
@@ -45,6 +48,7 @@ def _validate(causes: Causes, obj: Obj, _old: Obj | None) -> None:
         _reinvocation(causes, at, hook)
         _client(causes, f"{at}.clientConfig", hook.get("clientConfig") or {})
         _versions(causes, f"{at}.admissionReviewVersions", hook.get("admissionReviewVersions") or [])
+        check_conditions(causes, f"{at}.matchConditions", hook.get("matchConditions") or (), VARIABLES)
         if name and name in seen:
             causes.duplicate(f"{at}.name", name)
         seen.add(name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from labkit.embedded.api.admission.webhooks.attributes import Attributes
+from labkit.embedded.api.kinds.admission_webhooks import VARIABLES
 from labkit.embedded.api.kinds.custom import cel
 from labkit.embedded.objects import Obj, labels_of, name_of, uid_of
 from labkit.embedded.selectors import matches
@@ -18,7 +19,6 @@ EXEMPT = "admissionregistration.k8s.io"
 """The group whose objects nobody is asked about: else none of them could be put right again."""
 BUILT_IN = ("istio-system", "istiod")
 """The service whose webhooks this cluster has built in: they are not called as well."""
-VARIABLES = ("object", "oldObject", "request")
 
 
 @dataclass(frozen=True)
