@@ -1,9 +1,10 @@
 """ValidatingAdmissionPolicies: what they refuse, warn of and let pass."""
 
 import secrets
-import time
 
 import pytest
+
+from .sentinels import wait_for_policies
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 MERGE = "application/merge-patch+json"
@@ -34,9 +35,8 @@ def bind(api_server, namespace):
         return name
 
     def settle():
-        """Until a real server has taken it up, or forgotten it."""
         if api_server.bare:
-            time.sleep(2.5)  # which it says nowhere
+            wait_for_policies(api_server)
 
     yield build
     for path in reversed(made):

@@ -1,10 +1,10 @@
 """Admission webhooks: who is asked what, and what comes of the answer."""
 
 import secrets
-import time
 
 import pytest
 
+from .sentinels import wait_for_webhooks
 from .webhook_server import BUNDLE, patch, serving
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -21,7 +21,7 @@ def hooks():
 @pytest.fixture
 def configure(api_server, hooks, namespace):
     """Has webhooks asked; the server takes a moment to take a configuration up, and to forget it."""
-    made = []
+    made = {}
 
     def build(kind, **paths):
         name = f"w-{secrets.token_hex(3)}"
@@ -34,20 +34,19 @@ def configure(api_server, hooks, namespace):
         plural = f"{ADMISSION}/{kind.lower()}webhookconfigurations"
         answer = api_server.ask("POST", plural, body)
         assert (answer.code, answer.warnings) == (201, [])
-        made.append(f"{plural}/{name}")
-        settle()
+        made[f"{plural}/{name}"] = kind
+        settle(kind)
         return name
 
-    def settle():
-        """Until a real server has taken the newest configuration up, or forgotten it."""
-        if not api_server.bare:
-            return
-        time.sleep(1.2)  # which it says nowhere
+    def settle(kind):
+        if api_server.bare:
+            wait_for_webhooks(api_server, kind)
 
     yield build
     for path in made:
         api_server.ask("DELETE", path)
-    settle()
+    for kind in set(made.values()):
+        settle(kind)
 
 
 def _hook(hooks, namespace, path, **more):
