@@ -270,6 +270,7 @@ PROVIDERS: Mapping[str, Read] = {
     "opentelemetry": {
         **_TOLD_TO,
         "http": {**fields("path", "timeout"), "headers": _HEADERS},
+        "grpc": {**fields("timeout"), "initialMetadata": _HEADERS},
         "resourceDetectors": fields("environment", "dynatrace"),
     },
     "envoyFileAccessLog": {**fields("path", "omitEmptyValues"), "logFormat": fields("text", "labels")},

@@ -191,6 +191,7 @@ path: /tmp/it
 traceContextOption: USE_B3_WITH_W3C_PROPAGATION
 headers: [{name: a, value: b}]
 http: {path: it, timeout: 3s, headers: [{name: a, value: b}]}
+grpc: {timeout: 3s, initialMetadata: [{name: a, value: b}]}
 resourceDetectors: {environment: {}, dynatrace: {}}
 omitEmptyValues: true
 logFormat: {labels: {a: b}}

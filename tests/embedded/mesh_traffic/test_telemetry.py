@@ -34,7 +34,10 @@ spec:
   - name: zipkin
     zipkin: {service: collector.default.svc.cluster.local, port: 9411}
   - name: otlp
-    opentelemetry: {service: collector.default.svc.cluster.local, port: 4317}
+    opentelemetry:
+      service: collector.default.svc.cluster.local
+      port: 4317
+      grpc: {timeout: 3s, initialMetadata: [{name: x-team, value: lab}]}
   - name: otlp-http
     opentelemetry:
       service: collector.default.svc.cluster.local
@@ -134,14 +137,14 @@ async def test_spans_reach_a_zipkin_collector(mesh):
 
 @pytest.fixture
 def otlp():
-    """``otlp(address)``: an OTLP collector; the calls it has got, by method."""
+    """``otlp(address)``: an OTLP collector; its calls: (method, message, metadata)."""
     servers = []
 
     def serve(address):
         got = []
 
         def handle(data, context):
-            got.append((method, data))
+            got.append((method, data, dict(context.invocation_metadata())))
             return b""
 
         class Any(grpc.GenericRpcHandler):
@@ -174,9 +177,10 @@ async def test_spans_and_logs_reach_an_opentelemetry_collector(mesh, otlp):
     assert await ask(made, "/traced") == 200
     traces = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
     logs = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-    await made.until(lambda: {method for method, _ in got} >= {traces, logs})
+    await made.until(lambda: {method for method, _, _ in got} >= {traces, logs})
 
-    assert any(b"/traced" in data for method, data in got if method == logs)
+    assert any(b"/traced" in data for method, data, _ in got if method == logs)
+    assert {sent.get("x-team") for method, _, sent in got if method == traces} == {"lab"}
     assert made.callee.process.poll() is None
 
 

@@ -93,7 +93,9 @@ def _opentelemetry(state: MeshState, proxy: Proxy, settings: Settings) -> dict[s
         uri = f"{host}/{str(http.get('path') or '').lstrip('/')}"
         fields: dict[str, Any] = {"http_service": _http_service(uri, cluster, http)}
     else:
-        fields = {"grpc_service": grpc_service(state, settings)}
+        fields = {
+            "grpc_service": {**(grpc_service(state, settings) or {}), **_call(settings.get("grpc") or {})}
+        }
     detectors = [
         {"name": f"envoy.tracers.opentelemetry.resource_detectors.{name}", "typed_config": typed(kind)}
         for name, kind in _DETECTORS.items()
@@ -122,14 +124,22 @@ def _cluster_of(state: MeshState, proxy: Proxy) -> str:
     return f"{app}.{proxy.namespace}"
 
 
+def _call(settings: Settings) -> dict[str, Any]:
+    """How spans are sent by gRPC."""
+    wait = settings.get("timeout")
+    metadata = [_header(each) for each in settings.get("initialMetadata") or []]
+    return {**({"timeout": wait} if wait else {}), **({"initial_metadata": metadata} if metadata else {})}
+
+
+def _header(setting: Settings) -> dict[str, str]:
+    return {"key": str(setting.get("name")), "value": str(setting.get("value") or "")}
+
+
 def _http_service(uri: str, cluster: str, settings: Settings, timeout: str = "") -> dict[str, Any]:
     wait = settings.get("timeout") or timeout
     target = {"uri": uri, "cluster": cluster, **({"timeout": wait} if wait else {})}
     headers = [
-        {
-            "header": {"key": str(each.get("name")), "value": str(each.get("value") or "")},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
+        {"header": _header(each), "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
         for each in settings.get("headers") or []
     ]
     return {"http_uri": target, **({"request_headers_to_add": headers} if headers else {})}
