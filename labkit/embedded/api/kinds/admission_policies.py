@@ -144,7 +144,7 @@ def _spec(row: Row) -> Obj:
 
 def _parameters(row: Row) -> str:
     kind = _spec(row).get("paramKind")
-    return f"{kind['apiVersion']}/{kind['kind']}" if kind else _UNSET
+    return f"{kind.get('apiVersion', '')}/{kind.get('kind', '')}" if kind else _UNSET
 
 
 def _chosen(row: Row) -> str:
