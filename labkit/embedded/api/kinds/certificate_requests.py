@@ -61,7 +61,7 @@ def _prepare_status(obj: Obj, old: Obj, subresource: str) -> None:
 
 
 def _timed(condition: Obj, before: Obj) -> Obj:
-    known = {each["type"]: each for each in before.get("conditions") or ()}
+    known = {each.get("type"): each for each in before.get("conditions") or ()}
     moment, last = timestamp(), known.get(condition.get("type", ""), {})
     changed = last.get("status") != condition.get("status")
     times = {
@@ -195,7 +195,7 @@ def _requested(row: Row) -> str:
 
 def _state(row: Row) -> str:
     """``Approved,Issued``, ``Denied``, ``Pending`` …"""
-    kinds = [each["type"] for each in _conditions(row.obj)]
+    kinds = [each.get("type") for each in _conditions(row.obj)]
     said = ["Denied"] if DENIED in kinds else [APPROVED] if APPROVED in kinds else ["Pending"]
     said += [FAILED] if FAILED in kinds else []
     said += ["Issued"] if row.status.get("certificate") else []

@@ -17,6 +17,8 @@ from labkit.embedded.api.types.schemas import Schema
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import ApiError, bad_request
 
+_NULL_IN_MAP = "with keys may not have a null element"
+_NULL_IN_SET = "without keys has an element that's an explicit null"
 _UNTYPED_FORMATS = ("int-or-string", "quantity")
 
 
@@ -118,7 +120,7 @@ def _misfits_of_list(value: Any, schema: Schema, path: Path) -> Iterator[str]:
         element = f"i:{index}"
         if keyed:
             try:
-                element = item_element(item, schema)
+                element = _element(item, schema)
             except ValueError as error:
                 yield f"{show(path)}: element {index}: {error}"
                 continue
@@ -126,3 +128,15 @@ def _misfits_of_list(value: Any, schema: Schema, path: Path) -> Iterator[str]:
                 yield f"{show(path)}: duplicate entries for key {show((element,))}"
             seen.add(element)
         yield from _misfits(item, schema.get("items", {}), (*path, element))
+
+
+def _element(item: Any, schema: Schema) -> str:
+    """The path element of an item that is applied; ValueError, in the words of structured-merge-diff."""
+    keyed = schema.get("x-kubernetes-list-type") == "map"
+    if item is None:
+        raise ValueError(f"associative list {_NULL_IN_MAP if keyed else _NULL_IN_SET}")
+    if not keyed and isinstance(item, dict):
+        raise ValueError("associative list without keys has an element that's a map type")
+    if not keyed and isinstance(item, list):
+        raise ValueError("not supported: associative list with lists as elements")
+    return item_element(item, schema)

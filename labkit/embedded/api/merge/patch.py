@@ -56,6 +56,8 @@ def apply_patch(
     try:
         check_depth(patched)
         obj, unknown = prune(_same_kind(patched, current), schema, custom=type_.custom)
+        if "metadata" in schema.get("properties", ()):
+            obj.setdefault("metadata", {})
         duplicates = [_duplicate(content_type, path) for path in parsed.duplicates]
         return Decoded(obj, strict_errors(duplicates + unknown, field_validation))
     except ValueError as error:

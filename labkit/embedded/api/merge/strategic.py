@@ -178,7 +178,7 @@ def _list_directives(original: list[Obj], patch: list[Obj], key: str) -> tuple[l
 
 
 def _key_of(item: Obj, key: str) -> Any:
-    if key not in item:
+    if not isinstance(item, dict) or key not in item:
         raise _failed(f"map: {golang.value(item)} does not contain declared merge key: {key}")
     return item[key]
 

@@ -53,6 +53,8 @@ def decode(
     try:
         custom = type_.custom and schema is own
         pruned, unknown = prune(obj, schema, custom=custom)
+        if schema is own:
+            pruned.setdefault("metadata", {})  # a Go struct has one
         is_one = body.repeated and field_validation == "Strict"
         repeated = [yaml_keys.error(body.repeated)] if is_one else body.repeated
         problems = [*repeated, *_problems(body, unknown, in_order=not custom)]

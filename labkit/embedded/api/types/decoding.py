@@ -136,7 +136,8 @@ def _blank(schema: Schema) -> Any:
         return "0"
     if schema.get("format") == "int-or-string":
         return 0
-    return {"string": "", "integer": 0, "number": 0, "boolean": False}.get(schema.get("type", ""), {})
+    blank = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": []}
+    return blank.get(schema.get("type", ""), {})
 
 
 def _check_scalar(value: Any, schema: Schema, place: _Place) -> None:
