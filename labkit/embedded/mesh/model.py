@@ -28,7 +28,7 @@ from labkit.embedded.mesh.peer_authentications import PeerAuthentications
 from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.mesh.selected_workloads import SelectedWorkloads
-from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
+from labkit.embedded.mesh.service_entries import by_address, played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Scope, Sidecars, led_to, outbound_mode
 from labkit.embedded.mesh.telemetries import Telemetries
@@ -349,11 +349,21 @@ class MeshState:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """The whole registry, oldest first; one host may stand in it more than once."""
-        entries = service_entry_services(
-            self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to, self._workloads
-        )
-        played = [played_outside(each, self._objects[PODS]) for each in entries]
+        played = [played_outside(each, self._objects[PODS]) for each in self._service_entries]
         return tuple(sorted([*self.kubernetes_services, *played], key=_age))
+
+    @cached_property
+    def _service_entries(self) -> list[Service]:
+        defaults = self.mesh.default_service_export_to
+        return service_entry_services(self._objects[SERVICE_ENTRIES], defaults, self._workloads)
+
+    def service_entries_at(self, namespace: str, address: str) -> list[Service]:
+        """Those of *namespace* that have an endpoint at *address*."""
+        return self._entries_by_address.get((namespace, address), [])
+
+    @cached_property
+    def _entries_by_address(self) -> Mapping[tuple[str, str], list[Service]]:
+        return by_address(self._service_entries)
 
     @cached_property
     def sockets(self) -> tuple[str, ...]:
