@@ -164,6 +164,7 @@ class MeshState:
         lowest_port: int = 1024,
         key_sets: Mapping[KeySource, str] | None = None,
         open_ports: PortsByPod | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """*objects* by resource name (:data:`WATCHED`; a missing one is empty).
 
@@ -171,6 +172,7 @@ class MeshState:
         *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
         *key_sets*: what has been fetched for RequestAuthentications, by where it is.
         *open_ports*: what pods' programs listen on behind their sidecars though the pods declare it nowhere.
+        *environment*: istiod's own.
         """
         self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
         self._given_mesh = mesh
@@ -180,6 +182,8 @@ class MeshState:
         """What is known of the keys that RequestAuthentications say only the place of."""
         self.open_ports: PortsByPod = open_ports or {}
         """Ports that programs have opened behind their sidecars, and that their pods don't declare."""
+        self.environment: Mapping[str, str] = environment or {}
+        """The variables of istiod's container, which mesh settings may name."""
         self.scope: Scope | None = None
         """What of the registry is heard of, where a Sidecar says so."""
         self.memo: dict[Any, Any] = {}
@@ -210,6 +214,7 @@ class MeshState:
             lowest_port=self.lowest_port,
             key_sets=self.key_sets,
             open_ports=self.open_ports,
+            environment=self.environment,
         )
 
     @cached_property
