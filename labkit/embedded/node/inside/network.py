@@ -309,9 +309,17 @@ class Network:
             where = self._way(target, "UDP")
         elif is_pods(target[0]):
             where = target[0], port_at(*target, self._place.lowest_port)
+        if where[0].startswith("127."):
+            self._come_from_pod(call)
         if where != target:
             tracee.write(call.thread, address_at, tracee.packed(where)[:_LENGTH_OF_INET])
         self._listener.proceed(call)
+
+    def _come_from_pod(self, call: Call) -> None:
+        """Let whoever gets a datagram see the pod's address, unless the program chose one."""
+        with tracee.socket_of(call.thread, _descriptor(call)) as sender:
+            if sender.getsockname() == (_ANY, 0):
+                sender.bind((self._place.pod_ip, 0))
 
     def _sendto(self, call: Call) -> None:
         descriptor, data_at, size, _, address_at, length = call.arguments
