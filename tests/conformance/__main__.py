@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.conformance import table
-from tests.conformance.images import enter_agnhost
+from tests.conformance.images import enter_agnhost, enter_nautilus
 from tests.conformance.suite import Outcome, Suite
 
 E2E, AGNHOST = "LABKIT_E2E", "LABKIT_AGNHOST"
@@ -33,6 +33,7 @@ def _on_a_cluster(asked: argparse.Namespace) -> None:
         os.environ["LABKIT_HOME"] = folder
         if agnhost := os.environ.get(AGNHOST):
             enter_agnhost(Path(agnhost).absolute(), Path(folder))
+        enter_nautilus(Path(folder))
         _labkit("up")
         try:
             _run(Suite(Path(os.environ[E2E]).absolute(), Path(folder) / "kubeconfig"), asked)
