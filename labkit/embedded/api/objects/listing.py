@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from labkit.embedded.api.objects.selectors import selection
@@ -21,6 +21,8 @@ from labkit.embedded.status import ApiError, bad_request, expired
 from labkit.embedded.store import Store
 
 _SNAPSHOTS_KEPT = 16
+Seen = Callable[[list[Obj]], list[Obj]]
+"""From objects as they are stored to what a webhook makes of them, if their kind has one for that."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,17 @@ class Lister:
     store: Store
     _snapshots: OrderedDict[tuple[str, str, int], list[Obj]] = field(default_factory=OrderedDict)
 
-    def page(self, target: Target, query: Mapping[str, str]) -> Page:
-        """The page *query* asks for; 400 for a bad selector, 410 for a page of a forgotten moment."""
+    def page(self, target: Target, query: Mapping[str, str], seen: Seen = list) -> Page:
+        """The page *query* asks for, of objects as they are *seen* in the target's version.
+
+        400 for a bad selector, 410 for a page of a forgotten moment.
+        """
         chosen = selection(target.kind, query, target.version)
         limit, token = max(options.number(query, "limit") or 0, 0), query.get("continue", "")
         revision, start, objects = self._moment(target, query, token)
-        matching = objects if chosen.is_everything else [each for each in objects if chosen.matches(each)]
+        matching = objects
+        if not chosen.is_everything:
+            matching = [each for each in seen(objects) if chosen.matches(each)]
         end = start + limit if limit else len(matching)
         meta: Obj = {"resourceVersion": str(revision)}
         if end < len(matching):
@@ -51,7 +58,7 @@ class Lister:
             meta["continue"] = _token(revision, end)
             if chosen.is_everything:
                 meta["remainingItemCount"] = len(matching) - end
-        return Page(matching[start:end], meta)
+        return Page(seen(matching[start:end]), meta)
 
     def _moment(self, target: Target, query: Mapping[str, str], token: str) -> tuple[int, int, list[Obj]]:
         if token:
