@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import sys
 from pathlib import Path
 
 from labkit import images
+from tests.certificates import pair
 
 _REGISTRY = "registry.k8s.io/e2e-test-images"
 AGNHOST, NAUTILUS = f"{_REGISTRY}/agnhost", f"{_REGISTRY}/nautilus"
@@ -27,8 +29,11 @@ def enter_agnhost(program: Path, folder: Path) -> None:
     """Let pods that name agnhost's image run *program*, with the words the image has where they give none."""
     place = folder / "bin"
     place.mkdir()
+    here = shutil.copy(program, place / "program")  # pods see an image's folder, wherever it is
     for name in _NAMES:
-        _write(place / name, _ENTRYPOINT.format(program=program))
+        _write(place / name, _ENTRYPOINT.format(program=here))
+    for kind, content in zip(("crt", "key"), pair("localhost", "agnhost", "localhost"), strict=True):
+        (place / f"localhost.{kind}").write_bytes(content)
     for tag in _TAGS:
         images.add(f"{AGNHOST}:{tag}", [str(place / _NAMES[0])], place)
 
