@@ -18,7 +18,7 @@ from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.objects.watching import Watches
 from labkit.embedded.api.objects.writing import Writing
 from labkit.embedded.api.request import options, responses
-from labkit.embedded.api.request.target import Target, not_allowed, not_offered
+from labkit.embedded.api.request.target import Target, not_allowed
 from labkit.embedded.api.streams import connecting
 from labkit.embedded.api.streams.exec import Exec
 from labkit.embedded.api.streams.logs import Logs
@@ -74,8 +74,6 @@ class Handlers:
 
     def _answer(self, call: Call) -> Answer:
         method, target = call.request.method, call.target
-        if target.is_not_offered:
-            raise not_offered(target)
         if target.subresource:
             return self._subresource(call)
         if target.kind.verbs == MEASURED:
@@ -130,7 +128,7 @@ class Handlers:
             return self._exec.answer(call)
         if name == "portforward":
             return self._port_forward.answer(call)
-        if name in OF_STATUS and call.request.method == "GET":
+        if name in (*OF_STATUS, "ephemeralcontainers") and call.request.method == "GET":
             return self._get(call)
         return self._subresources.answer(call)
 

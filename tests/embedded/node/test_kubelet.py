@@ -334,16 +334,6 @@ async def test_probes_that_break_are_told_of(node: Node, monkeypatch: pytest.Mon
     assert container(node.client.get("pods", "s", "default"))["ready"] is False
 
 
-async def test_an_unsupported_probe_is_said_and_passes(node: Node) -> None:
-    spec = pod("s", "test/sleep")
-    spec["spec"]["containers"][0]["readinessProbe"] = {"grpc": {"port": 9}}
-    node.client.create("pods", spec)
-    await node.ready("s")
-    assert dict(node.events("s"))["ProbeWarning"] == (
-        "Readiness probe: grpc is not supported here; counted as passed"
-    )
-
-
 async def test_a_port_that_is_where_another_was_moved_is_said(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

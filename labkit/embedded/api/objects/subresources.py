@@ -1,4 +1,4 @@
-"""``status``, ``approval``, ``scale``, ``finalize``, ``eviction`` and ``token``."""
+"""``status``, ``approval``, ``ephemeralcontainers``, ``scale``, ``finalize``, ``eviction`` and ``token``."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class Subresources:
         self._methods: dict[tuple[str, str], Callable[[Call], web.Response]] = {
             **{(name, "PUT"): writing.update for name in OF_STATUS},
             **{(name, "PATCH"): writing.patch for name in OF_STATUS},
+            ("ephemeralcontainers", "PUT"): writing.update,
+            ("ephemeralcontainers", "PATCH"): writing.patch,
             ("scale", "GET"): self._get_scale,
             ("scale", "PUT"): self._put_scale,
             ("scale", "PATCH"): self._patch_scale,

@@ -134,6 +134,8 @@ class Verbs:
             validation.check_status(obj, kind, old, version=version, subresource=subresource)
             self._ask(self.deciding, write, obj)
             warnings += self._validated(write, obj)
+        elif subresource in catalogue.of(kind, version).parts:
+            obj, warnings = self._with_part(write, obj, old)
         else:
             obj, warnings = self._admit(write, obj)
             strategy.prepare_update(self.store, kind, obj, old)
@@ -143,6 +145,20 @@ class Verbs:
             metadata.bump_generation(kind, obj, old)
         obj = track(obj, old) if track else obj
         return self._replace(kind, _as_stored(write, obj), stored, warnings, dry_run)
+
+    def _with_part(self, write: _Write, obj: Obj, old: Obj) -> tuple[Obj, list[str]]:
+        """*old* with the part of the spec that a subresource of its kind writes, as *obj* has it."""
+        own = catalogue.of(write.kind, write.version)
+        only = own.parts[write.subresource]
+        obj = only(obj, old)
+        own.default(obj)
+        obj, warnings = self._mutated(write, obj)
+        obj = _canonical(write.kind, only(obj, old), write.version)
+        own.default(obj)
+        validation.check_status(obj, write.kind, old, version=write.version, subresource=write.subresource)
+        warnings += self._validated(write, obj)
+        metadata.bump_generation(write.kind, obj, old)
+        return obj, warnings
 
     def delete(
         self,
