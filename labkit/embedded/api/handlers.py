@@ -38,9 +38,9 @@ class Handlers:
 
     def __init__(self, verbs: Verbs, runtime: PodRuntime, gate: Gate) -> None:
         self.verbs = verbs
-        self.watches = Watches(verbs.store)
-        self.proxy = Proxy(verbs, runtime)
         self.webhooks = WebhookCalls(verbs, runtime)
+        self.watches = Watches(verbs.store, self.webhooks)
+        self.proxy = Proxy(verbs, runtime)
         self._lister = Lister(verbs.store)
         self._writing = Writing(verbs)
         self.open_streams = OpenStreams()
@@ -63,7 +63,7 @@ class Handlers:
             return self._reviewed(call, first)
 
     async def _reviewed(self, call: Call, unanswered: Unanswered) -> web.StreamResponse:
-        """The answer to a write that webhooks have a say in: it is done anew with each answer of theirs."""
+        """The answer to what webhooks have a say in: it is done anew with each answer of theirs."""
         while True:
             await self.webhooks.ask(unanswered.questions, call.journal)
             try:
@@ -112,8 +112,8 @@ class Handlers:
     def _list_or_watch(self, call: Call) -> Answer:
         if options.flag(call.query, "watch"):
             return self.watches.stream(call.request, call.presenter, call.query)
-        page = self._lister.page(call.target, call.query)
-        return responses.answer(call.request, call.presenter.page(page), form=call.form)
+        page = self._lister.page(call.target, call.query, call.presenter.converted)
+        return responses.answer_list(call.request, call.presenter.listed(page), form=call.form)
 
     def _subresource(self, call: Call) -> Answer:
         name = call.target.subresource

@@ -11,7 +11,7 @@ import base64
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from labkit.embedded.api.objects.selectors import selection
@@ -34,6 +34,8 @@ _TOO_OLD = (
     "that were created, modified, or deleted between the time the first chunk was returned and now may show "
     "up in the list."
 )
+Seen = Callable[[list[Obj]], list[Obj]]
+"""From objects as they are stored to what a webhook makes of them, if their kind has one for that."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,18 @@ class Lister:
         default_factory=OrderedDict
     )
 
-    def page(self, target: Target, query: Mapping[str, str]) -> Page:
-        """The page *query* asks for; 400 for a bad selector, 410 for a page of a forgotten moment."""
+    def page(self, target: Target, query: Mapping[str, str], seen: Seen = list) -> Page:
+        """The page *query* asks for, of objects as they are *seen* in the target's version.
+
+        400 for a bad selector, 410 for a page of a forgotten moment.
+        """
         chosen = selection(target.kind, query, target.version)
         limit = max(options.number(query, "limit") or 0, 0)
         token = _parse(query["continue"]) if query.get("continue") else None
         revision, objects = self._moment(target, query, token)
-        matching = objects if chosen.is_everything else [each for each in objects if chosen.matches(each)]
+        matching = objects
+        if not chosen.is_everything:
+            matching = [each for each in seen(objects) if chosen.matches(each)]
         start = _start(token, matching)
         end = start + limit if limit else len(matching)
         meta: Obj = {"resourceVersion": str(revision)}
@@ -81,7 +88,7 @@ class Lister:
             meta["continue"] = _Token(revision, end, _key_of(matching[end - 1])).written()
             if chosen.is_everything:
                 meta["remainingItemCount"] = len(matching) - end
-        return Page(matching[start:end], meta)
+        return Page(seen(matching[start:end]), meta)
 
     def _moment(
         self, target: Target, query: Mapping[str, str], token: _Token | None
