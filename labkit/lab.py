@@ -51,6 +51,7 @@ from labkit.kube.proxies.proxies import CONTAINER
 from labkit.language import chosen, gettext, speak
 from labkit.picturing import Picturing
 from labkit.record.keeping import Record
+from labkit.release.managers import refuse_other_routes
 from labkit.scenario import steps
 from labkit.scenario.cast import SYSTEM
 from labkit.scenario.checking import check
@@ -149,9 +150,11 @@ class Lab(Shifting, Picturing):
         Deployment is rolled out and every proxy has acknowledged the change.
 
         namespace: for objects that name none; by default the one the scenario puts this file into.
-        timeout: seconds for the rollout. Raises ManifestError, ApiRefused or WaitFailed with the reason.
+        timeout: seconds for the rollout. Raises ManifestError, ApiRefused or WaitFailed with the reason, and
+        UsageError for other routes of a rule than the controller's that steers it.
         """
         source, target = self._found(manifest, namespace)
+        refuse_other_routes(self.api, source, target)
         objects = apply_and_tell(self.api, source, target, timeout=timeout)
         make_up_for(self.api, [one.name for one in objects if one.resource.kind == "Namespace"])
         acknowledged = self._wait_for_proxies(rules_alone(objects))

@@ -7,8 +7,11 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 
 from __future__ import annotations
 
-from labkit.errors import UsageError
-from labkit.kube.api.api import Obj
+from labkit.errors import ApiRefused, UsageError
+from labkit.kube.api.api import APPLY_PATCH, Api, Obj
+from labkit.kube.api.manifests import Source, parse
+from labkit.kube.api.resources import VIRTUAL_SERVICES, resource_of
+from labkit.kube.applying.apply import FIELD_MANAGER
 from labkit.language import gettext
 from labkit.release.rule import Rule
 
@@ -17,6 +20,8 @@ _BY_HAND = (
     *("OpenAPI-Generator", "curl", "python-requests"),
 )
 """How the field managers of what somebody types or clicks begin: they write once, and let it be."""
+ROUTES = ".spec.http"
+"""As the API server calls them where two are at odds about them."""
 
 
 def managers_of(rule: Rule) -> list[str]:
@@ -47,6 +52,31 @@ def refuse_managed(rule: Rule) -> None:
     """Raise UsageError where a controller sets the weights of *rule*."""
     if why := managed_elsewhere(rule):
         raise UsageError(why)
+
+
+def refuse_other_routes(api: Api, source: Source, namespace: str) -> None:
+    """Raise UsageError where *source* has other routes for a rule than the controller gave it that sets them.
+
+    namespace: for objects that name none. Whatever else the API has against *source* is told where it is
+    applied.
+    """
+    for found in parse(source):
+        if found.object["kind"] == VIRTUAL_SERVICES.kind:
+            _refuse_other_routes(api, found.object, namespace)
+
+
+def _refuse_other_routes(api: Api, wanted: Obj, namespace: str) -> None:
+    resource, metadata = resource_of(api, wanted), wanted["metadata"]
+    path = resource.path(str(metadata.get("namespace") or namespace), metadata["name"])
+    there = api.find(path)
+    if resource.group != VIRTUAL_SERVICES.group or there is None or not managers_of(Rule(there, 0)):
+        return
+    query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
+    try:
+        api.request("PATCH", path, query=query, body=wanted, content_type=APPLY_PATCH)
+    except ApiRefused as error:
+        if error.code == 409 and ROUTES in str(error):
+            refuse_managed(Rule(there, 0))
 
 
 def _name(entry: Obj) -> str:

@@ -15,65 +15,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import zip_longest
 
-from labkit.clock import SYSTEM, Clock
 from labkit.errors import LabkitError, UsageError
 from labkit.kube.api.api import Api, Obj
-from labkit.kube.convergence.acknowledgement import Strategy
 from labkit.kube.convergence.mesh_health import first_trouble
 from labkit.kube.mesh.destinations import Destination
 from labkit.language import gettext
-from labkit.release.change import Change, command, make_change
+from labkit.release.change import Change, command
 from labkit.release.course import Shift, Step
-from labkit.release.health import Health, Seen
 from labkit.release.interruption import Interruption
+from labkit.release.judging import Judged, judged, judged_by_copies, too_little
 from labkit.release.limits import Limits
 from labkit.release.managers import refuse_managed
 from labkit.release.note import Before, as_before, before, patch_back, patch_to_note
 from labkit.release.rule import Rule, as_hundredths, share_out
 from labkit.release.shadow import Shadow, check_that_copies_are_seen, planned, share_asked
-from labkit.release.watching import Traffic, Watch
+from labkit.release.watching import Traffic
+from labkit.release.work import PATIENCE, Work
 from labkit.traffic.journal import Journal
 from labkit.traffic.numbers import number, whole
-from labkit.traffic.split import SIGNIFICANCE, interval
 from labkit.traffic.stream import Where
 from labkit.traffic.target import Headers
 
 _LOOK = 0.5
 """Seconds between two looks at the answers."""
-PATIENCE = 60.0
-"""Seconds a step may take until its destination has had enough requests."""
 _AGAIN = 1.0
 """Seconds between two attempts to put a rule back on a cluster that does not answer."""
-
-
-@dataclass
-class Work:
-    """What a shift works with, and what has come of it."""
-
-    api: Api
-    watch: Watch
-    rule: Rule
-    """As it was before."""
-    wide: Rule
-    """The same with the destination that gets the traffic, where it was none of the rule's."""
-    target: int
-    """Which of the destinations that is."""
-    shift: Shift
-    requests: int
-    say: Callable[[str], None]
-    shadow: Shadow | None = None
-    strategy: Strategy | None = None
-    clock: Clock = SYSTEM
-    look: Callable[[], str] = lambda: ""
-    """What is broken in the mesh itself, asked where a limit was broken."""
-
-    def change(self, patch: Callable[[Rule], list[Obj]]) -> Change:
-        """Change the rule as it is now, and wait until every proxy knows."""
-        return make_change(self.api, self.rule, patch, strategy=self.strategy, clock=self.clock)
 
 
 def shift(
@@ -216,7 +185,7 @@ def _climb(work: Work, weights: Sequence[int]) -> bool:
     for turn, weight in enumerate(weights):
         change = _set(work, share_out(work.wide, work.target, weight))
         work.say(f"{work.shift.to} {weight} %: {change.sentence}")
-        judge = partial(_judged, work, weight, change, began, is_last=turn == len(weights) - 1)
+        judge = partial(judged, work, weight, change, began, is_last=turn == len(weights) - 1)
         if not _watched(work, Step(weight, change.at, 1000 * change.acknowledged.seconds, ()), change, judge):
             return False
     return True
@@ -246,7 +215,7 @@ def _shadowed(work: Work) -> bool:
     own = "" if plan.fields else gettext(" (by the rule's own mirror)")
     work.say(f"{work.shift.to} {how}{own}: {change.sentence}")
     step = Step(0, change.at, 1000 * change.acknowledged.seconds, (), mirrored=plan.percent)
-    return _watched(work, step, change, partial(_judged_by_copies, work, plan, change))
+    return _watched(work, step, change, partial(judged_by_copies, work, plan, change))
 
 
 def _mirror(work: Work, plan: Shadow) -> Change:
@@ -261,121 +230,22 @@ def _mirror(work: Work, plan: Shadow) -> Change:
     )
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """One look at a step."""
-
-    answers: int = 0
-    health: tuple[Health, ...] = ()
-    copies: Health | None = None
-    reason: str | None = None
-    """Why the shift must end here."""
-    enough: bool = False
-    """Whether the evidence is enough to go on."""
-
-
-def _watched(work: Work, step: Step, change: Change, judge: Callable[[], _Judged]) -> bool:
+def _watched(work: Work, step: Step, change: Change, judge: Callable[[], Judged]) -> bool:
     """Watch one step until it is judged: broken, well, or without enough evidence for either."""
     deadline, acknowledged = work.clock.monotonic() + PATIENCE, change.acknowledged
     refused = [one.error for one in acknowledged.refusals] + [one.error for one in acknowledged.faults]
-    seen = _Judged(
+    seen = Judged(
         reason=gettext("what was set is not in force: {refused}", refused=refused[0]) if refused else None
     )
     while not seen.reason and not seen.enough:
         work.clock.sleep(_LOOK)
         seen = judge()
         if not seen.enough and not seen.reason and work.clock.monotonic() > deadline:
-            seen = replace(seen, reason=_too_little(work, step, seen))
+            seen = replace(seen, reason=too_little(work, step, seen))
     step = replace(step, health=seen.health, copies=seen.copies, reason=seen.reason)
     work.shift.steps.append(step)
     work.say(f"  {step}")
     return step.reason is None
-
-
-def _judged(work: Work, weight: int, change: Change, began: float, *, is_last: bool) -> _Judged:
-    """By the requests of this step, and of the whole shift."""
-    answers = work.watch.answers(change.at)
-    if not answers:
-        return _Judged()
-    now, whole = work.watch.seen(change.at), work.watch.seen(began)
-    reason = _broken(work, now, whole, change.rule.weights)
-    enough = answers >= work.requests and _shown(work, weight, now, whole, is_last=is_last)
-    return _Judged(answers, now.health, None, reason, enough)
-
-
-def _judged_by_copies(work: Work, plan: Shadow, change: Change) -> _Judged:
-    """By copies; and the requests themselves are to do as well as ever meanwhile."""
-    answers, limits = work.watch.answers(change.at), work.shift.limits
-    if not answers:
-        return _Judged()
-    now, copies = work.watch.copied(change.at, of_all=plan.share == 1)
-    reason = _broken(work, now, now, change.rule.weights) or limits.broken_by_copies(copies, plan.share)
-    enough = answers >= work.requests and limits.judge(copies.health) == "good"
-    return _Judged(answers, now.health, copies.health, reason, enough)
-
-
-def _broken(work: Work, now: Seen, whole: Seen, weights: Sequence[int]) -> str | None:
-    """Why the shift must end here, by what was *now* seen in this step and in the *whole* shift."""
-    limits = work.shift.limits
-    for one, weight in zip_longest(now.health, weights, fillvalue=0):
-        if isinstance(one, Health) and one.requests and not weight:
-            return gettext(
-                "{destination} got {requests} requests though it has no weight",
-                destination=one.destination,
-                requests=one.requests,
-            )
-    found = [why for one in now.health if (why := limits.broken_by(one))]
-    in_all = limits.broken_by(whole.health[work.target], gettext(" since the shift began"))
-    return next(iter(found), None) or in_all or limits.lost(now)
-
-
-def _shown(work: Work, weight: int, now: Seen, whole: Seen, *, is_last: bool) -> bool:
-    """Whether there is evidence enough to go on: of the step for each, and in the end for the whole."""
-    target = work.target
-    if not weight:
-        return True
-    if now.health[target].requests < work.shift.limits.at_least:
-        return False
-    return not is_last or work.shift.limits.judge(whole.health[target]) == "good"
-
-
-def _too_little(work: Work, step: Step, seen: _Judged) -> str:
-    own = {one.destination: one for one in seen.health}.get(work.shift.to)
-    had = (seen.copies if step.mirrored else own) or Health(work.shift.to)
-    if had.requests >= work.shift.limits.at_least:
-        return gettext(
-            "{answers} answers in {patience:.0f} s do not show that {destination} keeps the limits",
-            answers=seen.answers,
-            patience=PATIENCE,
-            destination=had.destination,
-        )
-    if step.mirrored:
-        return gettext(
-            "only {requests} copies came to {to}: too few to judge it by, and no evidence is no success",
-            requests=had.requests,
-            to=work.shift.to,
-        )
-    few = gettext(
-        "only {requests} of the {answers} answers of {patience:.0f} s came from {to}: too few to judge "
-        "it by, and no evidence is no success",
-        requests=had.requests,
-        answers=seen.answers,
-        patience=PATIENCE,
-        to=work.shift.to,
-    )
-    return few + _against_weight(step.weight, had.requests, seen.answers)
-
-
-def _against_weight(weight: int, had: int, of: int) -> str:
-    """What to add where *had* requests *of* all can't be chance at that *weight*."""
-    if weight / 100 <= interval(had, of, 1 - SIGNIFICANCE)[1]:
-        return ""
-    return gettext(
-        "; by its weight it should be about {of:.0f}, so something else than the weights "
-        "chooses, such as sessions that stick to a version (an EnvoyFilter), or a rule "
-        "before this one",
-        of=of * weight / 100,
-    )
 
 
 @contextmanager

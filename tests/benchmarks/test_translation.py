@@ -4,10 +4,11 @@ import time
 
 import pytest
 
-from labkit.embedded.mesh import model
+from labkit.embedded.mesh import resources
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import node_id
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.translate import translate
 
 pytestmark = pytest.mark.benchmark
@@ -20,11 +21,11 @@ def meta(name, **more):
 def objects(count, ports):
     """*count* services with a pod and a VirtualService each, spread over so many *ports*."""
     found = {
-        model.SERVICES: [],
-        model.ENDPOINT_SLICES: [],
-        model.VIRTUAL_SERVICES: [],
-        model.PODS: [],
-        model.GATEWAYS: [],
+        resources.SERVICES: [],
+        resources.ENDPOINT_SLICES: [],
+        resources.VIRTUAL_SERVICES: [],
+        resources.PODS: [],
+        resources.GATEWAYS: [],
     }
     for n in range(count):
         port, ip = 8000 + n % ports, f"127.42.{n // 250}.{n % 250 + 1}"
@@ -34,12 +35,12 @@ def objects(count, ports):
             "clusterIP": f"127.10.{n // 250}.{n % 250 + 1}",
             "ports": [{"name": "http", "port": port, "targetPort": 8080}],
         }
-        found[model.SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
+        found[resources.SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
         pod = {"metadata": meta(f"s{n}-1", labels=labels), "status": {"podIP": ip}, "spec": {}}
-        found[model.PODS].append(pod)
+        found[resources.PODS].append(pod)
         owner = {"kubernetes.io/service-name": f"s{n}"}
         endpoint = {"addresses": [ip], "targetRef": {"kind": "Pod", "name": f"s{n}-1"}}
-        found[model.ENDPOINT_SLICES].append(
+        found[resources.ENDPOINT_SLICES].append(
             {
                 "metadata": meta(f"s{n}-x", labels=owner),
                 "ports": [{"name": "http", "port": 8080}],
@@ -52,9 +53,9 @@ def objects(count, ports):
         ]
         rule = {"match": [{"uri": {"prefix": f"/s{n}"}}], "route": to, "timeout": "5s"}
         spec = {"hosts": [f"s{n}"], "gateways": ["mesh", "gw"], "http": [rule, {"route": to[:1]}]}
-        found[model.VIRTUAL_SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
+        found[resources.VIRTUAL_SERVICES].append({"metadata": meta(f"s{n}"), "spec": spec})
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
-    found[model.GATEWAYS].append({"metadata": meta("gw"), "spec": {"selector": {}, "servers": [server]}})
+    found[resources.GATEWAYS].append({"metadata": meta("gw"), "spec": {"selector": {}, "servers": [server]}})
     return found
 
 

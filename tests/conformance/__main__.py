@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.conformance import table
-from tests.conformance.images import enter_agnhost
+from tests.conformance.images import enter_agnhost, enter_nautilus
 from tests.conformance.suite import Outcome, Suite
 
 E2E, AGNHOST = "LABKIT_E2E", "LABKIT_AGNHOST"
-_AT_ONCE = 8
+_TOGETHER = 8
 """How many specs one process runs: it takes seconds to start."""
 
 
@@ -33,6 +33,7 @@ def _on_a_cluster(asked: argparse.Namespace) -> None:
         os.environ["LABKIT_HOME"] = folder
         if agnhost := os.environ.get(AGNHOST):
             enter_agnhost(Path(agnhost).absolute(), Path(folder))
+        enter_nautilus(Path(folder))
         _labkit("up")
         try:
             _run(Suite(Path(os.environ[E2E]).absolute(), Path(folder) / "kubeconfig"), asked)
@@ -47,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--failed", action="store_true", help="only those that did not pass last time")
     parser.add_argument("--all", action="store_true", help="the impossible ones, too")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once (2)")
+    parser.add_argument("--together", type=int, default=_TOGETHER, help="specs in one process (8)")
     parser.add_argument("--limit", type=float, default=90, help="seconds for each process (90)")
     parser.add_argument("--sums", action="store_true", help="run nothing: only add up what the table holds")
     parser.add_argument("--logs", type=Path, help="a folder for what each spec says")
@@ -64,20 +66,21 @@ def _run(suite: Suite, asked: argparse.Namespace) -> None:
     for spec, why in impossible.items():
         if outcomes[spec].result != "passed":
             outcomes[spec] = Outcome("impossible", why)
+    table.update({spec: each for spec, each in outcomes.items() if known.get(spec) != each})
     reasons = {} if asked.all else impossible
     chosen = [spec for spec in specs if spec not in reasons and _is_asked(spec, outcomes, asked)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as at_once:
-        run = _Run(suite, outcomes, asked.limit, asked.logs or Path(folder))
+        run = _Run(suite, asked.limit, asked.logs or Path(folder))
         try:
-            _in_turn(run, chosen, at_once)
+            _in_turn(run, chosen, at_once, asked.together)
         except KeyboardInterrupt:
             at_once.shutdown(cancel_futures=True)  # what is done is in the table
-    table.write(outcomes)
 
 
-def _in_turn(run: _Run, chosen: Sequence[str], at_once: ThreadPoolExecutor) -> None:
+def _in_turn(run: _Run, chosen: Sequence[str], at_once: ThreadPoolExecutor, size: int) -> None:
     together = [spec for spec in chosen if "[Serial]" not in spec]
-    cut_short = [spec for part in at_once.map(run.group, _groups(together)) for spec in part]
+    parts = [together[at : at + size] for at in range(0, len(together), size)] if size > 1 else []
+    cut_short = [spec for part in at_once.map(run.group, parts) for spec in part] if parts else together
     list(at_once.map(run.alone, cut_short))
     for spec in chosen:
         if "[Serial]" in spec:
@@ -87,8 +90,8 @@ def _in_turn(run: _Run, chosen: Sequence[str], at_once: ThreadPoolExecutor) -> N
 class _Run:
     """One look at many specs."""
 
-    def __init__(self, suite: Suite, outcomes: dict[str, Outcome], limit: float, logs: Path) -> None:
-        self._suite, self._outcomes, self._limit, self._logs = suite, outcomes, limit, logs
+    def __init__(self, suite: Suite, limit: float, logs: Path) -> None:
+        self._suite, self._limit, self._logs = suite, limit, logs
         logs.mkdir(parents=True, exist_ok=True)
 
     def group(self, specs: Sequence[str]) -> list[str]:
@@ -106,16 +109,11 @@ class _Run:
             if outcome.result != "passed" and (why := table.impossible(spec)):
                 outcome = Outcome("impossible", why)
             print(f"{outcome.result:10} {spec}", flush=True)
-            self._outcomes[spec] = outcome
-        table.write(dict(self._outcomes))
+            table.update({spec: outcome})
 
     def _log(self, spec: str, before: str = "") -> Path:
         name = "".join(letter if letter.isalnum() else "-" for letter in spec)
         return self._logs / f"{before}{name[:150]}.log"
-
-
-def _groups(specs: Sequence[str]) -> list[Sequence[str]]:
-    return [specs[at : at + _AT_ONCE] for at in range(0, len(specs), _AT_ONCE)]
 
 
 def _is_asked(spec: str, known: dict[str, Outcome], asked: argparse.Namespace) -> bool:

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
+import sys
 from pathlib import Path
 
 from labkit import images
+from tests.certificates import pair
 
-AGNHOST = "registry.k8s.io/e2e-test-images/agnhost"
+_REGISTRY = "registry.k8s.io/e2e-test-images"
+AGNHOST, NAUTILUS = f"{_REGISTRY}/agnhost", f"{_REGISTRY}/nautilus"
 _TAGS = ("2.56", "2.55")
-_ENTRYPOINT = """#!/bin/sh
+_ENTRYPOINT = """#!/bin/bash
 [ $# -gt 0 ] || set -- pause
-exec {program} "$@"
+exec -a "/${{0##*/}}" {program} "$@"
 """
-"""The image's ENTRYPOINT and CMD (test/images/agnhost/Dockerfile)."""
+"""The image's ENTRYPOINT and CMD (test/images/agnhost/Dockerfile), called as they are there."""
+_NAMES = ("agnhost", "agnhost-2")
+_PAGES = """#!/bin/sh
+cd {folder} && exec {python} -m http.server 80
+"""
+"""agnhost's image with one file more, which it serves (test/images/nautilus/Dockerfile)."""
 
 
 def enter_agnhost(program: Path, folder: Path) -> None:
     """Let pods that name agnhost's image run *program*, with the words the image has where they give none."""
-    script = folder / "bin" / "agnhost"
-    script.parent.mkdir()
-    script.write_text(_ENTRYPOINT.format(program=program))
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    place = folder / "bin"
+    place.mkdir()
+    here = shutil.copy(program, place / "program")  # pods see an image's folder, wherever it is
+    for name in _NAMES:
+        _write(place / name, _ENTRYPOINT.format(program=here))
+    for kind, content in zip(("crt", "key"), pair("localhost", "agnhost", "localhost"), strict=True):
+        (place / f"localhost.{kind}").write_bytes(content)
     for tag in _TAGS:
-        images.add(f"{AGNHOST}:{tag}", [str(script)], program.parent)
+        images.add(f"{AGNHOST}:{tag}", [str(place / _NAMES[0])], place)
+
+
+def enter_nautilus(folder: Path) -> None:
+    """Let pods that name nautilus' image serve the file that specs ask it for."""
+    pages = folder / "pages"
+    pages.mkdir()
+    (pages / "data.json").write_text('{"image": "nautilus.jpg"}\n')
+    _write(folder / "nautilus", _PAGES.format(folder=pages, python=sys.executable))
+    images.add(f"{NAUTILUS}:1.7", [str(folder / "nautilus")], pages)
+
+
+def _write(script: Path, text: str) -> None:
+    script.write_text(text)
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)

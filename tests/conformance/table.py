@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -30,6 +31,13 @@ def write(outcomes: Mapping[str, Outcome]) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(_COLUMNS)
         rows.writerows((spec, each.result, each.reason) for spec, each in sorted(outcomes.items()))
+
+
+def update(outcomes: Mapping[str, Outcome]) -> None:
+    """Keep *outcomes* beside what others have found meanwhile."""
+    with RESULTS.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write({**read(), **outcomes})
 
 
 def impossible(spec: str) -> str:

@@ -135,7 +135,7 @@ COLUMNS = [
 ]
 
 
-def _crd(plural: str, kind: str, versions: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
+def crd(plural: str, kind: str, versions: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
     names = {"plural": plural, "kind": kind}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -145,24 +145,24 @@ def _crd(plural: str, kind: str, versions: list[dict[str, Any]], **spec: Any) ->
     }
 
 
-def _version(name: str = "v1", schema: Any = None, **fields: Any) -> dict[str, Any]:
+def version(name: str = "v1", schema: Any = None, **fields: Any) -> dict[str, Any]:
     given = {"openAPIV3Schema": {"type": "object"} if schema is None else schema}
     return {"name": name, "served": True, "storage": True, "schema": given, **fields}
 
 
 _OLD_SPEC = {**SPEC, "properties": {**SPEC["properties"], "legacy": {"type": "string"}}}
 _OLD = {"type": "object", "properties": {"spec": _OLD_SPEC, "status": STATUS}}
-WIDGET = _crd(
+WIDGET = crd(
     "widgets",
     "Widget",
     [
-        _version(
+        version(
             schema=SCHEMA,
             subresources={"status": {}, "scale": SCALE},
             additionalPrinterColumns=COLUMNS,
             selectableFields=[{"jsonPath": ".spec.size"}],
         ),
-        _version(
+        version(
             "v1beta1", _OLD, storage=False, subresources={"status": {}}, deprecated=True,
             deprecationWarning="v1beta1 is old",
         ),
@@ -199,7 +199,7 @@ def _bad(schema: Any, **fields: Any) -> Request:
 
 
 def _bad_root(schema: Any, **fields: Any) -> Request:
-    return Request("POST", f"{CRDS}?dryRun=All", _crd("bads", "Bad", [_version(schema=schema, **fields)]))
+    return Request("POST", f"{CRDS}?dryRun=All", crd("bads", "Bad", [version(schema=schema, **fields)]))
 
 
 def _without(obj: dict[str, Any], *path: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _without(obj: dict[str, Any], *path: str) -> dict[str, Any]:
     return made
 
 
-_PLAIN = _crd("plains", "Plain", [_version()])
+_PLAIN = crd("plains", "Plain", [version()])
 _OTHER = {"metadata": {"name": f"others.{GROUP}"}}
 
 REQUESTS = {
@@ -239,7 +239,7 @@ REQUESTS = {
     "group": Request("GET", f"/apis/{GROUP}"),
     "resources": Request("GET", f"/apis/{GROUP}/v1"),
     "resources of old": Request("GET", f"/apis/{GROUP}/v1beta1"),
-    "names that are taken": Request("POST", CRDS, _crd("gizmos", "Widget", [_version()])),
+    "names that are taken": Request("POST", CRDS, crd("gizmos", "Widget", [version()])),
     "names that are taken, read": Request("GET", f"{CRDS}/gizmos.{GROUP}"),
     "kind without a name": Request("GET", f"/apis/{GROUP}/v1/gizmos"),
     # definitions that are none
@@ -248,50 +248,46 @@ REQUESTS = {
     "group without a dot": Request(
         "POST",
         CRDS,
-        {**_crd("plains", "Plain", [_version()], group="plain"), "metadata": {"name": "plains.plain"}},
+        {**crd("plains", "Plain", [version()], group="plain"), "metadata": {"name": "plains.plain"}},
     ),
     "no scope": Request("POST", CRDS, _without(_PLAIN, "spec", "scope")),
-    "scope nobody knows": Request("POST", CRDS, _crd("plains", "Plain", [_version()], scope="World")),
+    "scope nobody knows": Request("POST", CRDS, crd("plains", "Plain", [version()], scope="World")),
     "no plural": Request("POST", CRDS, _without(_PLAIN, "spec", "names", "plural")),
     "no kind at all": Request("POST", CRDS, _without(_PLAIN, "spec", "names", "kind")),
     "names that are none": Request(
         "POST",
         CRDS,
-        _crd(
+        crd(
             "plains",
             "Pl_ain",
-            [_version()],
+            [version()],
             names={"plural": "plains", "kind": "Pl_ain", "shortNames": ["A_b"], "categories": ["C d"]},
         ),
     ),
     "list of the same kind": Request(
         "POST",
         CRDS,
-        _crd(
-            "plains", "Plain", [_version()], names={"plural": "plains", "kind": "Plain", "listKind": "Plain"}
-        ),
+        crd("plains", "Plain", [version()], names={"plural": "plains", "kind": "Plain", "listKind": "Plain"}),
     ),
-    "no schema": Request("POST", CRDS, _crd("plains", "Plain", [_without(_version(), "schema")])),
-    "version that is none in a definition": Request("POST", CRDS, _crd("plains", "Plain", [_version("V_1")])),
+    "no schema": Request("POST", CRDS, crd("plains", "Plain", [_without(version(), "schema")])),
+    "version that is none in a definition": Request("POST", CRDS, crd("plains", "Plain", [version("V_1")])),
     "unknown field in a schema": Request(
         "POST",
         f"{CRDS}?dryRun=All",
-        _crd(
+        crd(
             "plains",
             "Plain",
-            [_version(schema={"type": "object", "properties": {"a": {"type": "string", "foo": 1}}})],
+            [version(schema={"type": "object", "properties": {"a": {"type": "string", "foo": 1}}})],
         ),
     ),
     "kubernetes' own group": Request(
         "POST",
         CRDS,
-        {**_crd("plains", "Plain", [_version()], group="x.k8s.io"), "metadata": {"name": "plains.x.k8s.io"}},
+        {**crd("plains", "Plain", [version()], group="x.k8s.io"), "metadata": {"name": "plains.x.k8s.io"}},
     ),
-    "all fields kept": Request(
-        "POST", CRDS, _crd("plains", "Plain", [_version()], preserveUnknownFields=True)
-    ),
+    "all fields kept": Request("POST", CRDS, crd("plains", "Plain", [version()], preserveUnknownFields=True)),
     "conversion nobody knows": Request(
-        "POST", CRDS, _crd("plains", "Plain", [_version()], conversion={"strategy": "X"})
+        "POST", CRDS, crd("plains", "Plain", [version()], conversion={"strategy": "X"})
     ),
     "no type": _bad({"properties": {"a": {"type": "string"}}}),
     "no type in items": _bad({"type": "array", "items": {}}),
@@ -445,11 +441,11 @@ REQUESTS = {
     "column without a path": Request(
         "POST",
         CRDS,
-        _crd(
+        crd(
             "bads",
             "Bad",
             [
-                _version(
+                version(
                     additionalPrinterColumns=[
                         {"name": "A", "type": "text", "format": "x", "jsonPath": "spec.a"}
                     ]
@@ -460,11 +456,11 @@ REQUESTS = {
     "scale elsewhere": Request(
         "POST",
         CRDS,
-        _crd(
+        crd(
             "bads",
             "Bad",
             [
-                _version(
+                version(
                     subresources={
                         "scale": {
                             "specReplicasPath": ".a",
@@ -479,11 +475,11 @@ REQUESTS = {
     "field that can't be selected": Request(
         "POST",
         CRDS,
-        _crd(
+        crd(
             "bads",
             "Bad",
             [
-                _version(
+                version(
                     schema=SCHEMA,
                     selectableFields=[
                         {"jsonPath": ".spec.tags"},
@@ -495,15 +491,15 @@ REQUESTS = {
         ),
     ),
     "warning of what is not old": Request(
-        "POST", CRDS, _crd("bads", "Bad", [_version(deprecationWarning="x")])
+        "POST", CRDS, crd("bads", "Bad", [version(deprecationWarning="x")])
     ),
     "format nobody knows": Request(
         "POST",
         f"{CRDS}?dryRun=All",
-        _crd(
+        crd(
             "plains",
             "Plain",
-            [_version(schema={"type": "object", "properties": {"a": {"type": "string", "format": "smell"}}})],
+            [version(schema={"type": "object", "properties": {"a": {"type": "string", "format": "smell"}}})],
         ),
     ),
     # objects

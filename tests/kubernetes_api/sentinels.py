@@ -43,6 +43,19 @@ def wait_for_policies(server, patience=30.0):
     _wait(server, name, patience, made)
 
 
+def until(holds, patience=30.0):
+    """Ask until it *holds*: a real server follows what is written by a moment, without a word."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def until_served(server, path):
+    """The objects at *path* can be listed."""
+    until(lambda: server.ask("GET", path).code == 200)
+
+
 def _name():
     return f"sentinel-{secrets.token_hex(3)}"
 

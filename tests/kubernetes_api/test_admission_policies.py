@@ -127,3 +127,19 @@ def test_parameters(api_server, core, namespace, bind):
     api_server.ask("DELETE", f"{core}/configmaps/limits")
     refused = api_server.ask("POST", f"{core}/configmaps", _map("without"))
     assert "no params found for policy binding with `Deny` parameterNotFoundAction" in refused.refusal[2]
+
+
+def test_annotations_for_nobodys_log(api_server, core, bind):
+    """There is no audit log here, but an annotation that can't be worked out counts."""
+    note = {"key": "seen", "valueExpression": "object.data.who"}
+    policy = bind([{"expression": "true"}], action="Warn", auditAnnotations=[note])
+    assert api_server.ask("POST", f"{core}/configmaps", _map("told", who="me")).code == 201
+    refused = api_server.ask("POST", f"{core}/configmaps", _map("untold", which="one"))
+    why = "expression 'object.data.who' resulted in error: no such key: who"
+    assert refused.refusal == (422, "Invalid", f'configmaps "untold" is forbidden: {_denied(policy, why)}')
+    body = {"metadata": {"name": policy}, "spec": {"policyName": policy, "validationActions": ["Audit"]}}
+    for kind, said in (("policies", {"auditAnnotations": [note]}), ("policybindings", body["spec"])):
+        path = f"{ADMISSION}/validatingadmission{kind}/{policy}"
+        done = api_server.ask("PATCH", path, {"spec": said}, content_type=MERGE)
+        assert done.code == 200
+        assert any("no audit log in this lab" in each for each in done.warnings) is not api_server.bare

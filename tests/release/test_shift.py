@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from labkit.errors import ConnectionLost
 from labkit.release.finding import rule_of
 from labkit.release.note import before
-from labkit.release.shift import PATIENCE, run
+from labkit.release.shift import run
+from labkit.release.work import PATIENCE
 
 from .world import B, ByChance, C, plain, shifted, virtual_service, weights_of, work
 

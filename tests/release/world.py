@@ -21,7 +21,8 @@ from labkit.release.limits import Limits
 from labkit.release.note import as_before
 from labkit.release.rule import Rule, as_hundredths
 from labkit.release.shadow import planned
-from labkit.release.shift import Work, run
+from labkit.release.shift import run
+from labkit.release.work import Work
 
 from ..clocks import ManualClock
 

@@ -18,7 +18,7 @@ from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.objects.watching import Watches
 from labkit.embedded.api.objects.writing import Writing
 from labkit.embedded.api.request import options, responses
-from labkit.embedded.api.request.target import Target, not_allowed, not_offered
+from labkit.embedded.api.request.target import Target, not_allowed
 from labkit.embedded.api.streams import connecting
 from labkit.embedded.api.streams.exec import Exec
 from labkit.embedded.api.streams.logs import Logs
@@ -38,9 +38,9 @@ class Handlers:
 
     def __init__(self, verbs: Verbs, runtime: PodRuntime, gate: Gate) -> None:
         self.verbs = verbs
-        self.watches = Watches(verbs.store)
-        self.proxy = Proxy(verbs, runtime)
         self.webhooks = WebhookCalls(verbs, runtime)
+        self.watches = Watches(verbs.store, self.webhooks)
+        self.proxy = Proxy(verbs, runtime)
         self._lister = Lister(verbs.store)
         self._writing = Writing(verbs)
         self.open_streams = OpenStreams()
@@ -63,7 +63,7 @@ class Handlers:
             return self._reviewed(call, first)
 
     async def _reviewed(self, call: Call, unanswered: Unanswered) -> web.StreamResponse:
-        """The answer to a write that webhooks have a say in: it is done anew with each answer of theirs."""
+        """The answer to what webhooks have a say in: it is done anew with each answer of theirs."""
         while True:
             await self.webhooks.ask(unanswered.questions, call.journal)
             try:
@@ -74,8 +74,6 @@ class Handlers:
 
     def _answer(self, call: Call) -> Answer:
         method, target = call.request.method, call.target
-        if target.is_not_offered:
-            raise not_offered(target)
         if target.subresource:
             return self._subresource(call)
         if target.kind.verbs == MEASURED:
@@ -114,8 +112,8 @@ class Handlers:
     def _list_or_watch(self, call: Call) -> Answer:
         if options.flag(call.query, "watch"):
             return self.watches.stream(call.request, call.presenter, call.query)
-        page = self._lister.page(call.target, call.query)
-        return responses.answer(call.request, call.presenter.page(page), form=call.form)
+        page = self._lister.page(call.target, call.query, call.presenter.converted)
+        return responses.answer_list(call.request, call.presenter.listed(page), form=call.form)
 
     def _subresource(self, call: Call) -> Answer:
         name = call.target.subresource
@@ -130,7 +128,7 @@ class Handlers:
             return self._exec.answer(call)
         if name == "portforward":
             return self._port_forward.answer(call)
-        if name in OF_STATUS and call.request.method == "GET":
+        if name in (*OF_STATUS, "ephemeralcontainers") and call.request.method == "GET":
             return self._get(call)
         return self._subresources.answer(call)
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Protocol
 
-from labkit.embedded.api.admission.webhooks.journal import Journal, Question, Unanswered
+from labkit.embedded.api.admission.webhooks.journal import Asks, Journal, Question, Unanswered
 from labkit.embedded.api.inprocess import InProcessClient
 from labkit.embedded.api.merge.patch import merge_patch
 from labkit.embedded.api.objects.verbs import Written
@@ -22,12 +21,6 @@ from labkit.embedded.objects import Obj, mutable
 
 _EVENTS = ("events", "events.events.k8s.io")
 """What is only told of; nobody is asked about that."""
-
-
-class Asks(Protocol):
-    """Who puts questions to webhooks: :class:`labkit.embedded.api.streams.webhook_calls.WebhookCalls`."""
-
-    async def ask(self, questions: list[Question], journal: Journal) -> None: ...
 
 
 class ReviewedClient(InProcessClient):

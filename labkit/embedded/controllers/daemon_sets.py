@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 
 from labkit.embedded.controllers.daemon_pods import is_of, may_run, new_pod, node_of
 from labkit.embedded.controllers.history import History, digest_of
 from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.readiness import available_in, is_ready
 from labkit.embedded.controllers.runtime import Key
+from labkit.embedded.controllers.stepping import step
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.objects import (
@@ -42,16 +44,7 @@ class DaemonSets:
 
     def reconcile(self, key: Key) -> float | None:
         """One step, then the status."""
-        found = self._client.find(DAEMON_SETS, key[1], key[0])
-        if found is None:
-            return None
-        step = _Step(self._client, self._events, found)
-        try:
-            if not is_terminating(found):
-                step.take()
-        finally:
-            step.write_status()
-        return step.again
+        return step(self._client, DAEMON_SETS, key, partial(_Step, self._client, self._events))
 
 
 class _Step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from labkit.embedded.controllers.replicasets import pod_of
 from labkit.embedded.objects import Obj, annotations_of, condition_of, is_terminating, mutable, name_of
@@ -86,8 +86,8 @@ def failures(pods: list[Obj], job: Obj) -> list[str]:
     return sorted(end for pod in pods if has_failed(pod, job) and (end := ended_at(pod)) > success)
 
 
-def new_pod(job: Obj, index: int | None) -> Obj:
-    """A pod of *job*, not yet created."""
+def new_pod(job: Obj, index: int | None, told: Mapping[str, str] | None = None) -> Obj:
+    """A pod of *job*, not yet created; *told* are annotations of its own."""
     pod = pod_of(job)
     meta = pod["metadata"]
     meta["finalizers"] = [FINALIZER]
@@ -96,6 +96,7 @@ def new_pod(job: Obj, index: int | None) -> Obj:
     meta["generateName"] = f"{name_of(job)}-{index}-"
     for key in ("labels", "annotations"):
         meta[key] = {**(meta.get(key) or {}), INDEX: str(index)}
+    meta["annotations"] |= told or {}
     spec = pod["spec"]
     spec["hostname"] = f"{name_of(job)}-{index}"
     for container in [*spec.get("containers", ()), *spec.get("initContainers", ())]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labkit.embedded.controllers import job_indexes
 from labkit.embedded.controllers.job_pods import (
     has_failed,
     index_of,
@@ -13,8 +14,9 @@ from labkit.embedded.controllers.job_pods import (
     phase,
     shown_indexes,
 )
+from labkit.embedded.controllers.job_policies import verdict
 from labkit.embedded.controllers.readiness import is_ready
-from labkit.embedded.objects import Obj, mutable, timestamp, uid_of
+from labkit.embedded.objects import Obj, is_terminating, mutable, timestamp, uid_of
 
 GOALS = {"FailureTarget": "Failed", "SuccessCriteriaMet": "Complete"}
 """What is decided → what it is called when the last pod is gone."""
@@ -53,6 +55,15 @@ class Tally:
         self._uncounted = {kind: list(held.get(kind) or ()) for kind in _KINDS}
         self.is_indexed = job["spec"].get("completionMode") == "Indexed"
         self._fold()
+        self.failed_indexes = self._failed_indexes()
+        """Those that failed once more than they may; none where that is not limited."""
+        self.waiting: dict[int, Obj] = {}
+        """The pods that failed and are to be replaced by others of their index."""
+
+    def _failed_indexes(self) -> set[int]:
+        if not job_indexes.has_limit(self._job):
+            return set()
+        return self._known("failedIndexes") | job_indexes.failed_of(self._job, self.pods)
 
     def _fold(self) -> None:
         """Those that have lost their finalizer become numbers."""
@@ -65,8 +76,11 @@ class Tally:
 
     def take(self, *, is_failing: bool = False, is_over: bool = False) -> list[Obj]:
         """Write down who is over; they may lose their finalizer. In the end that is who leaves, too."""
+        if job_indexes.has_limit(self._job) and not is_over and not is_terminating(self._job):
+            over = self.completed | self.failed_indexes
+            self.waiting = job_indexes.replaceable(self._job, self.pods, over)
         taken = []
-        for pod in filter(is_tracked, self.pods):
+        for pod in (each for each in self.pods if is_tracked(each) and each not in self.waiting.values()):
             lost = has_failed(pod, self._job) or (is_failing and is_leaving(pod))
             if phase(pod) == "Succeeded":
                 self._note("succeeded", pod)
@@ -78,9 +92,12 @@ class Tally:
         return taken
 
     def _note(self, kind: str, pod: Obj) -> None:
+        if self.is_indexed and not 0 <= index_of(pod) < self._job["spec"]["completions"]:
+            return
         if self.is_indexed and kind == "succeeded":
-            if 0 <= index_of(pod) < self._job["spec"]["completions"]:
-                self.complete({index_of(pod)})
+            self.complete({index_of(pod)})
+        elif kind == "failed" and not verdict(self._job, pod).counts:
+            return
         elif not any(uid_of(pod) in uids for uids in self._uncounted.values()):
             self._uncounted[kind].append(uid_of(pod))
 
@@ -93,9 +110,13 @@ class Tally:
 
     @property
     def completed(self) -> set[int]:
-        """The indexes that have succeeded; those beyond the end don't count any more."""
+        """The indexes that have succeeded."""
+        return self._known("completedIndexes")
+
+    def _known(self, key: str) -> set[int]:
+        """The indexes that the status names; those beyond the end don't count any more."""
         end = self._job["spec"].get("completions") or 0
-        return {each for each in indexes(self.status.get("completedIndexes", "")) if each < end}
+        return {each for each in indexes(self.status.get(key) or "") if each < end}
 
     @property
     def succeeded(self) -> int:
@@ -103,12 +124,15 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        return int(self.status.get("failed", 0)) + len(self._uncounted["failed"])
+        kept = sum(verdict(self._job, pod).counts for pod in self.waiting.values())
+        return int(self.status.get("failed", 0)) + len(self._uncounted["failed"]) + kept
 
     def count(self, pods: list[Obj], active: list[Obj]) -> None:
         """Those that are there."""
         self.status["ready"] = sum(map(is_ready, active))
         self.status["terminating"] = sum(map(is_leaving, pods))
+        if job_indexes.has_limit(self._job):
+            self.status["failedIndexes"] = shown_indexes(self.failed_indexes)
         self.status.pop("active", None)
         if active:
             self.status["active"] = len(active)

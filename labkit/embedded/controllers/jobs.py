@@ -5,18 +5,22 @@ The rules of ``pkg/controller/job`` in Kubernetes. A reconcile is one step: what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from labkit.embedded.controllers import job_indexes
 from labkit.embedded.controllers.job_pods import (
+    ended_at,
     failures,
     index_of,
     is_active,
+    is_leaving,
     is_tracked,
     new_pod,
     restarts,
     seconds_until,
     untracked,
 )
+from labkit.embedded.controllers.job_policies import why_failed, why_succeeded
 from labkit.embedded.controllers.job_status import GOALS, Tally, condition, finished, made
 from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.replicasets import deletion_rank
@@ -62,7 +66,7 @@ class Jobs:
         tally = Tally(job, claim(self._client, "pods", job))
         goal = self._goal_before(job) or self._failure(job, tally)
         taken = tally.take(is_failing=bool(goal and goal["type"] == "FailureTarget"), is_over=bool(goal))
-        goal = goal or self._failure(job, tally)
+        goal = goal or self._failure(job, tally) or self._success_by_policy(job, tally)
         again, trouble = self._act(job, tally, goal)
         goal = goal or self._success(job, tally)
         self._write(job, tally, goal)
@@ -77,6 +81,8 @@ class Jobs:
 
     def _failure(self, job: Obj, tally: Tally) -> Obj | None:
         """Why the job has failed, if it has."""
+        if why := why_failed(job, tally.pods):
+            return made("FailureTarget", "PodFailurePolicy", why)
         spec, limit = job["spec"], job["spec"]["backoffLimit"]
         again = restarts(tally.pods) if _restarts_in_place(spec) else 0
         if tally.failed > limit or (again > 0 and again >= limit):
@@ -86,7 +92,20 @@ class Jobs:
         left = self._time_left(job)
         if left is not None and left <= 0:
             return made("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
+        return self._failure_of_indexes(job, tally)
+
+    def _failure_of_indexes(self, job: Obj, tally: Tally) -> Obj | None:
+        failed, most = len(tally.failed_indexes), job["spec"].get("maxFailedIndexes")
+        if job_indexes.has_limit(job) and most is not None and failed > most:
+            message = "Job has exceeded the specified maximal number of failed indexes"
+            return made("FailureTarget", "MaxFailedIndexesExceeded", message)
+        if failed and failed + len(tally.completed) >= job["spec"]["completions"]:
+            return made("FailureTarget", "FailedIndexes", "Job has failed indexes")
         return None
+
+    def _success_by_policy(self, job: Obj, tally: Tally) -> Obj | None:
+        why = why_succeeded(job, tally.completed) if tally.is_indexed else ""
+        return made("SuccessCriteriaMet", "SuccessPolicy", why) if why else None
 
     def _time_left(self, job: Obj) -> float | None:
         deadline, start = job["spec"].get("activeDeadlineSeconds"), job["status"].get("startTime")
@@ -133,21 +152,32 @@ class Jobs:
         if surplus:
             self._delete(job, surplus)
             return None, None
-        leaving = len(tally.pods) - len(active) if job["spec"].get("podReplacementPolicy") == "Failed" else 0
-        missing = wanted - len(active) - min(leaving, tally.status.get("terminating", 0))
+        leaving = sum(map(is_leaving, tally.pods)) if _replaces_only_failed(job) else 0
+        missing = wanted - len(active) - leaving
         if missing <= 0:
             return None, None
-        failed = failures(tally.pods, job)
-        pause = _FIRST_PAUSE * 2 ** min(len(failed) - 1, 16) if failed else 0.0
-        left = seconds_until(failed[-1], min(pause, _LONGEST_PAUSE)) if failed else 0.0
+        left = 0.0 if job_indexes.has_limit(job) else _pause_after(failures(tally.pods, job))
         if left > 0:
             return left, None
-        return None, self._create(job, _places(job, tally, active, missing))
+        return self._fill(job, tally, _places(job, tally, active, missing))
 
-    def _create(self, job: Obj, places: Sequence[int | None]) -> ApiError | None:
+    def _fill(
+        self, job: Obj, tally: Tally, places: Sequence[int | None]
+    ) -> tuple[float | None, ApiError | None]:
+        """Make the pods whose time has come; when to look again where none's has, and what went wrong."""
+        pauses = {place: _pause_of(tally.waiting.get(place)) for place in places if place is not None}
+        now = [place for place in places if pauses.get(place or 0, 0.0) <= 0]
+        if not now:
+            return min(pauses.values(), default=None), None
+        return None, self._create(job, now, tally.waiting)
+
+    def _create(self, job: Obj, places: Sequence[int | None], failed: Mapping[int, Obj]) -> ApiError | None:
         for place in places:
+            told: dict[str, str] = {}
+            if place is not None and job_indexes.has_limit(job):
+                told = job_indexes.annotations_after(job, failed.get(place))
             try:
-                pod = self._client.create("pods", new_pod(job, place))
+                pod = self._client.create("pods", new_pod(job, place, told))
             except ApiError as error:
                 self._events.event(job, "Warning", "FailedCreate", f"Error creating: {error}")
                 return error
@@ -188,6 +218,25 @@ class Jobs:
             self._events.event(job, "Warning", end["reason"], end["message"])
 
 
+def _replaces_only_failed(job: Obj) -> bool:
+    """Whether a pod that is being deleted must have ended before another takes its place."""
+    return bool(job["spec"].get("podReplacementPolicy") == "Failed")
+
+
+def _pause_after(failed: list[str]) -> float:
+    """The seconds that are left to wait after failures at these times."""
+    return _pause(len(failed), failed[-1]) if failed else 0.0
+
+
+def _pause_of(failed: Obj | None) -> float:
+    """The seconds that are left until *failed*, the last pod of its index, may be replaced."""
+    return _pause(job_indexes.absolute(failed) + 1, ended_at(failed)) if failed else 0.0
+
+
+def _pause(failures: int, last: str) -> float:
+    return seconds_until(last, min(_FIRST_PAUSE * 2 ** min(failures - 1, 16), _LONGEST_PAUSE))
+
+
 def _restarts_in_place(spec: Obj) -> bool:
     return bool(spec["template"]["spec"].get("restartPolicy") == "OnFailure")
 
@@ -219,7 +268,8 @@ def _places(job: Obj, tally: Tally, active: list[Obj], missing: int) -> Sequence
     """The indexes of the pods to make, or as many times none."""
     if not tally.is_indexed:
         return [None] * missing
-    taken = tally.completed | {index_of(pod) for pod in active}
+    leaving = filter(is_leaving, tally.pods) if _replaces_only_failed(job) else ()
+    taken = tally.completed | tally.failed_indexes | {index_of(pod) for pod in (*active, *leaving)}
     return [each for each in range(job["spec"]["completions"]) if each not in taken][:missing]
 
 

@@ -7,12 +7,14 @@ next one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from labkit.embedded.controllers.history import History
 from labkit.embedded.controllers.ownership import claim, keys_of
 from labkit.embedded.controllers.readiness import available_in, is_ready
 from labkit.embedded.controllers.runtime import Key
 from labkit.embedded.controllers.stateful_pods import is_well, new_pod, ordinal, revision_of, start
+from labkit.embedded.controllers.stepping import step
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.objects import (
@@ -43,16 +45,7 @@ class StatefulSets:
 
     def reconcile(self, key: Key) -> float | None:
         """One step, then the status."""
-        found = self._client.find(STATEFUL_SETS, key[1], key[0])
-        if found is None:
-            return None
-        step = _Step(self._client, self._events, found)
-        try:
-            if not is_terminating(found):
-                step.take()
-        finally:
-            step.write_status()
-        return step.again
+        return step(self._client, STATEFUL_SETS, key, partial(_Step, self._client, self._events))
 
 
 class _Step:

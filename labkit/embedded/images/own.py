@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from labkit import images
+from labkit.embedded.images.commands import commands
 from labkit.embedded.images.program import Program
 from labkit.embedded.node.containers.catalogue import Image
 from labkit.errors import UsageError
@@ -48,7 +49,5 @@ def _read(file: Path, found: os.stat_result) -> dict[str, Image]:
 
 
 def _program(image: images.OwnImage) -> Program:
-    name = Path(image.command[0]).name
-    return Program(
-        "a program of yours", image.command, commands={name: image.command[:1]}, directory=image.directory
-    )
+    named = {Path(image.command[0]).name: image.command[:1], **commands("curl", "nslookup")}
+    return Program("a program of yours", image.command, commands=named, directory=image.directory)

@@ -71,6 +71,8 @@ class Program:
         name = word.rpartition("/")[2]
         if name in self.commands:
             return self.commands[name]
+        if self.directory and os.access(self.directory / name, os.X_OK) and (self.directory / name).is_file():
+            return [str(self.directory / name)]
         if "/" in word and os.access(word, os.X_OK) and not Path(word).is_dir():
             return [word]
         found = shutil.which(name, path=HOST_PATH)

@@ -11,8 +11,10 @@ from typing import Any
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 
 from labkit.embedded.mesh import unbindable
-from labkit.embedded.mesh.model import Key, MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.quarantine import objects_by_key
+from labkit.embedded.mesh.resources import Key
 from labkit.embedded.mesh.xds.conversation import Conversation
 from labkit.embedded.mesh.xds.resources import Snapshot
 from labkit.embedded.mesh.xds.server import Stream

@@ -23,9 +23,11 @@ from labkit.embedded.mesh import unbindable
 from labkit.embedded.mesh.connection import Connection, Offer
 from labkit.embedded.mesh.inquiries import PATIENCE, Inquiries
 from labkit.embedded.mesh.istiod_log import IstiodLog
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource, Snapshot
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import node_id, node_type_of, proxy_container_of
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.quarantine import Fault, Quarantine
+from labkit.embedded.mesh.snapshot import Resource, Snapshot
 from labkit.embedded.mesh.xds.conversation import Conversation
 from labkit.embedded.mesh.xds.resources import Compiler
 from labkit.embedded.mesh.xds.server import Stream

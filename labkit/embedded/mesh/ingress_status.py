@@ -5,7 +5,8 @@ from __future__ import annotations
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh import ingresses
 from labkit.embedded.mesh.istiod_log import IstiodLog
-from labkit.embedded.mesh.model import INGRESSES, SERVICES, MeshState
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.resources import INGRESSES, SERVICES
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.status import ApiError
 

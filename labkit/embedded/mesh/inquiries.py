@@ -14,7 +14,10 @@ from typing import Protocol
 
 from labkit.embedded.mesh.connection import Connection, Offer
 from labkit.embedded.mesh.culprits import culprits
-from labkit.embedded.mesh.model import (
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.object_status import RECONCILED
+from labkit.embedded.mesh.quarantine import Fault, is_same, objects_by_key
+from labkit.embedded.mesh.resources import (
     AUTHORIZATION_POLICIES,
     CONFIG_MAPS,
     DESTINATION_RULES,
@@ -27,10 +30,7 @@ from labkit.embedded.mesh.model import (
     TELEMETRIES,
     VIRTUAL_SERVICES,
     Key,
-    MeshState,
 )
-from labkit.embedded.mesh.object_status import RECONCILED
-from labkit.embedded.mesh.quarantine import Fault, is_same, objects_by_key
 from labkit.embedded.objects import Obj, condition_of
 
 _RULES = (ENVOY_FILTERS, VIRTUAL_SERVICES, DESTINATION_RULES)

@@ -17,7 +17,8 @@ from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh import targets
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
-from labkit.embedded.mesh.model import CONFIG_MAPS, Key, MeshState, key_of
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.resources import CONFIG_MAPS, Key, key_of
 from labkit.embedded.mesh.validation import without_effect
 from labkit.embedded.objects import Obj, condition_of, name_of, namespace_of, timestamp
 from labkit.embedded.status import ApiError

@@ -1,9 +1,9 @@
-"""What a translation is made from, and what it makes.
+"""What a translation is made from.
 
 ``translate(state, proxy) -> Snapshot`` (:mod:`labkit.embedded.mesh.translate`) is a pure function.
 Its :class:`MeshState` is built once per change, from plain Kubernetes objects, and then shared by
-the translations for all proxies; everything looked up often is indexed in it, lazily. Its result, a
-:class:`Snapshot`, holds Envoy's resources in proto3 JSON form. No input or output, no protobuf.
+the translations for all proxies; everything looked up often is indexed in it, lazily. No input or
+output, no protobuf.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from labkit.embedded.mesh import ingresses, localities
 from labkit.embedded.mesh.configs import Config, configs_of
@@ -25,6 +24,32 @@ from labkit.embedded.mesh.kubernetes_services import kubernetes_services as read
 from labkit.embedded.mesh.kubernetes_services import with_workloads
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
 from labkit.embedded.mesh.peer_authentications import PeerAuthentications
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.resources import (
+    AUTHORIZATION_POLICIES,
+    CONFIG_MAPS,
+    DESTINATION_RULES,
+    ENDPOINT_SLICES,
+    ENVOY_FILTERS,
+    GATEWAYS,
+    INGRESS_CLASSES,
+    INGRESSES,
+    NODES,
+    PEER_AUTHENTICATIONS,
+    PODS,
+    REQUEST_AUTHENTICATIONS,
+    SECRETS,
+    SERVICE_ENTRIES,
+    SERVICES,
+    SETTINGS,
+    SIDECARS,
+    TELEMETRIES,
+    VIRTUAL_SERVICES,
+    WATCHED,
+    WORKLOAD_ENTRIES,
+    Key,
+    key_of,
+)
 from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.mesh.selected_workloads import SelectedWorkloads
@@ -35,122 +60,6 @@ from labkit.embedded.mesh.telemetries import Telemetries
 from labkit.embedded.mesh.virtual_services import MESH, MeshIndex, VirtualServices
 from labkit.embedded.objects import Obj, has_labels, labels_of, name_of, namespace_of
 from labkit.embedded.open_ports import PortsByPod
-
-Resource: TypeAlias = dict[str, Any]
-"""One Envoy resource in proto3 JSON form, ``@type`` inside every Any (not at the top)."""
-
-SERVICES = "services"
-ENDPOINT_SLICES = "endpointslices.discovery.k8s.io"
-PODS = "pods"
-NODES = "nodes"
-CONFIG_MAPS = "configmaps"
-SECRETS = "secrets"
-GATEWAYS = "gateways.networking.istio.io"
-VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
-DESTINATION_RULES = "destinationrules.networking.istio.io"
-SERVICE_ENTRIES = "serviceentries.networking.istio.io"
-SIDECARS = "sidecars.networking.istio.io"
-ENVOY_FILTERS = "envoyfilters.networking.istio.io"
-WORKLOAD_ENTRIES = "workloadentries.networking.istio.io"
-WORKLOAD_GROUPS = "workloadgroups.networking.istio.io"
-PROXY_CONFIGS = "proxyconfigs.networking.istio.io"
-TELEMETRIES = "telemetries.telemetry.istio.io"
-INGRESSES = "ingresses.networking.k8s.io"
-INGRESS_CLASSES = "ingressclasses.networking.k8s.io"
-PEER_AUTHENTICATIONS = "peerauthentications.security.istio.io"
-REQUEST_AUTHENTICATIONS = "requestauthentications.security.istio.io"
-AUTHORIZATION_POLICIES = "authorizationpolicies.security.istio.io"
-
-WATCHED = (
-    SERVICES,
-    ENDPOINT_SLICES,
-    PODS,
-    NODES,
-    CONFIG_MAPS,
-    SECRETS,
-    GATEWAYS,
-    VIRTUAL_SERVICES,
-    DESTINATION_RULES,
-    SERVICE_ENTRIES,
-    SIDECARS,
-    ENVOY_FILTERS,
-    WORKLOAD_ENTRIES,
-    WORKLOAD_GROUPS,
-    PROXY_CONFIGS,
-    TELEMETRIES,
-    INGRESSES,
-    INGRESS_CLASSES,
-    PEER_AUTHENTICATIONS,
-    REQUEST_AUTHENTICATIONS,
-    AUTHORIZATION_POLICIES,
-)
-"""Resources that a :class:`MeshState` is built from (of ConfigMaps: ``istio`` in ``istio-system``,
-and those that hold certificates)."""
-
-Key: TypeAlias = tuple[str, str, str]
-"""An object: resource, namespace, name."""
-SETTINGS: Key = (CONFIG_MAPS, ROOT_NAMESPACE, CONFIG_MAP)
-"""The mesh-wide settings."""
-
-
-def key_of(resource: str, obj: Obj) -> Key:
-    return resource, namespace_of(obj), name_of(obj)
-
-
-CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
-ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
-LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-ROUTE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
-
-PUSH_ORDER = (CLUSTER, ENDPOINT, LISTENER, ROUTE)
-"""Make before break: what is referred to goes out before what refers to it."""
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """One Envoy that asks for its configuration."""
-
-    id: str
-    """``sidecar~<pod IP>~<pod>.<namespace>~<namespace>.svc.cluster.local``."""
-    kind: Literal["sidecar", "router"]
-    name: str
-    """The pod's name."""
-    namespace: str
-    pod_ip: str
-    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """The pod's labels as the proxy knew them at its start; the state's own pod wins over them."""
-    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-    @classmethod
-    def from_node(cls, node_id: str, metadata: Mapping[str, Any]) -> Proxy:
-        """The proxy that names itself *node_id*; ValueError where that is no Istio node id."""
-        parts = node_id.split("~")
-        if len(parts) != 4 or parts[0] not in ("sidecar", "router") or "." not in parts[2]:
-            raise ValueError(f"{node_id!r} is not the id of an Istio proxy: type~ip~pod.namespace~domain")
-        name, _, namespace = parts[2].rpartition(".")
-        kind: Literal["sidecar", "router"] = "router" if parts[0] == "router" else "sidecar"
-        return cls(node_id, kind, name, namespace, parts[1], dict(metadata.get("LABELS") or {}), metadata)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Everything one proxy shall have: by type, name → resource."""
-
-    clusters: Mapping[str, Resource]
-    endpoints: Mapping[str, Resource]
-    listeners: Mapping[str, Resource]
-    routes: Mapping[str, Resource]
-
-    def of_type(self, type_url: str) -> Mapping[str, Resource]:
-        """The resources of an xDS type URL; KeyError for a type the mesh does not speak."""
-        return dict(zip(PUSH_ORDER, self._by_type(), strict=True))[type_url]
-
-    def _by_type(self) -> tuple[Mapping[str, Resource], ...]:
-        return self.clusters, self.endpoints, self.listeners, self.routes
-
-    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Resource]]]:
-        """(type URL, resources), in push order."""
-        return iter(zip(PUSH_ORDER, self._by_type(), strict=True))
 
 
 class MeshState:

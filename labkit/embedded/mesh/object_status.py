@@ -10,8 +10,8 @@ from typing import Any
 
 from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.istiod_log import IstiodLog
-from labkit.embedded.mesh.model import WATCHED, Key, key_of
 from labkit.embedded.mesh.quarantine import Fault
+from labkit.embedded.mesh.resources import WATCHED, Key, key_of
 from labkit.embedded.objects import Obj, condition_of, timestamp
 from labkit.embedded.status import ApiError
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.embedded.mesh.model import Key, MeshState, key_of
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.resources import Key, key_of
 from labkit.embedded.objects import Obj, annotations_of, labels_of
 
 

@@ -17,16 +17,16 @@ from labkit.embedded.interfaces import Client, WatchEvent
 from labkit.embedded.mesh.configs import configs_of
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, MeshConfig
-from labkit.embedded.mesh.model import (
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.pods import undeclared
+from labkit.embedded.mesh.resources import (
     CONFIG_MAPS,
     NODES,
     PODS,
     REQUEST_AUTHENTICATIONS,
     VIRTUAL_SERVICES,
     WATCHED,
-    MeshState,
 )
-from labkit.embedded.mesh.pods import undeclared
 from labkit.embedded.mesh.security.key_sets import Fetch, KeySets
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.objects import (

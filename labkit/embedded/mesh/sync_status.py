@@ -42,10 +42,10 @@ from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.connection import Connection
 from labkit.embedded.mesh.fleet import Fleet
 from labkit.embedded.mesh.kept import Kept, KeptObjects
-from labkit.embedded.mesh.model import PODS
 from labkit.embedded.mesh.pods import is_running_proxy, node_type_of, proxy_container_of
 from labkit.embedded.mesh.quarantine import Fault
 from labkit.embedded.mesh.registry import Registry
+from labkit.embedded.mesh.resources import PODS
 from labkit.embedded.mesh.xds.conversation import Subscription
 from labkit.embedded.mesh.xds.types import Type
 from labkit.embedded.objects import Obj, is_terminating, name_of, namespace_of

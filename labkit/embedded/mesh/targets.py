@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from labkit.embedded.mesh.model import (
+from labkit.embedded.mesh.resources import (
     AUTHORIZATION_POLICIES,
     ENVOY_FILTERS,
     PODS,

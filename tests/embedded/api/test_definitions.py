@@ -96,14 +96,27 @@ def until(ask: Any, holds: Any) -> Any:
     return answer
 
 
-def test_a_webhook_for_conversion_is_refused_with_what_to_do(api: Api) -> None:
+def test_a_webhook_that_converts(api: Api) -> None:
     made = definition()
     client = {"service": {"name": "s", "namespace": "dev"}}
     hook = {"conversionReviewVersions": ["v1"], "clientConfig": client}
     made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": hook}
-    refused = api.ask("POST", CRDS, made)
-    assert refused.status == 422
-    assert "calls no conversion webhooks; use None" in refused.json["message"]
+    kept = api.ask("POST", CRDS, made)
+    assert (kept.status, kept.warnings) == (201, [])
+    assert kept.json["spec"]["conversion"]["webhook"]["clientConfig"]["service"]["port"] == 443
+
+
+def test_one_that_nobody_can_trust_is_not_served(api: Api) -> None:
+    made = definition()
+    client = {"url": "https://localhost:1", "caBundle": "bm9uZQ=="}
+    hook = {"conversionReviewVersions": ["v1"], "clientConfig": client}
+    made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": hook}
+    assert api.ask("POST", CRDS, made).status == 201
+    path = f"{CRDS}/{made['metadata']['name']}"
+    found = until(lambda: api.get(path), lambda obj: len(obj["status"]["conditions"] or ()) == 2)
+    reasons = [each["reason"] for each in found["status"]["conditions"]]
+    assert reasons == ["NoConflicts", "InvalidCABundle"]
+    assert api.ask("GET", CARTS).status == 404
 
 
 def test_kinds_that_the_mesh_does_not_follow_say_so(api: Api) -> None:
@@ -175,4 +188,22 @@ def test_what_was_defined_is_there_after_a_restart(tmp_path: Path) -> None:
     store, client = opened(tmp_path)
     assert not store.notes, store.notes[0]
     assert client.get(f"carts.{GROUP}", "mine", "dev")["kind"] == "Cart"
+    store.close()
+
+
+def test_what_was_stored_in_another_version_is_there_after_a_restart(tmp_path: Path) -> None:
+    crds = "customresourcedefinitions.apiextensions.k8s.io"
+    store, client = opened(tmp_path)
+    client.create("namespaces", {"metadata": {"name": "dev"}})
+    defined = client.create(crds, definition())
+    client.create(f"carts.{GROUP}", {**cart(), "metadata": {"name": "mine", "namespace": "dev"}})
+    old = defined["spec"]["versions"][0]
+    versions = [{**old, "storage": False}, {**old, "name": "v2"}]
+    client.update(
+        crds, {**client.get(crds, f"carts.{GROUP}"), "spec": {**defined["spec"], "versions": versions}}
+    )
+    store.close()
+    store, client = opened(tmp_path)
+    assert not store.notes, store.notes[0]
+    assert client.get(f"carts.{GROUP}", "mine", "dev")["apiVersion"] == f"{GROUP}/v1"
     store.close()

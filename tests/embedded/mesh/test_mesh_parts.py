@@ -5,8 +5,8 @@ import pytest
 from labkit.embedded.mesh.durations import proto, seconds
 from labkit.embedded.mesh.hosts import intersection, most_specific, resolve
 from labkit.embedded.mesh.mesh_config import MeshConfig, MeshConfigError
-from labkit.embedded.mesh.model import Proxy
 from labkit.embedded.mesh.pods import node_id
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import kubernetes_protocol
 
 

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from labkit.embedded.mesh.model import VIRTUAL_SERVICES, MeshState
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.resources import VIRTUAL_SERVICES
 from labkit.embedded.mesh.translate import translate
 
 TOWN = """

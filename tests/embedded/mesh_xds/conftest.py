@@ -20,7 +20,7 @@ from labkit.embedded.cluster.network import claim_block
 from labkit.embedded.interfaces import Launch
 from labkit.embedded.mesh.bootstrap import proxy_command
 from labkit.embedded.mesh.control_plane import ControlPlane
-from labkit.embedded.mesh.model import Snapshot
+from labkit.embedded.mesh.snapshot import Snapshot
 from labkit.embedded.store import Store
 
 from .town import Town

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from labkit.embedded.mesh.fleet import _confirmed
-from labkit.embedded.mesh.model import Proxy
+from labkit.embedded.mesh.proxy import Proxy
 
 
 def states(page):

@@ -13,6 +13,7 @@ from labkit.embedded.api.kinds.services import allocation
 from labkit.embedded.interfaces import TcpAddress
 from labkit.embedded.node.network import dns
 from labkit.embedded.node.network.dns import AskHost
+from labkit.embedded.node.network.kube_proxy import KubeProxy
 from labkit.embedded.objects import Obj
 
 
@@ -113,20 +114,20 @@ def test_host_aliases_come_first(client: InProcessClient) -> None:
 def test_a_cluster_ip_leads_to_a_ready_endpoint(client: InProcessClient) -> None:
     address = service(client, "b")["spec"]["clusterIP"]
     endpoints(client, "b", {"127.42.0.2": True, "127.42.0.4": False}, port=8083)
-    assert dns.endpoint(client, address, 80) == TcpAddress("127.42.0.2", 8083)
-    assert dns.endpoint(client, address, 81) == "refused"
+    assert KubeProxy(client).way(address, 80) == TcpAddress("127.42.0.2", 8083)
+    assert KubeProxy(client).way(address, 81) == "refused"
 
 
 def test_a_cluster_ip_without_endpoints_or_service_is_refused(client: InProcessClient) -> None:
     address = service(client, "b")["spec"]["clusterIP"]
-    assert dns.endpoint(client, address, 80) == "refused"
-    assert dns.endpoint(client, "127.10.255.254", 80) == "refused"
+    assert KubeProxy(client).way(address, 80) == "refused"
+    assert KubeProxy(client).way("127.10.255.254", 80) == "refused"
 
 
 def test_services_keep_the_addresses_of_an_older_cluster(
     client: InProcessClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert dns.endpoint(client, "10.43.9.9", 80) == "direct"  # somebody's, as long as no Service is there
+    assert KubeProxy(client).way("10.43.9.9", 80) == "direct"  # somebody's, as long as no Service is there
     with monkeypatch.context() as before:
         before.setattr(allocation, "SERVICE_NETWORK", FORMER_SERVICE_NETWORK)
         before.setattr(bootstrap, "API_SERVICE_IP", "10.43.0.1")
@@ -137,11 +138,11 @@ def test_services_keep_the_addresses_of_an_older_cluster(
     assert address.startswith("10.43.")
     assert ask(client, "b") == [address]
     endpoints(client, "b", {"127.42.0.2": True})
-    assert dns.endpoint(client, address, 80) == TcpAddress("127.42.0.2", 8082)
-    assert dns.endpoint(client, "10.43.9.9", 80) == "refused"
+    assert KubeProxy(client).way(address, 80) == TcpAddress("127.42.0.2", 8082)
+    assert KubeProxy(client).way("10.43.9.9", 80) == "refused"
     assert service(client, "new")["spec"]["clusterIP"].startswith("127.10.")
 
 
 def test_other_addresses_are_left_alone(client: InProcessClient) -> None:
-    assert dns.endpoint(client, "127.42.0.2", 8082) == "direct"
-    assert dns.endpoint(client, "93.184.216.34", 80) == "direct"
+    assert KubeProxy(client).way("127.42.0.2", 8082) == "direct"
+    assert KubeProxy(client).way("93.184.216.34", 80) == "direct"

@@ -334,16 +334,6 @@ async def test_probes_that_break_are_told_of(node: Node, monkeypatch: pytest.Mon
     assert container(node.client.get("pods", "s", "default"))["ready"] is False
 
 
-async def test_an_unsupported_probe_is_said_and_passes(node: Node) -> None:
-    spec = pod("s", "test/sleep")
-    spec["spec"]["containers"][0]["readinessProbe"] = {"grpc": {"port": 9}}
-    node.client.create("pods", spec)
-    await node.ready("s")
-    assert dict(node.events("s"))["ProbeWarning"] == (
-        "Readiness probe: grpc is not supported here; counted as passed"
-    )
-
-
 async def test_a_port_that_is_where_another_was_moved_is_said(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,6 +437,23 @@ async def test_the_node_is_ready(node: Node) -> None:
     assert found["status"]["nodeInfo"]["kubeletVersion"] == "v1.34.2+labkit"
     assert "node-role.kubernetes.io/master" in found["metadata"]["labels"]
     assert node.client.get("leases.coordination.k8s.io", "labkit", "kube-node-lease")
+
+
+async def test_what_is_entered_in_the_nodes_capacity_is_offered(node: Node) -> None:
+    async def offered(wanted: str | None) -> None:
+        async with asyncio.timeout(20):
+            async for event in node.client.watch("nodes"):
+                found = event.object.get("status", {}).get("allocatable", {})
+                if found and found.get("example.com/dongle") == wanted:
+                    return
+
+    await offered(None)
+    capacity: dict[str, str | None] = {"example.com/dongle": "2"}
+    node.client.patch("nodes", "labkit", "", {"status": {"capacity": capacity}}, subresource="status")
+    await offered("2")
+    capacity["example.com/dongle"] = None
+    node.client.patch("nodes", "labkit", "", {"status": {"capacity": capacity}}, subresource="status")
+    await offered(None)
 
 
 async def test_after_a_restart_of_the_daemon_everything_is_started_anew(

@@ -25,7 +25,10 @@ _FAILURE, _MATCH = ("Fail", "Ignore"), ("Equivalent", "Exact")
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 _ACTIONS = ("Audit", "Deny", "Warn")
 _NOT_FOUND = ("Deny", "Allow")
+_MOST_ANNOTATIONS = 20
 _UNSET = "<unset>"
+_NO_LOG = "spec.auditAnnotations: there is no audit log in this lab: they are worked out, and written nowhere"
+_NOT_TOLD = "spec.validationActions: there is no audit log in this lab: what Audit would write is not kept"
 
 
 def _default(obj: Obj) -> None:
@@ -62,6 +65,31 @@ def _validate_policy(causes: Causes, obj: Obj, _old: Obj | None) -> None:
         _expression(causes, f"spec.variables[{index}].expression", each.get("expression") or "")
     for index, each in enumerate(spec.get("validations") or ()):
         _validation(causes, f"spec.validations[{index}]", each)
+    _annotations(causes, "spec.auditAnnotations", obj["metadata"].get("name", ""), spec)
+
+
+def _annotations(causes: Causes, at: str, policy: str, spec: Obj) -> None:
+    given = spec.get("auditAnnotations") or []
+    if len(given) > _MOST_ANNOTATIONS:
+        causes.invalid(at, given, f"must not have more than {_MOST_ANNOTATIONS} auditAnnotations")
+    seen: set[str] = set()
+    for index, each in enumerate(given):
+        key, text = each.get("key") or "", each.get("valueExpression") or ""
+        place = f"{at}[{index}]"
+        causes.invalid_each(f"{place}.key", f"{policy}/{key}", names.qualified_name(f"{policy}/{key}"))
+        missing = "valueExpression is not specified"
+        check_expression(causes, f"{place}.valueExpression", text, VARIABLES, missing)
+        if key in seen:
+            causes.duplicate(f"{place}.key", key)
+        seen.add(key)
+
+
+def _policy_warnings(obj: Obj, _old: Obj | None) -> list[str]:
+    return [_NO_LOG] if obj["spec"].get("auditAnnotations") else []
+
+
+def _binding_warnings(obj: Obj, _old: Obj | None) -> list[str]:
+    return [_NOT_TOLD] if "Audit" in (obj["spec"].get("validationActions") or ()) else []
 
 
 def _constraints(causes: Causes, at: str, found: Obj | None) -> None:
@@ -186,6 +214,7 @@ ADMISSION_POLICIES = (
         zero={"status": {}},
         prepare_create=_new_policy,
         validate=_validate_policy,
+        warnings=_policy_warnings,
     ),
     Kind(
         _type("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
@@ -197,5 +226,6 @@ ADMISSION_POLICIES = (
         ),
         default=_default,
         validate=_validate_binding,
+        warnings=_binding_warnings,
     ),
 )

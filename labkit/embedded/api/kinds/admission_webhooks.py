@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from labkit.embedded.api.kinds.common import meta, names
+from labkit.embedded.api.kinds.common import meta, names, webhook_clients
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column
 from labkit.embedded.api.kinds.common.fill import fill
@@ -15,7 +15,7 @@ from labkit.embedded.objects import Obj
 
 VARIABLES = ("object", "oldObject", "request")
 """Of the expressions that say which writes a webhook is asked about; ``authorizer`` is not there."""
-_REVIEWS = ("v1", "v1beta1")
+_NO_VERSION = f"must specify one of {', '.join(webhook_clients.REVIEWS)}"
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _LONGEST = 30
@@ -47,7 +47,8 @@ def _validate(causes: Causes, obj: Obj, _old: Obj | None) -> None:
             meta.selector(causes, f"{at}.{key}", hook[key])
         _reinvocation(causes, at, hook)
         _client(causes, f"{at}.clientConfig", hook.get("clientConfig") or {})
-        _versions(causes, f"{at}.admissionReviewVersions", hook.get("admissionReviewVersions") or [])
+        versions = hook.get("admissionReviewVersions") or []
+        webhook_clients.check_versions(causes, f"{at}.admissionReviewVersions", versions, _NO_VERSION)
         check_conditions(causes, f"{at}.matchConditions", hook.get("matchConditions") or (), VARIABLES)
         if name and name in seen:
             causes.duplicate(f"{at}.name", name)
@@ -106,30 +107,9 @@ def _client(causes: Causes, at: str, client: Obj) -> None:
     if (service is None) == (url is None):
         causes.required(at, "exactly one of url or service is required")
     elif service is not None:
-        for key in ("name", "namespace"):
-            if not service.get(key):
-                causes.required(f"{at}.service.{key}", f"service {key} is required")
-        if names.port_number(service["port"]):
-            detail = f"port is not valid: {names.PORT_RANGE}"
-            causes.invalid(f"{at}.service.port", service["port"], detail)
-    elif not str(url).startswith("https://"):
-        detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
-        causes.invalid(f"{at}.url", str(url).partition("://")[0], detail)
-
-
-def _versions(causes: Causes, at: str, versions: list[str]) -> None:
-    if not versions:
-        causes.required(at, "must specify one of v1, v1beta1")
-        return
-    seen: set[str] = set()
-    for index, each in enumerate(versions):
-        if each in seen:
-            causes.invalid(f"{at}[{index}]", each, "duplicate version")
-        else:
-            causes.invalid_each(f"{at}[{index}]", each, names.dns_1035_label(each))
-        seen.add(each)
-    if not seen & set(_REVIEWS):
-        causes.invalid(at, versions, "must include at least one of v1, v1beta1")
+        webhook_clients.check_service(causes, f"{at}.service", service)
+    else:
+        webhook_clients.check_url(causes, f"{at}.url", str(url))
 
 
 def _configuration(kind: str) -> Kind:

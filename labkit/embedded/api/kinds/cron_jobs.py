@@ -10,7 +10,8 @@ from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row, wide
 from labkit.embedded.api.kinds.common.durations import since
 from labkit.embedded.api.kinds.common.fill import fill
-from labkit.embedded.api.kinds.jobs import check_spec, not_acted_on
+from labkit.embedded.api.kinds.job_policies import default_failure_policy
+from labkit.embedded.api.kinds.jobs import check_spec
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.pods import TEMPLATE
 from labkit.embedded.api.kinds.pods.defaults import default_template
@@ -34,6 +35,7 @@ def _default(obj: Obj) -> None:
     template = job.setdefault("spec", {}).setdefault("template", {})
     template.setdefault("metadata", {})
     default_template(job["spec"])
+    default_failure_policy(job["spec"])
 
 
 def _prepare_create(_: Store, obj: Obj) -> None:
@@ -103,8 +105,7 @@ def _check_template(causes: Causes, spec: Obj) -> None:
 def _warnings(obj: Obj, old: Obj | None) -> list[str]:
     problems = names.dns_label(name_of(obj)) if old is None else []
     used = "this is used in Pod names and hostnames, which can result in surprising behavior"
-    said = [f"metadata.name: {used}; a DNS label is recommended: [{' '.join(problems)}]"] if problems else []
-    return [*said, *not_acted_on("spec.jobTemplate.spec", obj["spec"]["jobTemplate"]["spec"])]
+    return [f"metadata.name: {used}; a DNS label is recommended: [{' '.join(problems)}]"] if problems else []
 
 
 def _of_containers(key: str) -> Column:

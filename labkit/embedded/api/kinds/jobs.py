@@ -9,6 +9,11 @@ from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.columns import AGE, NAME, Column, Row, wide
 from labkit.embedded.api.kinds.common.durations import human_duration, parse_time
 from labkit.embedded.api.kinds.common.fill import fill
+from labkit.embedded.api.kinds.job_policies import (
+    check_failure_policy,
+    check_success_policy,
+    default_failure_policy,
+)
 from labkit.embedded.api.kinds.kind import Kind
 from labkit.embedded.api.kinds.pods import TEMPLATE
 from labkit.embedded.api.kinds.pods.defaults import default_template
@@ -33,7 +38,6 @@ _COUNTS = (
 _MOST_AT_ONCE = 100_000
 _UNLIMITED = 2**31 - 1
 _FIXED = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
-_NOT_ACTED_ON = ("podFailurePolicy", "successPolicy", "backoffLimitPerIndex")
 _OF_A_SUSPENDED = ("nodeSelector", "tolerations", "schedulingGates")
 """What may change in the template of a job that never started, beside its labels and annotations."""
 
@@ -41,6 +45,7 @@ _OF_A_SUSPENDED = ("nodeSelector", "tolerations", "schedulingGates")
 def _default(job: Obj) -> None:
     spec = job.setdefault("spec", {})
     default_template(spec)
+    default_failure_policy(spec)
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
     limit = 6 if spec.get("backoffLimitPerIndex") is None else _UNLIMITED
@@ -127,6 +132,9 @@ def check_spec(causes: Causes, at: str, spec: Obj) -> None:
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         causes.required(f"{at}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
     _check_mode(causes, at, spec)
+    check_failure_policy(causes, f"{at}.podFailurePolicy", spec)
+    if spec.get("completionMode") == INDEXED:
+        check_success_policy(causes, f"{at}.successPolicy", spec)
     replaced = spec.get("podReplacementPolicy")
     allowed = _REPLACEMENTS[:1] if spec.get("podFailurePolicy") is not None else _REPLACEMENTS
     if replaced is not None and replaced not in allowed:
@@ -205,14 +213,7 @@ def _template_then(spec: Obj, old: Obj) -> Obj:
 def _warnings(job: Obj, _old: Obj | None) -> list[str]:
     problems = names.dns_label(name_of(job))
     used = "this is used in Pod names and hostnames, which can result in surprising behavior"
-    said = [f"metadata.name: {used}; a DNS label is recommended: [{' '.join(problems)}]"] if problems else []
-    return [*said, *not_acted_on("spec", job["spec"])]
-
-
-def not_acted_on(at: str, spec: Obj) -> list[str]:
-    """What a ``JobSpec`` asks for and the lab's controller leaves undone."""
-    found = (key for key in _NOT_ACTED_ON if spec.get(key) is not None)
-    return [f"{at}.{key}: kept, but not acted on in this lab" for key in found]
+    return [f"metadata.name: {used}; a DNS label is recommended: [{' '.join(problems)}]"] if problems else []
 
 
 class JobRow(Row):

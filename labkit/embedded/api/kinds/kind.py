@@ -69,6 +69,8 @@ class Kind:
     """Adds what is wrong with a complete object, which replaces the old one if there is one."""
     validate_status: Callable[[Causes, Obj, Obj | None, str], None] = _any_part
     """As :attr:`validate`, of what a write by way of the subresource so named can break beside metadata."""
+    parts: Mapping[str, Callable[[Obj, Obj], Obj]] = field(default_factory=dict)
+    """By subresource, of those that write a part of the spec: the old object with that part of a new one."""
     name_problems: Callable[[str], list[str]] = names.dns_subdomain
     """What is wrong with a name."""
     begin_deletion: Callable[[Obj], None] = _no_defaults

@@ -91,7 +91,8 @@ class _Apply:
     ) -> None:
         self.type, self.schema, self.live, self.config, self.now = type_, schema, live, config, now
         self.api_version = type_.api_version(version)
-        self.hidden = hidden_fields(type_, subresource)
+        self.hidden = hidden_fields(type_, subresource, version)
+        self.kind = catalogue.of(type_, version if type_.custom else "")
 
     def run(self, applier: Manager, force: bool) -> Obj:
         managers = self._known_managers()
@@ -167,7 +168,7 @@ class _Apply:
         result, _ = prune(copy.deepcopy(merged), self.schema, custom=self.type.custom)
         if applier.name == "kubectl" and LAST_APPLIED in annotations_of(result):
             result["metadata"]["annotations"][LAST_APPLIED] = golang.compact(self.config) + "\n"
-        catalogue.of(self.type).default(result)
+        self.kind.default(result)
         return with_managers(result, self.live, managers)
 
 
@@ -178,11 +179,13 @@ def track_update(
     manager: str,
     *,
     api_version: str = "",
+    version: str = "",
     subresource: str = "",
     now: dt.datetime | None = None,
 ) -> Obj:
     """*new* (a create, update or patch of *old*) with its ``managedFields`` brought up to date.
 
+    Both are in *version* of *type_* (the stored one where it is empty).
     *new* may carry ``managedFields`` of its own: a client may edit them, or clear them with an empty
     list. *old* is not changed; *new* is, and returned.
     """
@@ -194,10 +197,10 @@ def track_update(
     managers = (managed.read(given) if not subresource else {}) or managed.read(kept)
     if old is not None and not managers:
         return new
-    schema = schema_of(type_, type_.storage_version)
+    schema = schema_of(type_, version)
     before = _unmanaged(old) if old is not None else zero_object(type_)
     try:
-        change = compare(before, new, schema).without(hidden_fields(type_, subresource))
+        change = compare(before, new, schema).without(hidden_fields(type_, subresource, version))
     except ValueError:  # a keyed list has an item without its key: nobody's fields can be told apart
         return new
     writer = Manager(manager or "unknown", "Update", subresource, api_version or new["apiVersion"])
@@ -227,13 +230,13 @@ def _unmanaged(obj: Obj) -> Obj:
     return {**obj, "metadata": meta}
 
 
-def hidden_fields(type_: ResourceType, subresource: str) -> tuple[Path, ...]:
+def hidden_fields(type_: ResourceType, subresource: str, version: str = "") -> tuple[Path, ...]:
     """The fields a write through this door can't change, and so can't own."""
     if not type_.subresource("status"):
         return ()
     if subresource not in OF_STATUS:
         return (("f:status",),)
-    fields = schema_of(type_, type_.storage_version)["properties"]
+    fields = schema_of(type_, version)["properties"]
     top = tuple((f"f:{name}",) for name in fields if name not in ("status", "metadata"))
     kept = catalogue.of(type_).metadata_of_status
     metadata = (_METADATA,) if type_.custom else tuple((*_METADATA, f"f:{each}") for each in kept)

@@ -31,7 +31,7 @@ class Call:
     content_type: str = JSON
     """Of the body: never protobuf, which has been turned into JSON."""
     journal: Journal = field(default_factory=Journal)
-    """What webhooks have said to the write that is asked for."""
+    """What webhooks have said to what is asked for."""
 
     @property
     def user_agent(self) -> str:
@@ -45,7 +45,7 @@ class Call:
 
     @cached_property
     def presenter(self) -> Presenter:
-        return Presenter.of(self.target, self.form, self.query.get("includeObject", ""))
+        return Presenter.of(self.target, self.form, self.query.get("includeObject", ""), self.journal)
 
     def write_options(self, verb: str) -> options.WriteOptions:
         """*verb* is Create, Update or Patch."""

@@ -1,8 +1,9 @@
 """Objects between the version a client speaks and the one they are stored in.
 
-Versions of a custom kind have the fields that both know; what a later definition has made of a kind is seen
-in what was stored before it, too. Definitions are stored with their schemas packed. Events
-are served by two groups with different field names and stored once, in their core/v1 form.
+Versions of a custom kind have the fields that both know (but see :mod:`.conversions`); what a later
+definition has made of a kind is seen in what was stored before it, too. Definitions are stored with their
+schemas packed. Events are served by two groups with different field names and stored once, in their core/v1
+form.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def from_storage(obj: Obj, type_: ResourceType, version: str = "") -> Obj:
     if type_.name == crds.RESOURCE:
         return _whole(obj)
     if type_.custom and not _is_plain(type_):
-        return _seen_by(obj, type_, version or type_.storage_version)
+        return seen_by(obj, type_, version or type_.storage_version)
     if obj.get("apiVersion") == api_version:
         return obj
     renamed = obj if type_.stored_as == type_.name else _renamed(obj, _NEW_NAMES)
@@ -63,7 +64,7 @@ def _is_plain(type_: ResourceType) -> bool:
     return found
 
 
-def _seen_by(obj: Obj, type_: ResourceType, version: str) -> Obj:
+def seen_by(obj: Obj, type_: ResourceType, version: str) -> Obj:
     """*obj* with the fields of *version* and its defaults."""
     made = {**mutable(obj), "apiVersion": type_.api_version(version)}
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-from labkit.embedded.api.objects.convert import from_storage
+from labkit.embedded.api.admission.webhooks.journal import Journal
+from labkit.embedded.api.objects import conversions
 from labkit.embedded.api.objects.listing import Page
 from labkit.embedded.api.objects.table import Include, partial_metadata, partial_metadata_list, to_table
 from labkit.embedded.api.request.negotiation import Form
+from labkit.embedded.api.request.responses import Listed
 from labkit.embedded.api.request.target import Target
 from labkit.embedded.objects import Obj
 
@@ -23,14 +26,21 @@ class Presenter:
     target: Target
     form: Form
     include: Include = "Metadata"
+    journal: Journal = field(default_factory=Journal)
+    """What webhooks have said to the request: the kind's own may have to convert what is shown."""
 
     @classmethod
-    def of(cls, target: Target, form: Form, include: str) -> Presenter:
+    def of(cls, target: Target, form: Form, include: str, journal: Journal) -> Presenter:
         known = include if include in _INCLUDES else "Metadata"
-        return cls(target, form, cast(Include, known))
+        return cls(target, form, cast(Include, known), journal)
+
+    def converted(self, objects: Sequence[Obj]) -> list[Obj]:
+        """*objects* in the version of the request, as far as a webhook has to do it; Unanswered, ApiError."""
+        return conversions.converted(objects, self.target.kind, self.target.version, self.journal)
 
     def object(self, obj: Obj) -> Obj:
         """One object."""
+        (obj,) = self.converted([obj])
         if self.form.projection == "Table":
             return self._table([obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")})
         if self.form.projection:
@@ -39,22 +49,32 @@ class Presenter:
 
     def page(self, page: Page) -> Obj:
         """A list."""
+        return self.listed(page).whole()
+
+    def listed(self, page: Page) -> Listed:
+        """A list whose items are made as they are asked for."""
+        objects = self.converted(page.objects)
+        make, head = self._item, self._list(page.metadata)
         if self.form.projection == "Table":
-            return self._table(page.objects, page.metadata)
-        if self.form.projection:
-            return self._meta_version(partial_metadata_list(page.objects, page.metadata))
-        return {
-            "kind": self.target.kind.list_kind,
-            "apiVersion": self.target.api_version,
-            "metadata": page.metadata,
-            "items": [self._item(obj) for obj in page.objects],
-        }
+            make, head = self._row, self._table([], page.metadata)
+        elif self.form.projection:
+            make, head = partial_metadata, self._meta_version(partial_metadata_list([], page.metadata))
+        return Listed(head, map(make, objects), len(objects))
+
+    def _list(self, metadata: Obj) -> Obj:
+        kind = self.target.kind.list_kind
+        return {"kind": kind, "apiVersion": self.target.api_version, "metadata": metadata, "items": []}
+
+    def _row(self, obj: Obj) -> Obj:
+        row: Obj = self._table([obj], {}, headers=False)["rows"][0]
+        return row
 
     def event(self, obj: Obj, first: bool) -> Obj:
         """The object of a watch event; only the *first* Table of a stream has its headers."""
         if self.form.projection != "Table":
             return self.object(obj)
-        return self._table([obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}, headers=first)
+        metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+        return self._table(self.converted([obj]), metadata, headers=first)
 
     def bookmark(self, metadata: Obj) -> Obj:
         """The object of a BOOKMARK event."""
@@ -66,7 +86,7 @@ class Presenter:
 
     def in_version(self, obj: Obj) -> Obj:
         """*obj* in the version of the request."""
-        return from_storage(obj, self.target.kind, self.target.version)
+        return conversions.in_version([obj], self.target.kind, self.target.version, self.journal)[0]
 
     def _item(self, obj: Obj) -> Obj:
         """In a list of built-in kinds only the list says which kind it is."""

@@ -32,21 +32,29 @@ def check(registry: Registry, resource: str, obj: Obj) -> None:
     kind = registry.get(resource)
     if kind is None or not kind.persisted or kind.stored_as != resource:
         raise ValueError(f"there is no resource type {resource}")
-    given = (obj.get("apiVersion"), obj.get("kind"))
-    if given != (kind.api_version(), kind.kind):
-        raise ValueError(f"it is a {given[1]} of {given[0]}")
-    prune(_looked_at(resource, obj), schema_of(kind), custom=kind.custom)
+    version = _version(kind, obj)
+    prune(_looked_at(resource, obj), schema_of(kind, version), custom=kind.custom)
     for key in _OWN:
         if not obj["metadata"].get(key):
             raise ValueError(f"metadata.{key} is missing")
-    _check_form(kind, obj)
+    _check_form(kind, obj, version)
     if resource == crds.RESOURCE and not naming.is_refused(obj) and (custom := type_of(obj)):
         registry.add(custom)  # what is stored of its kind comes next
 
 
-def _check_form(kind: ResourceType, obj: Obj) -> None:
+def _version(kind: ResourceType, obj: Obj) -> str:
+    """The version it is stored in: a custom kind's may have been another one when it was written."""
+    versions = [each["name"] for each in kind.definition["versions"]] if kind.custom else [""]
+    for each in versions:
+        if (obj.get("apiVersion"), obj.get("kind")) == (kind.api_version(each), kind.kind):
+            return each
+    raise ValueError(f"it is a {obj.get('kind')} of {obj.get('apiVersion')}")
+
+
+def _check_form(kind: ResourceType, obj: Obj, version: str) -> None:
     try:
-        causes = [cause for cause in validate(_looked_at(kind.name, obj), kind, obj) if cause[1] in _FORM]
+        found = validate(_looked_at(kind.name, obj), kind, obj, version=version)
+        causes = [cause for cause in found if cause[1] in _FORM]
     except (AttributeError, LookupError, TypeError) as error:
         raise ValueError(f"it can't be validated: {error!r}") from error
     if causes:

@@ -1,4 +1,4 @@
-"""``status``, ``approval``, ``scale``, ``finalize``, ``eviction`` and ``token``."""
+"""``status``, ``approval``, ``ephemeralcontainers``, ``scale``, ``finalize``, ``eviction`` and ``token``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.embedded.api.merge import patch
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.evictions import evict
 from labkit.embedded.api.objects.verbs import Verbs
-from labkit.embedded.api.objects.writing import Writing, decoded_body, tracker
+from labkit.embedded.api.objects.writing import Writing, decoded_body, target_version, tracker
 from labkit.embedded.api.request import responses
 from labkit.embedded.api.request.decode import Decoded
 from labkit.embedded.api.request.options import WriteOptions, delete_options
@@ -35,6 +35,8 @@ class Subresources:
         self._methods: dict[tuple[str, str], Callable[[Call], web.Response]] = {
             **{(name, "PUT"): writing.update for name in OF_STATUS},
             **{(name, "PATCH"): writing.patch for name in OF_STATUS},
+            ("ephemeralcontainers", "PUT"): writing.update,
+            ("ephemeralcontainers", "PATCH"): writing.patch,
             ("scale", "GET"): self._get_scale,
             ("scale", "PUT"): self._put_scale,
             ("scale", "PATCH"): self._patch_scale,
@@ -51,7 +53,8 @@ class Subresources:
         return method(call)
 
     def _current(self, call: Call) -> Obj:
-        return self._verbs.get(call.target.kind.name, call.target.name, call.target.namespace)
+        found = self._verbs.get(call.target.kind.name, call.target.name, call.target.namespace)
+        return _shown(call, found)
 
     def _get_scale(self, call: Call) -> web.Response:
         return responses.answer(call.request, self._scale(call, self._current(call)), form=call.form)
@@ -107,10 +110,11 @@ class Subresources:
             dry_run=chosen.dry_run,
             track=tracker(call, chosen),
             user=call.requester.user,
+            version=target_version(call),
             journal=call.journal,
         )
         said = [*decoded.warnings, *written.warnings]
-        scale = self._scale(call, written.object)
+        scale = self._scale(call, _shown(call, written.object))
         return responses.answer(call.request, scale, form=call.form, warnings=said)
 
     def _finalize(self, call: Call) -> web.Response:
@@ -134,6 +138,11 @@ class Subresources:
         request = decoded_body(call, "Ignore", kind="TokenRequest").object
         value = self._tokens.answer(account, request)
         return responses.answer(call.request, value, form=call.form, status=201)
+
+
+def _shown(call: Call, obj: Obj) -> Obj:
+    """A stored *obj* in the version whose definition says where its number stands."""
+    return call.presenter.in_version(obj) if call.target.kind.custom else obj
 
 
 def scale_of(obj: Obj) -> Obj:

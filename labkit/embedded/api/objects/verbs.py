@@ -17,7 +17,7 @@ from labkit.embedded.api.admission.webhooks.journal import Journal
 from labkit.embedded.api.admission.webhooks.reviewer import Reviewer
 from labkit.embedded.api.kinds import catalogue, validation
 from labkit.embedded.api.kinds.kind import Kind
-from labkit.embedded.api.objects import deletion, metadata, strategy
+from labkit.embedded.api.objects import conversions, deletion, metadata, strategy
 from labkit.embedded.api.request.options import DeleteOptions
 from labkit.embedded.api.types.decoding import prune
 from labkit.embedded.api.types.registry import Registry
@@ -86,7 +86,8 @@ class Verbs:
     ) -> Written:
         """Create *obj* (it becomes the server's own: pass a private copy), by the rules of *version*."""
         kind = self.type_of(resource)
-        obj = _typed(kind, obj)
+        version = _spoken(kind, obj, version)
+        obj = _typed(kind, obj, version)
         metadata.check_identity(kind, obj, "", namespace)
         self._check_namespace(kind, obj)
         metadata.fill_new(kind, obj)
@@ -98,10 +99,10 @@ class Verbs:
         validation.check(obj, kind, version=version)
         warnings += catalogue.of(kind, version).warnings(obj, None)
         warnings += self._judge(write, obj)
-        obj = _as_stored(kind, obj, version)
         if self.store.get(kind.stored_as, name_of(obj), namespace_of(obj)):
             raise already_exists(kind.name, name_of(obj))
         obj = track(obj, None) if track else obj
+        obj = _as_stored(write, obj)
         return Written(obj if dry_run else self.store.put(kind.stored_as, obj), warnings)
 
     def update(
@@ -120,10 +121,12 @@ class Verbs:
     ) -> Written:
         """Replace an object by *obj* (a private copy), or only its status, by the rules of *version*."""
         kind = self.type_of(resource)
-        obj = _typed(kind, obj)
+        version = _spoken(kind, obj, version)
+        obj = _typed(kind, obj, version)
         metadata.check_identity(kind, obj, name, namespace)
-        old = self.get(resource, name_of(obj), namespace_of(obj))
-        metadata.carry_over(kind, obj, old)
+        stored = self.get(resource, name_of(obj), namespace_of(obj))
+        metadata.carry_over(kind, obj, stored)
+        old = _seen(kind, stored, version, journal)
         write = _Write(kind, version, "UPDATE", old, dry_run, user, journal, subresource)
         if subresource in OF_STATUS:
             obj, warnings = self._mutated(write, obj)
@@ -131,6 +134,8 @@ class Verbs:
             validation.check_status(obj, kind, old, version=version, subresource=subresource)
             self._ask(self.deciding, write, obj)
             warnings += self._validated(write, obj)
+        elif subresource in catalogue.of(kind, version).parts:
+            obj, warnings = self._with_part(write, obj, old)
         else:
             obj, warnings = self._admit(write, obj)
             strategy.prepare_update(self.store, kind, obj, old)
@@ -138,9 +143,22 @@ class Verbs:
             warnings += catalogue.of(kind, version).warnings(obj, old)
             warnings += self._judge(write, obj)
             metadata.bump_generation(kind, obj, old)
-        obj = _as_stored(kind, obj, version)
         obj = track(obj, old) if track else obj
-        return self._replace(kind, obj, old, warnings, dry_run)
+        return self._replace(kind, _as_stored(write, obj), stored, warnings, dry_run)
+
+    def _with_part(self, write: _Write, obj: Obj, old: Obj) -> tuple[Obj, list[str]]:
+        """*old* with the part of the spec that a subresource of its kind writes, as *obj* has it."""
+        own = catalogue.of(write.kind, write.version)
+        only = own.parts[write.subresource]
+        obj = only(obj, old)
+        own.default(obj)
+        obj, warnings = self._mutated(write, obj)
+        obj = _canonical(write.kind, only(obj, old), write.version)
+        own.default(obj)
+        validation.check_status(obj, write.kind, old, version=write.version, subresource=write.subresource)
+        warnings += self._validated(write, obj)
+        metadata.bump_generation(write.kind, obj, old)
+        return obj, warnings
 
     def delete(
         self,
@@ -150,12 +168,14 @@ class Verbs:
         options: DeleteOptions = DeleteOptions(),  # noqa: B008 - frozen
         *,
         user: User | None = None,
+        version: str = "",
         journal: Journal | None = None,
     ) -> Written:
         """Remove an object, or mark it where finalizers or a grace period come first."""
         kind = self.type_of(resource)
         old = self.get(resource, name, namespace)
-        write = _Write(kind, "", "DELETE", old, options.dry_run, user, journal)
+        seen = _seen(kind, old, version, journal)
+        write = _Write(kind, version, "DELETE", seen, options.dry_run, user, journal)
         warnings = self._validated(write, None)
         marked = deletion.begin(kind, _going(kind, old), options)
         if marked is None:
@@ -285,9 +305,36 @@ def _kept_as(changed: Obj, obj: Obj) -> Obj:
     return {**changed, "apiVersion": obj["apiVersion"], "kind": obj["kind"]}
 
 
-def _as_stored(kind: ResourceType, obj: Obj, version: str) -> Obj:
-    """*obj*, sound by the rules of *version*, with the fields that the stored version has, too."""
-    return obj if not version or version == kind.storage_version else _canonical(kind, obj)
+def _spoken(kind: ResourceType, obj: Obj, version: str) -> str:
+    """The version by whose rules *obj* is written: where nobody says it, and it counts, the one it is in."""
+    return version or (conversions.version_of(obj, kind) if conversions.is_by_webhook(kind) else "")
+
+
+def _seen(kind: ResourceType, stored: Obj, version: str, journal: Journal | None) -> Obj:
+    """What is *stored* in the *version* it is written in; the cluster's own parts have nobody to ask."""
+    if not kind.custom or not version or (journal is None and conversions.is_by_webhook(kind)):
+        return stored
+    return conversions.in_version([stored], kind, version, journal or Journal())[0]
+
+
+def _as_stored(write: _Write, obj: Obj) -> Obj:
+    """*obj*, sound by the rules of its version, as it is stored: with the fields that version has, too."""
+    kind = write.kind
+    if conversions.is_by_webhook(kind):
+        return _converted(write, obj)
+    if not write.version or write.version == kind.storage_version:
+        return obj
+    return _canonical(kind, {**obj, "apiVersion": kind.api_version()})
+
+
+def _converted(write: _Write, obj: Obj) -> Obj:
+    """*obj* as its kind's webhook has it in the stored version, if there is a way to it and back."""
+    if write.journal is None:
+        return obj
+    kind = write.kind
+    stored = conversions.converted([obj], kind, kind.storage_version, write.journal)
+    conversions.converted(stored, kind, write.version, write.journal)
+    return stored[0]
 
 
 _NOTHING = Kind.__dataclass_fields__["begin_deletion"].default
@@ -303,9 +350,10 @@ def _going(kind: ResourceType, obj: Obj) -> Obj:
     return made
 
 
-def _typed(kind: ResourceType, obj: Obj) -> Obj:
-    """*obj* as stored: under the storage version, type first."""
-    return {**{"apiVersion": "", "kind": ""}, **obj, "apiVersion": kind.api_version(), "kind": kind.kind}
+def _typed(kind: ResourceType, obj: Obj, version: str) -> Obj:
+    """*obj* under *version* (of storage where it is empty), type first."""
+    api_version = kind.api_version(version)
+    return {**{"apiVersion": "", "kind": ""}, **obj, "apiVersion": api_version, "kind": kind.kind}
 
 
 def _canonical(kind: ResourceType, obj: Obj, version: str = "") -> Obj:

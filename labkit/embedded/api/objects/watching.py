@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
-from labkit.embedded.api.objects import frames
+from labkit.embedded.api.admission.webhooks.journal import Asks
+from labkit.embedded.api.objects import conversions, frames
 from labkit.embedded.api.objects.listing import revision_asked, too_new
 from labkit.embedded.api.objects.present import Presenter
 from labkit.embedded.api.objects.selectors import Selection, selection
@@ -25,6 +26,7 @@ from labkit.embedded.store import Change, Store
 
 BOOKMARK_INTERVAL = 60.0  # seconds
 _TIMEOUTS = (1800, 3600)  # seconds; a random one in between, so that clients don't return in step
+_AT_ONCE = 200  # objects; then others have their turn
 _MOST_PENDING = 20_000  # changes a client may lag behind
 _INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 
@@ -34,6 +36,7 @@ class Watch:
     """One client's watch: what it still has to be sent, and what wakes it."""
 
     store: Store
+    asks: Asks
     presenter: Presenter
     chosen: Selection
     bookmarks: bool
@@ -65,28 +68,48 @@ class Watch:
             self.pending.append(change)
         self.wake.set()
 
-    def initial_events(self) -> bytes:
-        """ADDED for all there is, then the bookmark that says so."""
-        lines = [self._frame("ADDED", obj) for obj in self.initial]
-        self.initial = []
+    async def initial_events(self) -> AsyncIterator[bytes]:
+        """ADDED for all there is, then the bookmark that says so; piece by piece."""
+        found, self.initial = self.initial, []
+        for start in range(0, len(found), _AT_ONCE):
+            seen = await self._seen(found[start : start + _AT_ONCE])
+            yield b"".join(self._frame("ADDED", each) for each in seen if self.chosen.matches(each))
         if self.ends_initial:
-            lines.append(self.bookmark(_INITIAL_EVENTS_END))
-        return b"".join(lines)
+            yield self.bookmark(_INITIAL_EVENTS_END)
 
-    def changes(self) -> bytes:
-        """The frames of all pending changes."""
-        lines = []
-        while self.pending:
-            change = self.pending.popleft()
-            self.revision = change.revision
-            lines += [self._frame(*event) for event in self._events(change)]
-        return b"".join(lines)
+    async def changes(self) -> AsyncIterator[bytes]:
+        """The frames of all pending changes; piece by piece."""
+        while self.pending and not self.is_over:
+            some = [self.pending.popleft() for _ in range(min(len(self.pending), _AT_ONCE))]
+            lines = []
+            for change in await self._seen_changes(some):
+                self.revision = change.revision
+                lines += [self._frame(*event) for event in self._events(change)]
+            yield b"".join(lines)
 
     def rest(self) -> bytes:
-        """The pending changes and, where the client takes them, a bookmark of this very moment."""
-        lines = self.changes()
+        """Where no change is pending and the client takes them: a bookmark of this very moment."""
+        if not self.bookmarks or self.pending:
+            return b""
         self.revision = self.store.revision
-        return lines + self.bookmark() if self.bookmarks else lines
+        return self.bookmark()
+
+    async def _seen(self, objects: list[Obj]) -> list[Obj]:
+        """*objects* in the version of the request, as far as a webhook has to do it; ApiError."""
+        target = self.presenter.target
+        return await conversions.told(self.asks, objects, target.kind, target.version)
+
+    async def _seen_changes(self, changes: list[Change]) -> list[Change]:
+        target = self.presenter.target
+        if not conversions.is_by_webhook(target.kind):
+            return changes
+        mine = [each for each in changes if target.namespace in ("", namespace_of(each.object))]
+        now = await self._seen([each.object for each in mine])
+        before = iter(await self._seen([each.previous for each in mine if each.previous]))
+        return [
+            replace(each, object=obj, previous=next(before) if each.previous else None)
+            for each, obj in zip(mine, now, strict=True)
+        ]
 
     def bookmark(self, annotations: Mapping[str, str] | None = None) -> bytes:
         """A BOOKMARK: everything up to the newest revision has been sent."""
@@ -120,8 +143,8 @@ def error_frame(error: ApiError) -> bytes:
 class Watches:
     """All watches of a server; :meth:`close` ends them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, asks: Asks) -> None:
+        self._store, self._asks = store, asks
         self._open: set[Watch] = set()
         self._closing = False
 
@@ -150,7 +173,8 @@ class Watches:
         deadline = asyncio.get_running_loop().time() + seconds
         bookmarks = options.flag(query, "allowWatchBookmarks")
         chosen = selection(presenter.target.kind, query, presenter.target.version)
-        return Watch(self._store, presenter, chosen, bookmarks, deadline, revision=self._store.revision)
+        revision = self._store.revision
+        return Watch(self._store, self._asks, presenter, chosen, bookmarks, deadline, revision=revision)
 
     def _start(self, watch: Watch, query: Mapping[str, str]) -> ApiError | None:
         """Fill in what was there or has changed since; the refusal to stream where that is forgotten."""
@@ -160,8 +184,7 @@ class Watches:
             raise too_new(since, self._store.revision)
         target = watch.presenter.target
         if wants_initial or (wants_initial is None and not since):
-            found = self._store.objects(target.kind.stored_as, target.namespace)
-            watch.initial = [obj for obj in found if watch.chosen.matches(obj)]
+            watch.initial = self._store.objects(target.kind.stored_as, target.namespace)
             watch.ends_initial = bool(wants_initial) and watch.bookmarks
         elif since:
             return self._resume(watch, target.kind.stored_as, since)
@@ -185,12 +208,14 @@ class Watches:
         return way.answer
 
     async def _send_on(self, way: frames.Way, watch: Watch, refused: ApiError | None) -> None:
-        if refused:
-            await way.write(error_frame(refused))
-            return
-        await _write(way, watch.initial_events())
-        while not self._closing and not watch.is_over and await self._next(way, watch):
-            pass
+        try:
+            if refused:
+                raise refused
+            await _write(way, watch.initial_events())
+            while not self._closing and not watch.is_over and await self._next(way, watch):
+                pass
+        except ApiError as error:  # of a webhook that should convert, too
+            await way.write(error_frame(error))
         if watch.overrun:
             await way.write(error_frame(expired("too many changes were waiting to be sent")))
 
@@ -203,7 +228,9 @@ class Watches:
             async with asyncio.timeout(max(min(left, BOOKMARK_INTERVAL), 0)):
                 await watch.wake.wait()
         except TimeoutError:
-            await _write(way, watch.rest())
+            await _write(way, watch.changes())
+            if lines := watch.rest():
+                await way.write(lines)
             return left > BOOKMARK_INTERVAL
         return True
 
@@ -228,6 +255,9 @@ def _refused(name: str, message: str) -> ApiError:
     return invalid("ListOptions", "meta.k8s.io", "", [(name, "FieldValueForbidden", message)])
 
 
-async def _write(way: frames.Way, lines: bytes) -> None:
-    if lines:
-        await way.write(lines)
+async def _write(way: frames.Way, pieces: AsyncIterator[bytes]) -> None:
+    """Send all *pieces*; between them it is the others' turn."""
+    async for lines in pieces:
+        if lines:
+            await way.write(lines)
+        await asyncio.sleep(0)

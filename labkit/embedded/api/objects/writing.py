@@ -117,6 +117,7 @@ class Writing:
             target.namespace,
             chosen,
             user=call.requester.user,
+            version=target_version(call),
             journal=call.journal,
         )
         if written.gone and not catalogue.of(target.kind).shown_when_deleted:
@@ -127,7 +128,7 @@ class Writing:
     def delete_collection(self, call: Call, lister: Lister) -> web.Response:
         """DELETE of all that a list with the same query would show."""
         chosen, said = _by_kind(call, options.delete_options(call.query, delete_body(call)))
-        page = lister.page(call.target, call.query)
+        page = lister.page(call.target, call.query, call.presenter.converted)
         for obj in page.objects:
             self._verbs.delete(
                 _stored(call).name,
@@ -135,6 +136,7 @@ class Writing:
                 namespace_of(obj),
                 chosen,
                 user=call.requester.user,
+                version=target_version(call),
                 journal=call.journal,
             )
         meta = {"resourceVersion": str(self._verbs.store.revision)}
@@ -176,6 +178,7 @@ def tracker(call: Call, chosen: options.WriteOptions) -> Track:
             _stored(call),
             chosen.field_manager,
             api_version=target.api_version,
+            version=target_version(call),
             subresource=target.subresource,
         )
 

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
-from collections.abc import Iterable
-from itertools import accumulate
+import zlib
+from collections.abc import Awaitable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from labkit.embedded.api.request.negotiation import YAML, Form
+from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError
 
 _COMPRESSED_FROM = 128 * 1024  # bytes, as the real server; below, the client is faster without
 _MOST_WARNED, _CUT_WARNING = 4096, 256  # characters of all warnings, and of each where there are more
+_AT_ONCE = 200
+"""Items of a list that are made and encoded before it is the others' turn: some milliseconds."""
+_GZIP = 16 + zlib.MAX_WBITS
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list, its items yet to be made: they may be many."""
+
+    head: Obj
+    """The list without them; under its last key there is an empty list."""
+    items: Iterator[Obj]
+    count: int
+
+    def whole(self) -> Obj:
+        """All of it."""
+        return {**self.head, list(self.head)[-1]: list(self.items)}
 
 
 def encode(value: Any) -> bytes:
@@ -35,11 +56,48 @@ def answer(
     """*value* in the form the client accepts."""
     body = _yaml(value) if form.media_type == YAML else encode(value) + b"\n"
     headers = _headers(form.media_type, warnings)
-    if len(body) > _COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if _compresses(request, len(body)):
         body = gzip.compress(body, compresslevel=1)
-        headers["Content-Encoding"] = "gzip"
-        headers["Vary"] = "Accept-Encoding"
+        _mark_compressed(headers)
     return web.Response(status=status, body=body, headers=headers)
+
+
+def answer_list(
+    request: web.BaseRequest, listed: Listed, *, form: Form
+) -> web.Response | Awaitable[web.Response]:
+    """*listed* in the form the client accepts; a long one piece by piece, for others want answers, too."""
+    if listed.count <= _AT_ONCE or form.media_type == YAML:
+        return answer(request, listed.whole(), form=form)
+    return _answer_in_pieces(request, listed, form)
+
+
+async def _answer_in_pieces(request: web.BaseRequest, listed: Listed, form: Form) -> web.Response:
+    headers, pieces = _headers(form.media_type, ()), [encode(listed.head)[:-2]]
+    while some := list(islice(listed.items, _AT_ONCE)):
+        pieces += [b"," if len(pieces) > 1 else b"", encode(some)[1:-1]]
+        await asyncio.sleep(0)
+    pieces.append(b"]}\n")
+    if _compresses(request, sum(map(len, pieces))):
+        pieces = await _compressed(pieces)
+        _mark_compressed(headers)
+    return web.Response(body=b"".join(pieces), headers=headers)
+
+
+async def _compressed(pieces: list[bytes]) -> list[bytes]:
+    packer, packed = zlib.compressobj(1, wbits=_GZIP), []
+    for each in pieces:
+        packed.append(packer.compress(each))
+        await asyncio.sleep(0)
+    return [*packed, packer.flush()]
+
+
+def _compresses(request: web.BaseRequest, size: int) -> bool:
+    return size > _COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", "")
+
+
+def _mark_compressed(headers: CIMultiDict[str]) -> None:
+    headers["Content-Encoding"] = "gzip"
+    headers["Vary"] = "Accept-Encoding"
 
 
 def refusal(error: ApiError, form: Form | None = None, warnings: Iterable[str] = ()) -> web.Response:

@@ -13,7 +13,6 @@ from labkit.embedded.api.types.resources import ResourceType, Subresource
 from labkit.embedded.status import ApiError, generic
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
-_NOT_OFFERED = ("ephemeralcontainers",)
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ class Target:
         """The subresource that is meant; None for the object itself, or one that its kind has not."""
         return self.kind.subresource(self.subresource, self.version) if self.subresource else None
 
-    @property
-    def is_not_offered(self) -> bool:
-        """Whether a real cluster has this part of a pod and this one has not."""
-        return self.kind.name == "pods" and self.subresource in _NOT_OFFERED
-
 
 def resolve(registry: Registry, path: str) -> Target | None:
     """The target of *path* (still percent-encoded); None where no such resource is served."""
@@ -56,7 +50,7 @@ def resolve(registry: Registry, path: str) -> Target | None:
         return None
     rest = "".join(f"/{each}" for each in raw[at + 3 :])
     target = Target(kind, version, namespace, name, subresource, rest)
-    known = not subresource or target.part is not None or target.is_not_offered or kind.custom
+    known = not subresource or target.part is not None or kind.custom
     return target if known and (not rest or subresource == "proxy") else None
 
 
@@ -80,16 +74,6 @@ def _split_namespace(raw: list[str], at: int) -> tuple[str, int]:
     if len(parts) > 2 and parts[0] == "namespaces" and parts[2] not in _NAMESPACE_SUBRESOURCES:
         return unquote(parts[1]), at + 2
     return "", at
-
-
-def not_offered(target: Target) -> ApiError:
-    """501 for ``kubectl debug``."""
-    message = (
-        f"{target.subresource} are not offered by this cluster: an image here is a name for a program it "
-        f"has, so there is none to debug with. Use `kubectl exec -n {target.namespace} {target.name} "
-        "-c CONTAINER -- COMMAND`"
-    )
-    return ApiError(501, "NotImplemented", message)
 
 
 def not_allowed() -> ApiError:

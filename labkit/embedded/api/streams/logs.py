@@ -111,8 +111,9 @@ def container_of(pod: Obj, asked: str) -> str:
     spec, name = pod.get("spec", {}), name_of(pod)
     containers = [each["name"] for each in spec.get("containers") or ()]
     init = [each["name"] for each in spec.get("initContainers") or ()]
+    debugging = [each["name"] for each in spec.get("ephemeralContainers") or ()]
     if asked:
-        if asked not in (*containers, *init):
+        if asked not in (*containers, *init, *debugging):
             raise bad_request(f"container {asked} is not valid for pod {name}")
         return asked
     if len(containers) == 1:
@@ -120,4 +121,6 @@ def container_of(pod: Obj, asked: str) -> str:
     choices = f"choose one of: [{' '.join(containers)}]"
     if init:
         choices += f" or one of the init containers: [{' '.join(init)}]"
+    if debugging:
+        choices += f" or one of the ephemeral containers: [{' '.join(debugging)}]"
     raise bad_request(f"a container name must be specified for pod {name}, {choices}")

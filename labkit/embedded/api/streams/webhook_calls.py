@@ -22,10 +22,8 @@ from labkit.embedded.objects import Obj
 from labkit.embedded.status import ApiError, not_found
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import ClientResponse, ClientSession
 
-_LARGEST = 3 * 2**20
-"""Bytes of an answer, as the real server takes them."""
 _SHOWN = 2000
 
 
@@ -49,7 +47,7 @@ class WebhookCalls:
         url = f"{_url(client)}?timeout={seconds}s"
         try:
             async with asyncio.timeout(seconds), self._session(client) as session:
-                return Reply(uid, await _post(session, url, question.review))
+                return Reply(uid, await _post(session, url, question))
         except _RefusedError as error:
             return Reply(uid, failure=str(error))
         except (ClientError, OSError, ApiError, ValueError) as error:
@@ -88,9 +86,9 @@ def _url(client: Obj) -> str:
     return str(client["url"])
 
 
-async def _post(session: ClientSession, url: str, review: Obj) -> Any:
-    async with session.post(url, json=review, allow_redirects=False) as answer:
-        body = await answer.content.read(_LARGEST)
+async def _post(session: ClientSession, url: str, question: Question) -> Any:
+    async with session.post(url, json=question.review, allow_redirects=False) as answer:
+        body = await _body(answer, question.largest)
         if not 200 <= answer.status < 300:
             said = body[:_SHOWN] if answer.content_type.startswith("text/") else b""
             raise _RefusedError(_unexpected(answer.status, said.decode(errors="replace").strip()))
@@ -102,6 +100,16 @@ async def _post(session: ClientSession, url: str, review: Obj) -> Any:
     if not isinstance(found, dict):
         raise _RefusedError("couldn't get version/kind; json parse error: the answer is no object")
     return found
+
+
+async def _body(answer: ClientResponse, largest: int) -> bytes:
+    """Of *answer*, all that came of it, up to *largest* bytes."""
+    body = b""
+    async for some in answer.content.iter_any():
+        body += some
+        if len(body) > largest:
+            raise _RefusedError(f"the answer is larger than {largest} bytes")
+    return body
 
 
 def _unexpected(status: int, text: str) -> str:

@@ -19,7 +19,9 @@ from labkit.embedded.mesh.identity.spiffe import account_of, spiffe_id
 from labkit.embedded.mesh.identity.stored import NotStoredError, stored
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import ROOT_NAMESPACE
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource, Snapshot
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource, Snapshot
 from labkit.embedded.mesh.translate.tls.contexts import OWN, TRUSTED, asked_for
 from labkit.embedded.status import ApiError
 

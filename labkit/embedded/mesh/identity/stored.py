@@ -17,8 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from labkit.embedded import authorities
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import proxy_container_of
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.tls import contexts
 from labkit.embedded.objects import Obj
 

@@ -6,7 +6,9 @@ names are made in :mod:`.naming`. What differs from istiod's own output is in :m
 
 from __future__ import annotations
 
-from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Snapshot
 from labkit.embedded.mesh.translate.clusters import kube_proxy, low_ports
 from labkit.embedded.mesh.translate.clusters.outbound import (
     black_hole_cluster,

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from labkit.embedded.mesh.configs import Config
 from labkit.embedded.mesh.container_files import UNIX
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import container_ports
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import HTTP_FAMILY, parse_protocol
 from labkit.embedded.mesh.translate import placement
 from labkit.embedded.mesh.translate.tls.server import AUTO_PASSTHROUGH, PASSTHROUGH, mode_of

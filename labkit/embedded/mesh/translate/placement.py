@@ -55,8 +55,9 @@ from typing import Any
 from labkit.embedded.addresses import NODE_ADDRESS, OUTBOUND_SOCKET, app_address
 from labkit.embedded.low_ports import port_at
 from labkit.embedded.mesh.hosts import is_address
-from labkit.embedded.mesh.model import MeshState, Resource
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.services import Endpoint
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.naming import INBOUND_PASSTHROUGH, socket_address, typed
 from labkit.embedded.objects import Obj
 

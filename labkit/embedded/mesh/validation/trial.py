@@ -13,7 +13,10 @@ from typing import Any, Literal
 
 from labkit.embedded.mesh.hosts import resolve
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import (
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.pods import node_id
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.resources import (
     AUTHORIZATION_POLICIES,
     DESTINATION_RULES,
     GATEWAYS,
@@ -21,10 +24,7 @@ from labkit.embedded.mesh.model import (
     REQUEST_AUTHENTICATIONS,
     SERVICE_ENTRIES,
     VIRTUAL_SERVICES,
-    MeshState,
-    Proxy,
 )
-from labkit.embedded.mesh.pods import node_id
 from labkit.embedded.mesh.translate import translate
 from labkit.embedded.mesh.virtual_services import MESH
 from labkit.embedded.mesh.xds.resources import Compiler

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch
-from labkit.embedded.node.containers import starting
+from labkit.embedded.node.containers import hooks, last_words, starting
 from labkit.embedded.node.containers.back_off import FORGIVEN_AFTER, BackOff, duration
 from labkit.embedded.node.containers.catalogue import BuiltinImage, Image, ProcessImage
 from labkit.embedded.node.containers.container_state import CREATING, INITIALIZING, ContainerState
@@ -114,27 +114,27 @@ class Container:
             return Ended(CANNOT_START, "the container does not run")
         return await commands.run(self._run.surroundings, words, self._node.records, what)
 
-    def _hook(self, name: str) -> list[str]:
-        """The command of a lifecycle hook; empty where it has none."""
-        hook = (self.spec.get("lifecycle") or {}).get(name) or {}
-        return [str(each) for each in (hook.get("exec") or {}).get("command") or []]
+    async def _call(self, hook: Obj) -> str | None:
+        """Why a lifecycle hook failed; None where it did not."""
+        return await hooks.run(hook, self.spec, self._sandbox.app_ip, self._command)
 
     async def _post_start(self) -> None:
-        if words := self._hook("postStart"):
-            ended = await self._command(words)
-            if ended.code and self._run:
-                self._event("Warning", "FailedPostStartHook", f"PostStartHook failed: {ended.output}")
-                self._give_up("FailedPostStartHook")
+        hook = hooks.hook_of(self.spec, "postStart")
+        if hook and (failed := await self._call(hook)) is not None and self._run:
+            self._event("Warning", "FailedPostStartHook", f"PostStartHook failed: {failed}")
+            self._give_up("FailedPostStartHook")
 
     async def _pre_stop(self, grace: float) -> float:
-        """Run the hook before the end, for *grace* seconds at most; how long that took."""
-        words, begin = self._hook("preStop"), time.monotonic()
-        if words and grace:
+        """Run the hook before the end, for *grace* seconds at most; how long that took.
+
+        A pause has been made before (:class:`~labkit.embedded.node.pods.pod_worker.PodWorker`).
+        """
+        hook, begin = hooks.hook_of(self.spec, "preStop"), time.monotonic()
+        if hook and "sleep" not in hook and grace:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    ended = await self._command(words)
-                    if ended.code:
-                        self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {ended.output}")
+                    if (failed := await self._call(hook)) is not None:
+                        self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {failed}")
         return time.monotonic() - begin
 
     def _adopt(self, previous: Obj) -> None:
@@ -208,7 +208,7 @@ class Container:
         code = await asyncio.shield(run.exited)
         health.cancel()
         await asyncio.wait([health])
-        self._end(code, "Completed" if code == 0 else "Error")
+        self._end(code, "Completed" if code == 0 else "Error", await self._last_words(launch, code))
         if time.monotonic() - begin > FORGIVEN_AFTER:
             self._back_off.reset()
         return code
@@ -230,6 +230,10 @@ class Container:
         self._sandbox.spawn(self._post_start())
         self._sandbox.changed()
         return run
+
+    async def _last_words(self, launch: Launch, code: int) -> str:
+        log_dir = self.log_dir(self.state.restart_count)
+        return await last_words.read(launch.container, launch.run_dir, log_dir, code)
 
     def _not_started(self, error: Exception) -> int:
         self._event("Warning", "Failed", f"Error: failed to start container {self.name}: {error}")

@@ -1,8 +1,8 @@
 """The health of one run of a container: has it started, is it ready, must it be killed.
 
 Two things are quicker here than on a real node, neither visible in what is reported. A startup or
-readiness probe is tried at once and every 20 ms until it first succeeds, then every
-``periodSeconds``: a pod is Ready the moment it is. And a container without a readiness probe counts
+readiness probe is tried every 20 ms from its ``initialDelaySeconds`` on until it first succeeds, then
+every ``periodSeconds``: a pod is Ready the moment it is. And a container without a readiness probe counts
 as started when it listens on the ports it declares (a real kubelet does not look; there, the first
 requests may be refused), or after :data:`LISTEN_SECONDS` if it never does.
 """
@@ -54,7 +54,6 @@ class Health:
 
     async def run(self) -> None:
         """Report until cancelled."""
-        self._warn_of_unsupported()
         if not await self._start():
             return
         self._changed(True, not self._probe("readinessProbe"))
@@ -63,16 +62,8 @@ class Health:
             group.create_task(self._watch_liveness())
 
     def _probe(self, kind: Kind) -> Obj:
-        probe: Obj = self._container.get(kind) or {}
-        return probe if probes.is_supported(probe) else {}
-
-    def _warn_of_unsupported(self) -> None:
-        for kind, title in TITLES.items():
-            if self._container.get(kind) and not self._probe(kind):
-                action = next(iter(self._container[kind]), "empty")
-                self._warn(
-                    "ProbeWarning", f"{title} probe: {action} is not supported here; counted as passed"
-                )
+        found: Obj = self._container.get(kind) or {}
+        return found
 
     async def _start(self) -> bool:
         """Wait for the start; False where the container must be killed instead."""
@@ -130,10 +121,9 @@ class Health:
         probe = self._probe(kind)
         if not probe:
             return
-        begin = reported = asyncio.get_running_loop().time()
         period, succeeded = float(probe.get("periodSeconds") or 10), kind == "livenessProbe"
-        if succeeded:
-            await asyncio.sleep(probe.get("initialDelaySeconds") or 0)
+        await asyncio.sleep(probe.get("initialDelaySeconds") or 0)
+        begin = reported = asyncio.get_running_loop().time()
         while True:
             outcome = await probes.attempt(probe, self._container, self._address, self._run)
             now = asyncio.get_running_loop().time()

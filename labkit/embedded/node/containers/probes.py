@@ -2,8 +2,7 @@
 
 ``httpGet`` and ``tcpSocket`` are made over the network as the kubelet makes them. An app behind a
 sidecar is asked at its private address, past the proxy, which is what Istio's probe rewriting
-comes to. ``exec`` runs its command in the container. ``grpc`` is not supported: it counts as passed, and the
-pod gets a warning.
+comes to. ``exec`` runs its command in the container. ``grpc`` asks a server's service of health.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labkit.embedded.low_ports import port_at
+from labkit.embedded.node.containers import grpc_probes
 from labkit.embedded.node.processes.commands import Ended
 from labkit.embedded.objects import Obj
 
@@ -34,11 +34,6 @@ class Outcome:
     message: str = ""
 
 
-def is_supported(probe: Obj) -> bool:
-    """Whether this node can make *probe*."""
-    return bool(probe.keys() & {"httpGet", "tcpSocket", "exec"})
-
-
 async def attempt(probe: Obj, container: Obj, address: str, run: RunCommand) -> Outcome:
     """Make *probe* of *container*, which listens at *address*, within its ``timeoutSeconds``.
 
@@ -47,6 +42,10 @@ async def attempt(probe: Obj, container: Obj, address: str, run: RunCommand) -> 
     seconds = probe.get("timeoutSeconds") or 1
     if action := probe.get("exec"):
         return await _exec([str(each) for each in action.get("command") or []], seconds, run)
+    if action := probe.get("grpc"):
+        target = f"{address}:{port_at(address, int(action.get('port') or 0))}"
+        message = await grpc_probes.ask(action, target, seconds)
+        return Outcome(not message, message)
     try:
         async with asyncio.timeout(seconds):
             if action := probe.get("httpGet"):
@@ -89,25 +88,38 @@ async def _tcp(action: Obj, container: Obj, address: str) -> Outcome:
 
 
 async def _http(action: Obj, container: Obj, address: str) -> Outcome:
-    host, port = action.get("host") or address, port_number(container, action.get("port", 0))
-    path = "/" + str(action.get("path") or "").removeprefix("/")
-    try:
-        status = await _status(action, host, port, path)
-    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port}{path}"
-        return Outcome(False, f'Get "{url}": dial tcp {host}:{port}: connect: {_reason(error)}')
+    status = await _answer(action, container, address, "kube-probe/1.34")
+    if isinstance(status, str):
+        return Outcome(False, status)
     if 200 <= status < 400:
         return Outcome(True)
     return Outcome(False, f"HTTP probe failed with statuscode: {status}")
 
 
-async def _status(action: Obj, host: str, port: int, path: str) -> int:
+async def call(action: Obj, container: Obj, address: str, agent: str) -> str | None:
+    """Make the request of a lifecycle hook; why it could not be made, None where it got any answer."""
+    status = await _answer(action, container, address, agent)
+    return status if isinstance(status, str) else None
+
+
+async def _answer(action: Obj, container: Obj, address: str, agent: str) -> int | str:
+    """The status of one GET, or why there is none."""
+    host, port = action.get("host") or address, port_number(container, action.get("port", 0))
+    path = "/" + str(action.get("path") or "").removeprefix("/")
+    try:
+        return await _status(action, host, port, path, agent)
+    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port}{path}"
+        return f'Get "{url}": dial tcp {host}:{port}: connect: {_reason(error)}'
+
+
+async def _status(action: Obj, host: str, port: int, path: str, agent: str) -> int:
     """The status of one GET; like the kubelet, we trust any certificate."""
     context = _any_certificate() if action.get("scheme") == "HTTPS" else None
     where = host, port_at(host, port)
     reader, writer = await asyncio.open_connection(*where, ssl=context, limit=LONGEST_HEAD)
     try:
-        writer.write(_request(action, host, port, path))
+        writer.write(_request(action, host, port, path, agent))
         line = await reader.readuntil(b"\r\n")
         return int(line.split(None, 2)[1])
     except IndexError as error:
@@ -116,8 +128,8 @@ async def _status(action: Obj, host: str, port: int, path: str) -> int:
         await _close(writer)
 
 
-def _request(action: Obj, host: str, port: int, path: str) -> bytes:
-    headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.34", "Accept": "*/*"}
+def _request(action: Obj, host: str, port: int, path: str, agent: str) -> bytes:
+    headers = {"Host": f"{host}:{port}", "User-Agent": agent, "Accept": "*/*"}
     headers |= {str(each["name"]): str(each["value"]) for each in action.get("httpHeaders") or []}
     lines = [f"GET {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items())]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode()

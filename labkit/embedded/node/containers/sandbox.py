@@ -11,6 +11,7 @@ from labkit.embedded.addresses import ADMIN_SOCKET, OUTBOUND_SOCKET, app_address
 from labkit.embedded.node.containers import capture, trust
 from labkit.embedded.node.containers.catalogue import ProcessImage
 from labkit.embedded.node.containers.context import NodeContext
+from labkit.embedded.node.inside import capabilities
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.start import Inside
 from labkit.embedded.node.volumes import volumes
@@ -78,7 +79,8 @@ class Sandbox:
         top = folder / ROOT
         top.mkdir(parents=True, exist_ok=True)
         directory = str(spec.get("workingDir") or "")
-        return Inside(self.place(spec["name"]), mounts, str(top), directory, is_container)
+        may = capabilities.kept(spec.get("securityContext") or {})
+        return Inside(self.place(spec["name"]), mounts, str(top), directory, may, is_container)
 
     def refresh_volumes(self) -> None:
         """Have the pod's volumes hold what their sources hold now."""

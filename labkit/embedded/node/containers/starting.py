@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labkit.embedded.interfaces import Launch, ProcessCommand
+from labkit.embedded.node.containers import last_words
 from labkit.embedded.node.containers.catalogue import BuiltinImage, Image
 from labkit.embedded.node.containers.sandbox import Sandbox
 from labkit.embedded.node.inside.files import Mount
@@ -86,6 +87,7 @@ def _has_own_files(launch: Launch, command: ProcessCommand) -> bool:
     """Whether it must find files, or a folder, at a place that only it has."""
     mounted = [str(each["name"]) for each in launch.container.get("volumeMounts") or []]
     has_volumes = any(not name.startswith(volumes.SPECIAL) for name in mounted)
+    has_volumes = has_volumes or last_words.has_own_path(launch.container)
     return has_volumes or bool(command.folders) or bool(launch.container.get("workingDir"))
 
 
@@ -107,7 +109,8 @@ def _surroundings(sandbox: Sandbox, launch: Launch, command: ProcessCommand) -> 
     needed += [Path(word) for word in named if word.startswith("/")]
     inside = sandbox.inside(launch.container, needed)
     taken = {each.target for each in inside.mounts}
-    of_image = [each for each in _folders(launch.run_dir, command) if each.target not in taken]
+    message = last_words.mount(launch.container, launch.run_dir)
+    of_image = [each for each in (message, *_folders(launch.run_dir, command)) if each.target not in taken]
     return Surroundings(variables, directory, replace(inside, mounts=[*of_image, *inside.mounts]))
 
 

@@ -10,7 +10,8 @@
 
 A connection of the program's is made here, and takes the place of its descriptor: the options it had set
 before stay behind, and whoever had it in an epoll set before connecting waits in vain (nginx's upstreams do
-that; curl, wget, nc, openssl, Node and Go don't). Other datagrams than DNS are not captured, as in Istio.
+that; curl, wget, nc, openssl, Node and Go don't). Other datagrams than DNS go to the pod that is meant, as
+kube-proxy sends them on, and past the sidecar, as in Istio.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import os
 import socket
 import struct
 import threading
-from dataclasses import dataclass, field
 
-from labkit.embedded.low_ports import moved
-from labkit.embedded.node.inside import brief, paths, resolver, seccomp, tracee
+from labkit.embedded.addresses import FORMER_SERVICE_NETWORK, NODE_ADDRESS, SERVICE_NETWORK, is_pods
+from labkit.embedded.low_ports import moved, port_at
+from labkit.embedded.node.inside import brief, lines, paths, resolver, seccomp, tracee
 from labkit.embedded.node.inside.keeper import Keeper
+from labkit.embedded.node.inside.lines import Line
 from labkit.embedded.node.inside.listening import Listening
 from labkit.embedded.node.inside.node import Place
 from labkit.embedded.node.inside.paths import Paths
@@ -39,8 +41,13 @@ PROXY_PORTS = frozenset({15020, 15021, 15090})
 NOT_HERE = (b"/nscd/socket", b"/systemd/resolve/", b"/avahi-daemon/socket")
 """Parts of the paths of the host's own resolvers, which know nothing of the cluster."""
 
-_ANY = "0.0.0.0"
-_IP_BIND_ADDRESS_NO_PORT = 24
+_ANY, NODE = "0.0.0.0", NODE_ADDRESS
+_NODE_PORTS = range(30000, 32768)
+_CLUSTER_IPS = tuple(
+    ".".join(str(each.network_address).split(".")[:2]) + "."
+    for each in (SERVICE_NETWORK, FORMER_SERVICE_NETWORK)
+)
+"""How cluster IPs begin."""
 _LONGEST_ADDRESS = 128
 _LENGTH_OF_INET = 8
 """Of a ``sockaddr_in``, what it says."""
@@ -49,24 +56,13 @@ _LONGEST_DATAGRAM = 65536
 _MOST_REMEMBERED = 4096
 
 
-@dataclass
-class _Line:
-    """A connection made for the program."""
-
-    own: Address | None
-    """None: what the kernel says is right."""
-    peer: Address
-    options: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    is_tcp: bool = False
-
-
 class Network:
     """Answers the calls of one program and of all it starts."""
 
     def __init__(self, place: Place, listener: Listener, paths: Paths | None = None) -> None:
         """*paths* answers what is asked about files, where anything is."""
         self._place, self._listener, self._paths = place, listener, paths
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._datagrams: dict[str, None] = {}
         self._bound: dict[str, int] = {}
         self._opened: dict[int, int] = {}
@@ -142,7 +138,7 @@ class Network:
             if not line.is_tcp or target[0].startswith("127."):
                 self.keeper.keep(made, call.thread, descriptor)
 
-    def _remember(self, made: socket.socket, line: _Line) -> None:
+    def _remember(self, made: socket.socket, line: Line) -> None:
         if len(self._lines) >= _MOST_REMEMBERED:
             self._forget_the_closed()
         self._lines[_inode(made)] = line
@@ -152,25 +148,38 @@ class Network:
             alive = {each.split()[6] for each in unix} | {each.split()[9] for each in tcp}
         self._lines = {inode: line for inode, line in self._lines.items() if inode[8:-1] in alive}
 
-    def _dial(self, target: Address, port: int, *, blocking: bool) -> tuple[socket.socket, _Line, int]:
+    def _dial(self, target: Address, port: int, *, blocking: bool) -> lines.Made:
         """A connection to *target*, from *port* where that is not 0, and the errno that it began with."""
         here, (host, number) = self._place, target
-        if _is_local(host) or host in (here.pod_ip, here.app_ip):
+        is_local = _is_local(host) or host in (here.pod_ip, here.app_ip)
+        if is_local and not (host == NODE and self._is_node_port(number)):
             if number == ADMIN_PORT and here.admin:
-                return _unix(here.admin), _Line((host, _some_port()), target), 0
+                return lines.unix(here.admin), Line((host, lines.some_port()), target), 0
             own = here.pod_ip if number in PROXY_PORTS and here.admin else here.app_ip
-            return _tcp((own, moved(number, here.lowest_port)), "", 0, target, blocking=blocking)
-        if here.sidecar and self._is_captured(host, number):
+            return lines.tcp((own, moved(number, here.lowest_port)), "", 0, target, blocking=blocking)
+        if here.sidecar and not is_local and self._is_captured(host, number):
             made = labkit_sidecar.dial(here.sidecar, (here.pod_ip, port), target, labkit_sidecar.PATIENCE)
-            line = _Line((here.pod_ip, labkit_sidecar.own_port(made)), target)
+            line = Line((here.pod_ip, labkit_sidecar.own_port(made)), target)
             return brief.lasting(made), line, 0
-        match here.ask("endpoint", host, str(number)):
+        host, number = self._way(target, "TCP")
+        source = here.pod_ip if host.startswith("127.") else ""
+        return lines.tcp((host, number), source, port, target, blocking=blocking)
+
+    def _way(self, target: Address, protocol: str) -> Address:
+        """Where kube-proxy sends what is for *target*; an OSError where nobody is."""
+        match self._place.ask("endpoint", target[0], str(target[1]), self._place.pod_ip, protocol):
             case ["to", endpoint, behind]:
-                host, number = endpoint, int(behind)
+                return endpoint, int(behind)
             case ["refused"]:
                 raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-        source = here.pod_ip if host.startswith("127.") else ""
-        return _tcp((host, number), source, port, target, blocking=blocking)
+        return target
+
+    def _is_node_port(self, port: int) -> bool:
+        """Whether *port* of 127.0.0.1 is a Service's, as it is on the node, and none of the pod's own."""
+        if port not in _NODE_PORTS or self._way((NODE, port), "TCP") == (NODE, port):
+            return False
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+            return one.connect_ex((self._place.app_ip, port)) != 0
 
     def _is_captured(self, host: str, port: int) -> bool:
         rules = dict(self._place.outbound_rules)
@@ -289,17 +298,39 @@ class Network:
         if target[1] == DNS_PORT:
             self._talk(call, descriptor, target, socket.SOCK_SEQPACKET)
             return
+        self._send_where_meant(call, call.arguments[1], target)
+
+    def _send_where_meant(self, call: Call, address_at: int, target: Address) -> None:
+        """Let the kernel have a datagram's real destination: the pod, or a pod of a Service."""
+        where = target
         if _is_local(target[0]):
             where = self._place.app_ip, moved(target[1], self._place.lowest_port)
-            tracee.write(call.thread, call.arguments[1], tracee.packed(where)[:_LENGTH_OF_INET])
+        elif target[0].startswith(_CLUSTER_IPS):
+            with contextlib.suppress(ConnectionRefusedError):  # the kernel says so, once something is sent
+                where = self._way(target, "UDP")
+        elif is_pods(target[0]):
+            where = target[0], port_at(*target, self._place.lowest_port)
+        if where[0].startswith("127."):
+            self._come_from_pod(call)
+        if where != target:
+            tracee.write(call.thread, address_at, tracee.packed(where)[:_LENGTH_OF_INET])
         self._listener.proceed(call)
+
+    def _come_from_pod(self, call: Call) -> None:
+        """Let whoever gets a datagram see the pod's address, unless the program chose one."""
+        with tracee.socket_of(call.thread, _descriptor(call)) as sender:
+            if sender.getsockname() == (_ANY, 0):
+                sender.bind((self._place.pod_ip, 0))
 
     def _sendto(self, call: Call) -> None:
         descriptor, data_at, size, _, address_at, length = call.arguments
         raw = tracee.read(call.thread, address_at, min(length, _LONGEST_ADDRESS))
         is_inet = tracee.family_of(raw) == socket.AF_INET and len(raw) >= 16
         if not is_inet or tracee.unpacked(raw)[1] != DNS_PORT:
-            self._listener.proceed(call)
+            if is_inet and tracee.inode(call.thread, _descriptor(call)) in self._datagrams:
+                self._send_where_meant(call, int(address_at), tracee.unpacked(raw))
+            else:
+                self._listener.proceed(call)
             return
         inode = tracee.inode(call.thread, _descriptor(call))
         if inode not in self._questions:
@@ -363,37 +394,3 @@ def _inode(made: socket.socket) -> str:
 
 def _is_local(host: str) -> bool:
     return host == _ANY or host.startswith("127.0.")
-
-
-def _some_port() -> int:
-    return 32768 + int.from_bytes(os.urandom(2), "big") % 28232
-
-
-def _unix(path: str) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        made.connect(path)
-    except OSError:
-        made.close()
-        raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)) from None
-    return made
-
-
-def _tcp(
-    to: Address, source: str, port: int, meant: Address, *, blocking: bool
-) -> tuple[socket.socket, _Line, int]:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if source:
-            if not port:
-                made.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            made.bind((source, port))
-        made.setblocking(blocking)
-        error = made.connect_ex(to)
-        if error not in (0, errno.EINPROGRESS):
-            raise OSError(error, os.strerror(error))
-    except BaseException:
-        made.close()
-        raise
-    return made, _Line(None, meant, is_tcp=True), error

@@ -32,6 +32,8 @@ class Inside:
     """An empty folder of the pod's, for :func:`labkit.embedded.node.inside.files.enter`."""
     directory: str = ""
     """The working folder, as the pod sees it; empty: that of this process."""
+    capabilities: Sequence[str] = ()
+    """What root may do in it (:mod:`.capabilities`); any other account has none."""
     is_container: bool = False
     """Whether it is a container's own program, which SIGTERM asks to end; a command is ended."""
 

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from labkit.embedded.node.inside import files, paths, seccomp, tracee
+from labkit.embedded.node.inside import capabilities, files, paths, seccomp, tracee
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.network import Network
 from labkit.embedded.node.inside.node import Place
@@ -135,6 +135,8 @@ class _Program:
         environment = dict(os.environ)
         apart = self._enter_files(environment)
         self._enter_network(program, environment, apart=apart)
+        if os.getuid() == 0:
+            capabilities.leave(self._inside.capabilities)
         try:
             os.execve(program, list(argv), environment)
         except OSError as error:

@@ -1,22 +1,18 @@
-"""The cluster's DNS and kube-proxy, as two pure questions about Services.
+"""The cluster's DNS, as a pure question about Services.
 
 :func:`resolve` answers what CoreDNS would for a pod's ``/etc/resolv.conf`` (search path
-``NS.svc.cluster.local svc.cluster.local cluster.local``); :func:`endpoint` does for a connection to
-a cluster IP what kube-proxy's rules do. Both read Services and EndpointSlices at the moment they
-are asked, so neither can be stale.
+``NS.svc.cluster.local svc.cluster.local cluster.local``). It reads Services and EndpointSlices at the moment
+it is asked, so it can't be stale.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from labkit.embedded import outside
-from labkit.embedded.addresses import service_networks
-from labkit.embedded.interfaces import Client, TcpAddress
+from labkit.embedded.interfaces import Client
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
 CLUSTER_DOMAIN = "cluster.local"
@@ -49,23 +45,6 @@ def resolve(client: Client, namespace: str, pod: str, name: str) -> list[str] | 
             return _addresses(client, service)
         name = str(alias).rstrip(".").lower()
     return []
-
-
-def endpoint(client: Client, address: str, port: int) -> TcpAddress | Literal["direct", "refused"]:
-    """Where a connection to *address*:*port* really goes, for a pod that no proxy serves."""
-    service = _service_at(client, address)
-    if service is None:
-        return "refused" if _is_cluster_ip(client, address) else "direct"
-    ports = service.get("spec", {}).get("ports") or []
-    entry = next((entry for entry in ports if entry.get("port") == port), None)
-    candidates = list(_backends(client, service, entry)) if entry else []
-    return random.choice(candidates) if candidates else "refused"
-
-
-def _is_cluster_ip(client: Client, address: str) -> bool:
-    known = (service.get("spec", {}).get("clusterIP") for service in client.list("services"))
-    networks = service_networks(each for each in known if each and each != "None")
-    return any(ipaddress.ip_address(address) in network for network in networks)
 
 
 def _hosts_file(pod: Obj | None, name: str) -> list[str]:
@@ -124,33 +103,17 @@ def _addresses(client: Client, service: Obj) -> list[str]:
 def _entries(client: Client, service: Obj) -> Iterator[tuple[str, str]]:
     """The hostname, where there is one, and the address of whoever is to be found behind *service*."""
     everyone = service.get("spec", {}).get("publishNotReadyAddresses")
-    for slice_ in _slices(client, service):
+    for slice_ in slices_of(client, service):
         for entry in slice_.get("endpoints") or []:
-            if everyone or _is_ready(entry):
+            if everyone or is_ready(entry):
                 yield from ((entry.get("hostname") or "", str(each)) for each in entry.get("addresses") or [])
 
 
-def _service_at(client: Client, address: str) -> Obj | None:
-    return next((service for service in client.list("services") if address in _ips(service)), None)
-
-
-def _ips(service: Obj) -> list[str]:
-    spec = service.get("spec", {})
-    return [spec.get("clusterIP", ""), *(spec.get("clusterIPs") or []), *(spec.get("externalIPs") or [])]
-
-
-def _slices(client: Client, service: Obj) -> list[Obj]:
+def slices_of(client: Client, service: Obj) -> list[Obj]:
+    """The EndpointSlices of *service*."""
     return client.list(SLICES, namespace_of(service), labels={SERVICE_NAME: name_of(service)})
 
 
-def _backends(client: Client, service: Obj, entry: Obj) -> Iterator[TcpAddress]:
-    for slice_ in _slices(client, service):
-        for port in slice_.get("ports") or []:
-            if (port.get("name") or "") == (entry.get("name") or "") and port.get("port"):
-                for backend in slice_.get("endpoints") or []:
-                    if _is_ready(backend):
-                        yield TcpAddress(str(backend["addresses"][0]), int(port["port"]))
-
-
-def _is_ready(entry: Obj) -> bool:
+def is_ready(entry: Obj) -> bool:
+    """Whether an endpoint may be sent anything."""
     return (entry.get("conditions") or {}).get("ready") is not False

@@ -57,6 +57,9 @@ def _only_container(worker: PodWorker) -> Container:
     if worker.init_containers:
         names = " ".join(each.name for each in worker.init_containers)
         message += f" or one of the init containers: [{names}]"
+    if worker.ephemeral_containers:
+        names = " ".join(each.name for each in worker.ephemeral_containers)
+        message += f" or one of the ephemeral containers: [{names}]"
     raise bad_request(message)
 
 

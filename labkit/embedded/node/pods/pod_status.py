@@ -22,6 +22,7 @@ def pod_status(
     pod: Obj,
     containers: Sequence[ContainerState],
     init_containers: Sequence[ContainerState],
+    ephemeral_containers: Sequence[ContainerState] = (),
     *,
     pod_ip: str,
     start_time: str,
@@ -30,7 +31,7 @@ def pod_status(
     """The whole ``status`` of *pod*; *failure* is the reason and message of one that the node has ended."""
     old: dict[str, Any] = pod.get("status") or {}
     current = phase(pod, containers, init_containers)
-    if failure and not any(each.running for each in (*containers, *init_containers)):
+    if failure and not any(each.running for each in (*containers, *init_containers, *ephemeral_containers)):
         current = "Failed"  # and not before: whoever sees it may rely on nothing running any more
     status = {
         "phase": current,
@@ -48,9 +49,16 @@ def pod_status(
         status["initContainerStatuses"] = [
             container.status() | {"ready": container.succeeded} for container in init_containers
         ]
+    if ephemeral_containers:
+        status["ephemeralContainerStatuses"] = [_of_ephemeral(each) for each in ephemeral_containers]
     if failure and current == "Failed":
         status["reason"], status["message"] = failure
     return status
+
+
+def _of_ephemeral(container: ContainerState) -> Obj:
+    """Nobody looks whether such a one is ready."""
+    return {key: each for key, each in container.status().items() if key != "started"} | {"ready": False}
 
 
 def phase(pod: Obj, containers: Sequence[ContainerState], init_containers: Sequence[ContainerState]) -> Phase:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from labkit.embedded.addresses import lowest_port
 from labkit.embedded.low_ports import moved
+from labkit.embedded.node.containers import hooks
 from labkit.embedded.node.containers.container import Container
 from labkit.embedded.node.containers.context import NodeContext
 from labkit.embedded.node.containers.sandbox import Sandbox
@@ -62,6 +63,11 @@ class PodWorker:
             spec.get("initContainers"), init_policy, status.get("initContainerStatuses")
         )
         self.containers = self._containers(spec.get("containers"), policy, status.get("containerStatuses"))
+        self.ephemeral_containers = self._containers(
+            spec.get("ephemeralContainers"), "Never", status.get("ephemeralContainerStatuses")
+        )
+        self._ephemeral_begun = 0
+        self._has_ended = False
         self._publish_soon = False
         self._ending: asyncio.Task[None] | None = None
         self._gone = False
@@ -83,6 +89,7 @@ class PodWorker:
             self.sandbox.refresh_volumes()
         for container, spec in zip(self.containers, pod["spec"].get("containers") or [], strict=False):
             container.replace(spec)
+        self._begin_ephemeral()
         self._mind_deadline()
         if pod["metadata"].get("deletionTimestamp"):
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
@@ -119,7 +126,7 @@ class PodWorker:
     async def stop(self, grace: float) -> None:
         """End all containers, the proxies after the others; the API is not told."""
         self._deadline.cancel()
-        everything = [*self.init_containers, *self.containers]
+        everything = [*self.init_containers, *self.containers, *self.ephemeral_containers]
         deadline = asyncio.get_running_loop().time() + grace
         for group in (
             [each for each in everything if not each.is_proxy],
@@ -132,13 +139,32 @@ class PodWorker:
 
     def find(self, name: str) -> Container | None:
         """The container called *name*."""
-        return next((each for each in (*self.containers, *self.init_containers) if each.name == name), None)
+        everything = (*self.containers, *self.init_containers, *self.ephemeral_containers)
+        return next((each for each in everything if each.name == name), None)
 
     async def _run(self) -> None:
         if self._is_over or self._failure:
             return
         self._warn_of_unsupported()
         self._changed()
+        self._begin_ephemeral()
+        await self._run_containers()
+        self._has_ended = True
+        await asyncio.gather(*(each.stop(self.sandbox.grace) for each in self.ephemeral_containers))
+
+    def _begin_ephemeral(self) -> None:
+        """Start the ephemeral containers that are new; none is ever started again."""
+        if self._is_over or self._failure or self._ending or self._has_ended:
+            return
+        known = {each.name for each in self.ephemeral_containers}
+        specs = self.pod["spec"].get("ephemeralContainers") or []
+        new = [each for each in specs if each["name"] not in known]
+        self.ephemeral_containers += self._containers(new, "Never", None)
+        for each in self.ephemeral_containers[self._ephemeral_begun :]:
+            self.sandbox.spawn(each.run())
+        self._ephemeral_begun = len(self.ephemeral_containers)
+
+    async def _run_containers(self) -> None:
         for container in self.init_containers:
             await container.run()
             if not container.state.succeeded:
@@ -235,11 +261,10 @@ class PodWorker:
             self._warn("PortsNotAllowed", CLASH.format(lowest=lowest_port(), port=port, there=there))
         for container in spec["containers"]:
             name = container["name"]
-            hooks = container.get("lifecycle") or {}
-            if any("exec" not in hook and "sleep" not in hook for hook in hooks.values()):
+            lifecycle = container.get("lifecycle") or {}
+            if any(hook and not hook.keys() & set(hooks.KINDS) for hook in _hooks(lifecycle)):
                 self._warn(
-                    "LifecycleIgnored",
-                    f"Lifecycle hooks of container {name} that are no exec are not run here",
+                    "LifecycleIgnored", f"Hooks of container {name} that only name a tcpSocket are not run"
                 )
 
     async def _warn_of_missing_namespaces(self, names: list[str]) -> None:
@@ -278,6 +303,7 @@ class PodWorker:
             pod,
             [each.state for each in self.containers],
             [each.state for each in self.init_containers],
+            [each.state for each in self.ephemeral_containers],
             pod_ip=self.sandbox.pod_ip,
             start_time=self._start_time,
             failure=self._failure,
@@ -300,6 +326,11 @@ async def _run_after(first: list[Container], container: Container) -> None:
     for each in first:
         await each.was_ready.wait()
     await container.run()
+
+
+def _hooks(lifecycle: Obj) -> list[Obj]:
+    """What a container's ``lifecycle`` has run; it may say other things, too (``stopSignal``)."""
+    return [each for name in ("postStart", "preStop") if (each := lifecycle.get(name))]
 
 
 def _told(pod: Obj) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +11,9 @@ from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.paths import on_host
 
 _SHELL, _GENEROUS_SHELL = "sh", "bash"
-_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""A variable's name in a shell's language; a ConfigMap's keys may hold ``-`` and ``.``, too."""
+"""The shell of most small images is busybox's, which knows ``[[``, and hands on variables whose names hold
+``-`` or ``.``. So does bash, by whatever name it is called; Debian's shell does neither.
+"""
 
 
 class NoProgram(Exception):  # noqa: N818 - a runtime's error, worded as one
@@ -27,18 +27,7 @@ def find_program(
     found = _found(word, variables, directory, mounts)
     if os.path.basename(found) != _SHELL or on_host(found, mounts):  # noqa: PTH119
         return found
-    return _shell_for(variables) or found
-
-
-def _shell_for(variables: Mapping[str, str]) -> str | None:
-    """Bash, for variables that other shells may keep from what they start.
-
-    The shell of most small images, busybox's, hands on names with ``-`` or ``.``, as bash does; Debian's
-    drops them.
-    """
-    if all(_SHELL_NAME.fullmatch(name) for name in variables):
-        return None
-    return shutil.which(_GENEROUS_SHELL)
+    return shutil.which(_GENEROUS_SHELL) or found
 
 
 def _found(word: str, variables: Mapping[str, str], directory: str, mounts: Sequence[Mount]) -> str:

@@ -184,7 +184,7 @@ def _is_captured(host: str, port: int) -> bool:
 
 
 def _directly(self: socket.socket, host: str, port: int) -> None:
-    match _ask("endpoint", host, str(port)):
+    match _ask("endpoint", host, str(port), _PLACE["pod_ip"], "TCP"):
         case ["to", endpoint, target]:
             host, port = endpoint, int(target)
         case ["refused"]:

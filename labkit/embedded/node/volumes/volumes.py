@@ -12,17 +12,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from labkit.embedded.addresses import SERVICE_NETWORK
 from labkit.embedded.interfaces import TMP_FOLDER, VOLUMES_FOLDER
 from labkit.embedded.node.inside.files import Mount
-from labkit.embedded.node.volumes import volume_content, volume_files
+from labkit.embedded.node.volumes import etc_files, host_paths, volume_content, volume_files
 from labkit.embedded.node.volumes.volume_content import MountError, Sources
-from labkit.embedded.objects import Obj, name_of, namespace_of
+from labkit.embedded.objects import Obj
 
-ETC, WORK, PARTS = "etc", "work", "parts"
-DNS_ADDRESS = str(SERVICE_NETWORK[10])
-"""The name server that pods are told of."""
-SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
+WORK, PARTS = "work", "parts"
+SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected", "hostPath")
+_KEPT = ("emptyDir", "hostPath")
+"""What belongs to pods: nobody writes it for them."""
 SPECIAL = ("istio", "workload-", "credential-", "kube-api-access-")
 """How the names of volumes begin that Istio and Kubernetes add, and nobody here reads."""
 _EVERYBODYS = 0o777
@@ -40,7 +39,7 @@ def mounts(
     tmp = folder / spec["name"] / TMP_FOLDER
     tmp.mkdir(parents=True, exist_ok=True)
     volumes = {str(each["name"]): each for each in pod["spec"].get("volumes") or []}
-    found = [Mount(str(tmp), "/tmp"), *_etc(pod, pod_ip, folder)]
+    found = [Mount(str(tmp), "/tmp"), *etc_files.mounts(pod, pod_ip, folder)]
     for each in spec.get("volumeMounts") or []:
         volume = volumes.get(str(each["name"]))
         if volume is not None and volume.keys() & set(SUPPORTED):
@@ -86,7 +85,7 @@ def _mount(mount: Obj, volume: Obj, place: Path, parts: Path) -> Mount:
     source = Path(os.path.normpath(place / part))
     if not source.is_relative_to(place):
         raise MountError(f'subPath "{part}" must not leave the volume')
-    written = "emptyDir" not in volume
+    written = not volume.keys() & set(_KEPT)
     if part and written:
         source = _as_it_was(source, parts / str(volume["name"]) / part)
     if not source.exists():
@@ -110,35 +109,10 @@ def _kept_in_sight(mounts: Iterable[Mount], *paths: Path) -> Iterable[Mount]:
             yield Mount(path, path)
 
 
-def _etc(pod: Obj, pod_ip: str, folder: Path) -> list[Mount]:
-    place = folder / ETC
-    place.mkdir(parents=True, exist_ok=True)
-    files = {
-        "resolv.conf": _resolv_conf(namespace_of(pod)),
-        "hosts": _hosts(pod, pod_ip),
-        "hostname": f"{name_of(pod)}\n",
-        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
-    }
-    for name, content in files.items():
-        (place / name).write_text(content)
-    return [Mount(str(place / name), f"/etc/{name}") for name in files]
-
-
-def _resolv_conf(namespace: str) -> str:
-    search = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
-    return f"search {search}\nnameserver {DNS_ADDRESS}\noptions ndots:5\n"
-
-
-def _hosts(pod: Obj, pod_ip: str) -> str:
-    """As the kubelet writes it."""
-    lines = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", f"{pod_ip}\t{name_of(pod)}"]
-    for alias in pod["spec"].get("hostAliases") or []:
-        lines.append("\t".join([str(alias["ip"]), *map(str, alias.get("hostnames") or [])]))
-    return "\n".join([*lines, ""])
-
-
 def _volume(sources: Sources, pod: Obj, volume: Obj, pod_ip: str, folder: Path) -> Path:
     """The folder of *volume*, with what it should hold now; what has gone meanwhile stays as it was."""
+    if "hostPath" in volume:
+        return host_paths.place(volume["hostPath"])
     place = folder / VOLUMES_FOLDER / str(volume["name"])
     is_new = not place.exists()
     place.mkdir(parents=True, exist_ok=True)

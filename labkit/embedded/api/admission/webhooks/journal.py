@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from labkit.embedded.objects import Obj
+from labkit.embedded.status import ApiError
 
 Place = tuple[Hashable, ...]
 """Where in a write something is asked: which webhook, in which round, about which version of the object."""
@@ -17,12 +18,14 @@ _MOST = 200
 
 @dataclass(frozen=True)
 class Question:
-    """One AdmissionReview for one webhook."""
+    """One review for one webhook."""
 
     place: Place
     hook: Obj
     """The webhook, as its configuration has it."""
     review: Obj
+    largest: int = 3 * 2**20
+    """Bytes of an answer, as the real server takes them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Reply:
     uid: str
     """Of the request it answers."""
     review: Any = None
-    """The AdmissionReview that came back."""
+    """The review that came back."""
     failure: str = ""
     """Why none came back."""
 
@@ -52,6 +55,10 @@ class Journal:
     replies: dict[Place, Reply] = field(default_factory=dict)
     again: frozenset[str] = frozenset()
     """The webhooks that want to see what others have made of the object."""
+    converted: dict[Place, Obj | ApiError] = field(default_factory=dict)
+    """What conversion webhooks have made of objects, or why nothing."""
+    converting: dict[Place, dict[Place, Obj]] = field(default_factory=dict)
+    """By question: the objects that it is about."""
     _identity: Obj = field(default_factory=dict)
 
     def identify(self, obj: Obj) -> None:
@@ -64,3 +71,10 @@ class Journal:
     def is_full(self) -> bool:
         """Whether it goes round in circles."""
         return len(self.replies) >= _MOST
+
+
+class Asks(Protocol):
+    """Who puts questions to webhooks: :class:`labkit.embedded.api.streams.webhook_calls.WebhookCalls`."""
+
+    async def ask(self, questions: Sequence[Question], journal: Journal) -> None:
+        """Ask all at once, and note what each says."""

@@ -23,6 +23,7 @@ from labkit.embedded.store import Store
 
 _CODES = {"Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
 _LONGEST = 5 * 1024
+_TYPES: dict[type, str] = {bool: "bool", int: "int", float: "double", list: "list"}
 _NO_PARAMS = (
     "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
 )
@@ -32,6 +33,8 @@ _NO_PARAMS = (
 class _Denial:
     message: str
     reason: str = "Invalid"
+    is_final: bool = False
+    """Whether it counts whatever the binding makes of denials."""
 
 
 class Policies:
@@ -55,7 +58,7 @@ class Policies:
                 continue
             for denial in self._denials(policy, binding, asked):
                 actions = binding["spec"]["validationActions"]
-                if "Deny" in actions:
+                if "Deny" in actions or denial.is_final:
                     raise _refusal(policy, binding, denial, asked)
                 if "Warn" in actions:
                     whose = f"'{name_of(policy)}' with binding '{name_of(binding)}'"
@@ -136,6 +139,9 @@ class _Asked:
                 continue
             if holds is not True:
                 yield _Denial(self._message(each), each.get("reason") or "Invalid")
+        for each in self._spec.get("auditAnnotations") or ():
+            if is_strict and (why := self._fault(each["valueExpression"])):
+                yield _Denial(why, is_final=True)
 
     def _work_out_variables(self) -> None:
         for each in self._spec.get("variables") or ():
@@ -164,6 +170,18 @@ class _Asked:
             if name in self._failed:
                 why = f'composited variable "{name}" fails to evaluate: {self._failed[name]}'
             raise ValueError(f"expression '{text}' resulted in error: {why}") from error
+
+    def _fault(self, text: str) -> str:
+        """What is wrong with the value of an annotation; nobody here keeps the value itself."""
+        try:
+            value = self._value(text)
+        except ValueError as error:
+            return str(error)
+        if value is None or isinstance(value, str):
+            return ""
+        found = _TYPES.get(type(value), "map")
+        why = f"valueExpression '{text}' resulted in unsupported return type: {found}"
+        return f"{why}. Return type must be either string or null."
 
     def _message(self, validation: Obj) -> str:
         said: object = ""

@@ -20,6 +20,10 @@ class Causes(list[Cause]):
     def invalid(self, field: str, value: Any, detail: str) -> None:
         self._add(field, "Invalid", f"Invalid value: {shown(value)}", detail)
 
+    def invalid_whole(self, field: str, detail: str) -> None:
+        """An object whose parts don't go together."""
+        self._add(field, "Invalid", "Invalid value", detail)
+
     def type_invalid(self, field: str, value: Any, detail: str) -> None:
         self._add(field, "TypeInvalid", f"Invalid value: {shown(value)}", detail)
 

@@ -23,7 +23,7 @@ def metadata(causes: Causes, obj: Obj, kind: Kind) -> None:
     if meta.get("namespace"):
         causes.invalid_each("metadata.namespace", meta["namespace"], names.dns_label(meta["namespace"]))
     labels(causes, "metadata.labels", meta.get("labels"))
-    _annotations(causes, meta.get("annotations") or {})
+    annotation_pairs(causes, "metadata.annotations", meta.get("annotations") or {})
     for finalizer in meta.get("finalizers") or ():
         causes.invalid_each("metadata.finalizers", finalizer, names.qualified_name(finalizer))
     if not kind.free_finalizers:
@@ -46,11 +46,12 @@ def labels(causes: Causes, field: str, pairs: dict[str, str] | None) -> None:
         causes.invalid_each(field, value, names.label_value(value))
 
 
-def _annotations(causes: Causes, pairs: dict[str, str]) -> None:
+def annotation_pairs(causes: Causes, field: str, pairs: dict[str, str]) -> None:
+    """The keys of a map of annotations, and how large it is."""
     for key in pairs:
-        causes.invalid_each("metadata.annotations", key, names.qualified_name(key.lower()))
+        causes.invalid_each(field, key, names.qualified_name(key.lower()))
     if sum(len(key) + len(value) for key, value in pairs.items()) > _ANNOTATIONS_LIMIT:
-        causes.too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
+        causes.too_long(field, _ANNOTATIONS_LIMIT)
 
 
 def _owners(causes: Causes, references: list[Obj]) -> None:

@@ -7,7 +7,7 @@ What is served of them is in :mod:`~labkit.embedded.api.kinds.custom`, when in
 from __future__ import annotations
 
 from labkit.embedded.api.kinds.common.fill import fill
-from labkit.embedded.api.kinds.crds import naming
+from labkit.embedded.api.kinds.crds import conversion, naming
 from labkit.embedded.api.kinds.crds.validation import validate, warnings
 from labkit.embedded.api.kinds.custom import EVERY_METADATA
 from labkit.embedded.api.kinds.kind import Kind
@@ -30,8 +30,7 @@ def _default(obj: Obj) -> None:
         version.setdefault("name", "")
         version.setdefault("served", False)
         version.setdefault("storage", False)
-    if not spec.get("conversion"):
-        spec["conversion"] = {"strategy": "None"}
+    conversion.default(spec)
 
 
 def _stored(spec: Obj) -> list[str]:

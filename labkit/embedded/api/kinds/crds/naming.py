@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from labkit.embedded.api.kinds.crds import conversion
 from labkit.embedded.objects import Obj, condition_of, name_of, timestamp
 
 _NAMES = ("plural", "singular", "shortNames", "kind", "listKind")
@@ -104,6 +105,9 @@ def _established(definition: Obj, conflict: bool) -> Obj:
         return known
     if conflict:
         reason, message = "NotAccepted", "not all names are accepted"
+        return {"type": "Established", "status": "False", "reason": reason, "message": message}
+    if not conversion.has_sound_bundle(definition["spec"]):
+        reason, message = "InvalidCABundle", "The conversion webhook CABundle is invalid"
         return {"type": "Established", "status": "False", "reason": reason, "message": message}
     message = "the initial names have been accepted"
     return {"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": message}

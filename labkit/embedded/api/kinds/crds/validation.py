@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.embedded.api.kinds.common import names
 from labkit.embedded.api.kinds.common.causes import Causes
-from labkit.embedded.api.kinds.crds import naming, schemas, structural
+from labkit.embedded.api.kinds.crds import conversion, naming, schemas, structural
 from labkit.embedded.api.kinds.custom import formats, without_effect
 from labkit.embedded.api.types import golang
 from labkit.embedded.api.types.schemas import SHIPPED, is_shipped, unpacked
@@ -21,10 +21,6 @@ _COLUMN_FORMATS = (
 _MOST_SELECTABLE = 8
 _SHARED = {"schema": "validation", "subresources": "", "additionalPrinterColumns": "", "selectableFields": ""}
 """Fields of a version that stand in the spec itself, in the real server, where all versions agree."""
-_WEBHOOK = (
-    "is not offered by this cluster, which calls no conversion webhooks; use None, "
-    "which serves every version with the fields they have in common"
-)
 _AT_ROOT = (
     "description", "type", "format", "title", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum",
     "maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "multipleOf", "required",
@@ -47,7 +43,7 @@ def validate(causes: Causes, obj: Obj, old: Obj | None) -> None:
     _check_own_names(causes, spec["names"])
     for path, version in _places(versions):
         _check_parts(causes, path, version, old)
-    _check_conversion(causes, spec["conversion"])
+    conversion.validate(causes, spec, old)
     if old is not None:
         _check_fixed(causes, spec, old)
     _check_status(causes, obj)
@@ -290,23 +286,6 @@ def _selected(schema: Obj, text: str) -> tuple[Obj | None, str]:
     if not text.startswith("."):
         return None, f"expected [ or . but got: {text.partition('.')[0]}"
     return schemas.schema_at(schema, text), "does not refer to a valid field"
-
-
-def _check_conversion(causes: Causes, conversion: Obj) -> None:
-    at, strategy = "spec.conversion", conversion.get("strategy")
-    if not strategy:
-        causes.required(f"{at}.strategy")
-    elif strategy == "Webhook":
-        causes.invalid(f"{at}.strategy", strategy, _WEBHOOK)
-    elif strategy != "None":
-        causes.unsupported(f"{at}.strategy", strategy, ("None", "Webhook"))
-    hook = conversion.get("webhook") or {}
-    if strategy != "Webhook":
-        detail = "should not be set when strategy is not set to Webhook"
-        if hook.get("clientConfig"):
-            causes.forbidden(f"{at}.webhookClientConfig", detail)
-        if hook.get("conversionReviewVersions"):
-            causes.forbidden(f"{at}.conversionReviewVersions", detail)
 
 
 def _check_fixed(causes: Causes, spec: Obj, old: Obj) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.kind import Kind
+from labkit.embedded.api.kinds.pods import ephemeral
 from labkit.embedded.api.kinds.pods.columns import COLUMNS, PodRow
 from labkit.embedded.api.kinds.pods.defaults import default_pod
-from labkit.embedded.api.kinds.pods.validation import pod
+from labkit.embedded.api.kinds.pods.validation import pod, pod_spec
 from labkit.embedded.api.types.resources import PROXY_VERBS, ResourceType, Subresource, status_of
 from labkit.embedded.objects import Obj
 from labkit.embedded.store import Store
@@ -34,6 +36,12 @@ def _is_guaranteed(resources: Obj) -> bool:
     return all(limits.get(key) and limits[key] == requests.get(key) for key in ("cpu", "memory"))
 
 
+def _validate_part(causes: Causes, obj: Obj, old: Obj | None, subresource: str) -> None:
+    if subresource == ephemeral.SUBRESOURCE and old is not None:
+        pod_spec(causes, "spec", obj["spec"])
+        ephemeral.check_change(causes, obj, old)
+
+
 POD = Kind(
     ResourceType(
         "",
@@ -45,6 +53,7 @@ POD = Kind(
         categories=("all",),
         subresources=(
             Subresource("attach", "PodAttachOptions", _CONNECT_VERBS),
+            Subresource(ephemeral.SUBRESOURCE, "Pod"),
             Subresource("eviction", "Eviction", ("create",), "policy", "v1"),
             Subresource("exec", "PodExecOptions", _CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
@@ -59,6 +68,8 @@ POD = Kind(
     zero={"spec": POD_SPEC, "status": {}},
     prepare_create=_prepare_create,
     validate=pod,
+    validate_status=_validate_part,
+    parts={ephemeral.SUBRESOURCE: ephemeral.only_theirs},
     fields=(
         "spec.nodeName",
         "spec.restartPolicy",

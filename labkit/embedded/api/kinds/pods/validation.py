@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from labkit.embedded.api.kinds.common import names
 from labkit.embedded.api.kinds.common.causes import Causes
 from labkit.embedded.api.kinds.common.meta import labels
+from labkit.embedded.api.kinds.pods import ephemeral
 from labkit.embedded.objects import Obj
 from labkit.embedded.quantities import amount
 
@@ -35,7 +36,9 @@ _UPDATABLE = (
 def pod(causes: Causes, obj: Obj, old: Obj | None) -> None:
     """A Pod, and what may change in one."""
     pod_spec(causes, "spec", obj.get("spec") or {})
-    if old is not None:
+    if old is None:
+        ephemeral.check_new(causes, "spec", obj.get("spec") or {}, "cannot be set on create")
+    else:
         _pod_update(causes, obj.get("spec") or {}, old.get("spec") or {})
 
 
@@ -43,6 +46,8 @@ def template(causes: Causes, field: str, value: Obj) -> None:
     """A pod template."""
     labels(causes, f"{field}.metadata.labels", (value.get("metadata") or {}).get("labels"))
     pod_spec(causes, f"{field}.spec", value.get("spec") or {})
+    why = "ephemeral containers not allowed in pod template"
+    ephemeral.check_new(causes, f"{field}.spec", value.get("spec") or {}, why)
 
 
 def pod_spec(causes: Causes, field: str, spec: Obj) -> None:
@@ -52,8 +57,9 @@ def pod_spec(causes: Causes, field: str, spec: Obj) -> None:
     if not containers:
         causes.required(f"{field}.containers")
     seen: set[str] = set()
-    for name, each in (("containers", containers), ("initContainers", spec.get("initContainers") or [])):
-        _containers(causes, f"{field}.{name}", each, volumes, seen)
+    for name in ("containers", "initContainers", ephemeral.KEY):
+        _containers(causes, f"{field}.{name}", spec.get(name) or [], volumes, seen)
+    ephemeral.check(causes, f"{field}.{ephemeral.KEY}", spec)
     causes.one_of(f"{field}.restartPolicy", spec.get("restartPolicy"), _RESTART_POLICIES)
     causes.one_of(f"{field}.dnsPolicy", spec.get("dnsPolicy"), _DNS_POLICIES)
     causes.not_negative(f"{field}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"))

@@ -8,8 +8,8 @@ from typing import Any
 
 from labkit.embedded.mesh.container_files import UNIX
 from labkit.embedded.mesh.localities import parts_of
-from labkit.embedded.mesh.model import Resource
 from labkit.embedded.mesh.services import Endpoint
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.clusters.localities import Group, Spreading, grouped
 from labkit.embedded.mesh.translate.naming import socket_address
 from labkit.embedded.mesh.translate.telemetry import peers

@@ -21,8 +21,9 @@ from typing import Any
 
 from labkit.embedded.addresses import service_networks
 from labkit.embedded.mesh.mesh_config import ALLOW_ANY, MeshConfig
-from labkit.embedded.mesh.model import MeshState, Resource
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
 from labkit.embedded.mesh.translate.naming import BLACK_HOLE, PASSTHROUGH, ads, typed

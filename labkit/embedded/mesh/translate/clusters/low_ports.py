@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from labkit.embedded.addresses import is_pods
 from labkit.embedded.low_ports import moved
-from labkit.embedded.mesh.model import MeshState, Resource
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.pods import container_ports
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.clusters import kube_proxy
 from labkit.embedded.mesh.translate.clusters.outbound import passthrough_cluster
 from labkit.embedded.mesh.translate.naming import PASSTHROUGH

@@ -16,9 +16,12 @@ from labkit.embedded.mesh import localities
 from labkit.embedded.mesh.container_files import socket_place
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.identity.spiffe import spiffe_id
-from labkit.embedded.mesh.model import PODS, MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.peer_authentications import DISABLE
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.resources import PODS
 from labkit.embedded.mesh.services import Endpoint, Service, ServicePort
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.clusters.endpoints import load_assignment
 from labkit.embedded.mesh.translate.clusters.localities import Spread, setting_for

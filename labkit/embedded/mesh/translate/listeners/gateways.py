@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.embedded.mesh.hosts import covers, intersection
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.gateway_servers import Port, Server
 from labkit.embedded.mesh.translate.listeners.chains import Chain, TcpChain, distinct

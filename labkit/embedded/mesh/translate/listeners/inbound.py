@@ -17,11 +17,13 @@ from typing import Any, TypeAlias
 from labkit.embedded.mesh.container_files import UNIX, socket_place
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import service_host
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.peer_authentications import DISABLE, STRICT, Mode
 from labkit.embedded.mesh.pods import container_ports
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.sidecars import Ingress, inbound_pool, ingress_of
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import cluster_policy as policies
 from labkit.embedded.mesh.translate.listeners.http_manager import (

@@ -14,8 +14,10 @@ from typing import Any
 
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.hosts import is_cidr
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import Service, ServicePort
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate import naming, placement
 from labkit.embedded.mesh.translate.clusters import kube_proxy, low_ports
 from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.embedded.mesh.hosts import covers, is_cidr
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import Service, ServicePort
 from labkit.embedded.mesh.translate.listeners.chains import TcpChain, distinct
 from labkit.embedded.mesh.translate.naming import outbound_cluster

@@ -6,7 +6,9 @@ Everything is changed as a copy, for proxies share what was made.
 from __future__ import annotations
 
 from labkit.embedded.mesh.envoy_filters import Patch
-from labkit.embedded.mesh.model import MeshState, Proxy, Snapshot
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Snapshot
 from labkit.embedded.mesh.translate.gateway_servers import Port
 from labkit.embedded.mesh.translate.patches.clusters import patched_clusters
 from labkit.embedded.mesh.translate.patches.listeners import patched_listeners

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.embedded.mesh.envoy_filters import Patch
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import Endpoint
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate import placement
 from labkit.embedded.mesh.translate.naming import INBOUND_PASSTHROUGH, PASSTHROUGH, socket_address
 from labkit.embedded.mesh.translate.patches import values

@@ -12,7 +12,8 @@ from typing import Any
 
 from labkit.embedded.addresses import app_address
 from labkit.embedded.mesh.envoy_filters import MANAGER, Patch
-from labkit.embedded.mesh.model import Proxy, Resource
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate import placement
 from labkit.embedded.mesh.translate.patches import routes, values
 from labkit.embedded.mesh.translate.patches.lists import edited, named, of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from labkit.embedded.mesh.envoy_filters import Patch
-from labkit.embedded.mesh.model import Resource
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.patches.values import made
 
 IsMeant = Callable[[Resource], bool]

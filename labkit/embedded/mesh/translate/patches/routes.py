@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from labkit.embedded.mesh.envoy_filters import Patch
-from labkit.embedded.mesh.model import Proxy, Resource
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.patches import values
 from labkit.embedded.mesh.translate.patches.lists import edited, of
 

@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict, ParseError
 from google.protobuf.message import Message
 
-from labkit.embedded.mesh.model import Resource
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.patches import safety
 from labkit.embedded.mesh.xds.constraints import violation
 from labkit.embedded.mesh.xds.resources import load_package, parsed

@@ -11,7 +11,9 @@ import json
 from dataclasses import dataclass, field
 
 from labkit.embedded.mesh.hosts import intersection
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.gateway_servers import Port, Server
 from labkit.embedded.mesh.translate.naming import virtual_host
 from labkit.embedded.mesh.translate.routes.destinations import Destinations

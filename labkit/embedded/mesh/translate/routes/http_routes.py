@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit.embedded.mesh.durations import proto
 from labkit.embedded.mesh.mesh_config import MeshConfig
-from labkit.embedded.mesh.model import Resource
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.naming import PASSTHROUGH, config_metadata, host_and_port
 from labkit.embedded.mesh.translate.routes import actions, headers
 from labkit.embedded.mesh.translate.routes.destinations import (

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from labkit.embedded.mesh.hosts import covers, is_wildcard
 from labkit.embedded.mesh.mesh_config import REGISTRY_ONLY
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.services import Service
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.translate.clusters import kube_proxy, low_ports
 from labkit.embedded.mesh.translate.naming import outbound_cluster, virtual_host
 from labkit.embedded.mesh.translate.routes.destinations import Destinations, hash_policy

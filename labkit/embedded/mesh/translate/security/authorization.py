@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.security.authorization_policies import Action, Policy
 from labkit.embedded.mesh.translate.naming import typed
 from labkit.embedded.mesh.translate.security.external import NOTED, POLICY, Asked, NobodyToAskError, asked

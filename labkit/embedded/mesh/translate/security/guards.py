@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.translate.security.authorization import Authorization
 from labkit.embedded.mesh.translate.security.tokens import token_filter
 

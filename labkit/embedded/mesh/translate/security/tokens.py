@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.security.nobodys_key import nobodys_key
 from labkit.embedded.mesh.security.request_authentications import JwtRule, key_source
 from labkit.embedded.mesh.translate.naming import typed, without_empty

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.proxy_config import proxy_config
 
 _DETAILS = {"subject": True, "dns": True, "uri": True, "cert": False, "chain": False}

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from labkit.embedded.mesh.container_files import place
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.telemetries import ENVOY, Log, Provider
 from labkit.embedded.mesh.translate.naming import typed
 from labkit.embedded.mesh.translate.telemetry.collectors import grpc_service

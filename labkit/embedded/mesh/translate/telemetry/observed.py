@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy, Resource
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
+from labkit.embedded.mesh.snapshot import Resource
 from labkit.embedded.mesh.telemetries import Metrics, Mode
 from labkit.embedded.mesh.translate.telemetry import metrics, peers
 from labkit.embedded.mesh.translate.telemetry.access_logs import AccessLogs

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.telemetries import Provider
 from labkit.embedded.mesh.translate.naming import typed
 from labkit.embedded.mesh.translate.telemetry.collectors import collector, grpc_service

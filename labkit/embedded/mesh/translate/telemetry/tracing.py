@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labkit.embedded.mesh.model import MeshState, Proxy
+from labkit.embedded.mesh.model import MeshState
+from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.telemetries import Tracing
 from labkit.embedded.mesh.translate.naming import typed
 from labkit.embedded.mesh.translate.telemetry.tracers import Tracer, tracer_of
