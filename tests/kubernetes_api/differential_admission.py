@@ -27,6 +27,10 @@ def _validation(**fields: Any) -> Request:
     return _policy("bad", validations=[{"expression": "true", **fields}])
 
 
+def _annotated(*annotations: dict[str, Any]) -> Request:
+    return _policy("bad", auditAnnotations=list(annotations))
+
+
 def _binding(name: str, **spec: Any) -> Request:
     own = {"policyName": "zz-p", "validationActions": ["Deny"]}
     return _object(BINDINGS, "ValidatingAdmissionPolicyBinding", name, {**own, **spec})
@@ -73,6 +77,10 @@ REQUESTS = {
     "validation of a long message": _validation(message="a\nb"),
     "validation of an empty message": _validation(message=" "),
     "validation of an odd reason": _validation(reason="Some"),
+    "audit annotation without a key": _annotated({"valueExpression": "'a'"}),
+    "audit annotation of an odd key": _annotated({"key": "a b", "valueExpression": "'a'"}),
+    "audit annotation of nothing": _annotated({"key": "a", "valueExpression": " "}),
+    "audit annotation twice": _annotated(*[{"key": "a", "valueExpression": "'a'"}] * 2),
     "admission policy that changes": Request(
         "PATCH", f"{POLICIES}/zz-p", {"spec": {"failurePolicy": "Ignore"}}, MERGE
     ),
