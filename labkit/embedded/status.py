@@ -19,6 +19,8 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.metadata: Obj = {}
+        """Of the body: how a list can be gone on with."""
         self._has_details = details is not None
 
     def status(self) -> dict[str, Any]:
@@ -26,7 +28,7 @@ class ApiError(Exception):
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "code": self.code,

@@ -5,9 +5,9 @@ holds up nobody. The node's processes die with the daemon, whatever kills it; wh
 every pod starts its containers anew on the address it had, with one restart more, as after the
 reboot of a real node.
 
-Not done here, though the API takes and shows it: limits and security contexts. Processes of one user
-have no part of the machine to themselves. Of volumes there are those that need no disk of their own
-(:mod:`.volumes`); a pod that asks for another gets a warning.
+Not done here, though the API takes and shows it: limits, and security contexts but for root's capabilities.
+Processes of one user have no part of the machine to themselves. Of volumes there are those that need no
+disk of their own (:mod:`.volumes`); a pod that asks for another gets a warning.
 """
 
 from __future__ import annotations
@@ -211,9 +211,16 @@ class Kubelet:
         node_object.register(self._client, self._name, self._block, self._state_dir)
 
     def _look_for_own_node(self, event: WatchEvent) -> None:
-        """Register again where somebody deleted the Node; its pods and their processes are still here."""
-        if event.type == "DELETED" and name_of(event.object) == self._name:
+        """Register again where somebody deleted the Node: its pods and their processes are still here.
+
+        Offer what somebody has entered in its capacity.
+        """
+        if name_of(event.object) != self._name:
+            return
+        if event.type == "DELETED":
             self._register()
+        else:
+            node_object.follow_capacity(self._client, event.object)
 
     def _begin(self, pod: Obj) -> None:
         """Start a pod that is new to us, unless it can't be here."""

@@ -45,6 +45,21 @@ def register(client: Client, name: str, block: int, state_dir: Path) -> None:
     client.update_status("nodes", node)
 
 
+def follow_capacity(client: Client, node: Obj) -> None:
+    """Offer what somebody has entered in the node's capacity: resources like ``example.com/dongle``."""
+    status: Obj = node.get("status") or {}
+    others = {name: each for name, each in (status.get("capacity") or {}).items() if _is_others(name)}
+    offered: dict[str, str] = status.get("allocatable") or {}
+    wanted = {name: each for name, each in offered.items() if not _is_others(name)} | others
+    if wanted != offered:
+        client.update_status("nodes", {**mutable(node), "status": {**mutable(status), "allocatable": wanted}})
+
+
+def _is_others(resource: str) -> bool:
+    """Whether it is an extended resource, which Kubernetes itself knows nothing of."""
+    return "/" in resource and "kubernetes.io/" not in resource
+
+
 async def keep_alive(client: Client, name: str, register: Callable[[], None]) -> None:
     """Renew the node's lease until cancelled, as a kubelet does every ten seconds.
 

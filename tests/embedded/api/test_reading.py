@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from labkit.embedded.api.objects import listing
+
 PODS = "/api/v1/namespaces/dev/pods"
 MAPS = "/api/v1/namespaces/dev/configmaps"
 ROUTES = "/apis/networking.istio.io/{}/namespaces/dev/virtualservices"
@@ -65,10 +67,26 @@ def test_a_list_comes_in_pages_of_one_moment(api):
     assert "continue" not in third["metadata"]
 
 
+def test_a_page_of_a_moment_long_past_is_followed_by_what_there_is_now(api, monkeypatch):
+    make_maps(api, 5)
+    first = api.get(f"{MAPS}?limit=2")
+    api.ask("DELETE", f"{MAPS}/m00")
+    monkeypatch.setattr(listing, "_SECONDS_KEPT", -1)
+    token = first["metadata"]["continue"]
+    gone = api.ask("GET", f"{MAPS}?limit=2&continue={token}")
+    assert (gone.status, gone.json["reason"]) == (410, "Expired")
+    monkeypatch.undo()
+    second = api.get(f"{MAPS}?limit=2&continue={gone.json['metadata']['continue']}")
+    assert (names(second), second["metadata"]["remainingItemCount"]) == (["m02", "m03"], 1)
+    assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
+    third = api.get(f"{MAPS}?limit=2&continue={second['metadata']['continue']}")
+    assert names(third) == ["m04"]
+
+
 def test_a_forgotten_page_is_gone(api):
     import base64
 
-    token = base64.urlsafe_b64encode(b'{"rv": 1, "start": 5}').decode()
+    token = base64.urlsafe_b64encode(b'{"rv": 1, "start": 5, "after": ["default", "m01"]}').decode()
     answer = api.ask("GET", f"{MAPS}?limit=2&continue={token}")
     assert (answer.status, answer.json["reason"]) == (410, "Expired")
     assert api.ask("GET", f"{MAPS}?continue=nonsense").status == 400

@@ -40,6 +40,19 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 """
 
 
+OWN_ADDRESS = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.connect((sys.argv[1], 81))
+    print(client.getsockname()[0], flush=True)
+    try:
+        client.send(b"hello")
+        client.recv(100)
+    except ConnectionRefusedError:
+        print("nobody there", flush=True)
+"""
+
+
 @pytest.fixture
 def catalogue() -> Catalogue:
     """One image: Python, that runs the container's arguments."""
@@ -84,3 +97,10 @@ async def test_datagrams_reach_a_pod(node: Node, script: str, by_service: bool) 
     node.client.create("pods", pod("client", "-c", script, service if by_service else address))
     await node.until("client", lambda seen: seen.get("status", {}).get("phase") == "Succeeded")
     assert await node.log("client") == "you said hello\n"
+
+
+async def test_a_program_may_ask_which_address_it_has(node: Node) -> None:
+    _, service = await serve(node)
+    node.client.create("pods", pod("client", "-c", OWN_ADDRESS, service))
+    seen = await node.until("client", lambda each: each.get("status", {}).get("phase") == "Succeeded")
+    assert await node.log("client") == f"{seen['status']['podIP']}\nnobody there\n"

@@ -439,6 +439,23 @@ async def test_the_node_is_ready(node: Node) -> None:
     assert node.client.get("leases.coordination.k8s.io", "labkit", "kube-node-lease")
 
 
+async def test_what_is_entered_in_the_nodes_capacity_is_offered(node: Node) -> None:
+    async def offered(wanted: str | None) -> None:
+        async with asyncio.timeout(20):
+            async for event in node.client.watch("nodes"):
+                found = event.object.get("status", {}).get("allocatable", {})
+                if found and found.get("example.com/dongle") == wanted:
+                    return
+
+    await offered(None)
+    capacity: dict[str, str | None] = {"example.com/dongle": "2"}
+    node.client.patch("nodes", "labkit", "", {"status": {"capacity": capacity}}, subresource="status")
+    await offered("2")
+    capacity["example.com/dongle"] = None
+    node.client.patch("nodes", "labkit", "", {"status": {"capacity": capacity}}, subresource="status")
+    await offered(None)
+
+
 async def test_after_a_restart_of_the_daemon_everything_is_started_anew(
     client: InProcessClient, start_node: StartNode, records: RunRecords
 ) -> None:

@@ -306,7 +306,8 @@ class Network:
         if _is_local(target[0]):
             where = self._place.app_ip, moved(target[1], self._place.lowest_port)
         elif target[0].startswith(_CLUSTER_IPS):
-            where = self._way(target, "UDP")
+            with contextlib.suppress(ConnectionRefusedError):  # the kernel says so, once something is sent
+                where = self._way(target, "UDP")
         elif is_pods(target[0]):
             where = target[0], port_at(*target, self._place.lowest_port)
         if where[0].startswith("127."):
