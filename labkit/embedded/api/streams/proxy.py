@@ -165,7 +165,7 @@ def _is_page(headers: Mapping[str, str]) -> bool:
     return kind == "text/html" and not headers.get("Content-Encoding")
 
 
-async def _show(request: web.Request, response: web.StreamResponse, page: bytes) -> web.StreamResponse:
+async def _show(request: web.BaseRequest, response: web.StreamResponse, page: bytes) -> web.StreamResponse:
     response.headers["Content-Length"] = str(len(page))
     await response.prepare(request)
     await response.write(page)
