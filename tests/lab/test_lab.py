@@ -201,15 +201,40 @@ def test_apply_prints_what_kubectl_would(split_lab, capsys):
     assert len(applied.acknowledged.proxies) == 4
 
 
-def test_what_is_only_kept_is_told_in_the_last_line(split_lab, capsys):
-    patch = "{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {node: {id: a}}}}"
-    head = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: kept}\n"
-    manifest = f"{head}spec: {{configPatches: [{patch}]}}"
+PATCH = "{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {node: {id: a}}}}"
+TARGET = "{group: gateway.networking.k8s.io, kind: Gateway, name: nobody}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "spec", "words"),
+    [
+        (
+            "EnvoyFilter",
+            "networking.istio.io/v1alpha3",
+            f"{{configPatches: [{PATCH}]}}",
+            "spec.configPatches[0].applyTo: BOOTSTRAP",
+        ),
+        (
+            "WorkloadGroup",
+            "networking.istio.io/v1",
+            "{template: {serviceAccount: vm}}",
+            "spec.template: no WorkloadEntry is made after it",
+        ),
+        (
+            "RequestAuthentication",
+            "security.istio.io/v1",
+            f"{{targetRefs: [{TARGET}]}}",
+            "spec.targetRefs[0]: no pod in namespace dev-service-mesh has the label",
+        ),
+    ],
+)
+def test_what_is_only_kept_is_told_in_the_last_line(split_lab, capsys, kind, version, spec, words):
+    manifest = f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: kept}}\nspec: {spec}"
     try:
         split_lab.apply(manifest)
         last = capsys.readouterr().out.splitlines()[-1]
-        title = "envoyfilter.networking.istio.io/kept"
-        assert last.startswith(f"not all of {title} is in force: spec.configPatches[0].applyTo: BOOTSTRAP")
+        title = f"{kind.lower()}.{version.partition('/')[0]}/kept"
+        assert last.startswith(f"not all of {title} is in force: {words}")
     finally:
         split_lab.delete(manifest)
 

@@ -209,3 +209,35 @@ def test_what_a_lesson_asks_and_does_not_get_is_told_at_every_look(town: Class) 
         town.bench.labkit("status").stdout
     )
     town.delete("envoyfilter", "bootstrap")
+
+
+GROUP = """
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: {name: vms}
+spec: {metadata: {labels: {app: vm}}, template: {serviceAccount: vm}}
+"""
+POLICY = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: aimed}
+spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: nobody}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "kind", "name", "words"),
+    [
+        (GROUP, "WorkloadGroup", "vms", "spec.template: no WorkloadEntry is made after it"),
+        (POLICY, "AuthorizationPolicy", "aimed", "spec.targetRefs[0]: no pod in namespace "),
+    ],
+)
+def test_what_nobody_goes_by_is_told_at_every_look(
+    town: Class, manifest: str, kind: str, name: str, words: str
+) -> None:
+    assert f"Warning: {words}" in town.apply(manifest)
+    assert words in town.kubectl("describe", kind, name)
+    assert f"{kind} {town.namespace}/{name}: not all of it is in force: {words}" in (
+        town.bench.labkit("status").stdout
+    )
+    town.delete(kind, name)

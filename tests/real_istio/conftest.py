@@ -20,6 +20,7 @@ from labkit.kube.api.api import APPLY_PATCH, MERGE_PATCH
 from labkit.kube.connecting.agreement import agree
 from labkit.kube.connecting.connect import connect
 
+from ..embedded.mesh.conftest import ENVIRONMENT
 from ..kubernetes_api.kube_apiserver import assets, running
 from .discovery import Istiod
 
@@ -192,6 +193,7 @@ class ControlPlanes:
         off = dict.fromkeys(("INJECTION_WEBHOOK_CONFIG_NAME", "VALIDATION_WEBHOOK_CONFIG_NAME"), "")
         env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "INJECT_ENABLED": "false", **off}
         env |= {"POD_NAMESPACE": "istio-system", "POD_NAME": "istiod", "CLUSTER_ID": "Kubernetes"}
+        env |= ENVIRONMENT
         command, log = [self._program, "discovery", *flags], self._folder / "log"
         with log.open("wb") as out:
             self._process = subprocess.Popen(command, env=env, cwd=self._folder, stdout=out, stderr=out)

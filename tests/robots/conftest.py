@@ -2,7 +2,9 @@
 
 ``LABKIT_ARGO_ROLLOUTS`` names a folder with ``rollouts-controller``, ``kubectl-argo-rollouts`` and their
 definitions in ``crds/`` (``manifests/crds`` of the sources); ``LABKIT_FLAGGER`` one with ``flagger`` and its
-``crd.yaml`` (``artifacts/flagger``). Both are built from their public Go modules by ``go build ./cmd/…``.
+``crd.yaml`` (``artifacts/flagger``); ``LABKIT_PROMETHEUS`` one with ``prometheus``, which Flagger asks. The
+controllers are built from their public Go modules by ``go build -o FOLDER/ ./cmd/…``; Prometheus is in most
+distributions of Linux as well.
 """
 
 import contextlib
@@ -16,8 +18,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from scipy.stats import binomtest
 
+from labkit import Lab
+from labkit.errors import UsageError
 from labkit.kube.api.resources import VIRTUAL_SERVICES
 from labkit.kube.connecting.connect import connect
 from labkit.kube.convergence.convergence import wait_for_proxies
@@ -25,11 +30,13 @@ from labkit.traffic.answers import send
 
 HERE = Path(__file__).parent
 HOME = "shop"
+HOST = "shop.example"
+"""By which the world calls it."""
 OLD, NEW = "ServiceB", "External Cluster Service"
 """How the two versions greet."""
 IMAGES = "artashesavetisyan/istio-basics-course:service-"
 IMAGE = {OLD: f"{IMAGES}b-java-11", NEW: f"{IMAGES}ext-java-11"}
-PATIENCE = 60.0
+PATIENCE = 120.0
 CHANCE = 1e-6
 """How seldom honest weights may look wrong."""
 
@@ -65,13 +72,15 @@ def process(command, log, env):
 class Load(threading.Thread):
     """Requests all the time, by the lab's own sender."""
 
-    def __init__(self, url):
+    def __init__(self, url, headers):
         super().__init__(daemon=True)
-        self.url, self.over, self.frames, self._lock = url, threading.Event(), [], threading.Lock()
+        self.url, self.headers = url, headers
+        self.over, self.frames, self._lock = threading.Event(), [], threading.Lock()
 
     def run(self):
         while not self.over.is_set():
-            found = send(self.url, requests=100, concurrency=4, stop=self.over.is_set)
+            asked = {"requests": 100, "concurrency": 4, "headers": self.headers}
+            found = send(self.url, **asked, stop=self.over.is_set)
             with self._lock:
                 self.frames.append(found)
 
@@ -81,10 +90,15 @@ class Load(threading.Thread):
             found = [frame[frame["time"] >= moment] for frame in self.frames]
         return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
+    @property
+    def everything(self):
+        """The answers to what was sent until now."""
+        return self.since(pd.Timestamp(0, tz="UTC"))
+
     def close(self):
         self.over.set()
         self.join(PATIENCE)
-        return pd.concat(self.frames, ignore_index=True)
+        return self.everything
 
 
 class Shop:
@@ -122,10 +136,20 @@ class Shop:
         wait_for_proxies(self.api)
         return pd.Timestamp.now("UTC")
 
+    def send(self, requests, **headers):
+        """The answers to some requests."""
+        return send(f"http://{self.bench.gateway}/", requests=requests, headers={"Host": HOST} | headers)
+
+    def greeted(self, **headers):
+        """Who answers twenty requests."""
+        answers = self.send(20, **headers)
+        assert set(answers["status"]) == {200}
+        return set(answers["service"])
+
     @contextlib.contextmanager
-    def load(self):
+    def load(self, **headers):
         """Requests meanwhile, of which none may fail."""
-        running = Load(f"http://{self.bench.gateway}/")
+        running = Load(f"http://{self.bench.gateway}/", {"Host": HOST} | headers)
         running.start()
         try:
             yield running
@@ -133,6 +157,35 @@ class Shop:
             everything = running.close()
         failed = everything[everything["status"] != 200]
         assert failed.empty, failed[["time", "status", "error", "body"]].to_string()
+        assert len(everything), "nothing was sent"
+
+    def came_to(self, labels):
+        """How many requests the proxies of the pods with *labels* have logged."""
+        words = ("-l", labels, "-c", "istio-proxy", "--tail=-1")
+        return self.bench.kubectl("logs", "-n", HOME, *words).count("GET / HTTP")
+
+    def is_left_alone(self, managers, to):
+        """The lab finds the rule, says whose it is, and changes nothing of it, whichever way it is asked."""
+        was, said = self.routes(), f"are set by {managers}, so the lab leaves them alone"
+        with Lab(kubeconfig=self.bench.kubeconfig, scenario=HERE / "shop") as lab:
+            assert tuple(lab.weights().values()) == self.weights()
+            with pytest.raises(UsageError, match=said):
+                lab.shift(to)
+            with pytest.raises(UsageError, match=said):
+                lab.apply(self._with_weights(0, 100))
+            panel = lab.split_panel("/")
+            panel.set(100)
+            assert said in panel.controls.change.value
+            assert said in panel.controls.note.value
+            panel.close()
+        assert self.routes() == was
+
+    def _with_weights(self, *weights):
+        found = self.api.get(VIRTUAL_SERVICES.path(HOME, "web"))
+        for target, weight in zip(found["spec"]["http"][-1]["route"], weights, strict=True):
+            target["weight"] = weight
+        mine = {name: found[name] for name in ("apiVersion", "kind", "spec")}
+        return yaml.safe_dump(mine | {"metadata": {"name": "web", "namespace": HOME}})
 
     def fits(self, load, percent, count=300):
         """*percent* of what is sent from now on comes to the new version, by an exact binomial test."""

@@ -1,66 +1,39 @@
-"""Flagger drives a canary on the embedded cluster by weights, to the whole.
+"""Flagger drives canaries on the embedded cluster: by weights, by header, with copies; it rolls back, too.
 
-Its metrics come over Prometheus' API from a small server here, which answers its query for the success rate
-by what the proxies have counted themselves (``istio_requests_total`` since they started; no rates).
+It judges by what a real Prometheus has read from the proxies, and asks by webhook where a test holds it. It
+looks at its canaries every ten seconds, so a release takes a minute or two.
 """
 
+import contextlib
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from labkit.kube.proxies.metrics import metrics
-from labkit.release.finding import rule_of
-from labkit.release.managers import managers_of
+from labkit.kube.mesh.destinations import Destination
+from labkit.release.fault import Fault, end_fault, set_fault
 
-from .conftest import HERE, HOME, IMAGE, NEW, VIRTUAL_SERVICES, Shop, folder, free_port, process
+from . import prometheus
+from .conftest import HERE, HOME, IMAGE, NEW, OLD, Shop, folder, free_port, process
+from .gates import Gates
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-METRICS = [{"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"}]
-
-
-class Witness(ThreadingHTTPServer):
-    """What Flagger asks over HTTP: metrics, and whether it may go on."""
-
-    def __init__(self, api):
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.api, self.may_go_on = api, threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def success_rate(self):
-        """Of the new version's pods, per cent; None where nothing came."""
-        seen = metrics(self.api, "web", HOME, "istio_requests_total")
-        mine = seen[seen["reporter"] == "destination"]
-        total = mine["value"].sum()
-        failed = mine[mine["response_code"].astype("str").str.startswith("5")]["value"].sum()
-        return 100 * (total - failed) / total if total else None
-
-
-class Answers(BaseHTTPRequestHandler):
-    def do_GET(self):
-        value = 1 if "vector" in self.path else self.server.success_rate()
-        result = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
-        self._say(200, {"status": "success", "data": {"resultType": "vector", "result": result}})
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._say(200 if self.server.may_go_on.is_set() else 403, {})
-
-    def _say(self, code, body):
-        text = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SUCCESS = {"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"}
+DURATION = {"name": "request-duration", "thresholdRange": {"max": 500}, "interval": "1m"}
+CANARY = Destination("web-canary.shop", port=80)
+TESTERS = {"Host": "new.shop.example"}
+PATIENT, IMPATIENT = 1000, 2
+"""How many failed checks it takes to roll back."""
+CAME = (
+    'sum(rate(istio_requests_total{{reporter="destination",destination_workload="web",'
+    'response_code="{}"}}[1m]))'
+)
+"""Prometheus' question for the requests to the new version that were answered so."""
 
 
 @pytest.fixture(scope="module")
-def witness(api):
-    with Witness(api) as server:
+def gates():
+    with Gates() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
@@ -68,10 +41,22 @@ def witness(api):
 
 
 @pytest.fixture(scope="module")
-def controller(shop_bench, witness):
-    programs = folder("LABKIT_FLAGGER", "flagger", "crd.yaml")
-    shop_bench.kubectl("apply", "-f", programs / "crd.yaml")
-    command = [programs / "flagger", f"-kubeconfig={shop_bench.kubeconfig}", "-mesh-provider=istio"]
+def programs():
+    flagger = folder("LABKIT_FLAGGER", "flagger", "crd.yaml")
+    return flagger, folder("LABKIT_PROMETHEUS", "prometheus") / "prometheus"
+
+
+@pytest.fixture(scope="module")
+def witness(programs, shop_bench, api):
+    with prometheus.running(programs[1], shop_bench, api) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def controller(programs, shop_bench, witness):
+    mine, _ = programs
+    shop_bench.kubectl("apply", "-f", mine / "crd.yaml")
+    command = [mine / "flagger", f"-kubeconfig={shop_bench.kubeconfig}", "-mesh-provider=istio"]
     command += [f"-metrics-server={witness.url}", f"-namespace={HOME}", f"-port={free_port()}"]
     command += ["-control-loop-interval=1s"]
     with process(command, shop_bench.root / "flagger.log", shop_bench.env):
@@ -79,6 +64,8 @@ def controller(shop_bench, witness):
 
 
 class Flagger(Shop):
+    """Releases of the Canary ``web``."""
+
     def phase(self, *wanted):
         self.until(lambda: self._phase() in wanted, f"{wanted}, it is {self._phase()}")
 
@@ -88,8 +75,22 @@ class Flagger(Shop):
     def release(self, version):
         self.bench.kubectl("set", "image", "deployment/web", f"app={IMAGE[version]}", "-n", HOME)
 
-    def given(self, percent):
-        self.until(lambda: self.weights() == (100 - percent, percent), f"{percent} %")
+    def given(self, percent, route=-1):
+        self.until(lambda: self.weights(route) == (100 - percent, percent), f"{percent} %")
+
+    def came_to_the_new(self):
+        return self.came_to("app=web")
+
+    def is_rolled_back(self, load, why):
+        """The old version has everything and the new one no pods; *why* stands in the events."""
+        self.phase("Failed")
+        assert self.weights() == (100, 0)
+        assert not any("mirror" in one for one in self.routes())
+        events = self.bench.get("events", "-n", HOME)["items"]
+        said = [one["message"] for one in events if one["involvedObject"]["kind"] == "Canary"]
+        assert any(why in one for one in said), said
+        self.fits(load, 0)
+        self.until(lambda: not self.bench.get("pods", "-l", "app=web", "-n", HOME)["items"], "no pods of it")
 
 
 @pytest.fixture
@@ -98,33 +99,139 @@ def flagger(controller, shop_bench, api):
 
 
 @pytest.fixture
-def start(flagger, witness):
-    def begin(**how):
-        hooks = [{"name": "gate", "type": "confirm-traffic-increase", "url": witness.url}]
-        hooks += [{"name": "gate-2", "type": "confirm-promotion", "url": witness.url}]
-        analysis = {"interval": "1s", "threshold": 2, "metrics": METRICS, "webhooks": hooks, **how}
+def start(flagger, gates):
+    """Begin with the old version, taken over by Flagger; hooks: type of webhook → the gate it asks at."""
+
+    def begin(hooks, **how):
+        asked = [gates.hook(kind, name) for kind, name in hooks.items()]
+        analysis = {"interval": "10s", "threshold": PATIENT, "metrics": [SUCCESS], "webhooks": asked} | how
         text = (HERE / "flagger" / "release.yaml").read_text().replace("HOW", json.dumps(analysis))
-        witness.may_go_on.clear()
         flagger.apply(text)
         flagger.phase("Initialized")
         flagger.settled()
 
+    gates.shut()
     yield begin
-    flagger.bench.kubectl("delete", "canaries,deployments", "--all", "-n", HOME)
+    flagger.bench.kubectl("delete", "canaries,deployments,events", "--all", "-n", HOME)
     flagger.until(lambda: not flagger.bench.get("pods", "-n", HOME)["items"], "no pods are left")
 
 
-def test_by_weights_to_the_whole(flagger, start, witness):
-    start(stepWeights=[20, 50])
+def test_by_weights_to_the_whole(flagger, start, gates):
+    start({"confirm-traffic-increase": "more"}, stepWeights=[20, 50], stepWeightPromotion=25)
     with flagger.load() as load:
         flagger.fits(load, 0, count=100)
         flagger.release(NEW)
         for percent in (20, 50):
-            witness.may_go_on.set()
+            gates.let("more")
             flagger.given(percent)
-            witness.may_go_on.clear()
             flagger.fits(load, percent)
-        assert "flagger" in managers_of(rule_of(flagger.api.get(VIRTUAL_SERVICES.path(HOME, "web"))))
-        witness.may_go_on.set()
+        flagger.is_left_alone("flagger and Canary web", to="canary")
+        gates.let("more")
+        flagger.phase("Succeeded")
+        assert flagger.weights() == (100, 0), "the new version is the primary one now"
+        flagger.fits(load, 100)
+
+
+def test_testers_first_by_header_or_cookie(flagger, start, gates):
+    testers = [
+        {"headers": {"x-tester": {"exact": "yes"}}},
+        {"headers": {"cookie": {"regex": r"^(.*?;\s*)?(tester=yes)(;.*)?$"}}},
+    ]
+    start({"confirm-promotion": "promote"}, match=testers, iterations=2)
+    with flagger.load() as load, flagger.load(**{"x-tester": "yes"}) as tests:
+        flagger.fits(load, 0, count=100)
+        flagger.fits(tests, 0, count=100)
+        flagger.release(NEW)
+        flagger.phase("WaitingPromotion")
+        assert flagger.weights(0) == (0, 100)
+        flagger.fits(tests, 100)
+        flagger.fits(load, 0)
+        assert flagger.greeted(cookie="a=b; tester=yes") == {NEW}
+        assert flagger.greeted(cookie="tester=no") == {OLD}
+        gates.let("promote")
         flagger.phase("Succeeded")
         flagger.fits(load, 100)
+        flagger.fits(tests, 100)
+
+
+def test_copies_first_then_weights(flagger, start, gates):
+    hooks = {"confirm-traffic-increase": "more", "rollout": "judged"}
+    start(hooks, mirror=True, stepWeights=[50])
+    with flagger.load() as load:
+        flagger.release(NEW)
+        gates.let("more")
+        flagger.until(lambda: "mirror" in flagger.routes()[-1], "copies are made")
+        flagger.fits(load, 0)
+        flagger.until(lambda: flagger.came_to_the_new() >= 200, "copies came")
+        flagger.fits(load, 0, count=100)
+        gates.let("judged", times=PATIENT)
+        flagger.given(50)
+        assert "mirror" not in flagger.routes()[-1]
+        flagger.fits(load, 50)
+        gates.let("more")
+        flagger.phase("Succeeded")
+        flagger.fits(load, 100)
+
+
+@contextlib.contextmanager
+def broken(flagger, witness, fault, *codes):
+    """The new version has *fault*, and Prometheus knows: testers have met it, before anybody else does."""
+    flagger.until(lambda: _is_up(flagger), "the new version's pod is ready")
+    set_fault(flagger.api, CANARY, fault)
+    try:
+        flagger.until(lambda: _is_known(flagger, witness, codes), "Prometheus knows of it")
+        yield
+    finally:
+        end_fault(flagger.api, CANARY)
+
+
+def _is_up(flagger):
+    return (flagger.get("deployment", "web").get("status") or {}).get("readyReplicas") == 1
+
+
+def _is_known(flagger, witness, codes):
+    flagger.send(4, **TESTERS)
+    return all((witness.value(CAME.format(code)) or 0) > 0 for code in codes)
+
+
+def test_a_version_that_fails_its_copies_never_gets_anybodys_request(flagger, start, gates, witness):
+    start({"confirm-traffic-increase": "more"}, mirror=True, stepWeights=[50], threshold=IMPATIENT)
+    with flagger.load() as load:
+        flagger.release(NEW)
+        with broken(flagger, witness, Fault(errors=50), 200, 503):  # where all fail, there is no rate at all
+            gates.let("more")
+            flagger.until(lambda: "mirror" in flagger.routes()[-1], "copies are made")
+            flagger.is_rolled_back(load, "advancement success rate")
+        assert set(load.everything["service"]) == {OLD}
+
+
+def test_a_version_that_is_late_is_taken_back(flagger, start, gates, witness):
+    hooks = {"confirm-traffic-increase": "more"}
+    start(hooks, stepWeights=[20, 50], threshold=IMPATIENT, metrics=[DURATION])
+    with flagger.load() as load:
+        flagger.release(NEW)
+        with broken(flagger, witness, Fault(delay=1), 200):
+            gates.let("more")
+            flagger.given(20)
+            flagger.is_rolled_back(load, "advancement request duration")
+
+
+def test_a_version_that_fails_its_test_gets_no_traffic_at_all(flagger, start, gates):
+    gates.test("greets", lambda: set(flagger.send(5, **TESTERS)["service"]) == {OLD})
+    start({"pre-rollout": "greets"}, stepWeights=[50], threshold=IMPATIENT)
+    with flagger.load() as load:
+        flagger.release(NEW)
+        flagger.is_rolled_back(load, "pre-rollout check greets failed")
+        assert gates.asked["greets"] >= IMPATIENT
+        assert set(load.everything["service"]) == {OLD}
+
+
+def test_by_hand_everything_back(flagger, start, gates):
+    start({"confirm-traffic-increase": "more", "rollback": "back"}, stepWeights=[50, 80])
+    with flagger.load() as load:
+        flagger.release(NEW)
+        gates.let("more")
+        flagger.given(50)
+        flagger.fits(load, 50)
+        gates.let("back")
+        flagger.is_rolled_back(load, "manual webhook invoked")

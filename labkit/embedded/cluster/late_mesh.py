@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from labkit.embedded.cluster import importing
-from labkit.embedded.interfaces import AdmissionRequest, BuiltinContainer, Client, UnixAddress
+from labkit.embedded.interfaces import AdmissionRequest, BuiltinContainer, Client, Launch, UnixAddress
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE, is_as_installed
 from labkit.embedded.objects import Obj, name_of, namespace_of
 
@@ -39,23 +41,45 @@ QUIET, LONGEST = 0.008, 0.1
 """Seconds without a write until the import begins, and seconds until it begins in any case."""
 
 
-class LateMesh:
-    """Implements :class:`labkit.embedded.interfaces.BuiltinContainer`, and Istio's validation."""
+class Istiod(BuiltinContainer, Protocol):
+    """One that serves for all containers, and is told the variables of each."""
 
-    def __init__(self, client: Client, make: Callable[[], BuiltinContainer]) -> None:
+    async def run(
+        self,
+        pod: Obj,
+        log: Callable[[str], None],
+        ready: Callable[[bool], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> int: ...
+
+
+class LateMesh:
+    """istiod, for all of its containers."""
+
+    def __init__(self, client: Client, make: Callable[[], Istiod]) -> None:
         """*make* imports istiod where that is not done, and makes it."""
         self._client, self._make = client, make
-        self._istiod: BuiltinContainer | None = None
+        self._istiod: Istiod | None = None
         self._importing = asyncio.Lock()
 
-    async def run(self, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]) -> int:
+    def container(self, launch: Launch) -> BuiltinContainer:
+        """The one that *launch* describes."""
+        return _Container(self, launch.environment)
+
+    async def run(
+        self,
+        pod: Obj,
+        log: Callable[[str], None],
+        ready: Callable[[bool], None],
+        environment: Mapping[str, str],
+    ) -> int:
         """istiod, see :mod:`labkit.embedded.mesh.control_plane`."""
         async with self._importing:
             if self._istiod is None:
                 await self._lull()
                 await importing.in_pieces(PIECES)
                 self._istiod = self._make()
-        return await self._istiod.run(pod, log, ready)
+        return await self._istiod.run(pod, log, ready, environment)
 
     async def _lull(self) -> None:
         """Let what is under way come first: a gateway that is applied behind istiod, its Envoy's start."""
@@ -69,13 +93,27 @@ class LateMesh:
         return self._istiod.dial(port) if self._istiod is not None else None
 
 
-def validation(request: AdmissionRequest) -> list[str]:
+@dataclass(frozen=True)
+class _Container:
+    """Implements :class:`labkit.embedded.interfaces.BuiltinContainer`."""
+
+    mesh: LateMesh
+    environment: Mapping[str, str]
+
+    async def run(self, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]) -> int:
+        return await self.mesh.run(pod, log, ready, self.environment)
+
+    def dial(self, port: int) -> UnixAddress | None:
+        return self.mesh.dial(port)
+
+
+def validation(client: Client, request: AdmissionRequest) -> list[str]:
     """What istiod's webhook says, see :mod:`labkit.embedded.mesh.validation`."""
     if not _may_be_wrong(request.resource, request.object):
         return []
     from labkit.embedded.mesh.validation import admission
 
-    return admission(request)
+    return admission(request, client)
 
 
 def _may_be_wrong(resource: str, obj: Obj) -> bool:

@@ -33,7 +33,7 @@ from labkit.embedded.controllers.certificate_signing import Sign
 from labkit.embedded.controllers.injection import Injection
 from labkit.embedded.images import images
 from labkit.embedded.images.own import own_images
-from labkit.embedded.interfaces import BuiltinContainer, Client
+from labkit.embedded.interfaces import Client
 from labkit.embedded.mesh.bootstrap import proxy_image
 from labkit.embedded.mesh.programs import pilot_discovery
 from labkit.embedded.node.containers.catalogue import BuiltinImage, Catalogue, Image, ProcessImage
@@ -76,7 +76,7 @@ class Cluster:
         self._injection = Injection(self._client)
         self._client.add_admission(self._injection)
         self._client.add_admission(bootstrap.IstioDefinitions(self._client))
-        self._client.add_validation(late_mesh.validation)
+        self._client.add_validation(partial(late_mesh.validation, self._client))
         tokens = TokenRequests(self._store, plan.key)
         places = (plan.node, plan.run, plan.block)
         self._kubelet = Kubelet(self._client, NODE_NAME, *places, self._catalogue(), tokens)
@@ -98,11 +98,11 @@ class Cluster:
         istiod = late_mesh.LateMesh(self._client, partial(self._control_plane, xds, debug))
         mesh: dict[str, Image] = {
             "istio/proxyv2:*": ProcessImage(proxy_image(xds), is_proxy=True),
-            "istio/pilot:*": BuiltinImage(lambda _: istiod, pilot_discovery(debug)),
+            "istio/pilot:*": BuiltinImage(istiod.container, pilot_discovery(debug)),
         }
         return Catalogue(mesh | images(), own_images(self._plan.images))
 
-    def _control_plane(self, xds: Path, debug: Path) -> BuiltinContainer:
+    def _control_plane(self, xds: Path, debug: Path) -> late_mesh.Istiod:
         from labkit.embedded.mesh.control_plane import ControlPlane
 
         open_ports = self._kubelet.open_ports

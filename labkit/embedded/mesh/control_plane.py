@@ -9,7 +9,8 @@ the same from the same place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from labkit.embedded.interfaces import Client, UnixAddress
@@ -63,15 +64,21 @@ class ControlPlane:
         self._open_ports = open_ports or OpenPorts()
         self._lead = asyncio.Lock()
 
-    async def run(self, pod: Obj, log: Callable[[str], None], ready: Callable[[bool], None]) -> int:
-        """Serve until cancelled."""
+    async def run(
+        self,
+        pod: Obj,
+        log: Callable[[str], None],
+        ready: Callable[[bool], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
+        """Serve until cancelled. *environment*: the variables of the pod's container."""
         lines = IstiodLog(log)
         lines.info("", f"Istio {ISTIO_VERSION}, played by labkit, in pod {name_of(pod)}")
         if self._lead.locked():
             lines.info("leader election", "another istiod serves the proxies; waiting for it to leave")
             ready(True)
         async with self._lead:
-            await self._serve(name_of(pod), lines, ready)
+            await self._serve(name_of(pod), lines, ready, environment or {})
         return 0
 
     def dial(self, port: int) -> UnixAddress | None:
@@ -83,7 +90,9 @@ class ControlPlane:
     def _socket(self, port: int) -> Path:
         return self._debug_socket.with_name(f"istiod-{port}.sock")
 
-    async def _serve(self, pod: str, log: IstiodLog, ready: Callable[[bool], None]) -> None:
+    async def _serve(
+        self, pod: str, log: IstiodLog, ready: Callable[[bool], None], environment: Mapping[str, str]
+    ) -> None:
         credentials = Credentials(authority_of(self._client, TRUST_DOMAIN, log), log)
         tell = ObjectStatus(self._client, log).tell
         fleet = Fleet(self._translate, log, tell, credentials.secrets_for)
@@ -96,7 +105,8 @@ class ControlPlane:
             await fleet.publish(state, revision, why)
             ingress_status.tell(state)
 
-        registry = Registry(self._client, publish, log, Fetcher(self._client).fetch, self._open_ports)
+        fetch = Fetcher(self._client).fetch
+        registry = Registry(self._client, publish, log, fetch, self._open_ports, environment)
         status = SyncStatus(self._client, registry, fleet, kept)
         async with (
             AdsServer(self._xds_socket, fleet),
@@ -116,6 +126,6 @@ class ControlPlane:
         plain, tls, webhooks = (self._socket(port) for port in TOOL_PORTS)
         async with (
             DebugDiscovery(plain, tls, fleet, pages, pod, own),
-            WebhookServer(webhooks, own, self._inject, validate),
+            WebhookServer(webhooks, own, self._inject, partial(validate, client=self._client)),
         ):
             await WebhookBundles(self._client, authority.root, log).run()

@@ -14,6 +14,7 @@ from typing import Any
 
 from labkit.embedded.events import Recorder
 from labkit.embedded.interfaces import Client
+from labkit.embedded.mesh import targets
 from labkit.embedded.mesh.istiod_log import IstiodLog
 from labkit.embedded.mesh.mesh_config import CONFIG_MAP, ROOT_NAMESPACE
 from labkit.embedded.mesh.model import MeshState
@@ -57,16 +58,21 @@ class KeptObjects:
         looked_at: dict[Key, tuple[object, Kept]] = {}
         for resource, those in state.objects.items():
             for obj in filter(partial(_is_meshs, resource), those):
-                key, version = key_of(resource, obj), _version(obj)
-                known = self._looked_at.get(key)
+                key = key_of(resource, obj)
+                missing = tuple(targets.missing(resource, obj, state.objects.__getitem__))
+                known, version = self._looked_at.get(key), (_version(obj), missing)
                 if known is None or known[0] != version:
-                    known = version, Kept(key, str(obj.get("kind")), tuple(without_effect(resource, obj)))
-                    if resource == CONFIG_MAPS:
-                        self._tell_of_settings(obj, known[1])
-                    else:
-                        self._tell(obj, known[1])
+                    fields = (*without_effect(resource, obj), *missing)
+                    known = version, Kept(key, str(obj.get("kind")), fields)
+                    self._say(resource, obj, known[1])
                 looked_at[key] = known
         self._looked_at = looked_at
+
+    def _say(self, resource: str, obj: Obj, kept: Kept) -> None:
+        if resource == CONFIG_MAPS:
+            self._tell_of_settings(obj, kept)
+        else:
+            self._tell(obj, kept)
 
     def _tell_of_settings(self, obj: Obj, kept: Kept) -> None:
         for each in kept.fields:

@@ -246,7 +246,12 @@ def _unknown(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 _SERVICE = ("service", "port")
 _TOLD_TO = fields(*_SERVICE, "maxTagLength")
-_HEADERS: Read = fields("name", "value")
+_HEADERS: Read = fields("name", "value", "envName")
+_POSTED: Read = {**fields("path", "timeout"), "headers": _HEADERS}
+_SAMPLER: Read = {
+    **fields("tenant", "clusterId", "rootSpansPerMinute"),
+    "httpService": {**fields(*_SERVICE), "http": _POSTED},
+}
 _BODY = fields("maxRequestBytes", "allowPartialMessage", "packAsBytes")
 _ASKED = {
     **fields(*_SERVICE, "timeout", "failOpen", "statusOnError", "clearRouteCache"),
@@ -269,10 +274,14 @@ PROVIDERS: Mapping[str, Read] = {
     },
     "opentelemetry": {
         **_TOLD_TO,
-        "http": {**fields("path", "timeout"), "headers": _HEADERS},
+        "http": _POSTED,
         "grpc": {**fields("timeout"), "initialMetadata": _HEADERS},
         "resourceDetectors": fields("environment", "dynatrace"),
+        "serviceAttributeEnrichment": ALL,
+        "dynatraceSampler": _SAMPLER,
     },
+    "datadog": _TOLD_TO,
+    "skywalking": fields(*_SERVICE),
     "envoyFileAccessLog": {**fields("path", "omitEmptyValues"), "logFormat": fields("text", "labels")},
     "envoyHttpAls": {
         **_ALS,

@@ -53,7 +53,7 @@ from labkit.embedded.mesh.resources import (
 from labkit.embedded.mesh.security.authorization_policies import AuthorizationPolicies
 from labkit.embedded.mesh.security.request_authentications import KeySource, RequestAuthentications
 from labkit.embedded.mesh.selected_workloads import SelectedWorkloads
-from labkit.embedded.mesh.service_entries import played_outside, service_entry_services
+from labkit.embedded.mesh.service_entries import by_address, played_outside, service_entry_services
 from labkit.embedded.mesh.services import Service
 from labkit.embedded.mesh.sidecars import Scope, Sidecars, led_to, outbound_mode
 from labkit.embedded.mesh.telemetries import Telemetries
@@ -73,6 +73,7 @@ class MeshState:
         lowest_port: int = 1024,
         key_sets: Mapping[KeySource, str] | None = None,
         open_ports: PortsByPod | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """*objects* by resource name (:data:`WATCHED`; a missing one is empty).
 
@@ -80,6 +81,7 @@ class MeshState:
         *lowest_port*: the lowest port this user may bind (``net.ipv4.ip_unprivileged_port_start``).
         *key_sets*: what has been fetched for RequestAuthentications, by where it is.
         *open_ports*: what pods' programs listen on behind their sidecars though the pods declare it nowhere.
+        *environment*: istiod's own.
         """
         self._objects = {resource: list(objects.get(resource, ())) for resource in WATCHED}
         self._given_mesh = mesh
@@ -89,6 +91,8 @@ class MeshState:
         """What is known of the keys that RequestAuthentications say only the place of."""
         self.open_ports: PortsByPod = open_ports or {}
         """Ports that programs have opened behind their sidecars, and that their pods don't declare."""
+        self.environment: Mapping[str, str] = environment or {}
+        """The variables of istiod's container, which mesh settings may name."""
         self.scope: Scope | None = None
         """What of the registry is heard of, where a Sidecar says so."""
         self.memo: dict[Any, Any] = {}
@@ -119,6 +123,7 @@ class MeshState:
             lowest_port=self.lowest_port,
             key_sets=self.key_sets,
             open_ports=self.open_ports,
+            environment=self.environment,
         )
 
     @cached_property
@@ -258,11 +263,21 @@ class MeshState:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """The whole registry, oldest first; one host may stand in it more than once."""
-        entries = service_entry_services(
-            self._objects[SERVICE_ENTRIES], self.mesh.default_service_export_to, self._workloads
-        )
-        played = [played_outside(each, self._objects[PODS]) for each in entries]
+        played = [played_outside(each, self._objects[PODS]) for each in self._service_entries]
         return tuple(sorted([*self.kubernetes_services, *played], key=_age))
+
+    @cached_property
+    def _service_entries(self) -> list[Service]:
+        defaults = self.mesh.default_service_export_to
+        return service_entry_services(self._objects[SERVICE_ENTRIES], defaults, self._workloads)
+
+    def service_entries_at(self, namespace: str, address: str) -> list[Service]:
+        """Those of *namespace* that have an endpoint at *address*."""
+        return self._entries_by_address.get((namespace, address), [])
+
+    @cached_property
+    def _entries_by_address(self) -> Mapping[tuple[str, str], list[Service]]:
+        return by_address(self._service_entries)
 
     @cached_property
     def sockets(self) -> tuple[str, ...]:

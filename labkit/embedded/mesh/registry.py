@@ -53,9 +53,19 @@ class Registry:
     """Rings *publish* for every new state of the mesh, one at a time."""
 
     def __init__(
-        self, client: Client, publish: Publish, log: IstiodLog, fetch: Fetch, open_ports: OpenPorts
+        self,
+        client: Client,
+        publish: Publish,
+        log: IstiodLog,
+        fetch: Fetch,
+        open_ports: OpenPorts,
+        environment: Mapping[str, str],
     ) -> None:
-        """*fetch* finds the keys that RequestAuthentications say only the place of."""
+        """*fetch* finds the keys that RequestAuthentications say only the place of.
+
+        *environment*: istiod's variables.
+        """
+        self._environment = environment
         self._open_ports = open_ports
         self._client = client
         self._keys = KeySets(fetch, log, self._publish_again)
@@ -147,6 +157,7 @@ class Registry:
             lowest_port=self._lowest_port,
             key_sets=self._keys.known,
             open_ports=ports,
+            environment=self._environment,
         )
         try:
             state = make()

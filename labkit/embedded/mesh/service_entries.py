@@ -38,6 +38,15 @@ def played_outside(service: Service, pods: Iterable[Obj]) -> Service:
     return service if endpoints == service.endpoints else replace(service, endpoints=endpoints)
 
 
+def by_address(services: Iterable[Service]) -> dict[tuple[str, str], list[Service]]:
+    """Those that have an endpoint there: by their namespace and the address."""
+    found: dict[tuple[str, str], list[Service]] = {}
+    for service in services:
+        for address in {each.address for those in service.endpoints.values() for each in those}:
+            found.setdefault((service.namespace, address), []).append(service)
+    return found
+
+
 def _played(endpoint: Endpoint, pods: Iterable[Obj]) -> Endpoint:
     address = outside.address_of(pods, endpoint.address)
     if address is None:

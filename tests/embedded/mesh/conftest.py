@@ -60,6 +60,8 @@ KINDS = {
 }
 
 
+ENVIRONMENT = {"COLLECTOR_TOKEN": "of-istiod"}
+"""The variables of istiod's own that settings here name."""
 LOWEST_PORT = 1024
 """That an account may open: whoever runs the tests, they mean an ordinary one."""
 
@@ -78,7 +80,7 @@ class Mesh:
             if each["kind"] in RESOURCES:
                 by_resource.setdefault(RESOURCES[each["kind"]], []).append(each)
         mesh = MeshConfig.parse(yaml.safe_dump(self.settings))
-        self.state = MeshState(by_resource, mesh=mesh, lowest_port=self.lowest_port)
+        self.state = MeshState(by_resource, mesh=mesh, lowest_port=self.lowest_port, environment=ENVIRONMENT)
 
     def proxy(self, name: str) -> Proxy:
         """The proxy of the first pod called *name* or ``name-…``, ``pod`` or ``pod.namespace``."""

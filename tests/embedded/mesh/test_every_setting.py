@@ -118,6 +118,7 @@ spec: TELEMETRY
 TELEMETRY = {
     "zipkin": "{tracing: [{providers: [{name: told}]}]}",
     "opentelemetry": "{tracing: [{providers: [{name: told}]}]}",
+    "datadog": "{tracing: [{providers: [{name: told}]}]}",
     **dict.fromkeys(
         ("envoyFileAccessLog", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls"),
         "{accessLogging: [{providers: [{name: told}]}]}",
@@ -193,6 +194,12 @@ headers: [{name: a, value: b}]
 http: {path: it, timeout: 3s, headers: [{name: a, value: b}]}
 grpc: {timeout: 3s, initialMetadata: [{name: a, value: b}]}
 resourceDetectors: {environment: {}, dynatrace: {}}
+serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS
+dynatraceSampler:
+  tenant: a
+  clusterId: 1
+  rootSpansPerMinute: 9
+  httpService: {service: b.default.svc.cluster.local, port: 80, http: {path: it, timeout: 3s}}
 omitEmptyValues: true
 logFormat: {labels: {a: b}}
 logName: it
@@ -276,8 +283,8 @@ def test_what_is_not_read_is_told():
     meshMTLS: {ecdhCurves: [P-256]}
     defaultConfig: {proxyMetadata: {LD_PRELOAD: /it, A: b}, proxyHeaders: {server: {disabled: true}}}
     extensionProviders:
-    - {name: a, zipkin: {service: a, port: 1, headers: [{name: b, envName: c}]}}
-    - {name: b, datadog: {}}
+    - {name: a, skywalking: {service: a, port: 1, accessToken: b}}
+    - {name: b, lightstep: {}}
     """
     words = "has no effect in this cluster yet"
     assert [each.removesuffix(f": {words}") for each in config_map(settings)] == [
@@ -285,8 +292,8 @@ def test_what_is_not_read_is_told():
         "data.mesh: defaultConfig.proxyMetadata.LD_PRELOAD",
         "data.mesh: dnsRefreshRate",
         "data.mesh: enableTracing",
-        "data.mesh: extensionProviders[a].zipkin.headers[b].envName",
-        "data.mesh: extensionProviders[b].datadog",
+        "data.mesh: extensionProviders[a].skywalking.accessToken",
+        "data.mesh: extensionProviders[b].lightstep",
         "data.mesh: meshMTLS.ecdhCurves",
         "data.mesh: meshMtls",
     ]

@@ -24,6 +24,8 @@ RESOURCES = {
     "EnvoyFilter": "envoyfilters.networking.istio.io",
     "Sidecar": "sidecars.networking.istio.io",
     "WorkloadEntry": "workloadentries.networking.istio.io",
+    "WorkloadGroup": "workloadgroups.networking.istio.io",
+    "Telemetry": "telemetries.telemetry.istio.io",
     "ProxyConfig": "proxyconfigs.networking.istio.io",
     "ConfigMap": "configmaps",
 }
@@ -412,6 +414,31 @@ def test_peer_authentication_refused():
     )
 
 
+GROUPS = {
+    "{}": "template is required",
+    "{template: {}, metadata: {labels: {'a b': c}}}": 'invalid labels: invalid tag key: "a b"',
+    "{template: {}, probe: {}}": "unknown health check method <nil>",
+    "{template: {}, probe: {exec: {command: []}}}": "exec.command is required",
+    "{template: {}, probe: {tcpSocket: {port: 0}}}": "port number 0 must be in the range 1..65535",
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), GROUPS.items(), ids=GROUPS.values())
+def test_workload_group_refused(spec, message):
+    assert refusal("WorkloadGroup", spec) == message
+
+
+def test_telemetry_refused():
+    tag = "{metrics: [{overrides: [{tagOverrides: {a: {…}}}]}]}"
+    assert refusal("Telemetry", put(tag, "")) == "tagOverrides.value must be set when operation is UPSERT"
+    assert refusal("Telemetry", put(tag, "operation: REMOVE, value: b")) == (
+        "tagOverrides.value may only be set when operation is UPSERT"
+    )
+    assert refusal("Telemetry", "{selector: {}, targetRefs: [{kind: Service, name: a}]}") == (
+        "only one of targetRefs or workloadSelector can be set"
+    )
+
+
 def test_a_delegate_needs_no_hosts():
     assert ask("VirtualService", put("{http: [{…}]}", ROUTE)) == []
 
@@ -472,6 +499,17 @@ WARNINGS = {
     ): ("outlier detection policy must be provided for failover"),
     ("EnvoyFilter", "{configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {}}}]}"): (
         "spec.configPatches[0].applyTo: BOOTSTRAP is not done by this cluster; this patch has no effect"
+    ),
+    ("WorkloadGroup", "{template: {serviceAccount: a}}"): (
+        "spec.template: no WorkloadEntry is made after it: istiod makes one for a machine outside of the "
+        "cluster whose proxy registers, and here none can; write the WorkloadEntry yourself"
+    ),
+    ("Telemetry", "{targetRefs: [{kind: Service, name: a}]}"): (
+        "spec.targetRefs[0]: Service is for waypoints, which this cluster has none of: no effect"
+    ),
+    ("Telemetry", "{tracing: [{}, {}]}"): "multiple tracing is not currently supported",
+    ("Telemetry", "{tracing: [{providers: [{name: a}, {name: b}]}]}"): (
+        "multiple providers is not currently supported"
     ),
     ("EnvoyFilter", "{workloadSelector: {}}"): (
         "Envoy filter: workload selector specified without labels, "

@@ -190,6 +190,17 @@ class Stage:
             got = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, await answer.text(), got)
 
+    async def stranger(self, envoy, port):
+        """What somebody without a proxy gets: a status, or that the connection is closed."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            reader, writer = await asyncio.open_connection(envoy.ip, port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
+            async with asyncio.timeout(10):
+                head = await reader.readline()
+            writer.close()
+            return head.decode().split(" ")[1] if head else "closed"
+        return "closed"
+
     async def through_sidecar(self, envoy, address, port, host, path="/", extra="", method="GET"):
         """A request as the pod's shim does it: to virtualOutbound, a PROXY header naming the destination."""
         reader, writer = await asyncio.open_unix_connection(envoy.outbound)
@@ -220,12 +231,15 @@ def _started(command, log, folder, variables):
 
 @pytest.fixture
 async def stage():
-    """``stage(text)``: a :class:`Stage`; all it starts ends with the test."""
+    """``stage(text)``: a :class:`Stage`; all it starts ends with the test.
+
+    ``NETWORK`` in *text* is that of its pods, the first of which has the number 10.
+    """
     stages, folder = [], Path(tempfile.mkdtemp(prefix="labkit-test-"))
 
     def build(text):
         network = f"127.{BLOCK}.{next(_SERIAL) % 120}"
-        made = Stage(mesh_of_yaml.read_mesh(text, network=network), folder)
+        made = Stage(mesh_of_yaml.read_mesh(text.replace("NETWORK", network), network=network), folder)
         stages.append(made)
         return made
 

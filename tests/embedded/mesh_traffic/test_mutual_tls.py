@@ -1,7 +1,6 @@
 """Who is let in, and as whom: mutual TLS between two real Envoys, plain text beside it."""
 
 import asyncio
-import contextlib
 
 import pytest
 
@@ -71,18 +70,6 @@ async def mesh(stage):
     return build
 
 
-async def plain(made, port=8080):
-    """What somebody without a proxy gets."""
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        reader, writer = await asyncio.open_connection(made.callee.ip, port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
-        async with asyncio.timeout(10):
-            head = await reader.readline()
-        writer.close()
-        return head.decode().split(" ")[1] if head else "closed"
-    return "closed"
-
-
 @pytest.mark.parametrize(
     ("text", "secured", "stranger"),
     [
@@ -115,7 +102,7 @@ async def test_who_gets_in_and_how(mesh, text, secured, stranger):
     assert (CALLER in shown) is secured
     line = await made.callee.logged(" 200 ")
     assert line.split()[-2] == (SNI if secured else "-")
-    assert await plain(made) == stranger
+    assert await made.stranger(made.callee, 8080) == stranger
 
 
 async def test_http_on_a_port_that_names_no_protocol(mesh):
@@ -125,7 +112,7 @@ async def test_http_on_a_port_that_names_no_protocol(mesh):
     assert answer.status == 200
     assert CALLER in made.seen[-1].headers["x-forwarded-client-cert"]
     assert '"GET / HTTP/1.1" 200' in await made.callee.logged("outbound_.81_._.b.default")
-    assert await plain(made, 8081) == "closed"
+    assert await made.stranger(made.callee, 8081) == "closed"
 
 
 async def test_bytes(mesh):
@@ -150,7 +137,7 @@ async def test_bytes(mesh):
 async def test_a_port_that_no_service_names_is_guarded_as_well(mesh):
     made = await mesh(policy("STRICT"))
 
-    assert await plain(made, 9999) == "closed"
+    assert await made.stranger(made.callee, 9999) == "closed"
 
 
 async def test_who_shows_another_identity_is_not_the_service(mesh):

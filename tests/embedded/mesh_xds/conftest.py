@@ -159,10 +159,11 @@ class Mesh:
     def address(self):
         return f"{NETWORK}.{next(self._numbers)}"
 
-    async def start(self):
+    async def start(self, **environment):
         ready = asyncio.Event()
         pod = {"metadata": {"name": "istiod", "namespace": "istio-system"}}
-        self.task = asyncio.create_task(self.plane.run(pod, self.lines.append, lambda _: ready.set()))
+        running = self.plane.run(pod, self.lines.append, lambda _: ready.set(), environment)
+        self.task = asyncio.create_task(running)
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait({self.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if self.task.done():

@@ -51,11 +51,12 @@ class Town:
         self.create("endpointslices.discovery.k8s.io", slice_)
         return created["spec"]["clusterIP"]
 
-    def istio(self, kind, name, spec):
+    def istio(self, kind, name, spec, group="networking"):
         version = "v1alpha3" if kind == "EnvoyFilter" else "v1"
-        body = {"apiVersion": f"networking.istio.io/{version}", "kind": kind, "spec": spec}
+        body = {"apiVersion": f"{group}.istio.io/{version}", "kind": kind, "spec": spec}
         body["metadata"] = {"name": name, "namespace": "default"}
-        key = f"{kind.lower()}s.networking.istio.io"
+        plural = f"{kind.lower()[:-1]}ies" if kind.endswith(("cy", "ry")) else f"{kind.lower()}s"
+        key = f"{plural}.{group}.istio.io"
         if self.mesh.client.find(key, name, "default") is None:
             found = self.create(key, body)
         else:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from labkit.embedded.api.admission.webhooks import conversions
 from labkit.embedded.api.admission.webhooks.journal import Asks, Journal, Place, Question, Unanswered
@@ -23,6 +24,8 @@ from labkit.embedded.status import ApiError
 
 _TIMEOUT = 30  # seconds, as the real server's
 _LARGEST = 64 * 2**20
+_MOST = 1000
+"""Objects of one question: more would take too long to be written down in one go."""
 _TOLD = ("name", "namespace", "uid", "labels", "annotations")
 """Metadata that a conversion may depend on; the rest is the server's own, and changes in between."""
 
@@ -47,7 +50,8 @@ def in_version(objects: Sequence[Obj], type_: ResourceType, version: str, journa
 def converted(objects: Sequence[Obj], type_: ResourceType, version: str, journal: Journal) -> list[Obj]:
     """*objects* in *version* by their kind's webhook; as they are where it has none, or nothing to do.
 
-    :class:`.journal.Unanswered`, one question for all that are yet to be converted; ApiError 500.
+    :class:`.journal.Unanswered`, one question for all that are yet to be converted unless they are very many;
+    ApiError 500.
     """
     wanted = type_.api_version(version)
     if not is_by_webhook(type_) or all(each["apiVersion"] == wanted for each in objects):
@@ -57,7 +61,7 @@ def converted(objects: Sequence[Obj], type_: ResourceType, version: str, journal
     both = list(zip(places, objects, strict=True))
     missing = {place: obj for place, obj in both if place and place not in journal.converted}
     if missing:
-        raise Unanswered([_question(missing, type_, wanted, journal)])
+        raise Unanswered(list(_questions(missing, type_, wanted, journal)))
     return [_found(obj, journal.converted[place], type_) if place else obj for place, obj in both]
 
 
@@ -77,19 +81,22 @@ def _place(obj: Obj, wanted: str) -> Place:
     return "convert", wanted, hashlib.blake2b(told.encode(errors="replace")).digest()
 
 
-def _question(objects: Mapping[Place, Obj], type_: ResourceType, wanted: str, journal: Journal) -> Question:
+def _questions(
+    missing: Mapping[Place, Obj], type_: ResourceType, wanted: str, journal: Journal
+) -> Iterator[Question]:
     hook = type_.definition["conversion"]["webhook"]
-    first = next(iter(objects.values()))
     if set(hook["conversionReviewVersions"]).isdisjoint(REVIEWS):
         raise ApiError(500, "", "no supported conversion review versions")
     if journal.is_full:
-        raise conversions.failed(first, "failed: it was asked again and again")
-    uid = str(uuid.uuid4())
-    review = conversions.review(uid, hook, wanted, list(objects.values()))
-    place = ("convert", uid)
-    journal.converting[place] = dict(objects)
+        raise conversions.failed(next(iter(missing.values())), "failed: it was asked again and again")
     client = {"clientConfig": hook["clientConfig"], "timeoutSeconds": _TIMEOUT}
-    return Question(place, client, review, _LARGEST)
+    left = iter(missing.items())
+    while objects := dict(islice(left, _MOST)):
+        uid = str(uuid.uuid4())
+        review = conversions.review(uid, hook, wanted, list(objects.values()))
+        place = ("convert", uid)
+        journal.converting[place] = objects
+        yield Question(place, client, review, _LARGEST)
 
 
 def _take_in(journal: Journal) -> None:

@@ -23,6 +23,8 @@ from labkit.embedded.status import ApiError, bad_request, expired
 from labkit.embedded.store import Store
 
 _SNAPSHOTS_KEPT = 16
+Seen = Callable[[list[Obj]], list[Obj]]
+"""From objects as they are stored to what a webhook makes of them, if their kind has one for that."""
 _SECONDS_KEPT = 300
 """Between two compactions of etcd."""
 _NOW = -1
@@ -34,8 +36,6 @@ _TOO_OLD = (
     "that were created, modified, or deleted between the time the first chunk was returned and now may show "
     "up in the list."
 )
-Seen = Callable[[list[Obj]], list[Obj]]
-"""From objects as they are stored to what a webhook makes of them, if their kind has one for that."""
 
 
 @dataclass(frozen=True)

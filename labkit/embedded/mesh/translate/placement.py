@@ -28,7 +28,9 @@ ports below 1024       a container's to open           where the account may not
 certificates           an agent beside Envoy fetches   the same secrets over the stream of all the
                        them (``sds-grpc``)             rest (ADS)
 protocol behind TLS    Istio's own filter              Envoy's ``set_filter_state``, in its own
-                       ``istio.alpn`` tells it         spelling of protocols
+                       ``istio.alpn`` tells it, of     spelling of protocols, of ports that name
+                       all that is HTTP                none: who calls by a port of HTTP's a port
+                                                       that its pod knows nothing of sends bytes
 =====================  ==============================  ===========================================
 
 ``virtualOutbound`` listens on no port: ``use_original_dst`` makes Envoy ask the kernel for SO_ORIGINAL_DST

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labkit.embedded.interfaces import AdmissionRequest
+from labkit.embedded.interfaces import AdmissionRequest, Client
+from labkit.embedded.mesh import targets
 from labkit.embedded.mesh.validation import (
     authorization_policy,
     destination_rule,
@@ -19,9 +20,11 @@ from labkit.embedded.mesh.validation import (
     request_authentication,
     service_entry,
     sidecar,
+    telemetry,
     trial,
     virtual_service,
     workload_entry,
+    workload_group,
 )
 from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj
@@ -39,23 +42,28 @@ _CHECKS: dict[str, Callable[[Obj, Report], None]] = {
     "authorizationpolicies.security.istio.io": authorization_policy.check,
     "requestauthentications.security.istio.io": request_authentication.check,
     "envoyfilters.networking.istio.io": envoy_filter.check,
-    "telemetries.telemetry.istio.io": other_kinds.check_telemetry,
+    "telemetries.telemetry.istio.io": telemetry.check,
     "sidecars.networking.istio.io": sidecar.check,
     "workloadentries.networking.istio.io": workload_entry.check,
+    "workloadgroups.networking.istio.io": workload_group.check,
     "proxyconfigs.networking.istio.io": other_kinds.check_proxy_config,
     "peerauthentications.security.istio.io": other_kinds.check_peer_authentication,
     "configmaps": other_kinds.check_config_map,
 }
 
 
-def admission(request: AdmissionRequest) -> list[str]:
-    """Warnings about the object; ApiError where istiod would refuse it."""
+def admission(request: AdmissionRequest, client: Client | None = None) -> list[str]:
+    """Warnings about the object; ApiError where istiod would refuse it.
+
+    client: knows what else there is; without one, what the object refers to is not looked for.
+    """
     report = _checked(request.resource, request.object)
     if not report.errors:
         report.errors_from(trial.check(request.resource, request.object))
     if report.errors:
         raise admission_denied(WEBHOOK, f"configuration is invalid: {report.text()}")
-    return report.warnings
+    missing = targets.missing(request.resource, request.object, client.list) if client else ()
+    return [*report.warnings, *missing]
 
 
 def without_effect(resource: str, obj: Obj) -> list[str]:
@@ -68,6 +76,4 @@ def _checked(resource: str, obj: Obj) -> Report:
     check = _CHECKS.get(resource)
     if check is not None:
         check(obj, report)
-    if resource in other_kinds.NOT_ENFORCED:
-        other_kinds.check_kept_only(resource, obj, report)
     return report

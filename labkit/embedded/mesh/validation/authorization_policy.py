@@ -43,6 +43,7 @@ def check(obj: Obj, report: Report) -> None:
     prefix = f"invalid policy {name_of(obj)}.{namespace_of(obj)}:"
     report.errors_from(f"{prefix} {error}" for error in own.errors)
     report.warnings += own.warnings
+    report.without_effect += own.without_effect
     for rule in spec.get("rules") or []:
         if spec.get("action") == "DENY" and _denies_all_bytes(rule or {}):
             report.warning(_ALL_BYTES)

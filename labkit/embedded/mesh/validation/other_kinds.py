@@ -1,4 +1,4 @@
-"""Kinds that are kept but not (wholly) acted upon: every one of them is answered with a warning."""
+"""Istio's rules for PeerAuthentications, ProxyConfigs and the mesh's settings."""
 
 from __future__ import annotations
 
@@ -21,16 +21,6 @@ from labkit.embedded.mesh.validation.report import Report
 from labkit.embedded.objects import Obj, name_of, namespace_of
 from labkit.embedded.proxy_config import leads_out
 
-NOT_ENFORCED = {
-    "workloadgroups.networking.istio.io": "no machine outside of the cluster can join here",
-}
-"""Resource → what happens instead."""
-
-
-def check_kept_only(resource: str, obj: Obj, report: Report) -> None:
-    kind = str(obj.get("kind") or resource.partition(".")[0])
-    report.ineffective(kind, f"is stored but not enforced by this cluster yet: {NOT_ENFORCED[resource]}")
-
 
 def check_proxy_config(obj: Obj, report: Report) -> None:
     """It counts when a pod is made: https://istio.io/latest/docs/reference/config/networking/proxy-config/"""
@@ -42,25 +32,6 @@ def check_proxy_config(obj: Obj, report: Report) -> None:
         report.ineffective(f"spec.environmentVariables.{name}", "the proxy is given no such variable")
     if (spec.get("image") or {}).get("imageType") not in (None, "", "default"):
         report.ineffective("spec.image.imageType", "the proxy is the same in every image")
-
-
-def check_telemetry(obj: Obj, report: Report) -> None:
-    """What a Telemetry asks of providers that nobody here tells, and of metrics that nobody counts."""
-    spec = obj.get("spec") or {}
-    for field in ("targetRef", "targetRefs"):
-        if spec.get(field):
-            report.ineffective(f"spec.{field}", "is not enforced by this cluster yet")
-    for number, each in enumerate(spec.get("metrics") or []):
-        where = f"spec.metrics[{number}]"
-        if each.get("reportingInterval"):
-            report.ineffective(f"{where}.reportingInterval", "TCP's bytes are counted when a connection ends")
-        for override in each.get("overrides") or []:
-            metric = str((override.get("match") or {}).get("metric") or "")
-            if metric.startswith("GRPC_"):
-                report.ineffective(f"{where}.overrides", f"{metric}: gRPC messages are not counted here")
-            if (override.get("match") or {}).get("customMetric"):
-                report.ineffective(f"{where}.overrides", "this cluster counts no custom metrics")
-    report.errors_from(common.workload_selector(spec.get("selector"), "matchLabels"))
 
 
 def check_peer_authentication(obj: Obj, report: Report) -> None:

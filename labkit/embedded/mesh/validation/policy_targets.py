@@ -1,9 +1,10 @@
-"""What AuthorizationPolicies and RequestAuthentications may be attached to."""
+"""What AuthorizationPolicies, RequestAuthentications and Telemetries may be attached to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labkit.embedded.mesh.targets import targets_of
 from labkit.embedded.mesh.validation import common
 from labkit.embedded.mesh.validation.common import Given
 from labkit.embedded.mesh.validation.report import Report
@@ -28,17 +29,10 @@ def check(spec: Given, report: Report) -> None:
 
 def warn(spec: Given, report: Report) -> None:
     """Of targets that nothing can be attached to."""
-    for field, target in _targets(spec):
+    for field, target in targets_of(spec):
         if target.get("kind") != "Gateway":
             kind = target.get("kind")
             report.ineffective(field, f"{kind} is for waypoints, which this cluster has none of: no effect")
-
-
-def _targets(spec: Given) -> Iterator[tuple[str, Given]]:
-    if spec.get("targetRef"):
-        yield "spec.targetRef", spec["targetRef"]
-    for number, each in enumerate(spec.get("targetRefs") or []):
-        yield f"spec.targetRefs[{number}]", each or {}
 
 
 def _errors(spec: Given) -> Iterator[str]:
@@ -46,7 +40,7 @@ def _errors(spec: Given) -> Iterator[str]:
     if sum(given) > 1:
         yield "only one of targetRefs or workloadSelector can be set"
     yield from common.workload_selector(spec.get("selector"), "matchLabels")
-    for _, target in _targets(spec):
+    for _, target in targets_of(spec):
         yield from _target(target)
 
 

@@ -17,7 +17,7 @@ _CLIENT = f"{_AT}.webhookClientConfig"
 
 def default(spec: Obj) -> None:
     """Without another word the versions share their fields."""
-    if not spec.get("conversion"):
+    if spec.get("conversion") is None:
         spec["conversion"] = {"strategy": "None"}
     service = _client(spec["conversion"]).get("service")
     if service is not None:

@@ -1,7 +1,8 @@
 """The inbound side of a sidecar: a listener, a cluster and routes for each port of the pod's app.
 
 Names carry the *target* port, except for the virtual host and the decorator, which carry the
-service's own port. Where two Services select one target port, the older defines protocol and names.
+service's own port. Where two Services select one target port, the older defines protocol and names;
+a ServiceEntry of the pod's namespace that leads to the pod is as good as a Service.
 VirtualServices never act here. Ports that no Service names are passed on as they are: those that containers
 declare, and those that programs have opened all the same. Where a Sidecar has ``ingress``, that alone defines
 ports.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from labkit.embedded.mesh.container_files import UNIX, socket_place
 from labkit.embedded.mesh.durations import proto
@@ -77,18 +78,34 @@ def _targets(state: MeshState, proxy: Proxy, pod: Obj) -> dict[int, _Target]:
     names = dict(container_ports(pod))
     told = _of_sidecar(state, proxy, names)
     found = dict(told)
-    for obj in state.services_selecting(proxy.namespace, state.labels_of(proxy)):
-        service = state.kubernetes_service(service_host(name_of(obj), namespace_of(obj)))
-        for port in service.ports if service else ():
-            number = target_number(port, names)
-            if number and port.protocol != "UDP" and number not in placement.PROXY_PORTS:
-                defined = (None, None) if told else (service, port)
-                found.setdefault(number, _Target(number, _name_of(number, names), *defined))
+    for service, port, number in sorted(_declared(state, proxy, names), key=_age):
+        if number and port.protocol != "UDP" and number not in placement.PROXY_PORTS:
+            defined = (None, None) if told else (service, port)
+            found.setdefault(number, _Target(number, _name_of(number, names), *defined))
     opened = (("", number) for number in sorted(state.open_ports.get(proxy.pod_ip, ())))
     for name, number in (*container_ports(pod), *opened):
         if number not in placement.PROXY_PORTS:
             found.setdefault(number, _Target(number, name))
     return found
+
+
+_Declared: TypeAlias = tuple[Service, ServicePort, int]
+"""A port of a service, and which of the pod's it leads to (0: none)."""
+
+
+def _declared(state: MeshState, proxy: Proxy, names: dict[str, int]) -> Iterator[_Declared]:
+    for obj in state.services_selecting(proxy.namespace, state.labels_of(proxy)):
+        service = state.kubernetes_service(service_host(name_of(obj), namespace_of(obj)))
+        if service is not None:
+            yield from ((service, port, target_number(port, names)) for port in service.ports)
+    for entry in state.service_entries_at(proxy.namespace, proxy.pod_ip):
+        for port in entry.ports:
+            here = (each for each in entry.endpoints_of(port) if each.address == proxy.pod_ip)
+            yield from ((entry, port, each.port) for each in here)
+
+
+def _age(declared: _Declared) -> tuple[str, str]:
+    return declared[0].created, declared[0].host
 
 
 def _name_of(number: int, names: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Tracing, as istiod configures it: spans to a zipkin or an OpenTelemetry collector."""
+"""Tracing, as istiod configures it: who is sent spans, which ones, and what they say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labkit.embedded.mesh.model import MeshState
 from labkit.embedded.mesh.proxy import Proxy
 from labkit.embedded.mesh.telemetries import Tracing
 from labkit.embedded.mesh.translate.naming import typed
-from labkit.embedded.mesh.translate.telemetry.collectors import collector, grpc_service
+from labkit.embedded.mesh.translate.telemetry.tracers import Tracer, tracer_of
 from labkit.embedded.mesh.workloads import CANONICAL_NAME, CANONICAL_REVISION, CLUSTER_ID
 from labkit.embedded.proxy_config import proxy_config
 
@@ -20,20 +20,20 @@ _DRY_RUN = "istio_dry_run_{}_"
 
 def tracing_of(state: MeshState, proxy: Proxy, asked: Tracing | None) -> dict[str, Any]:
     """The fields of a connection manager; none where no span is to be sent, or nobody is there to take it."""
-    provider = None if asked is None else _provider(state, proxy, asked)
-    if asked is None or provider is None:
+    tracer = None if asked is None else tracer_of(state, proxy, asked.provider)
+    if asked is None or tracer is None:
         return {}
     own = _proxy_settings(state, proxy)
-    sampling = _sampling(own) if asked.sampling is None else asked.sampling
-    longest = asked.provider.settings.get("maxTagLength") or own.get("maxPathTagLength")
+    longest = _longest(asked, own)
+    spawns = proxy.kind == "router" or tracer.always_spawns
     tracing = {
         "client_sampling": {"value": 100},
         "overall_sampling": {"value": 100},
-        "random_sampling": {"value": sampling},
+        "random_sampling": {"value": _sampled(asked, own, tracer)},
         "custom_tags": sorted(_tags(state, proxy, asked, own), key=lambda each: str(each["tag"])),
-        "provider": provider,
-        **({"max_path_tag_length": int(longest)} if longest else {}),
-        **({"spawn_upstream_span": True} if proxy.kind == "router" else {}),
+        "provider": tracer.provider,
+        **({"max_path_tag_length": longest} if longest else {}),
+        **({"spawn_upstream_span": True} if spawns else {}),
         **({"no_context_propagation": True} if asked.no_propagation else {}),
     }
     return {"tracing": tracing, **_request_id(asked)}
@@ -52,98 +52,22 @@ def _proxy_settings(state: MeshState, proxy: Proxy) -> Settings:
     return own.get("tracing") or state.mesh.default_config.get("tracing") or {}
 
 
+def _longest(asked: Tracing, own: Settings) -> int:
+    """How many characters of a path a span has; SkyWalking's provider has no say in it."""
+    given = asked.provider.settings.get("maxTagLength") if asked.provider.kind != "skywalking" else None
+    return int(given or own.get("maxPathTagLength") or 0)
+
+
+def _sampled(asked: Tracing, own: Settings, tracer: Tracer) -> float:
+    """Percent of requests that the tracer is shown."""
+    if tracer.samples:
+        return 100.0
+    return _sampling(own) if asked.sampling is None else asked.sampling
+
+
 def _sampling(settings: Settings) -> float:
     asked = float(settings.get("sampling") or 0.0) or _DEFAULT_SAMPLING
     return asked if asked <= 100 else _DEFAULT_SAMPLING
-
-
-def _provider(state: MeshState, proxy: Proxy, asked: Tracing) -> dict[str, Any] | None:
-    match asked.provider.kind:
-        case "zipkin":
-            return _zipkin(state, asked.provider.settings)
-        case "opentelemetry":
-            return _opentelemetry(state, proxy, asked.provider.settings)
-    return None
-
-
-def _zipkin(state: MeshState, settings: Settings) -> dict[str, Any] | None:
-    found = collector(state, settings)
-    if found is None:
-        return None
-    host, cluster = found
-    path = settings.get("path") or "/api/v2/spans"
-    service = _http_service(f"http://{host}{path}", cluster, settings, timeout="5s")
-    config = typed(
-        "envoy.config.trace.v3.ZipkinConfig",
-        collector_service=service,
-        collector_endpoint_version="HTTP_JSON",
-        trace_id_128bit=not settings.get("enable64bitTraceId"),
-        shared_span_context=False,
-        trace_context_option=settings.get("traceContextOption") or "USE_B3",
-    )
-    return {"name": "envoy.tracers.zipkin", "typed_config": config}
-
-
-def _opentelemetry(state: MeshState, proxy: Proxy, settings: Settings) -> dict[str, Any] | None:
-    found = collector(state, settings)
-    if found is None:
-        return None
-    host, cluster = found
-    http = settings.get("http")
-    if http is not None:
-        uri = f"{host}/{str(http.get('path') or '').lstrip('/')}"
-        fields: dict[str, Any] = {"http_service": _http_service(uri, cluster, http)}
-    else:
-        fields = {
-            "grpc_service": {**(grpc_service(state, settings) or {}), **_call(settings.get("grpc") or {})}
-        }
-    detectors = [
-        {"name": f"envoy.tracers.opentelemetry.resource_detectors.{name}", "typed_config": typed(kind)}
-        for name, kind in _DETECTORS.items()
-        if (settings.get("resourceDetectors") or {}).get(name) is not None
-    ]
-    config = typed(
-        "envoy.config.trace.v3.OpenTelemetryConfig",
-        service_name=_cluster_of(state, proxy),
-        **fields,
-        **({"resource_detectors": detectors} if detectors else {}),
-    )
-    return {"name": "envoy.tracers.opentelemetry", "typed_config": config}
-
-
-_RESOURCES = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3"
-_DETECTORS = {
-    "environment": f"{_RESOURCES}.EnvironmentResourceDetectorConfig",
-    "dynatrace": f"{_RESOURCES}.DynatraceResourceDetectorConfig",
-}
-
-
-def _cluster_of(state: MeshState, proxy: Proxy) -> str:
-    """``node.cluster`` of *proxy*: what it calls itself in a span."""
-    labels = state.labels_of(proxy)
-    app = labels.get("app") or labels.get("app.kubernetes.io/name") or "istio-proxy"
-    return f"{app}.{proxy.namespace}"
-
-
-def _call(settings: Settings) -> dict[str, Any]:
-    """How spans are sent by gRPC."""
-    wait = settings.get("timeout")
-    metadata = [_header(each) for each in settings.get("initialMetadata") or []]
-    return {**({"timeout": wait} if wait else {}), **({"initial_metadata": metadata} if metadata else {})}
-
-
-def _header(setting: Settings) -> dict[str, str]:
-    return {"key": str(setting.get("name")), "value": str(setting.get("value") or "")}
-
-
-def _http_service(uri: str, cluster: str, settings: Settings, timeout: str = "") -> dict[str, Any]:
-    wait = settings.get("timeout") or timeout
-    target = {"uri": uri, "cluster": cluster, **({"timeout": wait} if wait else {})}
-    headers = [
-        {"header": _header(each), "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        for each in settings.get("headers") or []
-    ]
-    return {"http_uri": target, **({"request_headers_to_add": headers} if headers else {})}
 
 
 def _tags(state: MeshState, proxy: Proxy, asked: Tracing, own: Settings) -> Iterator[dict[str, Any]]:
