@@ -5,6 +5,7 @@ As ``pkg/controller/history``: going back to an earlier template gives its revis
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 
 from labkit.embedded.controllers.ownership import claim, reference
@@ -25,7 +26,7 @@ class History:
         self.present = self._present()
 
     def _present(self) -> Obj:
-        data = {"spec": {"template": {**mutable(self._owner["spec"]["template"]), "$patch": "replace"}}}
+        data = _sorted({"spec": {"template": {**self._owner["spec"]["template"], "$patch": "replace"}}})
         equal = [each for each in self.all if each.get("data") == data]
         highest = max((number(each) for each in self.all), default=0)
         if not equal:
@@ -61,6 +62,12 @@ class History:
         most = self._owner["spec"].get("revisionHistoryLimit", 10)
         for each in spare[: max(len(spare) - most, 0)]:
             self._client.delete(REVISIONS, name_of(each), namespace_of(each))
+
+
+def _sorted(data: Obj) -> Obj:
+    """*data* with its keys in order, as whoever compares its bytes will have it."""
+    found: Obj = json.loads(json.dumps(data, sort_keys=True))
+    return found
 
 
 def number(revision: Obj) -> int:

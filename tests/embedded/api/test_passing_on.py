@@ -61,6 +61,12 @@ class Backend:
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         body = await request.text()
+        if request.path == "/page":
+            host = request.headers["Host"]
+            page = f'<a href="/else?a=1&amp;b=2">x</a><img src=\'http://{host}/i.png\'><a href="below">y</a>'
+            return web.Response(text=page, content_type="text/html")
+        if request.path == "/moved":
+            return web.Response(status=302, headers={"Location": "/there/"})
         told = f"{request.method} {request.path_qs} {body} token={'Authorization' in request.headers}"
         return web.Response(text=told, status=418, headers={"X-Mine": "kept"})
 
@@ -103,6 +109,21 @@ def test_requests_reach_a_port_with_tls(api, backend: Backend, tmp_path: Path):
     answer = api.ask("GET", f"{PODS}/https:web:8443/proxy/secret")
     assert answer.body.decode() == "GET /secret  token=False"
     assert api.ask("GET", f"{PODS}/ftp:web:8443/proxy/secret").status == 400
+
+
+def test_a_page_and_a_new_place_lead_through_the_proxy(api, backend: Backend):
+    make_pod(api)
+    api.node.addresses["web", 8080] = address = backend.listen_tcp()
+    api.node.addresses["web", address.port] = address
+    here = f"{PODS}/web:{address.port}/proxy"
+    page = api.ask("GET", f"{here}/page")
+    links = (f'<a href="{here}/else?a=1&amp;b=2">x</a>', f'<img src="{here}/i.png">', '<a href="below">y</a>')
+    assert page.body.decode() == "".join(links)
+    assert page.headers["Content-Length"] == str(len(page.body))
+    with pytest.raises(urllib.error.HTTPError, match="418") as answer:
+        api.open("GET", f"{here}/moved")
+    with answer.value:
+        assert answer.value.geturl().endswith(f"{here}/there/")
 
 
 def test_who_asks_for_the_root_is_sent_to_its_slash(api, backend: Backend):

@@ -15,6 +15,7 @@ from labkit.embedded.api.access.impersonation import PREFIX
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.verbs import Verbs
 from labkit.embedded.api.streams.backends import Backend, Backends
+from labkit.embedded.api.streams.pages import Pages
 from labkit.embedded.integers import unsigned
 from labkit.embedded.interfaces import PodRuntime, TcpAddress, UnixAddress
 from labkit.embedded.objects import Obj
@@ -141,9 +142,33 @@ async def _pass_on(
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
         for key, value in _kept(answer.headers, _HOP_BY_HOP).items():
             response.headers.add(key, value)
+        pages = _pages(call, url)
+        if place := answer.headers.get("Location"):
+            response.headers["Location"] = pages.link(place)
+        elif request.method != "HEAD" and _is_page(answer.headers):
+            return await _show(request, response, pages.page(await answer.read()))
         await response.prepare(request)
         async for chunk in answer.content.iter_chunked(_CHUNK):
             await response.write(chunk)
+    return response
+
+
+def _pages(call: Call, url: Any) -> Pages:
+    """What is shown below this request's path, but for the part that is the program's own."""
+    prefix = call.request.rel_url.raw_path.removesuffix(call.target.rest)
+    return Pages(prefix, {f"{url.host}:{url.port}", url.host, call.request.host})
+
+
+def _is_page(headers: Mapping[str, str]) -> bool:
+    """Whether it is HTML that can be read: compressed it is passed on as it is."""
+    kind = headers.get("Content-Type", "").partition(";")[0].strip()
+    return kind == "text/html" and not headers.get("Content-Encoding")
+
+
+async def _show(request: web.BaseRequest, response: web.StreamResponse, page: bytes) -> web.StreamResponse:
+    response.headers["Content-Length"] = str(len(page))
+    await response.prepare(request)
+    await response.write(page)
     return response
 
 

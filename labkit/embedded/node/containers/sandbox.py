@@ -68,7 +68,7 @@ class Sandbox:
             lowest_port=lowest_port(),
         )
 
-    def inside(self, spec: Obj, needed: Iterable[Path] = (), *, is_container: bool = False) -> Inside:
+    def inside(self, spec: Obj, needed: Iterable[Path] = ()) -> Inside:
         """What a program of the container *spec* finds; MountError where a volume can't be had.
 
         needed: folders and files of the host without which its programs don't run.
@@ -80,7 +80,7 @@ class Sandbox:
         top.mkdir(parents=True, exist_ok=True)
         directory = str(spec.get("workingDir") or "")
         may = capabilities.kept(spec.get("securityContext") or {})
-        return Inside(self.place(spec["name"]), mounts, str(top), directory, may, is_container)
+        return Inside(self.place(spec["name"]), mounts, str(top), directory, may)
 
     def refresh_volumes(self) -> None:
         """Have the pod's volumes hold what their sources hold now."""

@@ -18,6 +18,7 @@ from labkit.embedded.node.containers.sandbox import Sandbox
 from labkit.embedded.node.inside.files import Mount
 from labkit.embedded.node.inside.start import command_line
 from labkit.embedded.node.logs.container_log import ContainerLog
+from labkit.embedded.node.processes.begun import Begun
 from labkit.embedded.node.processes.environment import container_environment
 from labkit.embedded.node.processes.process import Stdin, SupervisedProcess
 from labkit.embedded.node.processes.programs import find_program
@@ -55,21 +56,25 @@ def start(
     surroundings = _surroundings(sandbox, launch, command)
     argv, variables = command.argv, surroundings.environment
     supervised = not image.is_proxy and not (_is_ours(command) and not _has_own_files(launch, command))
-    if supervised:
-        argv = _supervised(surroundings, command)
-    elif not image.is_proxy:
+    if not supervised and not image.is_proxy:
         variables = {**variables, **surroundings.inside.place.shim_environment()}
-    process = SupervisedProcess.start(
-        argv,
-        environment=variables,
-        directory=surroundings.directory,
-        on_output=log.write,
-        records=sandbox.node.records,
-        what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
-        last_word=signal.SIGQUIT if supervised else signal.SIGKILL,
-        stdin=_stdin(launch.container),
-    )
-    return ProcessRun(process, command, surroundings)
+    begun = Begun()
+    try:
+        argv = _supervised(surroundings, command, begun.writer) if supervised else argv
+        process = SupervisedProcess.start(
+            argv,
+            environment=variables,
+            directory=surroundings.directory,
+            on_output=log.write,
+            records=sandbox.node.records,
+            what=f"{namespace_of(launch.pod)}/{name_of(launch.pod)}/{launch.container['name']}",
+            last_word=signal.SIGQUIT if supervised else signal.SIGKILL,
+            stdin=_stdin(launch.container),
+            kept=[begun.writer] if supervised else [],
+        )
+    finally:
+        begun.watch()
+    return ProcessRun(process, command, surroundings, begun.done)
 
 
 def _stdin(container: Obj) -> Stdin:
@@ -91,9 +96,9 @@ def _has_own_files(launch: Launch, command: ProcessCommand) -> bool:
     return has_volumes or bool(command.folders) or bool(launch.container.get("workingDir"))
 
 
-def _supervised(surroundings: Surroundings, command: ProcessCommand) -> list[str]:
+def _supervised(surroundings: Surroundings, command: ProcessCommand, begun: int) -> list[str]:
     """As any other program runs; NoProgram where there is none of that name."""
-    inside = replace(surroundings.inside, is_container=True)
+    inside = replace(surroundings.inside, is_container=True, begun=begun)
     directory = str(surroundings.directory)
     program = find_program(command.argv[0], surroundings.environment, directory, inside.mounts)
     return command_line(inside, program, command.argv)

@@ -34,6 +34,8 @@ class Inside:
     """The working folder, as the pod sees it; empty: that of this process."""
     capabilities: Sequence[str] = ()
     """What root may do in it (:mod:`.capabilities`); any other account has none."""
+    begun: int = -1
+    """A descriptor that is closed once the program is there."""
     is_container: bool = False
     """Whether it is a container's own program, which SIGTERM asks to end; a command is ended."""
 

@@ -80,6 +80,8 @@ class Supervisor:
             ours.close()
             _Program(self._inside, theirs).become(program, argv)
         theirs.close()
+        if self._inside.begun >= 0:
+            os.close(self._inside.begun)
         self._serve(ours)
         _let_go_of_streams()
         code = _wait_for(self._child)
@@ -130,6 +132,8 @@ class _Program:
             signal.signal(number, signal.SIG_DFL)
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
+        if self._inside.begun >= 0:
+            os.set_inheritable(self._inside.begun, False)
         if os.isatty(0):
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         environment = dict(os.environ)

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 from labkit.embedded.interfaces import ExecOptions, LogOptions, Send
 from labkit.embedded.node.containers.container import Container
@@ -35,7 +36,9 @@ class Exec:
         self._process: ExecProcess | None = None
 
     async def start(self) -> None:
-        """Start it; it ends with its container."""
+        """Start it, once the container's own program is there; it ends with its container."""
+        first: list[asyncio.Future[Any]] = [self._run.begun, self._run.exited]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         command = self._command()
         try:
             self._process = await ExecProcess.start(command, self._records, self._what)

@@ -83,14 +83,16 @@ class SupervisedProcess:
         what: str = "",
         last_word: signal.Signals = signal.SIGKILL,
         stdin: Stdin = Stdin.NONE,
+        kept: Sequence[int] = (),
     ) -> SupervisedProcess:
         """Start *argv* with exactly *environment* in *directory*; *on_output* gets its bytes as they come.
 
         *last_word* ends it when politeness has not: SIGKILL, or what makes it kill others and then itself.
+        *kept* are descriptors that it has, too.
         """
         ends, theirs = _ends(stdin)
         try:
-            popen = _spawn(argv, environment, directory, theirs)
+            popen = _spawn(argv, environment, directory, theirs, kept)
         except OSError:
             for each in {ends.input, ends.output} - {-1}:
                 os.close(each)
@@ -219,7 +221,11 @@ def _pipe() -> tuple[int, int]:
 
 
 def _spawn(
-    argv: Sequence[str], environment: Mapping[str, str], directory: Path, theirs: _Ends
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    theirs: _Ends,
+    kept: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
     return subprocess.Popen(
@@ -230,4 +236,5 @@ def _spawn(
         stdout=theirs.output,
         stderr=theirs.output,
         start_new_session=True,
+        pass_fds=kept,
     )

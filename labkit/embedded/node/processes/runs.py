@@ -33,6 +33,8 @@ class Run(Protocol):
 
     exited: asyncio.Future[int]
     surroundings: Surroundings
+    begun: asyncio.Future[None]
+    """Done once its program is there."""
     pid: int | None
     """The process that all its others descend from; None where it is a part of the daemon."""
 
@@ -56,8 +58,13 @@ class ProcessRun:
     """A container that is a process."""
 
     def __init__(
-        self, process: SupervisedProcess, command: ProcessCommand, surroundings: Surroundings
+        self,
+        process: SupervisedProcess,
+        command: ProcessCommand,
+        surroundings: Surroundings,
+        begun: asyncio.Future[None],
     ) -> None:
+        self.begun = begun
         self._process, self._command, self.surroundings = process, command, surroundings
         self.exited = process.exited
         self.pid: int | None = process.pid
@@ -93,6 +100,8 @@ class BuiltinRun:
     ) -> None:
         self._builtin, self._log, self.surroundings = builtin, log, surroundings
         self.pid: int | None = None
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begun.set_result(None)
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(builtin.run(pod, log, ready))
         self._task.add_done_callback(self._ended)
