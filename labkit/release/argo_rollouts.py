@@ -30,6 +30,13 @@ from labkit.language import gettext
 
 VARIABLE = "LABKIT_ARGO_ROLLOUTS"
 CONTROLLER, PLUGIN = "rollouts-controller", "kubectl-argo-rollouts"
+_COMMANDS = f"""\
+    go mod download -json github.com/argoproj/argo-rollouts@v1.9.0
+    cd DIR
+    go build -o ~/argo-rollouts/ ./cmd/...
+    cp -r manifests/crds ~/argo-rollouts/
+    export {VARIABLE}=~/argo-rollouts"""
+"""How to get it; the notebook has been run with what they make."""
 _CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.argoproj.io"
 _PATIENCE = 120.0
 """Seconds for a release to come to rest, and for one command of the plug-in."""
@@ -78,12 +85,10 @@ class Robot:
     def __repr__(self) -> str:
         if self._programs is None:
             return gettext(
-                "There is no Argo Rollouts controller here. To get one, build `rollouts-controller` and "
-                "`kubectl-argo-rollouts` from the public Go module github.com/argoproj/argo-rollouts "
-                "(`go build ./cmd/...`), put them into one folder with the module's `manifests/crds` as "
-                "`crds`, and let {variable} name it. What you see in this notebook before you run it was "
-                "done by a real one.",
-                variable=VARIABLE,
+                "There is no Argo Rollouts controller here. With Go you get one from its public module; the "
+                "first command says in which folder that is, as `Dir`.\n\n{commands}\n\n"
+                "What you see in this notebook before you run it was done by a real one.",
+                commands=_COMMANDS,
             )
         if self._process is None:
             return gettext("The cluster has an Argo Rollouts controller of its own, which is used here.")

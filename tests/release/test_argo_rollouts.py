@@ -44,7 +44,7 @@ def test_without_one_it_says_how_to_get_it_and_does_nothing(nowhere, capsys):
     robot = Robot(Cluster(), "shop")
 
     assert not robot
-    assert "github.com/argoproj/argo-rollouts" in repr(robot)
+    assert "go mod download -json github.com/argoproj/argo-rollouts@v" in repr(robot)
     robot("promote", "web")
     assert capsys.readouterr().out == (
         "$ kubectl argo rollouts -n shop promote web\n(not done: there is no controller here)\n"
