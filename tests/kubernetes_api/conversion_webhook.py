@@ -89,6 +89,10 @@ class Place:
         """All requests so far."""
         return self.hooks.requests(self.hook)
 
+    def has_asked_nobody_since(self, before):
+        """A real server asks for what comes into its caches, too, whenever that is."""
+        return self.server.bare or len(self.asked) == before
+
     def path(self, version, name="", part=""):
         base = f"/apis/{self.group}/{version}/namespaces/{self._namespace}/{self.plural}"
         return "/".join(each for each in (base, name, part) if each)

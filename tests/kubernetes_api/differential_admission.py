@@ -27,6 +27,10 @@ def _validation(**fields: Any) -> Request:
     return _policy("bad", validations=[{"expression": "true", **fields}])
 
 
+def _annotated(*annotations: dict[str, Any]) -> Request:
+    return _policy("bad", auditAnnotations=list(annotations))
+
+
 def _binding(name: str, **spec: Any) -> Request:
     own = {"policyName": "zz-p", "validationActions": ["Deny"]}
     return _object(BINDINGS, "ValidatingAdmissionPolicyBinding", name, {**own, **spec})
@@ -73,6 +77,24 @@ REQUESTS = {
     "validation of a long message": _validation(message="a\nb"),
     "validation of an empty message": _validation(message=" "),
     "validation of an odd reason": _validation(reason="Some"),
+    "validation of a number": _validation(expression="1 + 1"),
+    "validation of anything": _validation(expression="object.spec.ready"),
+    "validation of a list": _validation(expression="[1]"),
+    "validation of a map": _validation(expression="{'a': 1}"),
+    "validation of a time": _validation(expression="timestamp('2026-01-01T00:00:00Z')"),
+    "validation by the request's flag": Request(
+        "POST", f"{POLICIES}?dryRun=All", _validation(expression="request.dryRun").body
+    ),
+    "message of a number": _validation(messageExpression="1"),
+    "message of anything": _validation(messageExpression="object.metadata.name"),
+    "condition of a text": _policy("bad", matchConditions=[_condition("a", "'a'")]),
+    "webhook of a condition that is a number": _hook(_condition("a", "1.5")),
+    "audit annotation of a number": _annotated({"key": "a", "valueExpression": "1"}),
+    "audit annotation of anything": _annotated({"key": "a", "valueExpression": "object.metadata.name"}),
+    "audit annotation without a key": _annotated({"valueExpression": "'a'"}),
+    "audit annotation of an odd key": _annotated({"key": "a b", "valueExpression": "'a'"}),
+    "audit annotation of nothing": _annotated({"key": "a", "valueExpression": " "}),
+    "audit annotation twice": _annotated(*[{"key": "a", "valueExpression": "'a'"}] * 2),
     "admission policy that changes": Request(
         "PATCH", f"{POLICIES}/zz-p", {"spec": {"failurePolicy": "Ignore"}}, MERGE
     ),

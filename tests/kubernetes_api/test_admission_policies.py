@@ -131,11 +131,11 @@ def test_parameters(api_server, core, namespace, bind):
 
 def test_annotations_for_nobodys_log(api_server, core, bind):
     """There is no audit log here, but an annotation that can't be worked out counts."""
-    note = {"key": "seen", "valueExpression": "object.data.who"}
+    note = {"key": "seen", "valueExpression": "string(object.data.who)"}
     policy = bind([{"expression": "true"}], action="Warn", auditAnnotations=[note])
     assert api_server.ask("POST", f"{core}/configmaps", _map("told", who="me")).code == 201
     refused = api_server.ask("POST", f"{core}/configmaps", _map("untold", which="one"))
-    why = "expression 'object.data.who' resulted in error: no such key: who"
+    why = "expression 'string(object.data.who)' resulted in error: no such key: who"
     assert refused.refusal == (422, "Invalid", f'configmaps "untold" is forbidden: {_denied(policy, why)}')
     body = {"metadata": {"name": policy}, "spec": {"policyName": policy, "validationActions": ["Audit"]}}
     for kind, said in (("policies", {"auditAnnotations": [note]}), ("policybindings", body["spec"])):

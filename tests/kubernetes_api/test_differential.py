@@ -14,6 +14,7 @@ import pytest
 from . import (
     differential_admission,
     differential_certificates,
+    differential_conversion,
     differential_crds,
     differential_kept,
     differential_policy,
@@ -32,6 +33,7 @@ _PARTS = (
     differential_certificates.REQUESTS,
     differential_system.REQUESTS,
     differential_crds.REQUESTS,
+    differential_conversion.REQUESTS,
     _LAST,
 )
 REQUESTS = {name: each for part in _PARTS for name, each in part.items()}
@@ -64,6 +66,7 @@ DIFFER = {
     "attachment that changes": _STRUCT,
     "address that moves": _STRUCT,
     "one flow as a table": "nobody here looks whether its priority level is there",
+    "null metadata of a custom object": "of an object without a name nothing else is said here",
     "watch of no version": "the real one calls what the client got wrong a fault of its own (500)",
 }
 """What is known to differ, and why that is left so."""

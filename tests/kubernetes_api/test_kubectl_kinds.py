@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from .differential_certificates import CLIENTS, JANE
-from .sentinels import until_served
+from .sentinels import until, until_served
 
 GROUP = "tour.labkit.example"
 
@@ -24,6 +24,8 @@ def boats(api_server):
     made = api_server.ask("POST", path.rpartition("/")[0], _definition(plural))
     assert made.code == 201, made.body
     until_served(api_server, f"/apis/{GROUP}/v1/{plural}")
+    for told in (f"/apis/{GROUP}/v1", f"/openapi/v3/apis/{GROUP}/v1"):
+        until(lambda path=told: plural.encode() in api_server.ask("GET", path).body)
     yield plural
     api_server.ask("DELETE", path)
 

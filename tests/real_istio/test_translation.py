@@ -35,6 +35,7 @@ UNLIKE = re.compile(
 )
 """Fields, filters and chains that only ours have."""
 INBOUND = re.compile(r"10\.42\.\d+\.\d+_\d+")
+OF_SERVICE = re.compile(r"0\.0\.0\.0_\d+")
 # istiod's guards stand in pairs of one name, and so are compared by themselves.
 GUARDS = {
     f"envoy.filters.{layer}.{each}"
@@ -110,7 +111,11 @@ def compared(ours, theirs):
 
 def inbound_compared(ours, theirs):
     """Chain by chain: where ours has a listener for a port, istiod has chains of ``virtualInbound``."""
-    real = [chain_of(each) for each in theirs.get("virtualInbound", {}).get("filterChains", [])]
+    chains = theirs.get("virtualInbound", {}).get("filterChains", [])
+    known = {f"0.0.0.0_{name.rpartition('_')[2]}" for name in ours if INBOUND.fullmatch(name)}
+    of_services = {each.get("name", "") for each in chains if OF_SERVICE.fullmatch(each.get("name", ""))}
+    yield from (f"LDS inbound: only istiod has {each}" for each in sorted(of_services - known))
+    real = [chain_of(each) for each in chains]
     for name, listener in ours.items():
         comes_in = INBOUND.fullmatch(name) and listener.get("trafficDirection") == "INBOUND"
         port = int(name.rpartition("_")[2]) if comes_in else 0

@@ -2,14 +2,8 @@
 
 import pytest
 
-from labkit.errors import UsageError
-from labkit.kube.api.resources import VIRTUAL_SERVICES
 from labkit.kube.mesh.destinations import Destination
-from labkit.release.change import set_weights
 from labkit.release.fault import Fault, end_fault, set_fault
-from labkit.release.finding import rule_of
-from labkit.release.managers import managers_of
-from labkit.traffic.answers import send
 
 from .conftest import HERE, HOME, IMAGE, NEW, OLD, Shop, folder, free_port, process
 
@@ -121,26 +115,15 @@ def test_its_rule_is_read_by_the_lab_and_left_to_it(argo, start):
     start("subsets.yaml")
     argo.release(NEW)
     argo.at_step(1)
-    rule = rule_of(argo.api.get(VIRTUAL_SERVICES.path(HOME, "web")))
-    assert rule.weights == (80, 20)
-    assert managers_of(rule) == [CONTROLLER]
-    with pytest.raises(UsageError, match=f"are set by {CONTROLLER}, so the lab leaves them alone"):
-        set_weights(argo.api, rule, [0, 100])
     assert argo.weights() == (80, 20)
-
-
-def greeted(argo, **headers):
-    """Who answers twenty requests."""
-    answers = send(f"http://{argo.bench.gateway}/", requests=20, headers=headers)
-    assert set(answers["status"]) == {200}
-    return set(answers["service"])
+    argo.is_left_alone(CONTROLLER, to="canary")
 
 
 def came_to_the_new(argo):
     """How many requests the new version's proxy has logged."""
-    new = argo.get("rollout", "web")["status"]["currentPodHash"]
-    words = ("-l", f"rollouts-pod-template-hash={new}", "-c", "istio-proxy", "--tail=-1")
-    return argo.bench.kubectl("logs", "-n", HOME, *words).count("GET / HTTP")
+    return argo.came_to(
+        f"rollouts-pod-template-hash={argo.get('rollout', 'web')['status']['currentPodHash']}"
+    )
 
 
 def test_by_hosts_testers_first_copies_then_a_job_that_judges(argo, start):
@@ -150,13 +133,13 @@ def test_by_hosts_testers_first_copies_then_a_job_that_judges(argo, start):
         argo.at_step(3)
         argo.fits(load, 0, count=100)
         assert [one.get("name") for one in argo.routes()] == ["testers", "copies", "primary"]
-        assert greeted(argo, **{"x-tester": "yes"}) == {NEW}
-        assert greeted(argo) == {OLD}
+        assert argo.greeted(**{"x-tester": "yes"}) == {NEW}
+        assert argo.greeted() == {OLD}
         argo.until(lambda: came_to_the_new(argo) >= 200, "copies came, beside twenty of testers")
         argo.do("promote", "web")
         argo.at_step(8)
         assert [one.get("name") for one in argo.routes()] == ["primary"]
-        assert greeted(argo, **{"x-tester": "yes"}) <= {OLD, NEW}
+        assert argo.greeted(**{"x-tester": "yes"}) <= {OLD, NEW}
         argo.fits(load, 50)
         argo.do("promote", "web")
         argo.healthy(NEW)

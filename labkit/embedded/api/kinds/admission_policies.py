@@ -78,7 +78,8 @@ def _annotations(causes: Causes, at: str, policy: str, spec: Obj) -> None:
         place = f"{at}[{index}]"
         causes.invalid_each(f"{place}.key", f"{policy}/{key}", names.qualified_name(f"{policy}/{key}"))
         missing = "valueExpression is not specified"
-        check_expression(causes, f"{place}.valueExpression", text, VARIABLES, missing)
+        wanted = ("string", "null_type")
+        check_expression(causes, f"{place}.valueExpression", text, VARIABLES, missing, wanted)
         if key in seen:
             causes.duplicate(f"{place}.key", key)
         seen.add(key)
@@ -112,9 +113,9 @@ def _resources(causes: Causes, at: str, found: Obj) -> None:
 
 
 def _validation(causes: Causes, at: str, found: Obj) -> None:
-    _expression(causes, f"{at}.expression", found.get("expression") or "")
+    _expression(causes, f"{at}.expression", found.get("expression") or "", "bool")
     if text := found.get("messageExpression"):
-        _expression(causes, f"{at}.messageExpression", text)
+        _expression(causes, f"{at}.messageExpression", text, "string")
     message = found.get("message")
     if message and not message.strip():
         causes.invalid(f"{at}.message", message, "must be non-empty if specified")
@@ -124,8 +125,8 @@ def _validation(causes: Causes, at: str, found: Obj) -> None:
         causes.unsupported(f"{at}.reason", reason, _REASONS)
 
 
-def _expression(causes: Causes, at: str, text: str) -> None:
-    check_expression(causes, at, text, VARIABLES, missing="expression is not specified")
+def _expression(causes: Causes, at: str, text: str, *wanted: str) -> None:
+    check_expression(causes, at, text, VARIABLES, missing="expression is not specified", wanted=wanted)
 
 
 def _validate_binding(causes: Causes, obj: Obj, _old: Obj | None) -> None:

@@ -22,7 +22,8 @@ def check_conditions(causes: Causes, at: str, conditions: Sequence[Obj], variabl
     seen: set[str] = set()
     for index, each in enumerate(conditions):
         place, name = f"{at}[{index}]", each.get("name") or ""
-        check_expression(causes, f"{place}.expression", each.get("expression") or "", variables)
+        text = each.get("expression") or ""
+        check_expression(causes, f"{place}.expression", text, variables, wanted=("bool",))
         if not name:
             causes.required(f"{place}.name")
         else:
@@ -33,13 +34,21 @@ def check_conditions(causes: Causes, at: str, conditions: Sequence[Obj], variabl
 
 
 def check_expression(
-    causes: Causes, at: str, text: str, variables: tuple[str, ...], missing: str = ""
+    causes: Causes,
+    at: str,
+    text: str,
+    variables: tuple[str, ...],
+    missing: str = "",
+    wanted: tuple[str, ...] = (),
 ) -> None:
-    """Whether *text* is one over *variables*; *missing* is what is said where there is none."""
+    """Whether *text* is one over *variables*, of a type that is *wanted* (any where none is named).
+
+    *missing* is what is said where there is no text.
+    """
     if not text.strip():
         causes.required(at, missing)
         return
     try:
-        cel.expression(text, variables)
+        cel.check_expression(text, variables, wanted)
     except cel.CompilationError as error:
         causes.invalid(at, text, str(error))

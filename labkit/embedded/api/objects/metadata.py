@@ -112,7 +112,10 @@ def check_identity(kind: ResourceType, obj: Obj, name: str, namespace: str) -> N
         )
     if not kind.namespaced:
         meta.pop("namespace", None)
-    if name and meta.setdefault("name", name) != name:
+    if name and not meta.get("name"):
+        why = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise bad_request(why)
+    if name and meta["name"] != name:
         raise bad_request(
             f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
         )

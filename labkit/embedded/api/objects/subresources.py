@@ -10,6 +10,7 @@ from labkit.embedded.api.access.token_requests import TokenRequests
 from labkit.embedded.api.kinds import validation
 from labkit.embedded.api.kinds.custom import scaling
 from labkit.embedded.api.merge import patch
+from labkit.embedded.api.objects import metadata
 from labkit.embedded.api.objects.call import Call
 from labkit.embedded.api.objects.evictions import evict
 from labkit.embedded.api.objects.verbs import Verbs
@@ -93,7 +94,9 @@ class Subresources:
         return self._rescale(call, decoded, chosen)
 
     def _rescale(self, call: Call, decoded: Decoded, chosen: WriteOptions) -> web.Response:
-        current, scale = self._current(call), decoded.object
+        scale = decoded.object
+        metadata.check_identity(call.target.kind, scale, call.target.name, call.target.namespace)
+        current = self._current(call)
         causes = validation.validate_scale(scale)
         if causes:
             raise invalid("Scale", "autoscaling", call.target.name, causes)

@@ -5,6 +5,7 @@ For those that are asked about writes and those that convert.
 
 from __future__ import annotations
 
+import base64
 import ssl
 from urllib.parse import SplitResult, urlsplit
 
@@ -71,9 +72,8 @@ def check_bundle(causes: Causes, at: str, bundle: bytes) -> None:
     """The authorities that the webhook's certificate may come from."""
     if is_sound(bundle):
         return
-    shown = "[]byte{" + ", ".join(f"0x{each:x}" for each in bundle) + "}"
     detail = "unable to load root certificates: unable to parse bytes as PEM block"
-    causes.invalid(at, golang.Shown(shown), detail)
+    causes.invalid(at, base64.b64encode(bundle).decode(), detail)
 
 
 def is_sound(bundle: bytes) -> bool:

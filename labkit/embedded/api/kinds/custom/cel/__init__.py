@@ -8,6 +8,7 @@ rule is asked.
 from labkit.embedded.api.kinds.custom.cel.programs import (
     CompilationError,
     EvaluationError,
+    check_expression,
     expression,
     program,
     uses_old,
@@ -17,6 +18,7 @@ from labkit.embedded.api.kinds.custom.cel.values import type_of, value, with_hea
 __all__ = [
     "CompilationError",
     "EvaluationError",
+    "check_expression",
     "expression",
     "program",
     "type_of",

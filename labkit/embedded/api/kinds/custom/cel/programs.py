@@ -12,6 +12,12 @@ from labkit.embedded.objects import Obj
 _MOST_KEPT = 2_000  # programs; the definitions of a large cluster have some hundred different ones
 _TEXTS = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _OLD = re.compile(r"\boldSelf\b")
+_TYPED = re.compile(r"\b(?:request|namespaceObject|variables)\b")
+_GO_TYPES = {
+    "NULL": "null_type",
+    "DURATION": "google.protobuf.Duration",
+    "TIMESTAMP": "google.protobuf.Timestamp",
+}
 _CODE = re.compile(r"[A-Z_]+: ")
 
 Program = Callable[[Obj], Any]
@@ -52,10 +58,7 @@ def program(expression: str, self_type: str, optional_old: bool) -> Program:
 @lru_cache(_MOST_KEPT)
 def expression(text: str, names: tuple[str, ...]) -> Program:
     """*text* with variables of these *names*, of any type; CompilationError where it is none."""
-    try:
-        compiled = _environment_of(names).compile(text)
-    except RuntimeError as error:
-        raise _no_expression(error) from error
+    compiled = _compiled_with(text, names)
 
     def ask(variables: Obj) -> Any:
         answer = compiled.eval(data={name: variables.get(name) for name in names})
@@ -64,6 +67,30 @@ def expression(text: str, names: tuple[str, ...]) -> Program:
         return answer.plain_value()
 
     return ask
+
+
+def check_expression(text: str, names: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    """CompilationError where *text* is none over *names*, or surely none of a *wanted* type (any if empty).
+
+    Types have their names in Go. What is read from an object is of any type, and is refused; but of some
+    variables a real server knows the types, and this one does not.
+    """
+    found = _go_type(_compiled_with(text, names).return_type().name())
+    if not wanted or found in wanted or (found == "dyn" and _TYPED.search(_TEXTS.sub("", text))):
+        return
+    shown = wanted[0] if len(wanted) == 1 else f"one of [{' '.join(wanted)}]"
+    raise CompilationError(f"must evaluate to {shown} but got {found}")
+
+
+def _go_type(name: str) -> str:
+    return _GO_TYPES.get(name) or name.lower().replace("<", "(").replace(">", ")")
+
+
+def _compiled_with(text: str, names: tuple[str, ...]) -> Any:
+    try:
+        return _environment_of(names).compile(text)
+    except RuntimeError as error:
+        raise _no_expression(error) from error
 
 
 def _without_old(given: Obj) -> Obj:
