@@ -15,9 +15,9 @@ AGNHOST, NAUTILUS = f"{_REGISTRY}/agnhost", f"{_REGISTRY}/nautilus"
 _TAGS = ("2.56", "2.55")
 _ENTRYPOINT = """#!/bin/bash
 [ $# -gt 0 ] || set -- pause
-exec -a "/${{0##*/}}" {program} "$@"
+exec -a "/${{0##*/}}" {place}/program "${{@/#\\/localhost./{place}/localhost.}}"
 """
-"""The image's ENTRYPOINT and CMD (test/images/agnhost/Dockerfile), called as they are there."""
+"""The image's ENTRYPOINT and CMD (test/images/agnhost/Dockerfile), called as there, with its files."""
 _NAMES = ("agnhost", "agnhost-2")
 _PAGES = """#!/bin/sh
 cd {folder} && exec {python} -m http.server 80
@@ -29,9 +29,9 @@ def enter_agnhost(program: Path, folder: Path) -> None:
     """Let pods that name agnhost's image run *program*, with the words the image has where they give none."""
     place = folder / "bin"
     place.mkdir()
-    here = shutil.copy(program, place / "program")  # pods see an image's folder, wherever it is
+    shutil.copy(program, place / "program")  # pods see an image's folder, wherever it is
     for name in _NAMES:
-        _write(place / name, _ENTRYPOINT.format(program=here))
+        _write(place / name, _ENTRYPOINT.format(place=place))
     for kind, content in zip(("crt", "key"), pair("localhost", "agnhost", "localhost"), strict=True):
         (place / f"localhost.{kind}").write_bytes(content)
     for tag in _TAGS:

@@ -133,6 +133,11 @@ def _get(path: str, accept: str = "application/json") -> Request:
     return Request("GET", path, accept=accept)
 
 
+def _debug(**container: Any) -> Request:
+    body = {"spec": {"ephemeralContainers": [{"image": "none.invalid/none:1", **container}]}}
+    return _patch(f"{PODS}/p/ephemeralcontainers", body, STRATEGIC)
+
+
 def _applied(data: dict[str, str], query: str, name: str = "app") -> Request:
     return _patch(f"{MAPS}/app?{query}", _object("ConfigMap", name, data=data), APPLY)
 
@@ -302,6 +307,29 @@ REQUESTS = {
     "pod with a bad label": _patch(f"{PODS}/p", {"metadata": {"labels": {"bad label": "x"}}}),
     "finalizer of nobody": _patch(f"{PODS}/p", {"metadata": {"finalizers": ["nodomain"]}}),
     "finalizer": _patch(f"{PODS}/p", {"metadata": {"finalizers": ["x.io/keep"]}}),
+    "debugging": _debug(name="look", targetContainerName="c"),
+    "debugging what is there": _debug(name="look", image="another"),
+    "debugging nobody": _debug(name="bad", targetContainerName="nobody"),
+    "debugging as another": _debug(name="c"),
+    "debugging by no image": _debug(name="bad", image=""),
+    "debugging with more than that": _debug(
+        name="bad",
+        ports=[{"containerPort": 80}],
+        livenessProbe={"exec": {"command": ["a"]}},
+        resources={"limits": {"cpu": "1"}},
+        lifecycle={"preStop": {"exec": {"command": ["a"]}}},
+    ),
+    "debuggers": _get(f"{PODS}/p/ephemeralcontainers"),
+    "debuggers from the start": Request(
+        "POST",
+        PODS,
+        _with(
+            _with(POD, "metadata.name", "q"), "spec.ephemeralContainers", [{"name": "look", "image": "i:1"}]
+        ),
+    ),
+    "debuggers by the front door": _patch(
+        f"{PODS}/p", {"spec": {"ephemeralContainers": [{"name": "more", "image": "i:1"}]}}, STRATEGIC
+    ),
     "log of nothing": _get(f"{PODS}/none/log"),
     "log of no container": _get(f"{PODS}/p/log?container=zzz"),
     "log of fewer lines than none": _get(f"{PODS}/p/log?tailLines=-1"),

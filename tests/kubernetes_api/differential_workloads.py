@@ -66,6 +66,24 @@ def _spec(name: str, **spec: Any) -> Request:
     return Request("POST", JOBS, {**made, "spec": {**made["spec"], **spec}})
 
 
+def _rule(**about: Any) -> dict[str, Any]:
+    return {"action": "FailJob", **about}
+
+
+def _failing(name: str, *rules: dict[str, Any]) -> Request:
+    return _spec(name, podFailurePolicy={"rules": list(rules)})
+
+
+def _restarting() -> dict[str, Any]:
+    pod = {**_POD, "restartPolicy": "OnFailure"}
+    policy = {"rules": [_rule(onExitCodes={"operator": "In", "values": [1]})]}
+    return {"suspend": True, "template": {"spec": pod}, "podFailurePolicy": policy}
+
+
+def _succeeding(name: str, *rules: dict[str, Any]) -> Request:
+    return _spec(name, completionMode="Indexed", completions=5, successPolicy={"rules": list(rules)})
+
+
 def _cron(name: str, path: str, value: Any) -> Request:
     return Request("POST", CRON_JOBS, _with(_with(CRON_JOB, "metadata.name", name), path, value))
 
@@ -128,6 +146,30 @@ REQUESTS = {
     "job with another's label": _job("bad", "spec.template.metadata", {"labels": {"job-name": "x"}}),
     "job replaced as nobody does": _spec("bad", podReplacementPolicy="Never"),
     "job of failing indexes": _spec("bad", backoffLimitPerIndex=1, maxFailedIndexes=1),
+    "job by exit codes": _failing("jf", _rule(onExitCodes={"operator": "In", "values": [1, 3]})),
+    "job by conditions": _failing("jc", _rule(onPodConditions=[{"type": "DisruptionTarget"}])),
+    "job by nothing": _failing("bad", {}),
+    "job by both": _failing(
+        "bad",
+        _rule(
+            onExitCodes={"operator": "In", "values": [0, 3, 3, 1]},
+            onPodConditions=[{"type": "a b", "status": "Maybe"}],
+        ),
+    ),
+    "job by what nobody does": _failing(
+        "bad", {"action": "Sulk", "onExitCodes": {"operator": "Near", "containerName": "x", "values": []}}
+    ),
+    "job by an index it has not": _failing("bad", {"action": "FailIndex", "onPodConditions": []}),
+    "job that restarts, by a policy": _job("bad", "spec", _restarting()),
+    "job of enough indexes": _succeeding("js", {"succeededIndexes": "0,2-3", "succeededCount": 2}),
+    "job of enough of no indexes": _succeeding("bad"),
+    "job of enough of nothing": _succeeding("bad", {}),
+    "job of more than enough": _succeeding(
+        "bad",
+        {"succeededCount": 9},
+        {"succeededCount": 3, "succeededIndexes": "1,2"},
+        *({"succeededIndexes": each} for each in ("2,1", "1-x", "7", "3-1", "1-2-3")),
+    ),
     "job with dots": _job("a.b", "spec.suspend", True),
     "job with more to do": _changed(f"{JOBS}/j", completions=4),
     "job with more at once": _changed(f"{JOBS}/j", parallelism=3),

@@ -40,6 +40,7 @@ REQUESTS = {name: each for part in _PARTS for name, each in part.items()}
 _GO = "the words are those of a parser that is written in Go"
 _TWICE = "the real server checks a pod's metadata twice and lists each cause again"
 _STRUCT = "a value is quoted as Go's structs are, with the fields they have inside"
+_PICTURE = "the real one adds a picture of Go's structs that differ"
 DIFFER = {
     "endpoint slice": "an empty list comes out of the real one's storage (protobuf) as null",
     "role binding to another": _STRUCT,
@@ -51,7 +52,9 @@ DIFFER = {
     "token that is none": "a token is each server's own",
     "form nobody has": "the embedded one answers in JSON and YAML, not in protobuf",
     "may I as a table": "the embedded one answers in JSON and YAML, not in protobuf",
-    "other node": "the real one adds a picture of Go's structs that differ",
+    "other node": _PICTURE,
+    "debugging what is there": _PICTURE,
+    "debuggers by the front door": _PICTURE,
     "pod with a bad label": _TWICE,
     "finalizer of nobody": _TWICE,
     "may I two things": _STRUCT,
