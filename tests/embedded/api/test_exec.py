@@ -293,14 +293,25 @@ def test_kubectl_learns_that_nobody_listens(forward, istiod, cluster):
     assert "localhost:7 inside the pod: connection refused" in forward.last.stderr.readline()
 
 
-def test_debug_adds_a_container_to_a_pod_that_runs(cluster, istiod):
-    where = ("debug", "-n", "istio-system", istiod, "--image=busybox", "--profile=general")
+@pytest.fixture
+def pod(cluster) -> Iterator[str]:
+    """One of the test's own: what is added to it can't be taken away."""
+    cluster.kubectl("run", "looked-at", "--image=busybox", "-n", "default", "--", "sleep", "600")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/looked-at", "-n", "default", "--timeout=30s")
+    yield "looked-at"
+    cluster.kubectl("delete", "pod", "looked-at", "-n", "default", "--grace-period=1")
+
+
+def test_debug_adds_a_container_to_a_pod_that_runs(cluster, pod):
+    if "--profile" not in cluster.kubectl("debug", "--help"):
+        pytest.skip("this kubectl is older than ephemeral containers as they are now (1.27)")
+    where = ("debug", "-n", "default", pod, "--image=busybox", "--profile=general")
     asked = cluster.run(
         "kubectl", *where, "-i", "-c", "look", "--", "sh", "-c", "read it; echo $it", input="hi\n"
     )
     assert "hi" in asked.stdout
-    assert cluster.kubectl("logs", "-n", "istio-system", istiod, "-c", "look") == "hi\n"
-    again = cluster.run("kubectl", *where, "-c", "look", "--target=discovery", check=False)
+    assert cluster.kubectl("logs", "-n", "default", pod, "-c", "look") == "hi\n"
+    again = cluster.run("kubectl", *where, "-c", "look", f"--target={pod}", check=False)
     assert again.returncode == 1
-    shown = cluster.kubectl("describe", "-n", "istio-system", f"pod/{istiod}")
+    shown = cluster.kubectl("describe", "-n", "default", f"pod/{pod}")
     assert "Ephemeral Containers:" in shown

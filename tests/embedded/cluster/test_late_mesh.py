@@ -64,6 +64,6 @@ def test_what_istio_refuses_is_refused():
         "spec": {"hosts": []},
     }
     with pytest.raises(ApiError, match="must be provided"):
-        late_mesh.validation(_request("virtualservices.networking.istio.io", rule))
-    assert late_mesh.validation(_request("configmaps", _config_map({"connectTimeout": "a while"})))
-    assert late_mesh.validation(_request("pods", {"metadata": {"name": "it"}})) == []
+        late_mesh.validation(None, _request("virtualservices.networking.istio.io", rule))
+    assert late_mesh.validation(None, _request("configmaps", _config_map({"connectTimeout": "a while"})))
+    assert late_mesh.validation(None, _request("pods", {"metadata": {"name": "it"}})) == []
