@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -127,3 +128,15 @@ def test_nothing_else_of_the_pod_changes_that_way(client: InProcessClient) -> No
     written = client.verbs.update("pods", changed, subresource="ephemeralcontainers").object
     assert written["spec"]["containers"][0]["image"] == "test/sh"
     assert written["metadata"]["labels"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("moment", range(0, 80, 4))
+async def test_a_container_that_is_stopped_while_it_starts_is_asked_and_not_killed(
+    node: Node, moment: int
+) -> None:
+    """At each of these milliseconds it is at another place of its start."""
+    node.client.create("pods", pod("-c", "exec sleep 1000"))
+    await node.until("web", lambda each: bool(each.get("status", {}).get("containerStatuses")))
+    await asyncio.sleep(moment / 1000)
+    run = node.kubelet._worker("default", "web").containers[0].current
+    assert run is None or await run.stop(5) == 143, "137 were a kill, after all of the grace"

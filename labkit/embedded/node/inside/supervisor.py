@@ -16,6 +16,7 @@ import ctypes
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -207,12 +208,21 @@ def _let_go_of_streams() -> None:
 
 
 def _wait_for(child: int) -> int:
-    """The exit code of *child*; orphans that end before it are buried."""
+    """The exit code of *child*; orphans that end before it are buried.
+
+    Signals wake by a pipe: one that came just before ``waitpid`` would be heard when that returns, too late.
+    """
+    woken, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        pid, status = os.waitpid(-1, 0)
+        pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+        if pid == 0:
+            select.select([woken], [], [])
+            os.read(woken, 4096)
 
 
 def _end_the_rest() -> None:

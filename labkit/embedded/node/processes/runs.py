@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from labkit.embedded.interfaces import BuiltinContainer, ProcessCommand, UnixAddress
 from labkit.embedded.node.inside.start import Inside
@@ -70,7 +71,11 @@ class ProcessRun:
         self.pid: int | None = process.pid
 
     async def stop(self, grace: float) -> int:
-        return await self._process.stop(grace)
+        """As :meth:`SupervisedProcess.stop`, once the program is there: before, nobody would hear it."""
+        began = time.monotonic()
+        first: list[asyncio.Future[Any]] = [self.begun, self.exited]
+        await asyncio.wait(first, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        return await self._process.stop(max(grace - (time.monotonic() - began), 0.0))
 
     async def drain(self) -> None:
         if self._command.drain:
